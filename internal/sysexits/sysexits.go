@@ -1,0 +1,56 @@
+// Package sysexits names the exit codes of sysexits.h that sendmail's callers
+// understand, and carries one with an error. It decides nothing: who finds the
+// fault chooses the code.
+package sysexits
+
+import "errors"
+
+// The codes of BSD's sysexits.h.
+const (
+	OK          = 0
+	Usage       = 64 // the command line is wrong
+	DataErr     = 65 // the message or an address is wrong
+	NoInput     = 66 // the input can't be read
+	NoUser      = 67 // a recipient does not exist
+	NoHost      = 68 // a host name does not exist
+	Unavailable = 69 // refused for good by the relay
+	Software    = 70 // a fault of this program
+	OSErr       = 71 // the system refused something it should not
+	OSFile      = 72 // a system file is missing or wrong
+	CantCreat   = 73 // the spool can't be written
+	IOErr       = 74 // reading or writing failed
+	TempFail    = 75 // nothing was kept; the caller should try again
+	Protocol    = 76 // the peer broke the protocol
+	NoPerm      = 77 // not allowed
+	Config      = 78 // the configuration is wrong
+)
+
+// Error is an error with the exit code that tells it to the caller.
+type Error struct {
+	Code int
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// With returns err with an exit code, or nil for a nil err.
+func With(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Code: code, Err: err}
+}
+
+// Code returns the exit code that err carries; otherwise is what an error
+// without one gets. A nil err is OK.
+func Code(err error, otherwise int) int {
+	if err == nil {
+		return OK
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return otherwise
+}
