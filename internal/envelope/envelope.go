@@ -13,6 +13,9 @@ import (
 type Envelope struct {
 	// Sender is the reverse-path without angle brackets; "" is the null sender.
 	Sender string
+	// Origin is the reverse-path that the caller gave, before the sender rule: reports on
+	// the message go there when it can get mail. "" is the null sender: no report is ever sent.
+	Origin string
 	// SignIn is the mailbox that signs in (XOAUTH2 user=); "" means the configured one.
 	SignIn string
 	// Recipients are the forward-paths, in the order given, without duplicates.
