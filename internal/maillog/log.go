@@ -1,0 +1,206 @@
+// Package maillog writes one line per event to the mail log, in the shape that
+// Postfix made common ("id: to=<a@b>, relay=..., status=sent (250 OK)"), or as JSON.
+// It never writes a header, a body or a credential, and nothing that a peer or a
+// caller wrote gets into the log unescaped. A log that can't be reached never stops mail.
+package maillog
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Priority is a syslog severity (RFC 5424 6.2.1).
+type Priority int
+
+// The severities in use.
+const (
+	Alert   Priority = 1
+	Err     Priority = 3
+	Warning Priority = 4
+	Notice  Priority = 5
+	Info    Priority = 6
+)
+
+// maxValue bounds a value in the log, in bytes.
+const maxValue = 512
+
+// Tag is the program's name in the log.
+const Tag = "o365-sendmail"
+
+// Options say where the log goes.
+type Options struct {
+	// To is "journal", "syslog", "stderr" or a file's path.
+	To string
+	// Format is "text" or "json".
+	Format string
+	// Tag is what the caller asked for with -L; "" is the program's name.
+	Tag string
+	// Stderr gets the lines of "stderr".
+	Stderr io.Writer
+	// Now is the clock; nil is the system's.
+	Now func() time.Time
+}
+
+// Logger writes events. Its methods may be called from several goroutines; the zero
+// value and nil drop everything.
+type Logger struct {
+	mu   sync.Mutex
+	o    Options
+	sink sink
+}
+
+// sink takes finished lines.
+type sink interface {
+	write(p Priority, line string) error
+}
+
+// New opens nothing yet: a process that logs nothing pays nothing.
+func New(o Options) *Logger {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Tag = cleanTag(o.Tag)
+	return &Logger{o: o}
+}
+
+// cleanTag bounds what -L may put at the start of a line.
+func cleanTag(tag string) string {
+	tag = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./", r) {
+			return r
+		}
+		return -1
+	}, tag)
+	if len(tag) > 32 {
+		tag = tag[:32]
+	}
+	if tag == "" {
+		return Tag
+	}
+	return tag
+}
+
+// Log writes one event about the message id ("" for none). Fields are names and
+// values in turn; the value of the name "" stands last, in parentheses in text and
+// as "text" in JSON.
+func (l *Logger) Log(p Priority, id string, fields ...any) {
+	if l == nil || l.o.To == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sink == nil {
+		l.sink = open(l.o)
+	}
+	line := text(id, fields)
+	if l.o.Format == "json" {
+		line = l.json(p, id, fields)
+	}
+	// A log that can't be written must not stop mail.
+	_ = l.sink.write(p, line)
+}
+
+func text(id string, fields []any) string {
+	var b strings.Builder
+	if id != "" {
+		b.WriteString(Clean(id) + ": ")
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		name, value := fmt.Sprint(fields[i]), Clean(format(fields[i+1]))
+		switch {
+		case name == "":
+			if i > 0 {
+				value = " (" + value + ")"
+			}
+			b.WriteString(value)
+			continue
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(name + "=" + value)
+	}
+	return b.String()
+}
+
+func (l *Logger) json(p Priority, id string, fields []any) string {
+	var b strings.Builder
+	put := func(name, value string) {
+		if b.Len() == 0 {
+			b.WriteByte('{')
+		} else {
+			b.WriteByte(',')
+		}
+		v, _ := json.Marshal(value)
+		b.WriteString(strconv.Quote(name) + ":" + string(v))
+	}
+	put("time", l.o.Now().UTC().Format(time.RFC3339Nano))
+	put("severity", strconv.Itoa(int(p)))
+	if id != "" {
+		put("id", id)
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		name := fmt.Sprint(fields[i])
+		if name == "" {
+			name = "text"
+		}
+		put(name, Clean(format(fields[i+1])))
+	}
+	return b.String() + "}"
+}
+
+func format(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case error:
+		return v.Error()
+	case time.Duration:
+		return strconv.FormatFloat(v.Seconds(), 'f', 2, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// Clean makes foreign text fit for a line of a log or a terminal: control characters
+// and broken UTF-8 are escaped, and what is too long is cut.
+func Clean(s string) string {
+	clean := true
+	for i := 0; i < len(s) && clean; i++ {
+		clean = s[i] >= 0x20 && s[i] < 0x7f
+	}
+	if !clean {
+		s = escape(s)
+	}
+	if len(s) > maxValue {
+		cut := maxValue - 3
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut] + "..."
+	}
+	return s
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r >= 0x20 && r != 0x7f && strconv.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+		if b.Len() > 2*maxValue {
+			break
+		}
+	}
+	return b.String()
+}

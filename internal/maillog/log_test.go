@@ -1,0 +1,80 @@
+package maillog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestText(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	l := New(Options{To: "stderr", Format: "text", Stderr: &b})
+	l.Log(Info, "abc", "to", "<a@b>", "delay", 1500*time.Millisecond, "dsn", "2.0.0", "status", "sent", "", "250 2.0.0 OK\r\n<13>evil\x1b[2J")
+	l.Log(Err, "", "", errors.New("no token"))
+	l.Log(Info, "x", "from", strings.Repeat("a", 2000))
+	got := strings.SplitAfter(b.String(), "\n")
+	if want := "abc: to=<a@b>, delay=1.50, dsn=2.0.0, status=sent (250 2.0.0 OK\\r\\n<13>evil\\x1b[2J)\n"; got[0] != want {
+		t.Errorf("got %q\nwant %q", got[0], want)
+	}
+	if got[1] != "no token\n" {
+		t.Errorf("got %q", got[1])
+	}
+	if len(got[2]) > maxValue+20 {
+		t.Errorf("a long value was not cut: %d bytes", len(got[2]))
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "log")
+	l := New(Options{To: file, Format: "json", Now: func() time.Time { return time.Unix(0, 0) }})
+	l.Log(Warning, "id1", "to", "<ü@b>", "", "line\nbreak")
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]string
+	if err := json.Unmarshal(raw, &m); err != nil {
+		t.Fatalf("%v in %s", err, raw)
+	}
+	if m["id"] != "id1" || m["to"] != "<ü@b>" || m["text"] != `line\nbreak` || m["severity"] != "4" {
+		t.Errorf("got %v", m)
+	}
+	if fi, _ := os.Stat(file); fi.Mode().Perm()&0o077 != 0 {
+		t.Errorf("the log is open to others: %v", fi.Mode())
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	for _, to := range []string{"", "/nonexistent/x", "/dev/null", t.TempDir()} {
+		New(Options{To: to}).Log(Info, "id", "to", "x")
+	}
+	var none *Logger
+	none.Log(Info, "id", "to", "x")
+}
+
+func TestTag(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"": Tag, "a\n<3>b c": "a3bc", strings.Repeat("x", 99): strings.Repeat("x", 32), "\x00": Tag} {
+		if got := cleanTag(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("a\xffb\n\u202e")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Clean(s)
+		if len(got) > maxValue+3 || strings.ContainsAny(got, "\r\n\x00\x1b") {
+			t.Errorf("%q", got)
+		}
+	})
+}
