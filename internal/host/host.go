@@ -1,0 +1,137 @@
+// Package host tells the names of this machine and of its users, as mail needs them.
+// It asks the kernel and reads /etc/passwd and /etc/mailname; it never asks the network,
+// so that a broken resolver can't hold a message up.
+package host
+
+import (
+	"bufio"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Name returns the host's name in lower case, "localhost" when it has none that
+// could stand in an address.
+func Name() string {
+	name, err := os.Hostname()
+	if err != nil || !valid(name) {
+		return "localhost"
+	}
+	return strings.ToLower(strings.TrimSuffix(name, "."))
+}
+
+// valid tells whether name is a host name by its characters (RFC 1123 2.1).
+func valid(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	if name == "" || len(name) > 253 || name[0] == '-' || name[0] == '.' {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_') {
+			return false
+		}
+	}
+	return !strings.Contains(name, "..")
+}
+
+// Mailname returns the first line of /etc/mailname (Debian policy 11.6) in lower case,
+// "" when there is none.
+func Mailname() string {
+	line, _ := firstLine("/etc/mailname")
+	if !valid(line) {
+		return ""
+	}
+	return strings.ToLower(line)
+}
+
+func firstLine(path string) (string, error) {
+	f, err := open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sc := bufio.NewScanner(f)
+	sc.Scan()
+	return strings.TrimSpace(sc.Text()), sc.Err()
+}
+
+// open refuses to wait for a FIFO.
+func open(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+}
+
+// Local returns a function that tells whether a domain is this host: its name, the
+// name's first label, localhost, and the mail name unless that is except, the domain of
+// the mailbox, whose local parts belong to the tenant.
+func Local(name, mailname, except string) func(domain string) bool {
+	short, _, _ := strings.Cut(name, ".")
+	return func(domain string) bool {
+		domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+		switch domain {
+		case strings.ToLower(except):
+			return false
+		case name, short, "localhost", "localhost.localdomain", short + ".localdomain", short + ".local":
+			return domain != ""
+		}
+		return domain != "" && domain == mailname
+	}
+}
+
+// User is an entry of /etc/passwd.
+type User struct {
+	Name     string
+	FullName string
+	Home     string
+	UID, GID int
+}
+
+// UserByID returns the user with the id, named by its number when the file has none.
+func UserByID(uid int) User {
+	id := strconv.Itoa(uid)
+	if u, ok := lookup(func(f []string) bool { return f[2] == id }); ok {
+		return u
+	}
+	return User{Name: id, UID: uid, GID: -1}
+}
+
+// UserByName returns the user of that name.
+func UserByName(name string) (User, bool) {
+	return lookup(func(f []string) bool { return f[0] == name })
+}
+
+func lookup(match func(fields []string) bool) (User, bool) {
+	f, err := open("/etc/passwd")
+	if err != nil {
+		return User{}, false
+	}
+	defer f.Close()
+	return scan(bufio.NewScanner(f), match)
+}
+
+func scan(sc *bufio.Scanner, match func(fields []string) bool) (User, bool) {
+	for sc.Scan() {
+		fields := strings.Split(sc.Text(), ":")
+		if len(fields) < 7 || !match(fields) {
+			continue
+		}
+		uid, err1 := strconv.Atoi(fields[2])
+		gid, err2 := strconv.Atoi(fields[3])
+		if err1 != nil || err2 != nil {
+			continue
+		}
+		return User{Name: fields[0], FullName: fullName(fields[4], fields[0]), Home: fields[5], UID: uid, GID: gid}, true
+	}
+	return User{}, false
+}
+
+// fullName takes the name out of a GECOS field, where & is the login name with a
+// capital letter (passwd(5)).
+func fullName(gecos, login string) string {
+	name, _, _ := strings.Cut(gecos, ",")
+	if login != "" && strings.Contains(name, "&") {
+		name = strings.ReplaceAll(name, "&", strings.ToUpper(login[:1])+login[1:])
+	}
+	return strings.TrimSpace(name)
+}
