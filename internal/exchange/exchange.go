@@ -1,0 +1,175 @@
+// Package exchange knows what Exchange Online's SMTP replies mean: what is at fault,
+// whether waiting helps, and what an administrator does next. Exchange's first digit
+// often misleads (a missing mailbox permission is a 430, a used-up daily quota a 554),
+// so replies are told apart by enhanced code and words as well.
+// It only looks at replies: it opens no connection, keeps no state and decides no retry.
+package exchange
+
+import "strings"
+
+// Class says who has to act on a failure. The zero value is Temporary, so that what
+// nobody has thought of never costs a message.
+type Class int
+
+const (
+	// Temporary failures pass by themselves; this message is tried again later.
+	Temporary Class = iota
+	// Permanent failures concern this message or recipient and will not pass.
+	Permanent
+	// Configuration failures concern every message until an administrator acts: hold the queue.
+	Configuration
+	// AccountTemporary failures concern every message of the mailbox for a while (quota,
+	// too many connections, sending blocked): pause the account, not the message.
+	AccountTemporary
+)
+
+// String returns a lower-case word for logs.
+func (c Class) String() string {
+	switch c {
+	case Temporary:
+		return "temporary"
+	case Permanent:
+		return "permanent"
+	case Configuration:
+		return "configuration"
+	case AccountTemporary:
+		return "account"
+	}
+	return "unknown"
+}
+
+// Diagnosis is what a failure means.
+type Diagnosis struct {
+	Class Class
+	// Key is a stable identifier, for logs, metrics and tests.
+	Key string
+	// Cause says in one clause what is wrong; "" when the reply itself says all that is known.
+	Cause string
+	// Remedy says what to do: a PowerShell command or where to click. It may hold the
+	// placeholder <mailbox>; Advice fills it. "" when there is nothing to do but wait.
+	Remedy string
+	// RefreshToken is set when a token from a cache may be to blame: drop it, get a new
+	// one and try once more on a new connection before believing the reply.
+	RefreshToken bool
+}
+
+// The phases of a session that Diagnose tells apart. Others are allowed.
+const (
+	phaseGreeting = "greeting"
+	phaseEHLO     = "ehlo"
+	phaseStartTLS = "starttls"
+	phaseAuth     = "auth"
+	phaseMail     = "mail"
+	phaseRcpt     = "rcpt"
+)
+
+// Diagnose tells what a negative reply means. Phase is the command it answers, in lower
+// case ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "bdat", "body");
+// enhanced is the RFC 3463 code without blanks, "" if none; text is the rest of the reply.
+func Diagnose(phase string, code int, enhanced, text string) Diagnosis {
+	text = strings.ToLower(text)
+	if enhanced == "" {
+		enhanced = leadingCode(text)
+	}
+	for i := range replies {
+		if replies[i].matches(phase, code, enhanced, text) {
+			return replies[i].means
+		}
+	}
+	return byFirstDigit(phase, code)
+}
+
+// byFirstDigit judges a reply that no row knows (RFC 5321 4.2.1).
+func byFirstDigit(phase string, code int) Diagnosis {
+	if code < 500 {
+		return Diagnosis{Class: Temporary, Key: "other-temporary"}
+	}
+	switch phase {
+	case phaseGreeting, phaseEHLO, phaseStartTLS, phaseAuth:
+		// No message has been named yet, so no message can be at fault.
+		return Diagnosis{Class: Configuration, Key: "session-refused", RefreshToken: phase == phaseAuth && code == 535,
+			Cause:  "the server refuses the session before it has seen a message",
+			Remedy: "check smtp.host and smtp.port, and whether this machine's address may connect"}
+	case phaseRcpt:
+		return Diagnosis{Class: Permanent, Key: "recipient-refused"}
+	}
+	return Diagnosis{Class: Permanent, Key: "other-permanent"}
+}
+
+// row is one line of the table of replies; the first that matches wins.
+type row struct {
+	phase    string // "" any
+	code     int    // 0 any, 4 or 5 any with that first digit
+	enhanced string // "" any; several are separated by blanks
+	text     string // lower-case words that the reply must contain, "" any; alternatives are separated by |
+	means    Diagnosis
+}
+
+func (r *row) matches(phase string, code int, enhanced, text string) bool {
+	switch {
+	case r.phase != "" && r.phase != phase:
+		return false
+	case r.code > 0 && r.code < 10 && r.code != code/100:
+		return false
+	case r.code >= 10 && r.code != code:
+		return false
+	case r.enhanced != "" && !hasWord(r.enhanced, enhanced):
+		return false
+	}
+	return r.text == "" || containsAny(text, r.text)
+}
+
+func hasWord(list, word string) bool {
+	for w := range strings.SplitSeq(list, " ") {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+func containsAny(text, alternatives string) bool {
+	for a := range strings.SplitSeq(alternatives, "|") {
+		if strings.Contains(text, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// leadingCode finds an enhanced code that opens the text, as in "5.7.57 SMTP; Client ...".
+func leadingCode(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	if len(word) < 5 || strings.Count(word, ".") != 2 || strings.Trim(word, "0123456789.") != "" {
+		return ""
+	}
+	return word
+}
+
+// Advice returns the remedy with the mailbox filled in.
+func (d Diagnosis) Advice(mailbox string) string {
+	if mailbox == "" {
+		return d.Remedy
+	}
+	return strings.ReplaceAll(d.Remedy, "<mailbox>", quote(mailbox))
+}
+
+// quote makes an address safe to paste into PowerShell.
+func quote(s string) string {
+	plain := true
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			i > 0 && (c == '.' || c == '-' || c == '_' || c == '@' || c == '+'):
+		case c < ' ', c >= 0x7f: // PowerShell takes typographic quotes for quotes
+			return "<mailbox>"
+		default:
+			plain = false
+		}
+	}
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+}
