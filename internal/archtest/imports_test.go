@@ -1,0 +1,221 @@
+package archtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const module = "o365-sendmail"
+
+// A pkg is one package of the module as `go list -json` shows it.
+type pkg struct {
+	ImportPath string
+	Dir        string
+	Doc        string
+	Name       string
+	GoFiles    []string
+	Imports    []string // of the files that are not tests
+	Deps       []string // all that the imports bring with them
+}
+
+// path is the package's path inside the module, "." for the module's root.
+func (p *pkg) path() string {
+	if p.ImportPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(p.ImportPath, module+"/")
+}
+
+// program tells whether the package is part of what users run: the tests'
+// own packages and this one are not.
+func (p *pkg) program() bool {
+	return !under(p.path(), "test") && p.path() != "internal/archtest"
+}
+
+// packages lists the module's packages once for all tests.
+var packages = sync.OnceValues(func() ([]*pkg, error) {
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Dir,Doc,Name,GoFiles,Imports,Deps", "./...")
+	cmd.Dir = root()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, errors.New("go list: " + err.Error() + ": " + stderr.String())
+	}
+	var list []*pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		p := new(pkg)
+		switch err := d.Decode(p); {
+		case err == io.EOF:
+			return list, nil
+		case err != nil:
+			return nil, err
+		}
+		list = append(list, p)
+	}
+})
+
+// root is the module's directory: a test runs in its package's own.
+func root() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	return filepath.Dir(filepath.Dir(dir))
+}
+
+// under tells whether path is dir or lies below it.
+func under(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+func underAny(path string, dirs []string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return under(path, dir) })
+}
+
+// standard tells whether an import path is the standard library's: its first
+// element has no dot, and it is not ours.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".") && first != module
+}
+
+// An onlyRule limits what a package imports by itself.
+type onlyRule struct {
+	pkg    string
+	allow  []string // of this module, besides the standard library
+	other  []string // of other modules
+	reason string
+}
+
+var onlyRules = []onlyRule{
+	{"rfc822", nil, nil, "it is a public package for any Go program: the standard library is all it needs"},
+	{"xoauth", nil, []string{"golang.org/x/oauth2"}, "it is a public package and must not know this program"},
+	{"cache", []string{"xoauth", "internal/durable"}, []string{"golang.org/x/sys"}, "it is a public package: options come in a struct of its own"},
+	{"internal/envelope", nil, nil, "it is plain data that every layer shares"},
+	{"internal/sysexits", nil, nil, "every layer may carry an exit code, so it must drag nothing in"},
+	{"internal/durable", nil, []string{"golang.org/x/sys"}, "it is the lowest layer: nobody may have a reason to bypass it"},
+	{"internal/schedule", nil, nil, "retry timing is a pure function"},
+	{"internal/exchange", nil, nil, "what a reply means depends on the reply alone"},
+	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
+	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/sysexits"}, []string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
+	{"internal/submit", []string{"internal/envelope", "internal/exchange", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: it stays testable alone"},
+	{"internal/aliases", []string{"rfc822", "internal/sysexits"}, nil, "it parses a file and resolves names, no more"},
+	{"internal/config", []string{"xoauth", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
+}
+
+func TestPackagesImportOnly(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		for _, r := range onlyRules {
+			if p.path() != r.pkg {
+				continue
+			}
+			for _, i := range p.Imports {
+				ours, isOurs := strings.CutPrefix(i, module+"/")
+				switch {
+				case standard(i), isOurs && slices.Contains(r.allow, ours), !isOurs && underAny(i, r.other):
+				default:
+					t.Errorf("%s imports %s: it may import the standard library, %q and %q: %s", r.pkg, i, r.allow, r.other, r.reason)
+				}
+			}
+		}
+	}
+}
+
+// A withoutRule forbids packages a dependency, however far away.
+type withoutRule struct {
+	pkgs   []string
+	deps   []string
+	reason string
+}
+
+var withoutRules = []withoutRule{
+	{[]string{"rfc822", "internal/envelope", "internal/sysexits", "internal/durable", "internal/schedule", "internal/spool", "internal/aliases"},
+		[]string{"net", "crypto/tls", "os/exec"}, "what reads messages and keeps them must not be able to reach the network or start a program"},
+	{[]string{"internal/exchange"}, []string{"net", "crypto/tls", "os"}, "a table of meanings touches nothing"},
+	{[]string{"cmd/sendmail"}, []string{"os/exec", "plugin", module + "/internal/emulator", "testing"}, "the program starts no other program and carries no test code"},
+}
+
+func TestPackagesDoWithout(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		for _, r := range withoutRules {
+			if !slices.Contains(r.pkgs, p.path()) {
+				continue
+			}
+			for _, d := range r.deps {
+				if slices.Contains(p.Deps, d) {
+					t.Errorf("%s depends on %s: %s", p.path(), d, r.reason)
+				}
+			}
+		}
+	}
+}
+
+// An importerRule names the only packages that import something.
+type importerRule struct {
+	imported  string
+	importers []string
+	reason    string
+}
+
+var importerRules = []importerRule{
+	{"net", []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent", "internal/smtpd", "internal/maillog", "cmd"},
+		"only these open sockets; use net/netip for addresses"},
+	{"net/http", []string{"xoauth", "internal/emulator", "internal/doctor", "internal/agent"}, "only these speak HTTP"},
+	{"crypto/tls", []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent"}, "only these speak TLS"},
+	{"net/smtp", nil, "it can neither pipeline nor chunk: internal/submit is our SMTP client"},
+	{"os/exec", nil, "no part of the program starts another program"},
+	{"plugin", nil, "no part of the program loads code"},
+	{"os/user", []string{"internal/cli", "internal/agent", "internal/doctor", "internal/config"}, "names of users are for messages to people"},
+	{"unsafe", nil, "no memory tricks in a program that parses strangers' mail"},
+	{"time/tzdata", nil, "dates are written in a numeric zone"},
+	{module + "/internal/emulator", []string{"cmd/m365-emulator"}, "only tests and the emulator's own command may link it"},
+	{module + "/internal/cli", []string{"cmd/sendmail"}, "modes sit on top: what two of them share belongs below"},
+	{module + "/internal/config", []string{"internal/cli", "internal/deliver", "internal/intake", "internal/agent", "internal/doctor"}, "lower layers take option structs of their own"},
+	{"github.com/BurntSushi/toml", []string{"internal/config"}, "one package reads the configuration"},
+	{"golang.org/x/oauth2", []string{"xoauth"}, "one package asks for tokens"},
+}
+
+func TestOnlyTheseImport(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		if !p.program() {
+			continue
+		}
+		for _, r := range importerRules {
+			if slices.Contains(p.Imports, r.imported) && !underAny(p.path(), r.importers) {
+				t.Errorf("%s imports %s, which only %q may: %s", p.path(), r.imported, r.importers, r.reason)
+			}
+		}
+	}
+}
+
+func TestPackagesAreDocumented(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t) {
+		if len(p.GoFiles) > 0 && p.Doc == "" {
+			t.Errorf("%s has no package comment that says what it is for and what it never does", p.path())
+		}
+	}
+}
+
+func list(t *testing.T) []*pkg {
+	t.Helper()
+	l, err := packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l) < 3 {
+		t.Fatalf("go list found %d packages: the rules were not tried", len(l))
+	}
+	return l
+}
