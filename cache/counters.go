@@ -1,0 +1,98 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// countLockWait bounds the wait for the count's lock, which is held for microseconds.
+const countLockWait = 2 * time.Second
+
+// Limits are what an account may send. Zero means no limit.
+type Limits struct {
+	// MessagesPerMinute counts messages in any 60 seconds (Exchange Online: 30).
+	MessagesPerMinute int
+	// RecipientsPerDay counts recipients in any 24 hours (Exchange Online: 10000).
+	RecipientsPerDay int
+}
+
+// ErrTooManyRecipients is returned for a message that can never be within Limits.RecipientsPerDay.
+var ErrTooManyRecipients = errors.New("more recipients than the account may have in a day")
+
+// Reserve counts one message with that many recipients for account, if the limits allow it now: wait
+// is 0 then. Otherwise nothing is counted and wait says after what time to ask again.
+// All processes with this directory share the count. It errs on the safe side by up to one second
+// and one minute.
+//
+// When the directory can't be used, Reserve warns once and allows everything.
+func (c *Cache) Reserve(account string, recipients int, limits Limits, now time.Time) (wait time.Duration, err error) {
+	recipients = max(recipients, 0)
+	if limits.RecipientsPerDay > 0 && recipients > limits.RecipientsPerDay {
+		return 0, fmt.Errorf("%w: %d, limit %d", ErrTooManyRecipients, recipients, limits.RecipientsPerDay)
+	}
+	c.updateWindow(account, now, func(w *window) bool {
+		if wait = w.wait(recipients, limits); wait > 0 {
+			return false
+		}
+		w.add(1, recipients)
+		return true
+	})
+	return wait, nil
+}
+
+// Unreserve takes back what Reserve counted at the time at, for a message that the server never saw.
+func (c *Cache) Unreserve(account string, recipients int, at, now time.Time) {
+	c.updateWindow(account, now, func(w *window) bool {
+		w.remove(1, max(recipients, 0), at)
+		return true
+	})
+}
+
+// Usage returns the messages of the last 60 seconds and the recipients of the last 24 hours.
+func (c *Cache) Usage(account string, now time.Time) (messages, recipients int) {
+	w := c.readWindow(account)
+	w.advance(now)
+	return w.totals()
+}
+
+// updateWindow runs f on the account's window under its lock and writes it back when f returns true.
+func (c *Cache) updateWindow(account string, now time.Time, f func(*window) bool) {
+	err := c.prepareDir()
+	if err == nil {
+		err = c.updateLocked(account, now, f)
+	}
+	if err != nil {
+		c.warn(warnCount, err)
+	}
+}
+
+func (c *Cache) updateLocked(account string, now time.Time, f func(*window) bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), countLockWait)
+	defer cancel()
+	unlock, err := c.ops.Lock(ctx, c.accountPath("count", account, "lock"), fileMode)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	w := c.readWindow(account)
+	w.advance(now)
+	if !f(w) {
+		return nil
+	}
+	return c.writeFile(c.accountPath("count", account, "window"), w.encode())
+}
+
+// readWindow reads the account's window; what can't be read is an empty one.
+func (c *Cache) readWindow(account string) *window {
+	w := new(window)
+	if c.dir == "" {
+		return w
+	}
+	data, err := readPrivate(c.accountPath("count", account, "window"), windowSize)
+	if err == nil && w.decode(data) != nil {
+		*w = window{}
+	}
+	return w
+}

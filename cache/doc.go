@@ -1,0 +1,13 @@
+// Package cache keeps access tokens on disk, so that many processes on one host
+// share one token and ask for a new one only once. Beside the tokens it keeps
+// what else such processes must share about an account: connection slots
+// and the count of what was sent in the last minute and the last day.
+//
+// Everything lies in one directory (0700) in small files (0600) that are replaced by
+// rename. A file that is missing, damaged, foreign or not private is the same as none. The
+// cache only ever saves work: when the directory or a lock can't be used, calls go on
+// without it and say so once through [Options].Warn.
+//
+// It never talks to the network (the caller's fetch does), never reads
+// a configuration file, and never puts a token into an error.
+package cache

@@ -1,0 +1,422 @@
+package cache
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/durable"
+	"o365-sendmail/xoauth"
+)
+
+// endpoint is a token endpoint that counts.
+type endpoint struct {
+	*httptest.Server
+	mu       sync.Mutex
+	requests int
+	// handle may answer a request itself (true), or delay it.
+	handle func(w http.ResponseWriter, r *http.Request, n, pid int) bool
+}
+
+func newEndpoint(t testing.TB) *endpoint {
+	t.Helper()
+	e := new(endpoint)
+	e.Server = httptest.NewServer(e)
+	t.Cleanup(e.Close)
+	t.Cleanup(e.CloseClientConnections)
+	return e
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	pid, _ := strconv.Atoi(string(body))
+	e.mu.Lock()
+	e.requests++
+	n := e.requests
+	e.mu.Unlock()
+	if e.handle != nil && e.handle(w, r, n, pid) {
+		return
+	}
+	_ = json.NewEncoder(w).Encode(reply{AccessToken: fmt.Sprintf("token-%d", n), ExpiresIn: 3599})
+}
+
+func (e *endpoint) count() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.requests
+}
+
+// plant writes a token file as another process would have.
+func plant(t testing.TB, c *Cache, token string, obtained time.Time, life time.Duration) {
+	t.Helper()
+	data, err := encodeToken(&tokenRecord{Key: testKey, Token: token, Obtained: obtained, Expiry: obtained.Add(life)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.writeFile(c.path(testKey, tokenSuffix), data); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func cacheDir(t testing.TB) string { return filepath.Join(t.TempDir(), "cache") }
+
+// expect reads n outcomes that must all be the token want.
+func expect(t *testing.T, all []*process, want string) (slowest time.Duration) {
+	t.Helper()
+	for i, p := range all {
+		o, ok := p.outcome()
+		if !ok || o.Err != "" || o.Token != want || len(o.Warnings) > 0 {
+			t.Errorf("process %d: %+v, %v; want %s", i, o, ok, want)
+		}
+		slowest = max(slowest, o.Took)
+	}
+	return slowest
+}
+
+func TestColdCacheOneRequest(t *testing.T) {
+	const n = 500
+	e := newEndpoint(t)
+	const fetchTime = 300 * time.Millisecond
+	e.handle = func(http.ResponseWriter, *http.Request, int, int) bool {
+		time.Sleep(fetchTime) // the endpoint's own slowness, not a wait for something
+		return false
+	}
+	all, open := crowd(t, n, child{Role: "token", Dir: cacheDir(t), URL: e.URL, LockWait: time.Minute})
+	begin := time.Now()
+	open()
+	slowest := expect(t, all, "token-1")
+	t.Logf("%d processes: %v until the last had the token, the slowest waited %v", n, time.Since(begin), slowest)
+	if got := e.count(); got != 1 {
+		t.Errorf("%d requests, want 1", got)
+	}
+}
+
+func TestRefreshAheadNobodyWaits(t *testing.T) {
+	const n = 50
+	e := newEndpoint(t)
+	gate := make(chan struct{})
+	e.handle = func(http.ResponseWriter, *http.Request, int, int) bool { <-gate; return false }
+	dir := cacheDir(t)
+	c := New(Options{Dir: dir})
+	plant(t, c, "old", time.Now().Add(-51*time.Minute), time.Hour)
+	all, open := crowd(t, n, child{Role: "token", Dir: dir, URL: e.URL})
+	open()
+	slowest := expect(t, all, "old") // all of them have it although the endpoint says nothing yet
+	t.Logf("slowest: %v", slowest)
+	close(gate)
+	for _, p := range all {
+		_ = p.cmd.Wait()
+	}
+	if got := e.count(); got != 1 {
+		t.Errorf("%d requests, want 1", got)
+	}
+	if got, _, _ := c.Peek(testKey); got.Access.Reveal() != "token-1" {
+		t.Errorf("the cache holds %q", got.Access.Reveal())
+	}
+}
+
+func TestKilledRefresherLeavesOthersWorking(t *testing.T) {
+	for _, at := range []string{"before-request", "after-reply", "in-write", "before-rename", "after-rename"} {
+		for _, due := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s due=%v", at, due), func(t *testing.T) {
+				t.Parallel()
+				e := newEndpoint(t)
+				dir := cacheDir(t)
+				c := New(Options{Dir: dir})
+				if due {
+					plant(t, c, "old", time.Now().Add(-51*time.Minute), time.Hour)
+				}
+				victim := spawn(t, child{Role: "token", Dir: dir, URL: e.URL, KillAt: at}, nil, nil)
+				if err := victim.cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+					t.Fatalf("the victim ended with %v", err)
+				}
+				all, open := crowd(t, 10, child{Role: "token", Dir: dir, URL: e.URL})
+				open()
+				for _, p := range all {
+					if o, ok := p.outcome(); !ok || o.Err != "" || o.Token == "" {
+						t.Errorf("%+v, %v", o, ok)
+					}
+					_ = p.cmd.Wait()
+				}
+				want := map[string]int{"before-request": 1, "after-rename": 1}[at]
+				if want == 0 {
+					want = 2
+				}
+				if got := e.count(); got != want {
+					t.Errorf("%d requests, want %d", got, want)
+				}
+				checkSwept(t, c)
+			})
+		}
+	}
+}
+
+// checkSwept makes leftovers old and lets a write remove them.
+func checkSwept(t *testing.T, c *Cache) {
+	t.Helper()
+	left, _ := filepath.Glob(filepath.Join(c.dir, durable.TempPrefix+"*"))
+	old := time.Now().Add(-time.Hour)
+	for _, path := range left {
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	c.store(testKey, tokenOf("last", now, time.Hour), c.clock.stamp())
+	if left, _ := filepath.Glob(filepath.Join(c.dir, durable.TempPrefix+"*")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+	if got, _, ok := c.Peek(testKey); !ok || got.Access.Reveal() != "last" {
+		t.Errorf("after the sweep the cache holds %q", got.Access.Reveal())
+	}
+}
+
+func tokenOf(text string, obtained time.Time, life time.Duration) xoauth.Token {
+	return xoauth.Token{Access: xoauth.NewSecret(text), Obtained: obtained, Expiry: obtained.Add(life)}
+}
+
+func TestKilledDuringRequest(t *testing.T) {
+	const n, kills = 60, 8
+	e := newEndpoint(t)
+	e.handle = func(w http.ResponseWriter, r *http.Request, n, pid int) bool {
+		if n > kills {
+			return false
+		}
+		if n%2 == 0 { // half of them get a part of the reply first
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"access_token":"ha`)
+			w.(http.Flusher).Flush()
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		<-r.Context().Done()
+		return true
+	}
+	all, open := crowd(t, n, child{Role: "token", Dir: cacheDir(t), URL: e.URL, LockWait: time.Minute})
+	open()
+	dead := 0
+	for _, p := range all {
+		o, ok := p.outcome()
+		switch {
+		case !ok:
+			dead++
+		case o.Token != fmt.Sprintf("token-%d", kills+1) || o.Err != "":
+			t.Errorf("%+v", o)
+		}
+	}
+	if dead != kills || e.count() != kills+1 {
+		t.Errorf("%d dead, %d requests; want %d and %d", dead, e.count(), kills, kills+1)
+	}
+}
+
+func TestStoppedRefresherHoldsNobodyForEver(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	asked, gate := make(chan int, 1), make(chan struct{})
+	e.handle = func(_ http.ResponseWriter, _ *http.Request, n, pid int) bool {
+		if n == 1 {
+			asked <- pid
+			<-gate
+		}
+		return false
+	}
+	dir := cacheDir(t)
+	ch := child{Role: "token", Dir: dir, URL: e.URL, LockWait: 300 * time.Millisecond}
+	stopped := spawn(t, ch, nil, nil)
+	pid := <-asked
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	all, open := crowd(t, 40, ch)
+	open()
+	expect(t, all, "token-2")
+	if got := e.count(); got != 2 {
+		t.Errorf("%d requests, want 2: one of the stopped process, one of who took over", got)
+	}
+	// The stopped one comes back with its older token, which must not replace the newer.
+	close(gate)
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if o, ok := stopped.outcome(); !ok || o.Token != "token-1" {
+		t.Errorf("the stopped process: %+v, %v", o, ok)
+	}
+	_ = stopped.cmd.Wait()
+	if got, _, _ := New(Options{Dir: dir}).Peek(testKey); got.Access.Reveal() != "token-2" {
+		t.Errorf("the cache holds %q", got.Access.Reveal())
+	}
+}
+
+func TestRefusalIsShared(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		status, after int
+		requests      int
+		configuration bool
+	}{
+		{"definite", http.StatusBadRequest, 0, 1, true},
+		{"retry after", http.StatusTooManyRequests, 120, 1, false},
+		{"temporary", http.StatusServiceUnavailable, 0, sharedFailures, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			const n = 60
+			e := newEndpoint(t)
+			// The reply comes when all are at work, as far as one can see from here.
+			e.handle = func(w http.ResponseWriter, _ *http.Request, _, _ int) bool {
+				time.Sleep(200 * time.Millisecond)
+				w.Header().Set("Retry-After", strconv.Itoa(c.after))
+				w.WriteHeader(c.status)
+				return true
+			}
+			all, open := crowd(t, n, child{Role: "token", Dir: cacheDir(t), URL: e.URL, LockWait: time.Minute})
+			open()
+			remembered := 0
+			for _, p := range all {
+				o, ok := p.outcome()
+				if !ok || o.Configuration != c.configuration || !strings.Contains(o.Err, fmt.Sprintf("the endpoint said %d", c.status)) {
+					t.Errorf("%+v, %v", o, ok)
+				}
+				if o.Remembered {
+					remembered++
+				}
+			}
+			if e.count() != c.requests || remembered != n-c.requests {
+				t.Errorf("%d requests, %d told from memory; want %d and %d", e.count(), remembered, c.requests, n-c.requests)
+			}
+		})
+	}
+}
+
+func TestModesWhateverTheUmask(t *testing.T) {
+	var as *syscall.Credential
+	uid := os.Geteuid()
+	if uid == 0 { // root can open what has mode 0: an ordinary user shows the fault
+		uid = 65534
+		as = &syscall.Credential{Uid: 65534, Gid: 65534}
+	}
+	for _, umask := range []int{0, 0o777, 0o022} {
+		t.Run(fmt.Sprintf("%04o", umask), func(t *testing.T) {
+			t.Parallel()
+			base := t.TempDir()
+			if err := os.Chmod(filepath.Dir(base), 0o711); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chown(base, uid, -1); err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(base, "a", "b")
+			e := newEndpoint(t)
+			var all []*process
+			for range 20 {
+				all = append(all, spawn(t, child{Role: "token", Dir: dir, URL: e.URL, Umask: umask}, nil, as))
+			}
+			expect(t, all, "token-1")
+			if got := e.count(); got != 1 {
+				t.Errorf("%d requests, want 1", got)
+			}
+			for _, d := range []string{filepath.Dir(dir), dir} {
+				if mode := modeOf(t, d); mode != 0o700 {
+					t.Errorf("%s has mode %04o", d, mode)
+				}
+			}
+			names, err := os.ReadDir(dir)
+			if err != nil || len(names) < 2 {
+				t.Fatal(names, err)
+			}
+			for _, n := range names {
+				if mode := modeOf(t, filepath.Join(dir, n.Name())); mode != 0o600 {
+					t.Errorf("%s has mode %04o", n.Name(), mode)
+				}
+			}
+		})
+	}
+}
+
+func TestExpiredTokenOneRequest(t *testing.T) {
+	t.Parallel()
+	e := newEndpoint(t)
+	dir := cacheDir(t)
+	plant(t, New(Options{Dir: dir}), "old", time.Now().Add(-2*time.Hour), time.Hour)
+	all, open := crowd(t, 40, child{Role: "token", Dir: dir, URL: e.URL})
+	open()
+	expect(t, all, "token-1")
+	if got := e.count(); got != 1 {
+		t.Errorf("%d requests, want 1", got)
+	}
+}
+
+func TestRealSlots(t *testing.T) {
+	const n, slots, kills = 200, 3, 10
+	const hold = 20 * time.Millisecond
+	var mu sync.Mutex
+	inside, most, served := 0, 0, 0
+	e := newEndpoint(t)
+	e.handle = func(_ http.ResponseWriter, r *http.Request, n, pid int) bool {
+		mu.Lock()
+		inside++
+		most = max(most, inside)
+		mu.Unlock()
+		time.Sleep(hold) // as a delivery would take
+		mu.Lock()
+		inside-- // before the reply, and before the kill: then the slot may pass on
+		served++
+		mu.Unlock()
+		if n <= kills {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return false
+	}
+	all, open := crowd(t, n, child{Role: "slot", Dir: cacheDir(t), URL: e.URL, N: slots})
+	begin := time.Now()
+	open()
+	var waits []time.Duration
+	dead := 0
+	for _, p := range all {
+		o, ok := p.outcome()
+		if !ok {
+			dead++
+			continue
+		}
+		if o.Err != "" || len(o.Warnings) > 0 {
+			t.Errorf("%+v", o)
+		}
+		waits = append(waits, o.Took)
+	}
+	slices.Sort(waits)
+	t.Logf("%d processes on %d slots: %v, ideal %v; wait median %v, most %v",
+		n, slots, time.Since(begin), hold*n/slots, waits[len(waits)/2], waits[len(waits)-1])
+	if most != slots || served != n || dead > kills {
+		t.Errorf("at most %d inside, %d served, %d dead; want %d, %d, at most %d", most, served, dead, slots, n, kills)
+	}
+}
+
+func TestRealReserve(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	all, open := crowd(t, 60, child{Role: "reserve", Dir: cacheDir(t), N: 30, Now: now})
+	open()
+	granted := 0
+	for _, p := range all {
+		o, ok := p.outcome()
+		if !ok || o.Err != "" || len(o.Warnings) > 0 {
+			t.Errorf("%+v, %v", o, ok)
+		}
+		if o.Token == "0s" {
+			granted++
+		}
+	}
+	if granted != 30 {
+		t.Errorf("%d granted, want 30", granted)
+	}
+}

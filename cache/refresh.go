@@ -1,0 +1,265 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"o365-sendmail/xoauth"
+)
+
+const (
+	// backgroundLimit bounds a refresh that nobody waits for.
+	backgroundLimit = time.Minute
+	// A waiter looks again after a pause that grows from the first to the second.
+	pauseMin = time.Millisecond
+	pauseMax = 40 * time.Millisecond
+)
+
+type fetchFunc = func(context.Context) (xoauth.Token, error)
+
+// errLockWait means that the holder of a lock did not come back in time.
+var errLockWait = errors.New("the process that fetches the token does not come back")
+
+// obtain returns a token when there is none that can be used: it fetches one, or
+// waits for the process that does.
+func (c *Cache) obtain(ctx context.Context, k Key, fetch fetchFunc) (xoauth.Token, error) {
+	started := c.clock.now()
+	if err := c.prepareDir(); err != nil {
+		c.warn(warnCache, err)
+		return c.obtainAlone(ctx, k, fetch)
+	}
+	// A process that was stopped while it holds the first lock must not stop the others for ever. The
+	// second lock keeps them from all taking over at once.
+	for _, suffix := range [...]string{lockSuffix, takeoverSuffix} {
+		unlock, t, err := c.await(ctx, k, suffix, started)
+		switch {
+		case errors.Is(err, errLockWait):
+			continue
+		case errors.Is(err, errLock):
+			c.warn(warnCache, err)
+			return c.obtainAlone(ctx, k, fetch)
+		case err != nil:
+			return xoauth.Token{}, err
+		case unlock == nil:
+			return t, nil
+		}
+		defer unlock()
+		break
+	}
+	return c.fetch(ctx, k, fetch)
+}
+
+// errLock means that a lock can't be had at all.
+var errLock = errors.New("the lock can't be used")
+
+// await waits until there is a token, a remembered refusal (an error), or the lock. It
+// returns errLockWait when none came within the limit.
+func (c *Cache) await(ctx context.Context, k Key, suffix string, started time.Time) (unlock func(), t xoauth.Token, err error) {
+	deadline := time.Now().Add(c.lockWait) // real time: the injected clock may stand still
+	path := c.path(k, suffix)
+	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
+		unlock, ok, err := c.ops.TryLock(path, fileMode)
+		if err != nil {
+			return nil, t, fmt.Errorf("%w: %w", errLock, err)
+		}
+		// With the lock or without: what is on disk counts.
+		found := c.load(k)
+		if found.state == none {
+			err = c.lastRefusal(k).verdict(started)
+		}
+		if found.state != none || err != nil {
+			if ok {
+				unlock()
+			}
+			return nil, found.token, err
+		}
+		if ok {
+			return unlock, t, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, t, errLockWait
+		}
+		if err := sleep(ctx, jitter(pause)); err != nil {
+			return nil, t, fmt.Errorf("waiting for another process to fetch the access token: %w", err)
+		}
+	}
+}
+
+// obtainAlone does without the disk; within this process still one call fetches for all.
+func (c *Cache) obtainAlone(ctx context.Context, k Key, fetch fetchFunc) (xoauth.Token, error) {
+	started := c.clock.now()
+	leave, err := c.mem.enter(ctx, k)
+	if err != nil {
+		return xoauth.Token{}, fmt.Errorf("waiting for the access token: %w", err)
+	}
+	defer leave()
+	if found := c.load(k); found.state != none {
+		return found.token, nil
+	}
+	if err := c.lastRefusal(k).verdict(started); err != nil {
+		return xoauth.Token{}, err
+	}
+	return c.fetch(ctx, k, fetch)
+}
+
+// fetch gets a token and keeps it, or keeps the failure.
+func (c *Cache) fetch(ctx context.Context, k Key, fetch fetchFunc) (xoauth.Token, error) {
+	stamp, sent := c.clock.stamp(), c.clock.now()
+	t, err := fetch(ctx)
+	if err != nil {
+		c.remember(ctx, k, err)
+		return xoauth.Token{}, err
+	}
+	if t.Obtained.IsZero() {
+		t.Obtained = sent
+	}
+	c.store(k, t, stamp)
+	return t, nil
+}
+
+// store keeps t. A token without a sensible end is not kept. A later token stays: a process that
+// was stopped for an hour must not put its old one back.
+func (c *Cache) store(k Key, t xoauth.Token, s stamp) {
+	rec := &tokenRecord{
+		Key: k, Token: t.Access.Reveal(),
+		Obtained: t.Obtained.UTC(), Expiry: t.Expiry.UTC(), RefreshAt: t.RefreshAt.UTC(), stamp: s,
+	}
+	data, err := encodeToken(rec)
+	if err != nil {
+		return
+	}
+	if found := c.load(k); found.state == fresh && found.token.Obtained.After(rec.Obtained) {
+		return
+	}
+	if err := c.writeFile(c.path(k, tokenSuffix), data); err != nil {
+		c.mem.keepToken(k, rec)
+		c.mem.keepRefused(k, nil)
+		c.warn(warnCache, err)
+		return
+	}
+	c.mem.keepToken(k, nil)
+	c.forget(k)
+	c.sweep()
+}
+
+// refreshAhead returns a token that can be used and, when nobody else does it,
+// starts to replace it in the background.
+func (c *Cache) refreshAhead(ctx context.Context, k Key, old cached, fetch fetchFunc) xoauth.Token {
+	if c.lastRefusal(k).pausesRefresh() {
+		return old.token
+	}
+	unlock := c.lockToRefresh(k, old)
+	if unlock == nil {
+		return old.token
+	}
+	// Somebody may have finished between our look and the lock.
+	if now := c.load(k); now.state == fresh {
+		unlock()
+		return now.token
+	}
+	if c.lastRefusal(k).pausesRefresh() {
+		unlock()
+		return old.token
+	}
+	c.background.run(ctx, func(ctx context.Context) {
+		defer unlock()
+		_, _ = c.fetch(ctx, k, fetch) // a failure is remembered; the old token serves on
+	})
+	return old.token
+}
+
+// lockToRefresh takes the lock without waiting; nil means that another has it or that it can't be had.
+func (c *Cache) lockToRefresh(k Key, old cached) (unlock func()) {
+	if err := c.prepareDir(); err != nil {
+		c.warn(warnCache, err)
+		return nil
+	}
+	suffixes := []string{lockSuffix}
+	if old.left < old.early/2 {
+		// Whoever has the lock should have been done long ago.
+		suffixes = append(suffixes, takeoverSuffix)
+	}
+	for _, suffix := range suffixes {
+		unlock, ok, err := c.ops.TryLock(c.path(k, suffix), fileMode)
+		if err != nil {
+			c.warn(warnCache, fmt.Errorf("%w: %w", errLock, err))
+			return nil
+		}
+		if ok {
+			return unlock
+		}
+	}
+	return nil
+}
+
+// Wait waits for refreshes that this process began in the background. When ctx
+// ends first it calls them off; the lock passes to the next process.
+func (c *Cache) Wait(ctx context.Context) { c.background.wait(ctx) }
+
+// background counts what runs in the background.
+type background struct {
+	mu     sync.Mutex
+	n      int
+	idle   chan struct{} // closed when n falls to 0
+	cancel context.CancelFunc
+	ctx    context.Context
+}
+
+// run calls f with a context that outlives the caller's.
+func (b *background) run(ctx context.Context, f func(context.Context)) {
+	b.mu.Lock()
+	if b.n == 0 {
+		b.idle = make(chan struct{})
+		b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	}
+	b.n++
+	ctx, cancel := context.WithTimeout(b.ctx, backgroundLimit)
+	b.mu.Unlock()
+	go func() {
+		defer b.done()
+		defer cancel()
+		f(ctx)
+	}()
+}
+
+func (b *background) done() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.n--; b.n == 0 {
+		b.cancel()
+		close(b.idle)
+	}
+}
+
+func (b *background) wait(ctx context.Context) {
+	b.mu.Lock()
+	n, idle, cancel := b.n, b.idle, b.cancel
+	b.mu.Unlock()
+	if n == 0 {
+		return
+	}
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		cancel()
+	}
+}
+
+// jitter spreads a pause between half and one and a half times its length.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
+
+// sleep waits for d or for the end of ctx.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
