@@ -28,6 +28,18 @@ type Envelope struct {
 	EightBit bool
 	// SMTPUTF8 is set when an address or a header needs RFC 6531.
 	SMTPUTF8 bool
+	// Mode is the delivery mode that the caller asked for ("interactive", "background",
+	// "queue"); "" means the configured one.
+	Mode string
+	// Caller is who handed the message over.
+	Caller Caller
+}
+
+// Caller is who handed a message over, as the kernel or the listener tells it.
+type Caller struct {
+	UID  int    // -1 when unknown, as over TCP
+	User string // the user's name, "" when unknown
+	Via  string // for logs and the Received field, such as "userid 33"
 }
 
 // Recipient is one forward-path.
