@@ -1,0 +1,305 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"o365-sendmail/internal/envelope"
+)
+
+// Item is a message that this process alone may work on, until Unlock, Finish,
+// Fail or Quarantine. It is for one goroutine at a time; readers of its Message may run beside it.
+type Item struct {
+	s    *Spool
+	f    *os.File // locked
+	h    head
+	st   Status
+	dir  string // queueDir or failedDir
+	body []byte // the message, when the first read brought all of it
+}
+
+// firstRead is how much of a file is read at once: head, status and a usual message.
+const firstRead = 4 << 10
+
+// Claim locks the message. Its errors are ErrBadID, ErrBusy, ErrGone, ErrNewer,
+// ErrDamaged (the file was moved to failed/ and Warn told), or the system's, which say nothing
+// about the message. Claim works on queue/ only.
+func (s *Spool) Claim(id string) (*Item, error) { return s.claim(queueDir, id) }
+
+func (s *Spool) claim(dir, id string) (*Item, error) {
+	if !ValidID(id) {
+		return nil, ErrBadID
+	}
+	f, err := s.lockFile(dir, id)
+	if err != nil {
+		return nil, s.quarantineIfDamaged(dir, id, err)
+	}
+	it := &Item{s: s, f: f, dir: dir}
+	if err := it.read(id); err != nil {
+		err = s.quarantineIfDamaged(dir, id, err)
+		_ = f.Close()
+		return nil, err
+	}
+	return it, nil
+}
+
+// lockFile opens and locks a message's file and makes sure that it is what it should be.
+func (s *Spool) lockFile(dir, id string) (*os.File, error) {
+	path := s.path(dir, id, suffixMessage)
+	f, err := s.ops.Open(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrGone
+	case is(err, syscall.ELOOP, syscall.EISDIR, syscall.ENXIO, syscall.EACCES, syscall.ENODEV):
+		return nil, damaged("it can't be opened: %v", err)
+	case err != nil:
+		return nil, err
+	}
+	if err := s.checkLocked(f, path); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (s *Spool) checkLocked(f *os.File, path string) error {
+	err := s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return ErrBusy
+	}
+	if err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	// The file may have been removed, or moved away, between open and lock.
+	named, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(st, named) {
+		return ErrGone
+	}
+	if err != nil {
+		return err
+	}
+	return s.checkFile(st)
+}
+
+// checkFile trusts only a plain file of the spool's owner that has no second name.
+func (s *Spool) checkFile(st fs.FileInfo) error {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok || !st.Mode().IsRegular():
+		return damaged("it is not a plain file")
+	case sys.Nlink != 1:
+		return damaged("it has %d names", sys.Nlink)
+	case int(sys.Uid) != s.owner:
+		return damaged("it belongs to uid %d, not to uid %d", sys.Uid, s.owner)
+	}
+	return nil
+}
+
+func (it *Item) read(id string) error {
+	st, err := it.f.Stat()
+	if err != nil {
+		return err
+	}
+	b, h, status, err := readHead(it.f, st.Size(), make([]byte, firstRead))
+	if err != nil {
+		return err
+	}
+	if h.id != id {
+		return damaged("it is message %s by its head", h.id)
+	}
+	it.h, it.st = h, status
+	if status.Lost {
+		it.s.o.Warn(fmt.Errorf("message %s: its status was damaged, it counts as new and may be sent twice", id))
+	}
+	if int64(len(b)) == h.fileSize() {
+		it.body = b[h.messageOffset():]
+		if checksum(0, it.body) != h.sum {
+			return damaged("the message has another checksum")
+		}
+	}
+	return nil
+}
+
+// readHead reads the start of a file, using buf if it is large enough, and checks
+// that the file has the size that its head says. b is what was read.
+func readHead(r io.ReaderAt, size int64, buf []byte) (b []byte, h head, st Status, err error) {
+	n, err := r.ReadAt(buf, 0)
+	if err != nil && err != io.EOF {
+		return nil, h, st, err
+	}
+	b = buf[:n]
+	h, st, err = decodeHead(b)
+	if err == errShort && h.messageOffset() <= size {
+		b = make([]byte, h.messageOffset())
+		if _, err := r.ReadAt(b, 0); err != nil && err != io.EOF {
+			return nil, h, st, err
+		}
+		h, st, err = decodeHead(b)
+	}
+	if err == errShort || err == nil && size != h.fileSize() {
+		err = damaged("it has %d octets, but its head says %d", size, h.fileSize())
+	}
+	return b, h, st, err
+}
+
+// ID returns the queue id.
+func (it *Item) ID() string { return it.h.id }
+
+// Meta returns what was recorded at arrival.
+func (it *Item) Meta() Meta { return it.h.meta }
+
+// Envelope returns the whole envelope, with the recipients that are done.
+func (it *Item) Envelope() *envelope.Envelope { return &it.h.env }
+
+// Status returns the state; the caller must not change its Recipients.
+func (it *Item) Status() Status { return it.st }
+
+// Todo returns the indices of the recipients that are to do.
+func (it *Item) Todo() []int {
+	var todo []int
+	for i, r := range it.st.Recipients {
+		if r.State == Todo {
+			todo = append(todo, i)
+		}
+	}
+	return todo
+}
+
+// Message returns the octets to send. A reading that meets a damaged message ends in ErrDamaged
+// before the last octets are handed over, so that it can't be sent as whole; then call Quarantine.
+func (it *Item) Message() envelope.Message { return message{it} }
+
+type message struct{ it *Item }
+
+func (m message) Size() int64 { return m.it.h.size }
+
+func (m message) Open() (io.ReadCloser, error) {
+	if m.it.f == nil {
+		return nil, os.ErrClosed
+	}
+	if m.it.body != nil || m.it.h.size == 0 {
+		return io.NopCloser(bytes.NewReader(m.it.body)), nil
+	}
+	r := io.NewSectionReader(m.it.f, m.it.h.messageOffset(), m.it.h.size)
+	return io.NopCloser(&verifier{r: r, left: m.it.h.size, want: m.it.h.sum}), nil
+}
+
+// verifier holds back the end of a message whose checksum is wrong.
+type verifier struct {
+	r         io.Reader
+	left      int64
+	sum, want uint32
+	err       error
+}
+
+func (v *verifier) Read(p []byte) (int, error) {
+	if v.err != nil || v.left == 0 {
+		return 0, cmpErr(v.err, io.EOF)
+	}
+	n, err := v.r.Read(p)
+	v.sum = checksum(v.sum, p[:n])
+	v.left -= int64(n)
+	switch {
+	case v.left == 0 && v.sum != v.want:
+		n, v.err = 0, damaged("the message has another checksum")
+	case v.left > 0 && err == io.EOF:
+		v.err = damaged("the message is shorter than its head says")
+	case err != nil && err != io.EOF:
+		v.err = err
+	}
+	return n, v.err
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// Unlock lets the others have the message.
+func (it *Item) Unlock() {
+	if it.f != nil {
+		_ = it.s.ops.Close(it.f)
+		it.f = nil
+	}
+}
+
+// Mark records what became of some recipients, for good: it is synced. After an
+// error the new states hold in this process, but may be lost with it.
+func (it *Item) Mark(states map[int]RecipientStatus) error {
+	for i, r := range states {
+		if i < 0 || i >= len(it.st.Recipients) {
+			return fmt.Errorf("message %s has no recipient %d", it.h.id, i)
+		}
+		it.st.Recipients[i] = r
+	}
+	return it.writeStatus(true)
+}
+
+// Defer records a try that failed for now, and when the next is due. It is not
+// synced: what is lost is only a try too early.
+func (it *Item) Defer(next time.Time, class, reason string) error {
+	it.st.Attempts++
+	it.st.Last = it.s.o.Now()
+	return it.Postpone(next, class, reason)
+}
+
+// Postpone is Defer for a reason that is not the message's own: it counts as no attempt.
+func (it *Item) Postpone(next time.Time, class, reason string) error {
+	it.st.Next, it.st.Class, it.st.Reason = next, class, reason
+	if !reasonFits(reason) {
+		it.Log(reason)
+	}
+	return it.writeStatus(false)
+}
+
+// Hold keeps the message back until Release.
+func (it *Item) Hold(reason string) error {
+	it.st.Held, it.st.Reason = true, reason
+	return it.writeStatus(true)
+}
+
+// Release ends Hold; the message is due at once.
+func (it *Item) Release() error {
+	it.st.Held, it.st.Next = false, time.Time{}
+	return it.writeStatus(true)
+}
+
+// RetryNow makes the message due at once.
+func (it *Item) RetryNow() error {
+	it.st.Next = time.Time{}
+	return it.writeStatus(false)
+}
+
+// SetWarned records that the sender was told of the delay.
+func (it *Item) SetWarned() error {
+	it.st.Warned = true
+	return it.writeStatus(true)
+}
+
+// writeStatus overwrites octets that the file has already, which needs no room on the disk.
+func (it *Item) writeStatus(sync bool) error {
+	if it.f == nil {
+		return os.ErrClosed
+	}
+	_, err := it.s.ops.WriteAt(it.f, encodeStatus(&it.st), int64(it.h.headSize))
+	if err == nil && sync {
+		err = it.s.ops.Datasync(it.f)
+	}
+	if err != nil {
+		return fmt.Errorf("can't record the state of message %s: %w", it.h.id, err)
+	}
+	it.st.Lost = false
+	return nil
+}

@@ -1,0 +1,305 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"o365-sendmail/internal/envelope"
+)
+
+// Info is what the spool knows of one message, read without a lock.
+type Info struct {
+	ID       string
+	Meta     Meta
+	Envelope envelope.Envelope
+	Status   Status
+	// Size is the number of octets of the message.
+	Size int64
+	// Failed is set for a message in failed/.
+	Failed bool
+	// Err says why the rest could not be read: ErrDamaged, ErrNewer, or the system's error.
+	Err error
+}
+
+// List calls fn for every message in the queue, oldest first, until fn returns false. It
+// changes nothing. Messages that come or go meanwhile may be missing or listed.
+func (s *Spool) List(ctx context.Context, fn func(Info) bool) error {
+	return s.list(ctx, queueDir, fn)
+}
+
+// ListFailed is List for failed/.
+func (s *Spool) ListFailed(ctx context.Context, fn func(Info) bool) error {
+	return s.list(ctx, failedDir, fn)
+}
+
+func (s *Spool) list(ctx context.Context, dir string, fn func(Info) bool) error {
+	ids, err := s.ids(dir)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, firstRead)
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		info := s.info(dir, id, buf)
+		if errors.Is(info.Err, ErrGone) {
+			continue
+		}
+		if !fn(info) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// IDs returns the ids of the messages in the queue, oldest first; it opens no file.
+func (s *Spool) IDs() ([]string, error) { return s.ids(queueDir) }
+
+func (s *Spool) ids(dir string) ([]string, error) {
+	names, err := s.names(dir)
+	if err != nil {
+		return nil, err
+	}
+	ids := names[:0]
+	for _, name := range names {
+		if id, suffix, ok := splitName(name); ok && suffix == suffixMessage {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+func (s *Spool) names(dir string) ([]string, error) {
+	d, err := os.Open(s.dir(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+// Get returns what is known of one message in the queue or in failed/.
+func (s *Spool) Get(id string) (Info, error) {
+	if !ValidID(id) {
+		return Info{}, ErrBadID
+	}
+	buf := make([]byte, firstRead)
+	for _, dir := range [...]string{queueDir, failedDir} {
+		if info := s.info(dir, id, buf); !errors.Is(info.Err, ErrGone) {
+			return info, info.Err
+		}
+	}
+	return Info{}, ErrGone
+}
+
+// info reads with plain system calls: a list of 100,000 messages is made of nothing else.
+func (s *Spool) info(dir, id string, buf []byte) Info {
+	info := Info{ID: id, Failed: dir == failedDir}
+	fd, err := openRead(s.path(dir, id, suffixMessage))
+	if err != nil {
+		info.Err = readFault(err)
+		return info
+	}
+	defer syscall.Close(fd)
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil {
+		info.Err = err
+		return info
+	}
+	if st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		info.Err = damaged("it is not a plain file")
+		return info
+	}
+	_, h, status, err := readHead(descriptor(fd), st.Size, buf)
+	if err == nil && h.id != id {
+		err = damaged("it is message %s by its head", h.id)
+	}
+	if err != nil {
+		info.Err = err
+		return info
+	}
+	info.Meta, info.Envelope, info.Status, info.Size = h.meta, h.env, status, h.size
+	return info
+}
+
+func openRead(path string) (fd int, err error) {
+	for {
+		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+		if err != syscall.EINTR {
+			return fd, err
+		}
+	}
+}
+
+func readFault(err error) error {
+	switch err {
+	case syscall.ENOENT:
+		return ErrGone
+	case syscall.ELOOP, syscall.ENXIO:
+		return damaged("it can't be opened: %v", err)
+	}
+	return err
+}
+
+// descriptor reads at an offset until the buffer is full, as io.ReaderAt demands.
+type descriptor int
+
+func (d descriptor) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		m, err := syscall.Pread(int(d), p[n:], off+int64(n))
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return n, err
+		case m == 0:
+			return n, io.EOF
+		default:
+			n += m
+		}
+	}
+	return n, nil
+}
+
+// Stats is the size of the spool.
+type Stats struct {
+	Messages int
+	Bytes    int64
+	// Failed is how many messages lie in failed/.
+	Failed int
+}
+
+// Stats is cheap however long the queue is. The counts may be off by what a
+// killed process had in hand, until the next Sweep.
+func (s *Spool) Stats() (Stats, error) {
+	all, err := s.usage.read()
+	if err != nil {
+		return Stats{}, err
+	}
+	names, err := s.names(failedDir)
+	if err != nil {
+		return Stats{}, err
+	}
+	st := Stats{Messages: all.messages, Bytes: all.bytes}
+	for _, name := range names {
+		if strings.HasSuffix(name, suffixMessage) {
+			st.Failed++
+		}
+	}
+	return st, nil
+}
+
+// ReadLog returns the message's log, or nil when it has none.
+func (s *Spool) ReadLog(id string) ([]byte, error) {
+	if !ValidID(id) {
+		return nil, ErrBadID
+	}
+	for _, dir := range [...]string{queueDir, failedDir} {
+		fd, err := openRead(s.path(dir, id, suffixLog))
+		if err == syscall.ENOENT {
+			continue
+		}
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: s.path(dir, id, suffixLog), Err: err}
+		}
+		defer syscall.Close(fd)
+		b := make([]byte, 2*maxLog)
+		n, err := descriptor(fd).ReadAt(b, 0)
+		if err == io.EOF {
+			err = nil
+		}
+		return b[:n], err
+	}
+	return nil, nil
+}
+
+// Remove deletes a message for good, from queue/ or failed/, even a damaged one in failed/.
+func (s *Spool) Remove(id string) error {
+	it, dir, err := s.claimAnywhere(id)
+	if errors.Is(err, ErrDamaged) && dir == failedDir {
+		if err := s.ops.Unlink(s.path(failedDir, id, suffixMessage)); err != nil {
+			return err
+		}
+		s.removeLog(failedDir, id)
+		return s.failedSync.do()
+	}
+	if err != nil {
+		return err
+	}
+	if err := it.Delete(); err != nil {
+		it.Unlock()
+		return err
+	}
+	if dir == failedDir {
+		return s.failedSync.do()
+	}
+	return s.Sync()
+}
+
+func (s *Spool) claimAnywhere(id string) (it *Item, dir string, err error) {
+	it, err = s.claim(queueDir, id)
+	if !errors.Is(err, ErrGone) {
+		return it, queueDir, err
+	}
+	it, err = s.claim(failedDir, id)
+	return it, failedDir, err
+}
+
+// Retry makes a message due at once. One in failed/ goes back to the queue, with the
+// recipients that had failed to do again.
+func (s *Spool) Retry(id string) error {
+	it, dir, err := s.claimAnywhere(id)
+	if err != nil {
+		return err
+	}
+	defer it.Unlock()
+	if dir == queueDir {
+		return it.RetryNow()
+	}
+	for i := range it.st.Recipients {
+		if r := &it.st.Recipients[i]; r.State == Failed {
+			*r = RecipientStatus{State: Todo}
+		}
+	}
+	it.st.Attempts, it.st.Next, it.st.Held, it.st.Warned = 0, time.Time{}, false, false
+	if err := it.writeStatus(true); err != nil {
+		return err
+	}
+	if err := s.move(id, failedDir, queueDir); err != nil {
+		return fmt.Errorf("can't move message %s to the queue: %w", id, err)
+	}
+	s.usage.count(it.h.meta, it.h.size)
+	return nil
+}
+
+// RetryAll makes every message in the queue due at once, and says how many. Those
+// that are in use or damaged are passed over; held ones stay held.
+func (s *Spool) RetryAll(ctx context.Context) (n int, err error) {
+	ids, err := s.ids(queueDir)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		it, err := s.Claim(id)
+		if err != nil {
+			continue
+		}
+		if it.RetryNow() == nil {
+			n++
+		}
+		it.Unlock()
+	}
+	return n, nil
+}

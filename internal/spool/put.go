@@ -1,0 +1,287 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/sysexits"
+)
+
+// smallMessage is up to how many octets of a message are held in memory, so that one
+// write makes the file and a message that is never committed costs no file.
+const smallMessage = 64 << 10
+
+// Put accepts a message: after a nil error it survives a crash and a power loss.
+// After any error nothing of it is kept; the error carries an exit code.
+func (s *Spool) Put(ctx context.Context, meta Meta, env *envelope.Envelope, msg envelope.Message) (id string, err error) {
+	p, err := s.Begin(meta, env)
+	if err != nil {
+		return "", err
+	}
+	defer p.Abort() // does nothing after Commit
+	p.grow(msg.Size())
+	if err := p.copy(ctx, msg); err != nil {
+		return "", err
+	}
+	return p.Commit(ctx)
+}
+
+// Pending is a message that is not accepted yet. It is an io.Writer for its octets
+// and an envelope.Message of those written so far. It is not safe for concurrent
+// writers; reading may go on beside another reader.
+type Pending struct {
+	s        *Spool
+	h        head
+	offset   int64    // of the message in the file
+	expected int64    // octets, if known beforehand
+	buf      []byte   // head, status and message, until the file is made
+	f        *os.File // locked; nil until the message outgrows the buffer
+	err      error    // the first failure; nothing works after it
+	over     bool     // committed or aborted
+}
+
+// Begin starts a message. The sender's EightBit and SMTPUTF8 flags in env may still change
+// until Commit; nothing else may. The caller must end it with Commit or Abort.
+func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
+	if len(env.Recipients) == 0 {
+		return nil, sysexits.With(sysexits.Software, errors.New("a message without recipients can't be queued"))
+	}
+	now := s.o.Now()
+	if meta.Arrived.IsZero() {
+		meta.Arrived = now
+	}
+	id, err := newID(now, s.o.Rand)
+	if err != nil {
+		return nil, sysexits.With(sysexits.OSErr, err)
+	}
+	p := &Pending{s: s, h: head{id: id, meta: meta, env: *env}}
+	p.h.env.EightBit, p.h.env.SMTPUTF8 = true, true // leave room for both
+	n := len(encodeHead(&p.h))
+	if n > maxHead || p.h.statusSize > maxHead {
+		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are too many for one message in the queue", len(env.Recipients)))
+	}
+	p.h.env.EightBit, p.h.env.SMTPUTF8 = env.EightBit, env.SMTPUTF8
+	p.offset = p.h.messageOffset()
+	p.buf = make([]byte, p.offset, p.offset+4<<10)
+	return p, nil
+}
+
+// SetFlags says what is known only when the message has been read.
+func (p *Pending) SetFlags(eightBit, smtpUTF8 bool) {
+	p.h.env.EightBit, p.h.env.SMTPUTF8 = eightBit, smtpUTF8
+}
+
+// ID returns the id that the message has, or will have.
+func (p *Pending) ID() string { return p.h.id }
+
+func (p *Pending) grow(size int64) {
+	p.expected = size
+	if size > 0 && size <= smallMessage {
+		p.buf = append(make([]byte, 0, p.offset+size), p.buf...)
+	}
+}
+
+func (p *Pending) copy(ctx context.Context, msg envelope.Message) error {
+	r, err := msg.Open()
+	if err != nil {
+		return sysexits.With(sysexits.IOErr, fmt.Errorf("can't read the message: %w", err))
+	}
+	defer r.Close()
+	buf := make([]byte, min(max(msg.Size(), 512), smallMessage))
+	for {
+		n, readErr := r.Read(buf)
+		if _, err := p.Write(buf[:n]); err != nil {
+			return err
+		}
+		switch {
+		case readErr == io.EOF && p.h.size == msg.Size():
+			return nil
+		case readErr == io.EOF:
+			return sysexits.With(sysexits.IOErr, fmt.Errorf("the message has %d octets, but %d were expected", p.h.size, msg.Size()))
+		case readErr != nil:
+			return sysexits.With(sysexits.IOErr, fmt.Errorf("can't read the message: %w", readErr))
+		case ctx.Err() != nil:
+			return fault(ctx.Err())
+		}
+	}
+}
+
+// Write adds octets of the message.
+func (p *Pending) Write(b []byte) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
+	if p.over {
+		return 0, errors.New("write to a message that is committed or aborted")
+	}
+	if err := p.write(b); err != nil {
+		p.err = fault(err)
+		return 0, p.err
+	}
+	p.h.sum = checksum(p.h.sum, b)
+	p.h.size += int64(len(b))
+	return len(b), nil
+}
+
+func (p *Pending) write(b []byte) error {
+	if p.f == nil && p.h.size+int64(len(b)) <= smallMessage {
+		p.buf = append(p.buf, b...)
+		return nil
+	}
+	if p.f == nil {
+		if err := p.s.usage.check(p.h.meta, max(p.expected, p.h.size+int64(len(b)))); err != nil {
+			return err
+		}
+		if err := p.create(); err != nil {
+			return err
+		}
+		if _, err := p.s.ops.Write(p.f, p.buf); err != nil {
+			return err
+		}
+		p.buf = nil
+	}
+	_, err := p.s.ops.Write(p.f, b)
+	return err
+}
+
+// create makes the file under the name of one that is not accepted, and locks it: an
+// unlocked one has no writer any more.
+func (p *Pending) create() error {
+	f, err := p.s.ops.Open(p.s.path(queueDir, p.h.id, suffixNew), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return err
+	}
+	p.f = f
+	if err := p.s.own(f); err != nil {
+		return err
+	}
+	return p.s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+// Commit accepts the message: with its nil return the promise begins.
+func (p *Pending) Commit(ctx context.Context) (id string, err error) {
+	if err := p.commit(ctx); err != nil {
+		return "", err
+	}
+	_ = p.s.ops.Close(p.f)
+	p.f = nil
+	return p.h.id, nil
+}
+
+// CommitClaimed is Commit for a caller that is delivering the message already: it
+// keeps the lock, so that nobody else starts on it.
+func (p *Pending) CommitClaimed(ctx context.Context) (*Item, error) {
+	if err := p.commit(ctx); err != nil {
+		return nil, err
+	}
+	it := &Item{s: p.s, f: p.f, h: p.h, st: newStatus(len(p.h.env.Recipients)), dir: queueDir}
+	p.f = nil
+	return it, nil
+}
+
+// commit is the only place where a message becomes an accepted one. Any error
+// before its end takes everything back.
+func (p *Pending) commit(ctx context.Context) error {
+	switch {
+	case p.err != nil:
+		p.Abort()
+		return p.err
+	case p.over:
+		return errors.New("the message is committed or aborted already")
+	case ctx.Err() != nil:
+		p.Abort()
+		return fault(ctx.Err())
+	}
+	onDisk := p.f != nil
+	if err := p.s.usage.reserve(p.h.meta, p.h.size, onDisk); err != nil {
+		p.Abort()
+		return fault(err)
+	}
+	if err := p.save(); err != nil {
+		p.s.usage.release(p.h.meta, p.h.size)
+		p.Abort()
+		return fault(err)
+	}
+	p.over = true
+	p.buf = nil
+	return nil // From here on the message is safe.
+}
+
+func (p *Pending) save() error {
+	st := newStatus(len(p.h.env.Recipients))
+	front := append(encodeHead(&p.h), encodeStatus(&st)...)
+	if err := p.saveFile(front); err != nil {
+		return err
+	}
+	if err := p.s.ops.Sync(p.f); err != nil {
+		return err
+	}
+	final := p.s.path(queueDir, p.h.id, suffixMessage)
+	if err := p.s.ops.Rename(p.s.path(queueDir, p.h.id, suffixNew), final); err != nil {
+		return err
+	}
+	err := p.s.queueSync.do()
+	if err != nil {
+		if undo := p.s.ops.Unlink(final); undo != nil {
+			p.s.o.Warn(fmt.Errorf("message %s was refused, but its file can't be removed and it may be delivered: %w", p.h.id, undo))
+		}
+	}
+	return err
+}
+
+// saveFile brings the whole content into the file.
+func (p *Pending) saveFile(front []byte) error {
+	if p.f != nil {
+		_, err := p.s.ops.WriteAt(p.f, front, 0)
+		return err
+	}
+	copy(p.buf, front)
+	if err := p.create(); err != nil {
+		return err
+	}
+	_, err := p.s.ops.Write(p.f, p.buf)
+	return err
+}
+
+func newStatus(recipients int) Status {
+	st := Status{Recipients: make([]RecipientStatus, recipients)}
+	for i := range st.Recipients {
+		st.Recipients[i].State = Todo
+	}
+	return st
+}
+
+// Abort forgets the message. After Commit or Abort it does nothing.
+func (p *Pending) Abort() {
+	if p.over {
+		return
+	}
+	p.over = true
+	p.buf = nil
+	if p.f == nil {
+		return
+	}
+	// After a failed fsync of the directory the file has its final name, and save removed it.
+	_ = p.s.ops.Unlink(p.s.path(queueDir, p.h.id, suffixNew))
+	_ = p.s.ops.Close(p.f)
+}
+
+// Size returns how many octets were written so far.
+func (p *Pending) Size() int64 { return p.h.size }
+
+// Open reads what was written so far. The reader ends with Abort.
+func (p *Pending) Open() (io.ReadCloser, error) {
+	if p.f != nil {
+		return io.NopCloser(io.NewSectionReader(p.f, p.offset, p.h.size)), nil
+	}
+	if p.over {
+		return nil, errors.New("the message is committed or aborted")
+	}
+	return io.NopCloser(bytes.NewReader(p.buf[p.offset:])), nil
+}

@@ -1,0 +1,104 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"o365-sendmail/internal/durable"
+)
+
+// Swept says what Sweep did.
+type Swept struct {
+	Messages    int // whole messages in the queue
+	Leftovers   int // files of dead writers removed
+	Quarantined int // damaged files moved to failed/
+}
+
+// Sweep puts the queue in order: it removes what dead writers left, moves damaged files
+// to failed/, warns of files that do not belong there, and counts anew. It reads
+// the head of every message; call it at the start and every hour or so.
+func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
+	var done Swept
+	names, err := s.names(queueDir)
+	if err != nil {
+		return done, err
+	}
+	messages := make(map[string]bool, len(names))
+	var others []string
+	for _, name := range names {
+		if id, suffix, ok := splitName(name); ok && suffix == suffixMessage {
+			messages[id] = true
+		} else {
+			others = append(others, name)
+		}
+	}
+	for _, name := range others {
+		if s.sweepOther(name, messages) {
+			done.Leftovers++
+		}
+	}
+	err = s.List(ctx, func(i Info) bool {
+		switch {
+		case i.Err == nil:
+			done.Messages++
+		case s.sweepDamaged(i):
+			done.Quarantined++
+		}
+		return ctx.Err() == nil
+	})
+	if err != nil {
+		return done, err
+	}
+	return done, s.usage.refresh()
+}
+
+// sweepOther removes a leftover, and tells whether it did.
+func (s *Spool) sweepOther(name string, messages map[string]bool) bool {
+	id, suffix, ok := splitName(name)
+	path := s.dir(queueDir) + "/" + name
+	st, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	temp := strings.HasPrefix(name, durable.TempPrefix)
+	switch {
+	case !ok && !temp, !st.Mode().IsRegular():
+		s.o.Warn(fmt.Errorf("%q in the queue is none of its files; it was left alone", name))
+		return false
+	case suffix == suffixLog && messages[id], s.o.Now().Sub(st.ModTime()) < s.o.LeftoverAge:
+		return false
+	}
+	return s.removeUnlocked(path)
+}
+
+// removeUnlocked removes a file that no process holds. A writer that had the file, but
+// not yet its lock, fails at its rename and accepts nothing.
+func (s *Spool) removeUnlocked(path string) bool {
+	f, err := s.ops.Open(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = s.ops.Close(f) }()
+	return s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB) == nil && s.ops.Unlink(path) == nil
+}
+
+// sweepDamaged lets Claim look again under the lock, and move away what is damaged.
+func (s *Spool) sweepDamaged(i Info) bool {
+	it, err := s.Claim(i.ID)
+	switch {
+	case err == nil:
+		it.Unlock()
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrGone):
+	case errors.Is(err, ErrDamaged):
+		_, statErr := os.Lstat(s.path(queueDir, i.ID, suffixMessage))
+		return errors.Is(statErr, fs.ErrNotExist)
+	default:
+		s.o.Warn(fmt.Errorf("message %s: %w; it was left alone", i.ID, err))
+	}
+	return false
+}
