@@ -3,21 +3,36 @@ package xoauth
 import (
 	"fmt"
 	"log/slog"
+	"unique"
 )
 
 const redacted = "[redacted]"
 
 // Secret is text that no print, log or encoding shows. The zero value is empty.
-type Secret struct{ text string }
+// Secrets with the same text are equal by ==.
+//
+// Package fmt calls no method on a field that is not exported, so the text stands
+// behind a pointer, of which fmt prints the address.
+type Secret struct{ text unique.Handle[string] }
 
 // NewSecret wraps text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{unique.Make(text)}
+}
 
 // Reveal returns the text. Whoever calls it answers for where the text goes.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.Empty() {
+		return ""
+	}
+	return s.text.Value()
+}
 
-// Empty tells whether there is any text.
-func (s Secret) Empty() bool { return s.text == "" }
+// Empty tells whether there is no text.
+func (s Secret) Empty() bool { return s == Secret{} }
 
 // Format covers every verb of package fmt, %#v and %x among them.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
@@ -33,6 +48,6 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // UnmarshalText takes the text, for a configuration file.
 func (s *Secret) UnmarshalText(text []byte) error {
-	s.text = string(text)
+	*s = NewSecret(string(text))
 	return nil
 }
