@@ -1,0 +1,3 @@
+package emulator
+
+func (q *tokenRequest) checkAssertion(assertion string) error { return errNoCredential() }

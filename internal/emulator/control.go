@@ -1,0 +1,5 @@
+package emulator
+
+import "net/http"
+
+func (e *Emulator) controlHandler() http.Handler { return http.NotFoundHandler() }

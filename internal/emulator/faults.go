@@ -1,0 +1,7 @@
+package emulator
+
+type Fault struct {
+	change func(*Emulator, *State)
+}
+
+func findFault(name string) Fault { return Fault{} }

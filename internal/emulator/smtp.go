@@ -1,0 +1,437 @@
+package emulator
+
+import (
+	"bufio"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxCommand is generous to the parameters of RFC 6531, 3461 and 1870; maxAuth is
+	// RFC 4954's 12288 octets and some.
+	maxCommand = 4096
+	maxAuth    = 64 << 10
+)
+
+var errEnd = errors.New("session ended")
+
+// session is one SMTP connection.
+type session struct {
+	e      *Emulator
+	number int
+	id     string
+	wire   *wireConn
+	tls    *tls.Conn
+	r      *bufio.Reader
+	w      *bufio.Writer
+	start  time.Time
+
+	helo   string
+	user   string  // mailbox that signed in
+	tenant string  // id
+	claims *claims // nil before AUTH
+	holds  string  // mailbox whose connection it counts as; Emulator.mu guards it
+	errors int
+	mail   *transaction
+
+	turns, tlsTurns int64
+	pipelined       int
+	ordinal         int
+	spentTrips      int64
+	spentPipelined  int
+}
+
+func (e *Emulator) serveSMTP(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		e.wg.Go(func() { e.serveConn(c) })
+	}
+}
+
+func (e *Emulator) serveConn(c net.Conn) {
+	wire := &wireConn{Conn: c, e: e}
+	s := &session{
+		e: e, id: sessionID(), wire: wire, start: time.Now(),
+		r: bufio.NewReaderSize(wire, maxAuth), w: bufio.NewWriter(wire),
+	}
+	e.enter(s)
+	defer e.leave(s)
+	if f := e.fire("wire", c.RemoteAddr().String()); f != nil {
+		wire.cutIn, wire.cutOut, wire.then = f.In, f.Out, f.Then
+		wire.drip.Store(int64(f.Drip))
+		e.sleep(e.ctx, f.Delay)
+	}
+	s.note("open from " + c.RemoteAddr().String())
+	if err := s.run(); errors.Is(err, errEnd) {
+		s.hangUp()
+	} else {
+		s.note("closed: " + err.Error())
+	}
+}
+
+// hangUp sends what is left and says goodbye before it closes: a close with octets
+// unread would be a reset, and the client would lose the last reply.
+func (s *session) hangUp() {
+	if s.flush() != nil {
+		return
+	}
+	_ = s.wire.SetDeadline(time.Now().Add(2 * time.Second))
+	if s.tls != nil {
+		_ = s.tls.CloseWrite()
+	}
+	if t, ok := s.wire.Conn.(*net.TCPConn); ok {
+		_ = t.CloseWrite()
+	}
+	_, _ = io.Copy(io.Discard, s.wire.Conn)
+}
+
+// enter counts a connection, and how many there are at once.
+func (e *Emulator) enter(s *session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.serial++
+	s.number = e.serial
+	e.sessions[s] = struct{}{}
+	e.stats.Connections++
+	n := 0
+	for other := range e.sessions {
+		if !other.wire.peerGone() {
+			n++
+		}
+	}
+	e.stats.MaxConcurrent = max(e.stats.MaxConcurrent, n)
+	if e.ctx.Err() != nil {
+		s.wire.Close()
+	}
+}
+
+func (e *Emulator) leave(s *session) {
+	s.abort()
+	s.wire.Close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.sessions, s)
+	e.stats.RoundTrips += s.trips()
+	e.stats.Pipelined += s.pipelined
+}
+
+// trips are the round trips so far, connect and TLS included.
+func (s *session) trips() int64 { return 1 + s.turns + s.tlsTurns }
+
+func (s *session) note(what string) { s.e.transcript.line(strconv.Itoa(s.number), what) }
+
+// tag ends the replies of the front end: host, time and session.
+func (s *session) tag() string {
+	host := strings.Replace(s.e.Host, ".outlook.office365.com", ".eurprd00.prod.outlook.com", 1)
+	return fmt.Sprintf("[%s %s %s]", host, s.e.now().UTC().Format("2006-01-02T15:04:05.000Z"), s.id)
+}
+
+// hostTag ends the replies to the end of the data: the back end's host.
+func (s *session) hostTag() string {
+	return "[Hostname=AM0PR00MB0001.eurprd00.prod.outlook.com]"
+}
+
+func (s *session) run() error {
+	err := s.answer("connect", "", func() string {
+		if s.e.current().Exchange.ForeignBanner {
+			return "220 mail.example.test ESMTP Postfix"
+		}
+		return fmt.Sprintf("220 %s Microsoft ESMTP MAIL Service ready at %s [%s]",
+			s.e.Host, s.e.now().UTC().Format("Mon, 2 Jan 2006 15:04:05 -0700"), s.id)
+	})
+	for err == nil {
+		var line string
+		if line, err = s.readCommand(); err == nil {
+			err = s.command(line)
+		}
+	}
+	return err
+}
+
+// flush sends the replies that are waiting: one turnaround, if there are any.
+func (s *session) flush() error {
+	if s.w.Buffered() > 0 {
+		s.turns++
+	}
+	return s.push()
+}
+
+// push is flush where the client is not waiting: it is still sending.
+func (s *session) push() error {
+	_ = s.wire.SetWriteDeadline(time.Now().Add(5 * time.Minute))
+	return s.w.Flush()
+}
+
+// readLine reads up to LF. Replies go out first if the client would be waiting for
+// them, so that pipelined commands get their replies together (RFC 2920).
+func (s *session) readLine(limit int) (string, error) {
+	if s.r.Buffered() == 0 {
+		if err := s.flush(); err != nil {
+			return "", err
+		}
+	} else if s.w.Buffered() > 0 {
+		s.pipelined++
+	}
+	x := s.e.current().Exchange
+	idle := time.Now().Add(time.Duration(x.IdleTimeout))
+	end := s.start.Add(time.Duration(x.SessionAge))
+	if end.Before(idle) {
+		idle = end
+	}
+	_ = s.wire.SetReadDeadline(idle)
+	b, err := s.r.ReadSlice('\n')
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		s.reply(s.timeoutText(end))
+		return "", errEnd
+	case errors.Is(err, bufio.ErrBufferFull) || err == nil && len(b) > limit:
+		s.reply("500 5.5.2 Line too long")
+		return "", errEnd
+	case err != nil:
+		return "", err
+	}
+	return string(b), nil
+}
+
+func (s *session) timeoutText(end time.Time) string {
+	age := time.Since(s.start).Round(time.Second)
+	if time.Now().Before(end) {
+		return "451 4.7.0 Timeout waiting for client input " + s.tag()
+	}
+	return fmt.Sprintf("421 4.4.1 Connection timed out. Total session duration: %02d:%02d:%02d %s",
+		int(age.Hours()), int(age.Minutes())%60, int(age.Seconds())%60, s.tag())
+}
+
+// readCommand reads one command with its line end.
+func (s *session) readCommand() (string, error) { return s.readLine(maxCommand + maxAuth) }
+
+// reply queues a reply, whose lines are separated by LF.
+func (s *session) reply(text string) {
+	s.e.countReply(text)
+	for line := range strings.SplitSeq(text, "\n") {
+		s.note("S: " + line)
+		_, _ = s.w.WriteString(line + "\r\n") // flush reports the error
+	}
+}
+
+// wait delays, after the replies so far went out.
+func (s *session) wait(d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if !s.e.sleep(s.e.ctx, d) {
+		return errEnd
+	}
+	return nil
+}
+
+// answer replies to an event at a stage: with what action returns, or as a rule has it.
+func (s *session) answer(stage, text string, action func() string) error {
+	f := s.e.fire(stage, text)
+	if f == nil {
+		return s.conclude(action())
+	}
+	if f.Drip > 0 {
+		s.wire.drip.Store(int64(f.Drip))
+	}
+	if err := s.wait(f.Delay); err != nil {
+		return err
+	}
+	negative := f.Reply != "" && !positive(f.Reply)
+	silent := f.Reply == "" && f.Then != ""
+	var reply string
+	switch {
+	case f.Keep, !negative && !silent:
+		reply = action()
+		if f.Reply != "" && (f.Keep || positive(reply)) {
+			reply = f.Reply
+		}
+		if silent {
+			reply = ""
+		}
+	case negative:
+		reply = f.Reply
+	}
+	if f.Then == "" {
+		return s.conclude(reply)
+	}
+	if reply != "" {
+		s.reply(reply)
+	}
+	_ = s.flush() // the connection is about to end
+	s.note("scripted: " + f.Then)
+	return s.wire.cut(f.Then)
+}
+
+func positive(reply string) bool {
+	return reply != "" && reply[0] != '4' && reply[0] != '5'
+}
+
+// conclude sends a reply and ends the session after a 421. "" is no reply.
+func (s *session) conclude(reply string) error {
+	if reply == "" {
+		return nil
+	}
+	s.reply(reply)
+	if strings.HasPrefix(reply, "421") {
+		return errEnd
+	}
+	if reply[0] == '5' {
+		if s.errors++; s.errors >= s.e.current().Exchange.MaxErrors && s.e.current().Exchange.MaxErrors > 0 {
+			s.reply("421 4.7.0 Too many errors on this connection, closing transmission channel " + s.tag())
+			return errEnd
+		}
+	}
+	return nil
+}
+
+// command runs one command line.
+func (s *session) command(raw string) error {
+	line := strings.TrimRight(raw, "\r\n")
+	verb, arg, _ := strings.Cut(line, " ")
+	verb = strings.ToUpper(verb)
+	s.note("C: " + showCommand(verb, arg))
+	if !strings.HasSuffix(raw, "\r\n") && s.e.current().Strict.LineEnds {
+		return s.unknown("a line without CRLF")
+	}
+	switch verb {
+	case "EHLO", "HELO":
+		return s.answer("ehlo", line, func() string { return s.ehlo(verb, arg) })
+	case "STARTTLS":
+		return s.startTLS(arg)
+	case "AUTH":
+		return s.auth(arg)
+	case "MAIL":
+		return s.answer("mail", line, func() string { return s.mailFrom(arg) })
+	case "RCPT":
+		return s.answer("rcpt", line, func() string { return s.rcptTo(arg) })
+	case "DATA":
+		return s.data(arg)
+	case "BDAT":
+		return s.bdat(arg)
+	case "RSET":
+		return s.answer("rset", line, func() string { s.abort(); return "250 2.0.0 Resetting" })
+	case "NOOP":
+		return s.answer("noop", line, func() string { return "250 2.0.0 OK" })
+	case "VRFY":
+		return s.conclude("252 2.1.5 Cannot VRFY user")
+	case "HELP":
+		return s.conclude("214-This server supports the following commands:\n214 HELO EHLO STARTTLS RCPT DATA RSET MAIL QUIT HELP AUTH BDAT")
+	case "QUIT":
+		return s.quit()
+	}
+	return s.unknown(verb)
+}
+
+// showCommand is a command as the transcript shows it.
+func showCommand(verb, arg string) string {
+	switch verb {
+	case "AUTH":
+		mech, _, has := strings.Cut(arg, " ")
+		if has {
+			mech += " " + redacted
+		}
+		return strings.TrimSpace(verb + " " + mech)
+	case "EHLO", "HELO", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "HELP", "QUIT":
+		return strings.TrimSpace(verb + " " + arg)
+	}
+	// It may be a credential that lost its way.
+	return shortVerb(verb) + " [unknown command]"
+}
+
+func shortVerb(verb string) string { return printable(verb[:min(len(verb), 16)]) }
+
+func (s *session) unknown(verb string) error {
+	return s.answer("unknown", verb, func() string {
+		if s.wait(time.Duration(s.e.current().Exchange.Tarpit)) != nil {
+			return ""
+		}
+		return fmt.Sprintf("500 5.3.3 Unrecognized command '%s' %s", shortVerb(verb), s.tag())
+	})
+}
+
+func (s *session) quit() error {
+	err := s.answer("quit", "QUIT", func() string { return "221 2.0.0 Service closing transmission channel" })
+	if err == nil {
+		err = errEnd
+	}
+	return err
+}
+
+// ehlo answers EHLO and HELO; a new one ends a transaction (RFC 5321 4.1.4).
+func (s *session) ehlo(verb, arg string) string {
+	arg = strings.TrimSpace(arg)
+	if !validHelo(arg) {
+		return "501 5.5.4 Invalid domain name"
+	}
+	s.abort()
+	s.helo = arg
+	hello := fmt.Sprintf("%s Hello [%s]", s.e.Host, hostOf(s.wire.RemoteAddr()))
+	if verb == "HELO" {
+		return "250 " + hello
+	}
+	st := s.e.current()
+	security := "STARTTLS"
+	if s.tls != nil {
+		security = "AUTH LOGIN XOAUTH2"
+	}
+	lines := []string{hello}
+	for _, l := range []string{
+		"SIZE " + strconv.FormatInt(st.Exchange.Size, 10), "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", security,
+		"8BITMIME", "BINARYMIME", "CHUNKING", "SMTPUTF8",
+	} {
+		keyword, _, _ := strings.Cut(l, " ")
+		if !slices.Contains(st.Exchange.Without, keyword) {
+			lines = append(lines, l)
+		}
+	}
+	return "250-" + strings.Join(lines[:len(lines)-1], "\n250-") + "\n250 " + lines[len(lines)-1]
+}
+
+func (s *session) offers(keyword string) bool {
+	return !slices.Contains(s.e.current().Exchange.Without, keyword)
+}
+
+// validHelo accepts a domain or an address literal (RFC 5321 4.1.1.1).
+func validHelo(arg string) bool {
+	if rest, ok := strings.CutPrefix(arg, "["); ok {
+		literal, ok := strings.CutSuffix(rest, "]")
+		if v6, is6 := strings.CutPrefix(literal, "IPv6:"); is6 {
+			return ok && net.ParseIP(v6) != nil
+		}
+		return ok && net.ParseIP(literal).To4() != nil
+	}
+	for label := range strings.SplitSeq(arg, ".") {
+		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return false
+		}
+		for _, c := range []byte(label) {
+			if c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+				return false
+			}
+		}
+	}
+	return len(arg) <= 255
+}
+
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
+}
