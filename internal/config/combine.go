@@ -1,0 +1,220 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// given tells whether the file has the key.
+func (r *reader) given(name string) bool {
+	return slices.ContainsFunc(r.c.origins, func(o origin) bool { return o.name == name })
+}
+
+// faulty tells whether the key already has a fault, so that its absence is no news.
+func (r *reader) faulty(name string) bool { return slices.Contains(r.bad, name) }
+
+// derive fills in what follows from other keys.
+func (r *reader) derive() {
+	c := r.c
+	if c.From.Domain == "" {
+		c.From.Domain = c.Mailbox[strings.LastIndexByte(c.Mailbox, '@')+1:]
+	}
+	if c.Credential.Type == "" {
+		switch {
+		case c.Credential.CertificateFile != "" || c.Credential.PFXFile != "":
+			c.Credential.Type = TypeCertificate
+		case c.Credential.TokenFile != "":
+			c.Credential.Type = TypeFederated
+		default:
+			c.Credential.Type = TypeSecret
+		}
+	}
+	// A bound that was not written gives way to the smaller one that was.
+	clamp(&c.Spool.MaxMessagesPerUser, c.Spool.MaxMessages, r.given("spool.max_messages_per_user"))
+	clamp(&c.Spool.MaxBytesPerUser, c.Spool.MaxBytes, r.given("spool.max_bytes_per_user"))
+	clamp(&c.Agent.MaxConnectionsPerUser, c.Agent.MaxConnections, r.given("agent.max_connections_per_user"))
+	clamp(&c.Spool.DelayWarning, c.Spool.Lifetime-1, r.given("spool.delay_warning"))
+	if !r.given("spool.delay_warning") && c.Spool.DelayWarning == c.Spool.Lifetime-1 {
+		c.Spool.DelayWarning = 0
+	}
+}
+
+func clamp[N int | int64 | time.Duration](n *N, most N, given bool) {
+	if !given && most > 0 && *n > most {
+		*n = most
+	}
+}
+
+// combine checks what no single key can tell.
+func (r *reader) combine() {
+	r.account()
+	r.credential()
+	r.sender()
+	r.bounds()
+}
+
+// missing notes a required key that is not there.
+func (r *reader) missing(name string) {
+	if !r.given(name) && !r.faulty(name) {
+		r.fault(name, Error{Problem: "is missing", Expected: lookup(name).Expects()})
+	}
+}
+
+func (r *reader) account() {
+	c := r.c
+	if c.Credential.Type != TypeManagedIdentity {
+		r.missing("tenant")
+		r.missing("client_id")
+	}
+	r.missing("mailbox")
+	if genericTenant(c.Tenant) && c.Credential.Type != TypeDeviceCode {
+		r.fault("tenant", Error{
+			Problem:  shown(c.Tenant) + " stands for no single tenant, and an application signs in to one",
+			Expected: lookup("tenant").Expects(),
+		})
+	}
+}
+
+// credentialTypes lists the keys that only one type of credential has.
+var credentialTypes = [...]struct{ key, kind string }{
+	{"client_secret", TypeSecret}, {"client_secret_file", TypeSecret},
+	{"client_secret_next", TypeSecret}, {"client_secret_next_file", TypeSecret},
+	{"credential.certificate_file", TypeCertificate}, {"credential.key_file", TypeCertificate},
+	{"credential.pfx_file", TypeCertificate}, {"credential.passphrase_file", TypeCertificate},
+	{"credential.algorithm", TypeCertificate},
+	{"credential.token_file", TypeFederated},
+	{"credential.identity_client_id", TypeManagedIdentity}, {"credential.identity_object_id", TypeManagedIdentity},
+	{"credential.identity_resource_id", TypeManagedIdentity}, {"credential.identity_endpoint", TypeManagedIdentity},
+	{"credential.refresh_token_file", TypeDeviceCode},
+}
+
+func (r *reader) credential() {
+	kind := r.c.Credential.Type
+	for _, t := range credentialTypes {
+		if t.kind != kind && r.given(t.key) && !r.faulty(t.key) {
+			r.fault(t.key, Error{Problem: "does not go with the credential type " + shown(kind),
+				Hint: "leave it out, or set credential.type = " + shown(t.kind)})
+		}
+	}
+	r.oneOf("client_secret", "client_secret_file")
+	r.oneOf("client_secret_next", "client_secret_next_file")
+	switch kind {
+	case TypeSecret:
+		r.secretGiven()
+	case TypeCertificate:
+		r.certificate()
+	case TypeManagedIdentity:
+		r.oneOf("credential.identity_client_id", "credential.identity_object_id")
+		r.oneOf("credential.identity_client_id", "credential.identity_resource_id")
+		r.oneOf("credential.identity_object_id", "credential.identity_resource_id")
+	}
+}
+
+// oneOf refuses two keys that say the same.
+func (r *reader) oneOf(a, b string) {
+	if r.given(a) && r.given(b) {
+		r.fault(b, Error{Problem: "is there beside " + a, Hint: "leave one of the two"})
+	}
+}
+
+func (r *reader) secretGiven() {
+	if !r.given("client_secret") && !r.given("client_secret_file") {
+		if r.given("client_secret_next") || r.given("client_secret_next_file") {
+			r.fault("client_secret", Error{Problem: "is missing, but there is a client_secret_next", Hint: "the next secret comes second"})
+		} else {
+			r.fault("client_secret", Error{Problem: "is missing", Expected: "client_secret, client_secret_file or a [credential] table"})
+		}
+	}
+	a, b := r.c.ClientSecret, r.c.SecondSecret
+	if !a.Empty() && a == b {
+		r.fault("client_secret_next", Error{Problem: "is the same as client_secret"})
+	}
+	if f := r.c.ClientSecretFile; f != "" && f == r.c.SecondSecretFile {
+		r.fault("client_secret_next_file", Error{Problem: "is the same as client_secret_file"})
+	}
+}
+
+func (r *reader) certificate() {
+	const cert, key, pfx = "credential.certificate_file", "credential.key_file", "credential.pfx_file"
+	switch {
+	case r.given(pfx):
+		r.oneOf(pfx, cert)
+		r.oneOf(pfx, key)
+	case r.given(cert) && !r.given(key):
+		r.fault(key, Error{Problem: "is missing", Expected: "the file of the certificate's private key; it may be certificate_file itself"})
+	case r.given(key) && !r.given(cert):
+		r.fault(cert, Error{Problem: "is missing", Expected: "the file of the certificate that belongs to key_file"})
+	case !r.given(cert):
+		r.fault(cert, Error{Problem: "is missing", Expected: "certificate_file with key_file, or pfx_file"})
+	}
+}
+
+func (r *reader) sender() {
+	f := &r.c.From
+	switch {
+	case f.Policy == PolicyMap && !r.given("from.map"):
+		r.fault("from.map", Error{Problem: `is missing, but from.policy is "map"`, Expected: lookup("from.map").Expects()})
+	case f.Policy == PolicyMap && len(f.Map) == 0 && !r.anyFault("from.map"):
+		r.fault("from.map", Error{Problem: `is empty, but from.policy is "map"`, Expected: lookup("from.map").Expects()})
+	case f.Policy != PolicyMap && len(f.Map) > 0 && !r.faulty("from.policy"):
+		r.fault("from.map", Error{Problem: "has no effect with from.policy = " + shown(f.Policy), Hint: `set policy = "map", or leave the rules out`})
+	}
+	if f.SignIn == SignInSender && !r.given("from.send_as") {
+		r.fault("from.send_as", Error{Problem: `is missing, but from.sign_in is "sender"`, Expected: "the mailboxes that may sign in"})
+	}
+}
+
+// anyFault tells whether name or an element of it has a fault.
+func (r *reader) anyFault(name string) bool {
+	return slices.ContainsFunc(r.bad, func(b string) bool { return b == name || strings.HasPrefix(b, name+"[") })
+}
+
+func (r *reader) bounds() {
+	c := r.c
+	if c.Agent.Listen != "" && !c.Agent.AllowRemote && !loopback(c.Agent.Listen) {
+		r.fault("agent.listen", Error{Problem: shown(c.Agent.Listen) + " can be reached by other hosts, who could all send as the mailbox",
+			Hint: "use 127.0.0.1, or set agent.allow_remote = true"})
+	}
+	if len(c.Agent.Socket) > 107 {
+		r.fault("agent.socket", Error{Problem: "is longer than 107 octets, the most that a Unix socket's path may have"})
+	}
+	r.order("spool.delay_warning", c.Spool.DelayWarning >= c.Spool.Lifetime, "is not shorter than spool.lifetime")
+	r.order("spool.max_messages_per_user", above(c.Spool.MaxMessagesPerUser, c.Spool.MaxMessages), "is more than spool.max_messages")
+	r.order("spool.max_bytes_per_user", above(c.Spool.MaxBytesPerUser, c.Spool.MaxBytes), "is more than spool.max_bytes")
+	r.order("agent.max_connections_per_user", above(c.Agent.MaxConnectionsPerUser, c.Agent.MaxConnections), "is more than agent.max_connections")
+}
+
+// above compares bounds of which 0 is none.
+func above[N int | int64](n, most N) bool { return most > 0 && n > most }
+
+func (r *reader) order(name string, bad bool, problem string) {
+	if bad && r.given(name) && !r.faulty(name) {
+		r.fault(name, Error{Problem: problem})
+	}
+}
+
+// advise notes what is allowed but probably not meant.
+func (r *reader) advise() {
+	c := r.c
+	warn := func(on bool, name, problem, hint string) {
+		if on {
+			c.Warnings = append(c.Warnings, &Error{File: r.file, Line: lineOf(r.lines, name), Key: name, Problem: problem, Hint: hint})
+		}
+	}
+	exchange := c.SMTP.Host == "" || strings.HasPrefix(strings.ToLower(c.SMTP.Host), "smtp.office365.")
+	warn(exchange && c.Delivery.Connections > 3, "delivery.connections",
+		"Exchange Online answers 432 4.3.2 to a mailbox's fourth connection", "leave it at 3")
+	warn(exchange && c.Delivery.MessagesPerMinute > 30, "delivery.messages_per_minute",
+		"Exchange Online allows a mailbox 30 messages a minute", "leave it at 30")
+	warn(exchange && c.Delivery.RecipientsPerDay > 10000, "delivery.recipients_per_day",
+		"Exchange Online allows a mailbox 10,000 recipients a day", "leave it at 10000")
+	warn(c.ClientID == "00000000-0000-0000-0000-000000000000", "client_id",
+		"is still the sample's", "put in the Application (client) ID")
+	warn(c.Mailbox != "" && !strings.Contains(c.Mailbox[strings.LastIndexByte(c.Mailbox, '@'):], "."), "mailbox",
+		"has a domain without a dot", "")
+	warn(!c.SecretExpires.IsZero() && c.Credential.Type != TypeSecret, "secret_expires",
+		"has no effect with the credential type "+shown(c.Credential.Type), "leave it out")
+	warn(c.Agent.AllowRemote && c.Agent.Listen != "" && !loopback(c.Agent.Listen), "agent.listen",
+		"every host that reaches "+shown(c.Agent.Listen)+" can send as the mailbox", "let a packet filter choose who may")
+}

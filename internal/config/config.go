@@ -1,0 +1,185 @@
+// Package config reads the TOML configuration file into a checked Config. One
+// table (keys.go and its group files) holds every key, and makes the defaults,
+// the checks, the sample file and the manual page. It judges the file and the
+// secret files by owner and mode before it believes them. It never opens a
+// socket, never writes a file, never shows a secret, and knows nothing of how
+// the values are used.
+package config
+
+import (
+	"time"
+
+	"o365-sendmail/xoauth"
+)
+
+// The places of a package installation.
+const (
+	SystemPath    = "/etc/o365-sendmail.toml"
+	DefaultCache  = "/var/lib/o365-sendmail"
+	DefaultSpool  = "/var/spool/o365-sendmail"
+	DefaultSocket = "/run/o365-sendmail/submit.sock"
+	ServiceUser   = "o365-sendmail"
+)
+
+// Config is the configuration after defaults and checks.
+type Config struct {
+	// Path is the file that it was read from.
+	Path string
+
+	Tenant   string // Directory (tenant) ID or a verified domain
+	ClientID string // Application (client) ID
+	// ClientSecret is the inline secret; use Secret, which also knows the file.
+	ClientSecret     xoauth.Secret
+	ClientSecretFile string
+	// SecondSecret (client_secret_next) stands by for a roll-over; use NextSecret.
+	SecondSecret     xoauth.Secret
+	SecondSecretFile string
+	SecretExpires    time.Time // zero when not told
+	Mailbox          string    // signs in and sends
+	Cloud            string    // global, gcc-high, dod or china
+	RootTo           string    // "" = none
+	AlertTo          string    // "" = none
+	BounceTo         string    // "" = none
+	AliasesFile      string    // "" = none
+
+	Credential Credential
+	SMTP       SMTP
+	Token      Token
+	TLS        TLS
+	Cache      Cache
+	Spool      Spool
+	Agent      Agent
+	Delivery   Delivery
+	From       From
+	// Aliases has lower-case local names as keys.
+	Aliases map[string][]string
+	Log     Log
+
+	// Warnings holds what is allowed but probably not meant.
+	Warnings []*Error
+
+	origins []origin
+	getenv  func(string) string
+	judge   judge
+}
+
+// origin says on which line a key stands in the file.
+type origin struct {
+	name string
+	line int
+}
+
+// The values of credential.type.
+const (
+	TypeSecret          = "secret"
+	TypeCertificate     = "certificate"
+	TypeFederated       = "federated"
+	TypeManagedIdentity = "managed-identity"
+	TypeDeviceCode      = "device-code"
+)
+
+// Credential is how the application proves who it is. Type is never empty in a
+// Config that Load returned.
+type Credential struct {
+	Type               string
+	CertificateFile    string
+	KeyFile            string
+	PFXFile            string
+	PassphraseFile     string
+	Algorithm          string // PS256 or RS256
+	TokenFile          string // "" = the file that AZURE_FEDERATED_TOKEN_FILE names
+	IdentityClientID   string
+	IdentityObjectID   string
+	IdentityResourceID string
+	IdentityEndpoint   string // "" = found by itself
+	RefreshTokenFile   string // "" = in the cache directory
+}
+
+// SMTP is how the relay is reached.
+type SMTP struct {
+	Host        string // "" = the cloud's
+	Port        int
+	IPv4Only    bool
+	Timeout     time.Duration // for a connection, and for each reply
+	IdleTimeout time.Duration // how long a warm session is kept
+	EHLOName    string        // "" = the host's own name
+	Proxy       string        // socks5 URL, "" = none
+}
+
+// Token is how the token endpoint is reached.
+type Token struct {
+	URL     string // "" = made from cloud and tenant
+	Scope   string // "" = the cloud's
+	Timeout time.Duration
+	Proxy   string // http or socks5 URL, "" = none
+}
+
+// TLS is what is believed and spoken.
+type TLS struct {
+	CAFile     string // "" = the first system bundle
+	MinVersion string // "1.2" or "1.3"
+}
+
+// Cache is the token cache.
+type Cache struct{ Dir string }
+
+// Spool bounds the queue on disk. A bound of 0 is no bound.
+type Spool struct {
+	Dir                string // "" = no spool
+	MaxMessages        int
+	MaxBytes           int64
+	MaxMessagesPerUser int
+	MaxBytesPerUser    int64
+	KeepFree           int64 // octets of the file system that stay free
+	Lifetime           time.Duration
+	DelayWarning       time.Duration // 0 = none
+}
+
+// Agent is the resident service.
+type Agent struct {
+	Socket                   string
+	Listen                   string // "" = no TCP
+	AllowRemote              bool
+	MaxConnections           int
+	MaxConnectionsPerUser    int
+	MessagesPerMinutePerUser int // 0 = no bound
+	QueueInterval            time.Duration
+	DrainTimeout             time.Duration
+	ProbeInterval            time.Duration
+	MetricsFile              string // "" = none
+}
+
+// Delivery holds the relay's limits and the way a message is handed over.
+type Delivery struct {
+	Mode              string // interactive, background or queue
+	Wait              time.Duration
+	Connections       int
+	MessagesPerMinute int
+	RecipientsPerDay  int
+	MaxRecipients     int   // of one message
+	MaxSize           int64 // octets in wire form
+}
+
+// From is the sender rule.
+type From struct {
+	Policy  string // rewrite, keep or map
+	SendAs  []string
+	SignIn  string            // mailbox or sender
+	SignAs  map[string]string // lower-case sender or *@domain -> mailbox
+	Map     []MapRule
+	ReplyTo string // original or keep
+	// Domain qualifies bare names in headers. The mailbox's domain by default.
+	Domain   string
+	HostName string // "" = the host's own name
+	// AllowedSenders maps a user name, a number or "*" to address patterns.
+	AllowedSenders map[string][]string
+}
+
+// MapRule rewrites a sender that matches the pattern. The first match counts.
+type MapRule struct{ Match, To string }
+
+// Log is where the log goes.
+type Log struct {
+	To     string // journal, syslog, stderr or a file's path
+	Format string // text or json
+}

@@ -1,0 +1,156 @@
+package config
+
+var accountKeys = []Key{
+	{
+		Name: "tenant", Kind: KindTenant, Required: true, Example: `"contoso.onmicrosoft.com"`,
+		Help:  "The Directory (tenant) ID, or a domain that the tenant has verified.",
+		More:  "The names common, organizations and consumers are refused: an application signs in to one tenant. They are allowed with credential.type = \"device-code\" only. Not needed with credential.type = \"managed-identity\".",
+		field: func(c *Config) any { return &c.Tenant },
+	},
+	{
+		Name: "client_id", Kind: KindGUID, Required: true, Example: `"00000000-0000-0000-0000-000000000000"`,
+		Help:  "The Application (client) ID of the app registration.",
+		More:  "Not the Object ID, and not the Secret ID. Not needed with credential.type = \"managed-identity\".",
+		field: func(c *Config) any { return &c.ClientID },
+	},
+	{
+		Name: "client_secret", Kind: KindSecret, Required: true, Example: `"the secret's Value, not its Secret ID"`,
+		Help:  "The client secret's Value.",
+		More:  "The portal shows it once, when the secret is made. A file with this key must not be readable by others. Give either this, or client_secret_file, or a [credential] of another type.",
+		field: func(c *Config) any { return &c.ClientSecret },
+	},
+	{
+		Name: "client_secret_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail.secret"`,
+		Help:  "A file that holds the client secret and nothing else.",
+		More:  "Line ends after the secret are dropped. \"credential:NAME\" names a systemd credential: the file NAME in $CREDENTIALS_DIRECTORY, made by LoadCredential=NAME:FILE. The file is read anew for each token request, so that a rotated secret is seen.",
+		field: func(c *Config) any { return &c.ClientSecretFile },
+	},
+	{
+		Name: "client_secret_next", Kind: KindSecret, Example: `"the Value of the secret that follows"`,
+		Help:  "A second secret that stands by for a roll-over.",
+		More:  "It is tried when Entra refuses the first.",
+		field: func(c *Config) any { return &c.SecondSecret },
+	},
+	{
+		Name: "client_secret_next_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail.secret-next"`,
+		Help:  "A file that holds the second secret.",
+		More:  "As client_secret_file.",
+		field: func(c *Config) any { return &c.SecondSecretFile },
+	},
+	{
+		Name: "secret_expires", Kind: KindDate, Example: `2027-01-31`,
+		Help:  "The day on which the client secret ends, as the portal shows it.",
+		More:  "Gives warnings 30, 14, 7 and 1 days ahead. A certificate's own date needs no key.",
+		field: func(c *Config) any { return &c.SecretExpires },
+	},
+	{
+		Name: "mailbox", Kind: KindAddress, Required: true, Example: `"noreply@contoso.com"`,
+		Help:  "The mailbox that signs in and sends.",
+		More:  "Its address is the envelope sender unless the [from] rule says otherwise.",
+		field: func(c *Config) any { return &c.Mailbox },
+	},
+	{
+		Name: "cloud", Kind: KindEnum, Default: "global", Values: []string{"global", "gcc-high", "dod", "china"},
+		Help:  "The Microsoft cloud that the tenant lives in.",
+		More:  "It gives the sign-in host, the scope and the relay. \"china\" is the one that 21Vianet runs.",
+		field: func(c *Config) any { return &c.Cloud },
+	},
+	{
+		Name: "root_to", Kind: KindAddress, Example: `"it@contoso.com"`,
+		Help:  "Where mail for root and for local names without an alias goes.",
+		More:  "Without it such mail is refused: a local name never gets the tenant's domain.",
+		field: func(c *Config) any { return &c.RootTo },
+	},
+	{
+		Name: "alert_to", Kind: KindAddress, Example: `"it@contoso.com"`,
+		Help:  "Who is told when delivery stops or a secret is about to end.",
+		More:  "Without it such news is in the log, in mailq and in o365-sendmail doctor only.",
+		field: func(c *Config) any { return &c.AlertTo },
+	},
+	{
+		Name: "bounce_to", Kind: KindAddress, Example: `"it@contoso.com"`,
+		Help:  "Who gets a failure report when the envelope sender can't get mail.",
+		More:  "Without it such a message is kept in the spool's failed directory.",
+		field: func(c *Config) any { return &c.BounceTo },
+	},
+	{
+		Name: "aliases_file", Kind: KindPath, Default: "/etc/aliases", Empty: true,
+		Help:  "The aliases(5) file that is asked after [aliases]; \"\" for none.",
+		More:  "Commands, files and :include: in it are skipped with one warning.",
+		field: func(c *Config) any { return &c.AliasesFile },
+	},
+}
+
+var credentialKeys = []Key{
+	{
+		Name: "credential.type", Kind: KindEnum, Derived: "what the other keys of this table call for, else \"secret\"",
+		Values:  []string{TypeSecret, TypeCertificate, TypeFederated, TypeManagedIdentity, TypeDeviceCode},
+		Example: `"certificate"`,
+		Help:    "The kind of credential.",
+		More:    "\"secret\" is client_secret or client_secret_file. \"federated\" is a token of another issuer, as in Kubernetes. \"managed-identity\" is that of a machine in Azure. \"device-code\" is a person who signed in with o365-sendmail setup.",
+		field:   func(c *Config) any { return &c.Credential.Type },
+	},
+	{
+		Name: "credential.certificate_file", Kind: KindPath, Example: `"/etc/o365-sendmail/client.pem"`,
+		Help:  "The certificate that the app registration knows, as PEM.",
+		More:  "Needs key_file, which may name the same file.",
+		field: func(c *Config) any { return &c.Credential.CertificateFile },
+	},
+	{
+		Name: "credential.key_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.key"`,
+		Help:  "The certificate's private key, as PEM.",
+		More:  "Owner and mode are judged as those of client_secret_file; \"credential:NAME\" works here too.",
+		field: func(c *Config) any { return &c.Credential.KeyFile },
+	},
+	{
+		Name: "credential.pfx_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.pfx"`,
+		Help:  "Certificate and key in one PKCS #12 file, instead of the two above.",
+		field: func(c *Config) any { return &c.Credential.PFXFile },
+	},
+	{
+		Name: "credential.passphrase_file", Kind: KindSecretFile, Example: `"credential:pfx-passphrase"`,
+		Help:  "A file that holds the passphrase of key_file or pfx_file.",
+		field: func(c *Config) any { return &c.Credential.PassphraseFile },
+	},
+	{
+		Name: "credential.algorithm", Kind: KindEnum, Default: "PS256", Values: []string{"PS256", "RS256"},
+		Help:  "The signature of the certificate's assertion.",
+		field: func(c *Config) any { return &c.Credential.Algorithm },
+	},
+	{
+		Name: "credential.token_file", Kind: KindPath, Example: `"/var/run/secrets/azure/tokens/azure-identity-token"`,
+		Derived: "the file that AZURE_FEDERATED_TOKEN_FILE names",
+		Help:    "The other issuer's token.",
+		More:    "It is read anew for each token request. It lives minutes and may be readable by all, as Kubernetes mounts it.",
+		field:   func(c *Config) any { return &c.Credential.TokenFile },
+	},
+	{
+		Name: "credential.identity_client_id", Kind: KindGUID, Example: `"00000000-0000-0000-0000-000000000000"`,
+		Help:  "The client ID of a user-assigned managed identity.",
+		More:  "Give at most one of the three identity names; none means the system-assigned one.",
+		field: func(c *Config) any { return &c.Credential.IdentityClientID },
+	},
+	{
+		Name: "credential.identity_object_id", Kind: KindGUID, Example: `"00000000-0000-0000-0000-000000000000"`,
+		Help:  "The object ID of a user-assigned managed identity.",
+		field: func(c *Config) any { return &c.Credential.IdentityObjectID },
+	},
+	{
+		Name: "credential.identity_resource_id", Kind: KindString, Example: `"/subscriptions/.../userAssignedIdentities/mail"`,
+		Help:  "The Azure resource ID of a user-assigned managed identity.",
+		field: func(c *Config) any { return &c.Credential.IdentityResourceID },
+	},
+	{
+		Name: "credential.identity_endpoint", Kind: KindHTTP, Example: `"http://169.254.169.254/metadata/identity/oauth2/token"`,
+		Derived: "found by itself: App Service, Azure Arc, else IMDS",
+		Help:    "The identity endpoint.",
+		field:   func(c *Config) any { return &c.Credential.IdentityEndpoint },
+	},
+	{
+		Name: "credential.refresh_token_file", Kind: KindPath, Example: `"/var/lib/o365-sendmail/refresh-token"`,
+		Derived: "a file in cache.dir",
+		Help:    "Where the refresh token of a device-code sign-in is kept.",
+		More:    "The program writes it: its directory must be the service user's.",
+		field:   func(c *Config) any { return &c.Credential.RefreshTokenFile },
+	},
+}

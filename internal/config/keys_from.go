@@ -1,0 +1,76 @@
+package config
+
+// The values of from.policy, from.sign_in and from.reply_to.
+const (
+	PolicyRewrite   = "rewrite"
+	PolicyKeep      = "keep"
+	PolicyMap       = "map"
+	SignInMailbox   = "mailbox"
+	SignInSender    = "sender"
+	ReplyToOriginal = "original"
+	ReplyToKeep     = "keep"
+)
+
+var fromKeys = []Key{
+	{
+		Name: "from.policy", Kind: KindEnum, Default: PolicyRewrite, Values: []string{PolicyRewrite, PolicyKeep, PolicyMap},
+		Help:  "What becomes of the sender.",
+		More:  "\"rewrite\" puts the mailbox in the envelope and in From, with the original in the display name. \"keep\" changes nothing. \"map\" uses from.map, and rewrites what no rule matches.",
+		field: func(c *Config) any { return &c.From.Policy },
+	},
+	{
+		Name: "from.send_as", Kind: KindAddresses, Example: `["shop@contoso.com", "alerts@contoso.com"]`,
+		Help:  "Senders that the mailbox may use as well; they are kept.",
+		More:  "Each needs Add-RecipientPermission -AccessRights SendAs in Exchange.",
+		field: func(c *Config) any { return &c.From.SendAs },
+	},
+	{
+		Name: "from.sign_in", Kind: KindEnum, Default: SignInMailbox, Values: []string{SignInMailbox, SignInSender},
+		Help:  "Who signs in: \"mailbox\", or \"sender\" for the From mailbox when it is in from.send_as.",
+		More:  "Exchange checks the SendAs right of the mailbox that signs in, not of the application.",
+		field: func(c *Config) any { return &c.From.SignIn },
+	},
+	{
+		Name: "from.reply_to", Kind: KindEnum, Default: ReplyToOriginal, Values: []string{ReplyToOriginal, ReplyToKeep},
+		Help:  "\"original\" puts a rewritten sender that can get mail into Reply-To where the message has none; \"keep\" leaves Reply-To alone.",
+		field: func(c *Config) any { return &c.From.ReplyTo },
+	},
+	{
+		Name: "from.domain", Kind: KindDomain, Example: `"contoso.com"`, Derived: "the mailbox's domain",
+		Help:  "The domain that bare names in From, To, Cc and Reply-To are shown with.",
+		More:  "It never makes a recipient: local recipients go through the aliases.",
+		field: func(c *Config) any { return &c.From.Domain },
+	},
+	{
+		Name: "from.host_name", Kind: KindDomain, Example: `"web1"`, Derived: "the host's own name",
+		Help:  "The host in \"Cron Daemon (root@web1)\" and in Message-ID.",
+		field: func(c *Config) any { return &c.From.HostName },
+	},
+	{
+		Name: "from.map", Kind: KindRules, Example: `[{ match = "*@shop.example", to = "shop@contoso.com" }]`,
+		Help:  "Rules for policy \"map\": match is a sender, * standing for any characters; to is the address in its place.",
+		More:  "Case does not matter. The first rule that matches counts. [[from.map]] tables do as well.",
+		field: func(c *Config) any { return &c.From.Map },
+	},
+	{
+		Name: "from.sign_in_as", Kind: KindSenderTable, Example: `"shop@contoso.com" = "shop@contoso.com"`,
+		Help:  "The mailbox that signs in, by sender: an address or *@domain.",
+		More:  "An address goes before its domain. A sender that is not here follows from.sign_in.",
+		field: func(c *Config) any { return &c.From.SignAs },
+	},
+	{
+		Name: "from.allow", Kind: KindUserTable, Example: `www-data = ["shop@contoso.com", "*@shop.example"]`,
+		Help:  "Senders that a local user may give: addresses, *@domain or \"*\", by user name or number.",
+		More:  "The user \"*\" stands for those who are not named; without it they may give any. Other senders are rewritten to the mailbox.",
+		field: func(c *Config) any { return &c.From.AllowedSenders },
+	},
+}
+
+var aliasKeys = []Key{
+	{
+		Name: "aliases", Kind: KindAliasTable, Example: `root = "it@contoso.com"` + "\n" + `webmaster = ["root", "web@contoso.com"]`,
+		Help:  "A local name, and the address, local name or array of them that gets its mail.",
+		More:  "Case does not matter. Commands and files are refused.",
+		field: func(c *Config) any { return &c.Aliases },
+	},
+}

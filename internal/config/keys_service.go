@@ -1,0 +1,117 @@
+package config
+
+var spoolKeys = []Key{
+	{
+		Name: "spool.dir", Kind: KindPath, Default: DefaultSpool, Empty: true,
+		Help:  "The spool's directory, with mode 0700; \"\" for none.",
+		More:  "Without a spool a message that can't be sent at once is given back with exit code 75. For a file in ~/.config there is none unless this key names it.",
+		field: func(c *Config) any { return &c.Spool.Dir },
+	},
+	{
+		Name: "spool.max_messages", Kind: KindInt, Default: 100000, Min: 0, Max: 10000000,
+		Help:  "The most messages that may wait; 0 for no bound.",
+		More:  "A caller who meets a bound gets a temporary error.",
+		field: func(c *Config) any { return &c.Spool.MaxMessages },
+	},
+	{
+		Name: "spool.max_bytes", Kind: KindSize, Default: "10GiB",
+		Help:  "The most that may wait in all; \"0B\" for no bound.",
+		field: func(c *Config) any { return &c.Spool.MaxBytes },
+	},
+	{
+		Name: "spool.max_messages_per_user", Kind: KindInt, Default: 20000, Min: 0, Max: 10000000,
+		Help:  "The most messages of one local user that may wait; 0 for no bound.",
+		field: func(c *Config) any { return &c.Spool.MaxMessagesPerUser },
+	},
+	{
+		Name: "spool.max_bytes_per_user", Kind: KindSize, Default: "2GiB",
+		Help:  "The most of one local user that may wait; \"0B\" for no bound.",
+		field: func(c *Config) any { return &c.Spool.MaxBytesPerUser },
+	},
+	{
+		Name: "spool.keep_free", Kind: KindSize, Default: "64MiB",
+		Help:  "What stays free on the spool's file system.",
+		field: func(c *Config) any { return &c.Spool.KeepFree },
+	},
+	{
+		Name: "spool.lifetime", Kind: KindDuration, Default: "5d", Min: minu, Max: int64(52 * week),
+		Help:  "How long a message is tried before it comes back.",
+		field: func(c *Config) any { return &c.Spool.Lifetime },
+	},
+	{
+		Name: "spool.delay_warning", Kind: KindDuration, Default: "4h", Min: 0, Max: int64(52 * week),
+		Help:  "After how long the sender is told that a message still waits; \"0s\" for never.",
+		field: func(c *Config) any { return &c.Spool.DelayWarning },
+	},
+}
+
+var agentKeys = []Key{
+	{
+		Name: "agent.socket", Kind: KindPath, Default: DefaultSocket,
+		Help:  "The Unix socket that local programs reach the agent by.",
+		More:  "A socket that systemd hands over comes first. At most 107 octets.",
+		field: func(c *Config) any { return &c.Agent.Socket },
+	},
+	{
+		Name: "agent.listen", Kind: KindListen, Example: `"127.0.0.1:25"`,
+		Help:  "An address and port for programs that only speak SMTP.",
+		More:  "Off by default. Who connects is not known, so it must be a loopback address unless agent.allow_remote is set.",
+		field: func(c *Config) any { return &c.Agent.Listen },
+	},
+	{
+		Name: "agent.allow_remote", Kind: KindBool, Default: false,
+		Help:  "Let agent.listen be an address that other hosts reach.",
+		More:  "Every host that can reach it can send as the mailbox.",
+		field: func(c *Config) any { return &c.Agent.AllowRemote },
+	},
+	{
+		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,
+		Help:  "Local connections at one time.",
+		field: func(c *Config) any { return &c.Agent.MaxConnections },
+	},
+	{
+		Name: "agent.max_connections_per_user", Kind: KindInt, Default: 256, Min: 1, Max: 65536,
+		Help:  "Local connections of one user at one time.",
+		field: func(c *Config) any { return &c.Agent.MaxConnectionsPerUser },
+	},
+	{
+		Name: "agent.messages_per_minute_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 1000000,
+		Help:  "Messages that one local user may hand in a minute; 0 for no bound.",
+		field: func(c *Config) any { return &c.Agent.MessagesPerMinutePerUser },
+	},
+	{
+		Name: "agent.queue_interval", Kind: KindDuration, Default: "1m", Min: sec, Max: int64(day),
+		Help:  "How often the agent looks through the spool for mail that others left there.",
+		More:  "serve -q15m sets it for one run.",
+		field: func(c *Config) any { return &c.Agent.QueueInterval },
+	},
+	{
+		Name: "agent.drain_timeout", Kind: KindDuration, Default: "30s", Min: 0, Max: 10 * minu,
+		Help:  "How long the agent finishes what it has begun when it is told to stop.",
+		field: func(c *Config) any { return &c.Agent.DrainTimeout },
+	},
+	{
+		Name: "agent.probe_interval", Kind: KindDuration, Default: "5m", Min: sec, Max: int64(day),
+		Help:  "How often the agent tries again while a configuration fault holds the queue.",
+		field: func(c *Config) any { return &c.Agent.ProbeInterval },
+	},
+	{
+		Name: "agent.metrics_file", Kind: KindPath, Example: `"/var/lib/prometheus/node-exporter/o365-sendmail.prom"`,
+		Help:  "A file for Prometheus' node exporter, rewritten every minute.",
+		field: func(c *Config) any { return &c.Agent.MetricsFile },
+	},
+}
+
+var logKeys = []Key{
+	{
+		Name: "log.to", Kind: KindLog, Default: "journal", Values: []string{"journal", "syslog", "stderr"},
+		Help:  "Where the log goes: \"journal\", \"syslog\", \"stderr\" or a file's absolute path.",
+		More:  "A host without a journal has it in syslog.",
+		field: func(c *Config) any { return &c.Log.To },
+	},
+	{
+		Name: "log.format", Kind: KindEnum, Default: "text", Values: []string{"text", "json"},
+		Help:  "The form of a log line.",
+		field: func(c *Config) any { return &c.Log.Format },
+	},
+}

@@ -1,0 +1,145 @@
+package config
+
+import "time"
+
+const (
+	ms   = int64(time.Millisecond)
+	sec  = int64(time.Second)
+	minu = int64(time.Minute)
+	hour = int64(time.Hour)
+	mib  = int64(1 << 20)
+	gib  = int64(1 << 30)
+)
+
+var smtpKeys = []Key{
+	{
+		Name: "smtp.host", Kind: KindHost, Example: `"smtp.office365.com"`, Derived: "the cloud's",
+		Help:  "The relay's host name.",
+		More:  "For High Volume Email it is smtp-hve.office365.com. The name is what the relay's certificate must hold.",
+		field: func(c *Config) any { return &c.SMTP.Host },
+	},
+	{
+		Name: "smtp.port", Kind: KindInt, Default: 587, Min: 1, Max: 65535,
+		Help:  "The relay's port. STARTTLS is required on each.",
+		field: func(c *Config) any { return &c.SMTP.Port },
+	},
+	{
+		Name: "smtp.ipv4_only", Kind: KindBool, Default: false,
+		Help:  "Never use IPv6 for the relay.",
+		field: func(c *Config) any { return &c.SMTP.IPv4Only },
+	},
+	{
+		Name: "smtp.timeout", Kind: KindDuration, Default: "60s", Min: sec, Max: hour,
+		Help:  "How long to wait for a connection, and for each reply.",
+		field: func(c *Config) any { return &c.SMTP.Timeout },
+	},
+	{
+		Name: "smtp.idle_timeout", Kind: KindDuration, Default: "30s", Min: 0, Max: 20 * minu,
+		Help:  "How long the agent keeps a connection without work; \"0s\" closes it after each message.",
+		field: func(c *Config) any { return &c.SMTP.IdleTimeout },
+	},
+	{
+		Name: "smtp.ehlo_name", Kind: KindDomain, Example: `"web1.contoso.com"`, Derived: "the host's own name",
+		Help:  "The name that is told to the relay.",
+		field: func(c *Config) any { return &c.SMTP.EHLOName },
+	},
+	{
+		Name: "smtp.proxy", Kind: KindSOCKS, Example: `"socks5://proxy.contoso.com:1080"`,
+		Help:  "A SOCKS5 proxy for the relay.",
+		More:  "Proxies are never taken from the environment. A user name or password in the URL is not supported.",
+		field: func(c *Config) any { return &c.SMTP.Proxy },
+	},
+}
+
+var tokenKeys = []Key{
+	{
+		Name: "token.url", Kind: KindHTTPS, Example: `"https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token"`,
+		Derived: "made from cloud and tenant",
+		Help:    "The token endpoint.",
+		More:    "The secret is sent there. Redirects are not followed.",
+		field:   func(c *Config) any { return &c.Token.URL },
+	},
+	{
+		Name: "token.scope", Kind: KindString, Example: `"https://outlook.office365.com/.default"`, Derived: "the cloud's",
+		Help:  "The scope that is asked for.",
+		field: func(c *Config) any { return &c.Token.Scope },
+	},
+	{
+		Name: "token.timeout", Kind: KindDuration, Default: "30s", Min: sec, Max: 10 * minu,
+		Help:  "How long one token request may take.",
+		field: func(c *Config) any { return &c.Token.Timeout },
+	},
+	{
+		Name: "token.proxy", Kind: KindProxy, Example: `"http://proxy.contoso.com:3128"`,
+		Help:  "An HTTP (CONNECT) or SOCKS5 proxy for the token endpoint.",
+		More:  "As smtp.proxy.",
+		field: func(c *Config) any { return &c.Token.Proxy },
+	},
+}
+
+var tlsKeys = []Key{
+	{
+		Name: "tls.ca_file", Kind: KindPath, Example: `"/etc/ssl/certs/ca-certificates.crt"`, Derived: "the first bundle of the system",
+		Help:  "The certificate authorities that are trusted, as one PEM file.",
+		More:  "It replaces the system's. SSL_CERT_FILE and SSL_CERT_DIR have no effect.",
+		field: func(c *Config) any { return &c.TLS.CAFile },
+	},
+	{
+		Name: "tls.min_version", Kind: KindEnum, Default: "1.2", Values: []string{"1.2", "1.3"},
+		Help:  "The oldest TLS version that is spoken.",
+		field: func(c *Config) any { return &c.TLS.MinVersion },
+	},
+}
+
+var cacheKeys = []Key{
+	{
+		Name: "cache.dir", Kind: KindPath, Default: DefaultCache,
+		Help:  "The directory of access tokens. It is made with mode 0700.",
+		More:  "For a file in ~/.config the default is ~/.cache/o365-sendmail. Where it can't be used, each process asks for a token of its own.",
+		field: func(c *Config) any { return &c.Cache.Dir },
+	},
+}
+
+var deliveryKeys = []Key{
+	{
+		Name: "delivery.mode", Kind: KindEnum, Default: "interactive", Values: []string{"interactive", "background", "queue"},
+		Help:  "When the caller gets its answer.",
+		More:  "\"interactive\" waits for Exchange, at most delivery.wait. \"background\" answers as soon as the message is on disk. \"queue\" leaves it there until the next queue run. The flags -odi, -odb and -odq choose for one call.",
+		field: func(c *Config) any { return &c.Delivery.Mode },
+	},
+	{
+		Name: "delivery.wait", Kind: KindDuration, Default: "10s", Min: 0, Max: 10 * minu,
+		Help:  "How long an interactive caller waits for Exchange before the message is queued.",
+		field: func(c *Config) any { return &c.Delivery.Wait },
+	},
+	{
+		Name: "delivery.connections", Kind: KindInt, Default: 3, Min: 1, Max: 100,
+		Help:  "Connections to the relay at one time.",
+		More:  "Exchange Online answers \"432 4.3.2\" to a mailbox's fourth. More than 3 gives a warning, and helps with another relay only.",
+		field: func(c *Config) any { return &c.Delivery.Connections },
+	},
+	{
+		Name: "delivery.messages_per_minute", Kind: KindInt, Default: 30, Min: 1, Max: 100000,
+		Help:  "Messages to the relay in a minute.",
+		More:  "Exchange Online allows a mailbox 30.",
+		field: func(c *Config) any { return &c.Delivery.MessagesPerMinute },
+	},
+	{
+		Name: "delivery.recipients_per_day", Kind: KindInt, Default: 10000, Min: 1, Max: 10000000,
+		Help:  "Recipients in 24 hours.",
+		More:  "Exchange Online allows a mailbox 10,000.",
+		field: func(c *Config) any { return &c.Delivery.RecipientsPerDay },
+	},
+	{
+		Name: "delivery.max_recipients", Kind: KindInt, Default: 500, Min: 1, Max: 10000,
+		Help:  "Recipients of one message.",
+		More:  "The mailbox's own limit (Set-Mailbox -RecipientLimits) counts too: 500 by default, 1,000 at most.",
+		field: func(c *Config) any { return &c.Delivery.MaxRecipients },
+	},
+	{
+		Name: "delivery.max_size", Kind: KindSize, Default: "150MiB", Min: 1 << 10, Max: gib,
+		Help:  "The largest message, encoded as it travels.",
+		More:  "The relay's own limit counts too: 35 MB by default in Exchange Online, 150 MB at most.",
+		field: func(c *Config) any { return &c.Delivery.MaxSize },
+	},
+}

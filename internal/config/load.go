@@ -1,0 +1,228 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"o365-sendmail/internal/sysexits"
+)
+
+// Loader reads a configuration. The zero value is what Load uses, but without an environment.
+type Loader struct {
+	// Getenv finds $CREDENTIALS_DIRECTORY for a file named credential:NAME; nil for none.
+	Getenv func(string) string
+
+	judge judge
+}
+
+// Load reads and checks the file at path. The error lists every fault (Errors) and carries exit
+// code 78; errors.Is knows fs.ErrPermission and fs.ErrNotExist in it. The only variable of the
+// environment that counts is CREDENTIALS_DIRECTORY.
+func Load(path string) (*Config, error) { return Loader{Getenv: os.Getenv}.Load(path) }
+
+// LoadLenient reads what can be read, for the agent, which must keep mail whatever the file
+// says. A key that is broken has its default, and the faults are listed (each an *Error). A
+// file that others could have written is not believed at all.
+func LoadLenient(path string) (*Config, []error) {
+	return Loader{Getenv: os.Getenv}.LoadLenient(path)
+}
+
+// Load is the function Load with this loader's environment.
+func (l Loader) Load(path string) (*Config, error) {
+	r := l.load(path, false)
+	if len(r.faults) > 0 {
+		r.faults.sort()
+		return nil, sysexits.With(sysexits.Config, r.faults)
+	}
+	return r.c, nil
+}
+
+// LoadLenient is the function LoadLenient with this loader's environment.
+func (l Loader) LoadLenient(path string) (*Config, []error) {
+	r := l.load(path, true)
+	r.faults.sort()
+	return r.c, r.faults.Unwrap()
+}
+
+// reader is one reading of a file.
+type reader struct {
+	c      *Config
+	file   string
+	lines  map[string]int
+	faults Errors
+	// mended is set when lines were left out to get at the rest: unknown keys then say nothing.
+	mended bool
+	// bad holds the keys that have a fault, so that they are not called missing too.
+	bad []string
+}
+
+func (l Loader) load(path string, lenient bool) *reader {
+	r := &reader{c: &Config{Path: path, getenv: l.Getenv, judge: l.judge}, file: path}
+	r.defaults()
+	data, st, fault := read(path)
+	if fault != nil {
+		r.faults = append(r.faults, fault)
+		r.derive()
+		return r
+	}
+	if fault := l.judge.fault(path, st, false); fault != nil {
+		r.faults = append(r.faults, fault)
+		if lenient {
+			r.derive()
+			return r
+		}
+	}
+	src := string(data)
+	tree := r.parse(src, lenient)
+	if tree != nil {
+		r.table("", tree)
+		r.derive()
+		r.combine()
+		r.advise()
+	} else {
+		r.derive()
+	}
+	if fault := l.judge.fault(path, st, r.carriesSecret(src, tree)); fault != nil && !r.told(fault) {
+		r.faults = append(r.faults, fault)
+	}
+	return r
+}
+
+// told avoids saying the same of the file twice.
+func (r *reader) told(e *Error) bool {
+	for _, f := range r.faults {
+		if f.Problem == e.Problem {
+			return true
+		}
+	}
+	return false
+}
+
+// carriesSecret tells whether the file holds a secret; one that can't be read might.
+func (r *reader) carriesSecret(src string, tree map[string]any) bool {
+	if tree == nil || r.mended {
+		return strings.Contains(src, "client_secret")
+	}
+	for _, k := range Keys() {
+		if k.Secret() {
+			if _, ok := tree[k.Name]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// defaults fills in the table's defaults and those of the file's place.
+func (r *reader) defaults() {
+	for i := range groups {
+		for j := range groups[i].keys {
+			k := &groups[i].keys[j]
+			if k.Default == nil {
+				continue
+			}
+			v := k.Default
+			if n, ok := v.(int); ok {
+				v = int64(n)
+			}
+			r.set(k, k.Name, v)
+		}
+	}
+	if home := userHome(r.file); home != "" {
+		r.c.Cache.Dir = filepath.Join(home, ".cache", "o365-sendmail")
+		r.c.Spool.Dir = ""
+	}
+}
+
+// fault notes what is wrong with a key.
+func (r *reader) fault(name string, e Error) {
+	e.File, e.Key = r.file, name
+	if e.Line == 0 {
+		e.Line = lineOf(r.lines, name)
+	}
+	r.faults = append(r.faults, &e)
+	r.bad = append(r.bad, name)
+}
+
+// tree is what the parser found, without the detour through reflection.
+type tree map[string]any
+
+// UnmarshalTOML takes the parsed document as it is.
+func (t *tree) UnmarshalTOML(v any) error {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return fmt.Errorf("a document is a table, not %T", v)
+	}
+	*t = m
+	return nil
+}
+
+// decode parses src. A panic of the parser is an error like any other: the agent must start.
+func decode(src string) (t tree, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t, err = nil, errors.New("the parser gave up")
+		}
+	}()
+	_, err = toml.Decode(src, &t)
+	return t, err
+}
+
+// parse returns the document, or nil when it is no TOML. Lenient leaves bad lines out.
+func (r *reader) parse(src string, lenient bool) map[string]any {
+	if strings.HasPrefix(src, "\xff\xfe") || strings.HasPrefix(src, "\xfe\xff") || strings.IndexByte(src, 0) >= 0 {
+		r.faults = append(r.faults, &Error{File: r.file, Problem: "is not UTF-8 text", Hint: "save it as UTF-8"})
+		return nil
+	}
+	src = strings.TrimPrefix(src, "\xef\xbb\xbf")
+	for tries := 0; ; tries++ {
+		lines, deep := locate(src)
+		r.lines = lines
+		if deep > 0 {
+			r.faults = append(r.faults, &Error{File: r.file, Line: deep, Problem: "nests too deep"})
+			return nil
+		}
+		t, err := decode(src)
+		if err == nil {
+			if t == nil {
+				t = tree{}
+			}
+			return t
+		}
+		fault := syntaxFault(src, lines, err)
+		fault.File = r.file
+		r.faults = append(r.faults, fault)
+		mended, ok := leaveOut(src, fault.Line)
+		if !lenient || !ok || tries == 20 {
+			return nil
+		}
+		src, r.mended = mended, true
+	}
+}
+
+// leftOut is what stands for a line that could not be read.
+const leftOut = "#unreadable"
+
+// leaveOut blanks a line. For a table's header another one stands in, so that the keys below it
+// don't fall to the table above.
+func leaveOut(src string, line int) (string, bool) {
+	all := strings.Split(src, "\n")
+	if line < 1 || line > len(all) {
+		return "", false
+	}
+	old := strings.TrimSpace(all[line-1])
+	switch {
+	case strings.HasPrefix(old, leftOut) || strings.HasSuffix(old, leftOut):
+		return "", false
+	case strings.HasPrefix(old, "["):
+		all[line-1] = fmt.Sprintf("[unreadable.line-%d] %s", line, leftOut)
+	default:
+		all[line-1] = leftOut
+	}
+	return strings.Join(all, "\n"), true
+}
