@@ -9,11 +9,13 @@ const (
 	FaultConnect                  // no TCP connection
 	FaultDropped                  // the connection ended early
 	FaultTimeout                  // the server stopped answering
+	FaultCanceled                 // the caller's context ended
 	FaultProtocol                 // the server broke SMTP
 	FaultNoStartTLS               // STARTTLS is not offered
 	FaultInjected                 // text before TLS that was not encrypted
 	FaultCertificate              // the certificate is not valid for the host
 	FaultTLS                      // the TLS handshake failed
+	FaultTLSVersion               // no TLS version in common
 	FaultNoXOAUTH2                // AUTH XOAUTH2 is not offered
 	FaultTooLarge                 // the message is larger than the server's SIZE
 	FaultAddress                  // an address can't be sent
@@ -34,6 +36,8 @@ func DiagnoseFault(f Fault) Diagnosis {
 		return Diagnosis{Class: Temporary, Key: "connection-lost", Cause: "the connection ended early"}
 	case FaultTimeout:
 		return Diagnosis{Class: Temporary, Key: "timeout", Cause: "the server stopped answering"}
+	case FaultCanceled:
+		return Diagnosis{Class: Temporary, Key: "canceled", Cause: "given up before it was done"}
 	case FaultProtocol:
 		return Diagnosis{Class: Temporary, Key: "protocol", Cause: "the peer does not speak SMTP as it should",
 			Remedy: "check smtp.host and smtp.port, and look for a firewall that inspects SMTP"}
@@ -48,6 +52,9 @@ func DiagnoseFault(f Fault) Diagnosis {
 			Remedy: "check smtp.host, tls.ca_file and the clock, and look for a TLS-inspecting proxy"}
 	case FaultTLS:
 		return Diagnosis{Class: Temporary, Key: "tls", Cause: "the TLS handshake failed", Remedy: "look for a proxy or a local policy that changes TLS"}
+	case FaultTLSVersion:
+		return Diagnosis{Class: Configuration, Key: "tls-version", Cause: "the server and this machine have no TLS version in common; 1.2 is the least",
+			Remedy: "check tls.min_version, and look for a proxy that speaks an older TLS"}
 	case FaultNoXOAUTH2:
 		return Diagnosis{Class: Configuration, Key: "xoauth2-not-offered", Cause: "the server does not offer AUTH XOAUTH2", Remedy: "check smtp.host and smtp.port"}
 	case FaultTooLarge:

@@ -1,0 +1,211 @@
+package submit
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"o365-sendmail/internal/exchange"
+)
+
+// Dial connects, encrypts and signs in. The token and the roots are fetched meanwhile.
+// Every error is an *Error.
+func Dial(ctx context.Context, cfg Config) (*Session, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, cfg.misuse(err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	errands := startErrands(ctx, cancel, &cfg)
+	defer func() { cancel(nil); errands.wait() }()
+	conn, err := connect(ctx, &cfg)
+	if err != nil {
+		return nil, cfg.connectError(ctx, err)
+	}
+	s := newSession(cfg, conn)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	err = s.open(errands)
+	if !stop() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return nil, cfg.ioError(PhaseConnect, err)
+	}
+	return s, nil
+}
+
+func newSession(cfg Config, conn net.Conn) *Session {
+	w := &wire{Conn: conn, timeout: cfg.CommandTimeout, lazy: true}
+	return &Session{cfg: cfg, wire: w, conn: w, br: bufio.NewReaderSize(w, maxReplyLine)}
+}
+
+func (c *Config) misuse(err error) *Error {
+	return &Error{Phase: PhaseConnect, Server: c.Host, Mailbox: c.User, Class: exchange.Configuration,
+		Diagnosis: exchange.Diagnosis{Class: exchange.Configuration, Key: "configuration"}, Err: err}
+}
+
+func (c *Config) connectError(ctx context.Context, err error) *Error {
+	if cause := context.Cause(ctx); cause != nil {
+		return c.ioError(PhaseConnect, cause)
+	}
+	f := exchange.FaultConnect
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		f = exchange.FaultResolve
+	}
+	return c.fault(PhaseConnect, f, err)
+}
+
+// errands are what is fetched while packets travel.
+type errands struct {
+	token chan fetched[string]
+	roots chan fetched[*x509.CertPool]
+	wg    sync.WaitGroup
+}
+
+type fetched[T any] struct {
+	value T
+	err   error
+}
+
+// startErrands fetches the token and, if need be, the roots. A failure ends the context,
+// so that nobody waits for a connection that could not be used.
+func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Config) *errands {
+	e := &errands{token: make(chan fetched[string], 1), roots: make(chan fetched[*x509.CertPool], 1)}
+	e.wg.Go(func() {
+		token, err := cfg.Token(ctx)
+		if err == nil && (token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
+			err = errors.New("the token's source gave none that can be sent")
+		}
+		if err != nil {
+			err = cfg.tokenError(err)
+			cancel(err) // has no effect if it was the context's end that failed the source
+		}
+		e.token <- fetched[string]{token, err}
+	})
+	if cfg.RootCAs != nil || cfg.LoadRoots == nil {
+		e.roots <- fetched[*x509.CertPool]{value: cfg.RootCAs}
+		return e
+	}
+	e.wg.Go(func() {
+		pool, err := cfg.LoadRoots()
+		if err != nil {
+			err = cfg.misuse(err)
+			cancel(err)
+		}
+		e.roots <- fetched[*x509.CertPool]{pool, err}
+	})
+	return e
+}
+
+func (e *errands) wait() { e.wg.Wait() }
+
+// tokenError keeps what the token's source knows about its own failure.
+func (c *Config) tokenError(err error) *Error {
+	e := &Error{Phase: PhaseToken, Server: c.Host, Mailbox: c.User, Err: err,
+		Diagnosis: exchange.Diagnosis{Class: exchange.Temporary, Key: "token"}}
+	var configuration interface{ Configuration() bool }
+	if errors.As(err, &configuration) && configuration.Configuration() {
+		e.Diagnosis.Class = exchange.Configuration
+	}
+	e.Class = e.Diagnosis.Class
+	return e
+}
+
+// open goes from the greeting to the sign-in.
+func (s *Session) open(e *errands) error {
+	greeting, err := s.await(PhaseGreeting, "the connection", 220)
+	if err != nil {
+		return err
+	}
+	s.server, _, _ = strings.Cut(greeting.Lines[0], " ")
+	name := ehloName(s.cfg.EHLOName, s.wire.LocalAddr())
+	if err := s.hello(name); err != nil {
+		return err
+	}
+	if err := s.startTLS(); err != nil {
+		return err
+	}
+	roots := <-e.roots
+	if roots.err != nil {
+		return roots.err
+	}
+	if err := s.handshake(roots.value); err != nil {
+		return err
+	}
+	if err := s.hello(name); err != nil {
+		return err
+	}
+	token := <-e.token
+	if token.err != nil {
+		return token.err
+	}
+	if err := s.signIn(token.value); err != nil {
+		return err
+	}
+	if err := s.wire.flush(); err != nil {
+		return s.cfg.ioError(PhaseAuth, err)
+	}
+	s.wire.lazy = false
+	s.lastUsed = time.Now()
+	return nil
+}
+
+// hello says EHLO and notes what is offered.
+func (s *Session) hello(name string) error {
+	r, err := s.command(PhaseEHLO, "EHLO "+name, 250)
+	if err != nil {
+		return err
+	}
+	lines := r.Lines[1:]
+	s.ext = parseExtensions(lines)
+	return nil
+}
+
+// startTLS asks for TLS. Whatever has come in behind the answer was not encrypted and
+// could be anybody's (RFC 3207 section 6), so it ends the session.
+func (s *Session) startTLS() error {
+	if !s.ext.StartTLS {
+		return s.cfg.fault(PhaseStartTLS, exchange.FaultNoStartTLS, nil)
+	}
+	if _, err := s.command(PhaseStartTLS, "STARTTLS", 220); err != nil {
+		return err
+	}
+	if s.br.Buffered() > 0 {
+		return s.cfg.fault(PhaseStartTLS, exchange.FaultInjected, nil)
+	}
+	return nil
+}
+
+// handshake encrypts the connection and verifies the server's name and roots.
+func (s *Session) handshake(roots *x509.CertPool) error {
+	if err := s.wire.SetReadDeadline(time.Now().Add(s.cfg.CommandTimeout)); err != nil {
+		return s.cfg.ioError(PhaseTLS, err)
+	}
+	c := tls.Client(s.wire, &tls.Config{
+		ServerName:         s.cfg.Host,
+		RootCAs:            roots,
+		MinVersion:         s.cfg.MinVersion,
+		ClientSessionCache: s.cfg.SessionCache,
+		// A flight is to leave as one record and so in one packet where it fits.
+		DynamicRecordSizingDisabled: true,
+	})
+	if err := c.Handshake(); err != nil {
+		_ = s.wire.flush() // the alert tells the server why
+		return s.cfg.ioError(PhaseTLS, err)
+	}
+	s.conn = c
+	s.br.Reset(c)
+	s.ext = Extensions{}
+	return nil
+}

@@ -1,0 +1,175 @@
+package submit
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"o365-sendmail/internal/exchange"
+)
+
+// Phase is the part of a session in which something failed.
+type Phase string
+
+// The phases, in the order of a session.
+const (
+	PhaseToken    Phase = "token"    // getting the access token
+	PhaseConnect  Phase = "connect"  // name resolution and TCP
+	PhaseGreeting Phase = "greeting" // the server's first line
+	PhaseEHLO     Phase = "ehlo"
+	PhaseStartTLS Phase = "starttls"
+	PhaseTLS      Phase = "tls" // the handshake
+	PhaseAuth     Phase = "auth"
+	PhaseReset    Phase = "rset"
+	PhaseMail     Phase = "mail"
+	PhaseRcpt     Phase = "rcpt"
+	PhaseData     Phase = "data" // the DATA command
+	PhaseBody     Phase = "body" // the content, by BDAT or after 354, and the reply to its end
+)
+
+// Error is why a session, a message or one recipient failed.
+type Error struct {
+	Phase Phase
+	// Server is the configured host name.
+	Server string
+	// Command is what the server answered, as "AUTH XOAUTH2" or "RCPT"; without arguments.
+	Command string
+	// Address is the sender or recipient concerned, if it is about one.
+	Address string
+	// Code, Enhanced and Text are the server's reply; Code is 0 if there was none.
+	Code     int
+	Enhanced string
+	Text     string
+	// Class is Diagnosis.Class, except that an error of the token's source keeps its own.
+	Class     exchange.Class
+	Diagnosis exchange.Diagnosis
+	// Mailbox is the one that signs in.
+	Mailbox string
+	// Uncertain is set when the whole message was sent and no reply came: the server may
+	// have taken it, and sending it again may send it twice.
+	Uncertain bool
+	// Err is the error below, if there is one.
+	Err error
+}
+
+// Error returns one line: who answered what to which command, what it means, what to do.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Server)
+	switch {
+	case e.Code != 0:
+		fmt.Fprintf(&b, " answered %s", e.Command)
+		if e.Address != "" {
+			fmt.Fprintf(&b, " for %q", clip(e.Address))
+		}
+		fmt.Fprintf(&b, " with %d %s", e.Code, strings.TrimPrefix(e.Enhanced+" "+clip(e.Text), " "))
+	case e.Address != "":
+		fmt.Fprintf(&b, ": %q", clip(e.Address))
+	case e.Phase == PhaseToken:
+		b.WriteString(": no access token")
+	default:
+		fmt.Fprintf(&b, ", %s", e.Phase)
+	}
+	for _, part := range [...]string{e.Diagnosis.Cause, errText(e.Err)} {
+		if part != "" {
+			b.WriteString(": " + part)
+		}
+	}
+	if advice := e.Advice(); advice != "" {
+		b.WriteString("; " + advice)
+	}
+	return printable(b.String())
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// Unwrap returns the error below.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary tells whether this message may pass later without anybody's doing.
+func (e *Error) Temporary() bool {
+	return e.Class == exchange.Temporary || e.Class == exchange.AccountTemporary
+}
+
+// Configuration tells whether every message will fail until an administrator acts.
+func (e *Error) Configuration() bool { return e.Class == exchange.Configuration }
+
+// Account tells whether the mailbox should pause, not this message.
+func (e *Error) Account() bool { return e.Class == exchange.AccountTemporary }
+
+// Advice says what to do next, with the mailbox filled in; "" when only waiting helps.
+func (e *Error) Advice() string { return e.Diagnosis.Advice(e.Mailbox) }
+
+// TooLargeError is below an Error when a message is larger than the server's SIZE.
+type TooLargeError struct{ Size, Limit int64 }
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("it has %d octets, the limit is %d", e.Size, e.Limit)
+}
+
+// replyError makes the error of a negative reply.
+func (c *Config) replyError(phase Phase, command string, r Reply) *Error {
+	d := exchange.Diagnose(string(phase), r.Code, r.Enhanced, r.Text())
+	return &Error{Phase: phase, Server: c.Host, Command: command, Mailbox: c.User,
+		Code: r.Code, Enhanced: r.Enhanced, Text: r.Text(), Class: d.Class, Diagnosis: d}
+}
+
+// fault makes the error of a failure that is no reply.
+func (c *Config) fault(phase Phase, f exchange.Fault, err error) *Error {
+	d := exchange.DiagnoseFault(f)
+	return &Error{Phase: phase, Server: c.Host, Mailbox: c.User, Class: d.Class, Diagnosis: d, Err: err}
+}
+
+// ioError makes the error of a read, a write or a handshake that failed.
+func (c *Config) ioError(phase Phase, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return c.fault(phase, ioFault(phase, err), err)
+}
+
+func ioFault(phase Phase, err error) exchange.Fault {
+	var protocol *protocolError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return exchange.FaultCanceled
+	case errors.As(err, &protocol):
+		return exchange.FaultProtocol
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return exchange.FaultTimeout
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return exchange.FaultDropped
+	case phase == PhaseTLS:
+		return tlsFault(err)
+	}
+	return exchange.FaultDropped
+}
+
+func tlsFault(err error) exchange.Fault {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var alert tls.AlertError
+	const alertProtocolVersion = 70
+	switch {
+	case errors.As(err, &verification), errors.As(err, &authority):
+		return exchange.FaultCertificate
+	case errors.As(err, &alert) && alert == alertProtocolVersion, strings.Contains(err.Error(), "unsupported protocol version"):
+		return exchange.FaultTLSVersion
+	}
+	return exchange.FaultTLS
+}

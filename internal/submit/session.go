@@ -1,0 +1,196 @@
+package submit
+
+import (
+	"bufio"
+	"crypto/tls"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Session is a signed-in connection. Its methods but Begin's wait are for one goroutine.
+type Session struct {
+	cfg    Config
+	wire   *wire
+	conn   net.Conn // wire, or TLS over it
+	br     *bufio.Reader
+	ext    Extensions
+	server string
+	out    []byte // the flight being built; kept for the next
+
+	pendingAuth []byte   // the AUTH line, when the first message's flight takes it along
+	secrets     []string // what no trace and no error may show
+	traceMu     sync.Mutex
+
+	last *transaction // begun last
+
+	mu        sync.Mutex
+	err       error // why the session is over; nil while it is not
+	needReset bool  // the server may still hold an unfinished transaction
+	messages  int   // transactions begun
+	lastUsed  time.Time
+}
+
+// command sends one line and awaits a reply with the given code.
+func (s *Session) command(phase Phase, line string, want int) (Reply, error) {
+	s.trace('>', line)
+	if err := s.write(append(append(s.out[:0], line...), "\r\n"...)); err != nil {
+		return Reply{}, s.cfg.ioError(phase, err)
+	}
+	return s.await(phase, line, want)
+}
+
+// await reads a reply; one with another code is an error.
+func (s *Session) await(phase Phase, line string, want int) (Reply, error) {
+	r, err := s.read(s.cfg.CommandTimeout)
+	if err != nil {
+		return Reply{}, s.cfg.ioError(phase, err)
+	}
+	if r.Code == want {
+		return r, nil
+	}
+	if !r.negative() {
+		return r, s.cfg.ioError(phase, broken("%d in answer to %s", r.Code, verb(line)))
+	}
+	return r, s.cfg.replyError(phase, verb(line), r)
+}
+
+// verb is the command without its arguments, which may be secret or foreign.
+func verb(line string) string {
+	if strings.HasPrefix(line, "AUTH ") {
+		return authCommand
+	}
+	if v, _, found := strings.Cut(line, " "); found && v == strings.ToUpper(v) {
+		return v
+	}
+	return line
+}
+
+// write sends p in one piece.
+func (s *Session) write(p []byte) error {
+	s.out = p[:0]
+	_, err := s.conn.Write(p)
+	return err
+}
+
+// read reads a reply that has to be complete within the time given, however slowly it drips.
+func (s *Session) read(within time.Duration) (Reply, error) {
+	if err := s.wire.SetReadDeadline(time.Now().Add(within)); err != nil {
+		return Reply{}, err
+	}
+	return s.readOn()
+}
+
+// readOn reads a reply under the deadline in force.
+func (s *Session) readOn() (Reply, error) {
+	var trace func(string)
+	if s.cfg.Trace != nil {
+		trace = func(line string) { s.trace('<', line) }
+	}
+	r, err := readReply(s.br, trace)
+	for i := range r.Lines {
+		r.Lines[i] = s.redact(r.Lines[i])
+	}
+	return r, err
+}
+
+const redacted = "[redacted]"
+
+// redact guards against a server that repeats the token in its reply.
+func (s *Session) redact(line string) string {
+	for _, secret := range s.secrets {
+		line = strings.ReplaceAll(line, secret, redacted)
+	}
+	return line
+}
+
+// traceLines traces the commands of a flight.
+func (s *Session) traceLines(flight []byte) {
+	if s.cfg.Trace == nil {
+		return
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(flight), "\r\n"), "\r\n") {
+		s.trace('>', printable(line))
+	}
+}
+
+func (s *Session) trace(direction byte, line string) {
+	if s.cfg.Trace == nil {
+		return
+	}
+	s.traceMu.Lock()
+	defer s.traceMu.Unlock()
+	s.cfg.Trace(direction, s.redact(line))
+}
+
+// MaxSize is the largest message in octets that the server takes; 0 when it sets no limit.
+func (s *Session) MaxSize() int64 { return s.ext.Size }
+
+// Extensions are what the server offers.
+func (s *Session) Extensions() Extensions { return s.ext }
+
+// Server is the name in the server's greeting.
+func (s *Session) Server() string { return s.server }
+
+// LastUsed is when the last reply came.
+func (s *Session) LastUsed() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastUsed
+}
+
+// Usable tells whether another message may be sent: nothing has failed, and the server
+// has neither said anything unasked, such as a 421, nor closed the connection.
+func (s *Session) Usable() bool {
+	s.mu.Lock()
+	over := s.err != nil || s.ext.MaxMessages > 0 && s.messages >= s.ext.MaxMessages
+	s.mu.Unlock()
+	if over {
+		return false
+	}
+	if s.last != nil && !s.last.finished.Load() {
+		return true // what can be read is the reply to come
+	}
+	return s.br.Buffered() == 0 && quiet(s.wire.Conn)
+}
+
+// Close says QUIT, does not wait for the answer, and closes the connection.
+func (s *Session) Close() error {
+	s.mu.Lock()
+	over := s.err != nil
+	s.mu.Unlock()
+	if over {
+		return nil
+	}
+	s.wire.limitWrites(time.Now().Add(quitTimeout))
+	s.wire.setCork(true)
+	s.trace('>', "QUIT")
+	_ = s.write(append(s.out[:0], "QUIT\r\n"...))
+	if c, ok := s.conn.(*tls.Conn); ok {
+		_ = c.CloseWrite()
+	}
+	_ = s.wire.flush()
+	s.kill(net.ErrClosed)
+	return nil
+}
+
+// quitTimeout bounds the write of QUIT, which normally goes into a buffer of the kernel's.
+const quitTimeout = time.Second
+
+// kill ends the session; the first reason stays.
+func (s *Session) kill(err error) {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.mu.Unlock()
+	s.wire.Conn.Close()
+}
+
+// over returns why the session is over, nil if it is not.
+func (s *Session) over() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
