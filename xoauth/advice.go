@@ -8,6 +8,7 @@ const (
 	userAdvice   = "look in Entra admin center > Users > the mailbox's account, and in Sign-in logs"
 	federation   = "compare issuer, subject and audience with Entra admin center > App registrations > <client id> > Certificates & secrets > Federated credentials"
 	bugAdvice    = "this is a fault of this program or of the token URL; report it with the trace ID"
+	assignAdvice = "az vm identity assign --name <vm> --resource-group <group> (App Service: az webapp identity assign), or check the identity's client ID"
 	waitAdvice   = "nothing to do: it passes by itself; if it lasts, see https://status.cloud.microsoft"
 )
 
@@ -138,18 +139,17 @@ func diagnoseService(code int) diagnosis {
 // diagnoseIdentity explains the replies of the managed identity endpoints.
 // Source: learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token.
 func diagnoseIdentity(status int, code string) (diagnosis, bool) {
-	const assign = "az vm identity assign --name <vm> --resource-group <group> (App Service: az webapp identity assign), or check the identity's client ID"
 	switch {
 	case code == "bad_request_102":
 		return diagnosis{cause: "the Metadata header was lost", advice: "see that no proxy stands before the metadata endpoint"}, true
 	case code == "invalid_resource":
 		return diagnosis{cause: "the resource is not known", quote: true, advice: scopeAdvice}, true
 	case code == "unknown_source":
-		return diagnosis{cause: "the endpoint does not know this machine", quote: true, advice: assign}, true
+		return diagnosis{cause: "the endpoint does not know this machine", quote: true, advice: assignAdvice}, true
 	case status == 400 || status == 403:
-		return diagnosis{cause: "this machine has no such managed identity", quote: true, advice: assign}, true
+		return diagnosis{cause: "this machine has no such managed identity", quote: true, advice: assignAdvice}, true
 	case status == 404 || status == 410:
-		return diagnosis{cause: "the identity endpoint is being updated, or there is none", quote: true, advice: assign}, true
+		return diagnosis{cause: "the identity endpoint is being updated, or there is none", quote: true, advice: assignAdvice}, true
 	}
 	return diagnosis{}, false
 }

@@ -16,8 +16,12 @@ type diagnosis struct {
 }
 
 func (e *Error) diagnose() diagnosis {
-	if e.Status == 0 {
-		return diagnoseLocal(e.Err)
+	if e.Status == 0 && e.Code == "" {
+		d := diagnoseLocal(e.Err)
+		if e.Op == opIdentity && d.advice != "" {
+			d.advice = "see that this machine runs on Azure (or is connected by Azure Arc) and has a managed identity: " + assignAdvice
+		}
+		return d
 	}
 	if d, ok := diagnoseAADSTS(e.AADSTS); ok {
 		return d

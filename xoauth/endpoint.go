@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,20 @@ func (e *endpoint) fill(op string, failed *Error) *Error {
 	return failed
 }
 
+// post sends a form and returns the reply. It fails when none came.
+func (e *endpoint) post(ctx context.Context, op, to string, form url.Values, secrets []string) (reply, *Error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
+	if err != nil {
+		return reply{}, e.fill(op, &Error{Err: &localError{err}})
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r, err := exchange(e.client, req)
+	if err != nil {
+		return reply{}, e.fill(op, transportError(ctx, err, secrets))
+	}
+	return r, nil
+}
+
 // record lets send make one request and reads the reply itself: x/oauth2 throws
 // away refresh_in, Entra's error numbers, and a reply that is not JSON. now is the
 // time before the request.
@@ -35,10 +50,18 @@ func (e *endpoint) record(ctx context.Context, op string, now time.Time, secrets
 		}
 		return grant{}, e.fill(op, failed)
 	}
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	return grant{}, e.fill(op, &Error{Err: hideIn(err, secrets)})
+	return grant{}, e.fill(op, transportError(ctx, err, secrets))
+}
+
+// exchange makes one request and returns the reply. It fails when none came.
+func exchange(client *http.Client, req *http.Request) (reply, error) {
+	return record(client, func(client *http.Client) error {
+		res, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		return res.Body.Close() // recorder has read it
+	})
 }
 
 // record lends send a client that keeps the reply. The error is of the transport;
@@ -94,6 +117,14 @@ type hiddenError struct {
 
 func (e *hiddenError) Error() string { return e.text }
 func (e *hiddenError) Unwrap() error { return e.err }
+
+// transportError makes an Error when no reply came.
+func transportError(ctx context.Context, err error, secrets []string) *Error {
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return &Error{Err: hideIn(err, secrets)}
+}
 
 // hideIn drops the URL that net/http puts before its errors, and every secret.
 func hideIn(err error, secrets []string) error {

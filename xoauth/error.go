@@ -98,7 +98,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Configuration: an administrator mends it, and the mail is worth keeping.
 func (e *Error) Temporary() bool {
 	switch {
-	case e.Status == 0:
+	case e.Status == 0 && e.Code == "":
 		return !e.localFault()
 	case e.Status >= 500, e.Status == 429, e.Status == 408:
 		return true

@@ -126,7 +126,7 @@ func newEndpoint(o Options) (*endpoint, error) {
 		}
 		o.TokenURL = "https://" + o.LoginHost + "/" + o.Tenant + "/oauth2/v2.0/token"
 	}
-	host, err := checkURL(o.TokenURL)
+	host, err := checkURL("token URL", o.TokenURL)
 	if err != nil {
 		return nil, err
 	}
@@ -142,13 +142,13 @@ func newEndpoint(o Options) (*endpoint, error) {
 }
 
 // checkURL accepts https anywhere and http on loopback, and returns the host.
-func checkURL(s string) (host string, err error) {
+func checkURL(what, s string) (host string, err error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-		return "", fmt.Errorf("the token URL %q is not a URL: write it as https://host/tenant/oauth2/v2.0/token", clean(redactURL(s), 120))
+		return "", fmt.Errorf("the %s %q is not a URL: write it as https://host/path", what, clean(redactURL(s), 120))
 	}
 	if u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
-		return "", fmt.Errorf("the token URL %q would send the credential unencrypted: use https", clean(s, 120))
+		return "", fmt.Errorf("the %s %q would send the credential unencrypted: use https", what, clean(s, 120))
 	}
 	return u.Host, nil
 }
