@@ -71,7 +71,7 @@ func New(o Options) *Cache {
 
 // Token returns a token for k that can be used now. fetch gets a new one; it is called
 // only when the cache has none, or in the background when the token nears
-// its end (see [Cache.Wait]). Of all processes that share the directory one at a time calls it.
+// its end: a process must call [Cache.Wait] before it exits, or that work is lost. Of all processes that share the directory one at a time calls it.
 //
 // The error is fetch's own, a [*RememberedError], or wraps ctx.Err().
 func (c *Cache) Token(ctx context.Context, k Key, fetch func(context.Context) (xoauth.Token, error)) (xoauth.Token, error) {

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // child says what a child process does.
 type child struct {
-	Role     string // token, slot, reserve
+	Role     string // token, thrice, slot, reserve
 	Dir, URL string
 	LockWait time.Duration
 	Umask    int
@@ -96,6 +96,15 @@ func (ch child) run(ctx context.Context, c *Cache, out *outcome) error {
 		t, err := c.Token(ctx, testKey, ch.fetch)
 		out.Token = t.Access.Reveal()
 		return err
+	case "thrice":
+		for range 3 {
+			t, err := c.Token(ctx, testKey, ch.fetch)
+			if err != nil {
+				return err
+			}
+			out.Token = t.Access.Reveal()
+		}
+		return nil
 	case "slot":
 		release, err := c.Slot(ctx, "noreply@contoso.com", ch.N)
 		if err != nil {

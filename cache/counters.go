@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -52,8 +53,10 @@ func (c *Cache) Unreserve(account string, recipients int, at, now time.Time) {
 
 // Usage returns the messages of the last 60 seconds and the recipients of the last 24 hours.
 func (c *Cache) Usage(account string, now time.Time) (messages, recipients int) {
-	w := c.readWindow(account)
-	w.advance(now)
+	w := new(window)
+	if c.dir != "" {
+		w, _ = loadWindow(c.accountPath("count", account, "window"), now)
+	}
 	return w.totals()
 }
 
@@ -76,23 +79,47 @@ func (c *Cache) updateLocked(account string, now time.Time, f func(*window) bool
 		return err
 	}
 	defer unlock()
-	w := c.readWindow(account)
-	w.advance(now)
+	path := c.accountPath("count", account, "window")
+	w, whole := loadWindow(path, now)
 	if !f(w) {
 		return nil
 	}
-	return c.writeFile(c.accountPath("count", account, "window"), w.encode())
+	if whole {
+		return writeCopy(path, w)
+	}
+	return c.writeFile(path, append(w.encode(), make([]byte, windowSize)...))
 }
 
-// readWindow reads the account's window; what can't be read is an empty one.
-func (c *Cache) readWindow(account string) *window {
-	w := new(window)
-	if c.dir == "" {
-		return w
+// loadWindow reads the window as of now. A file that can't be read is an empty window; whole
+// is true when the file can be written in place.
+func loadWindow(path string, now time.Time) (w *window, whole bool) {
+	w = new(window)
+	data, err := readPrivate(path, 2*windowSize)
+	if err == nil && len(data) == 2*windowSize {
+		whole = true
+		w = newest(data)
 	}
-	data, err := readPrivate(c.accountPath("count", account, "window"), windowSize)
-	if err == nil && w.decode(data) != nil {
-		*w = window{}
+	w.advance(now)
+	return w, whole
+}
+
+// writeCopy writes w over the older of the file's two copies: a process that is killed
+// meanwhile leaves the newer one. In place, because a rename over a file
+// makes ext4 write it out at once, with every message.
+func writeCopy(path string, w *window) error {
+	fd, size, err := openPrivate(path, syscall.O_WRONLY)
+	if err != nil {
+		return err
 	}
-	return w
+	defer syscall.Close(fd)
+	if size != int64(2*windowSize) {
+		return errWindow
+	}
+	w.sequence++
+	at := int64(w.sequence%2) * int64(windowSize)
+	n, err := syscall.Pwrite(fd, w.encode(), at)
+	if err == nil && n != windowSize {
+		err = errWindow
+	}
+	return err
 }

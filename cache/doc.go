@@ -8,6 +8,15 @@
 // cache only ever saves work: when the directory or a lock can't be used, calls go on
 // without it and say so once through [Options].Warn.
 //
+// The files, by the SHA-256 of the key or of the account:
+//
+//	<key>.token             the token (JSON)
+//	<key>.refused           the last failed request (JSON)
+//	<key>.lock              held by who fetches
+//	<key>.takeover          held by who fetches when that one does not come back
+//	slot-<account>.<n>.lock held while connection slot n is in use
+//	count-<account>.window  what was sent; count-<account>.lock guards it
+//
 // It never talks to the network (the caller's fetch does), never reads
 // a configuration file, and never puts a token into an error.
 package cache

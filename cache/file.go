@@ -38,36 +38,43 @@ var (
 	errNoDir = errors.New("no directory is configured")
 )
 
-// readPrivate reads a small file that this user alone can read and write. It never
-// blocks, whatever lies at path, and does without the os package's poller: it is
-// on the way of every message.
+// readPrivate reads a small file that this user alone can read and write.
 func readPrivate(path string, limit int) ([]byte, error) {
-	fd, err := openRead(path)
+	fd, size, err := openPrivate(path, syscall.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
 	defer syscall.Close(fd)
-	var st syscall.Stat_t
-	if err := syscall.Fstat(fd, &st); err != nil {
-		return nil, err
-	}
-	if st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid() {
-		return nil, errNotPrivate
-	}
-	if st.Size <= 0 || st.Size > int64(limit) {
+	if size <= 0 || size > int64(limit) {
 		return nil, errFrame
 	}
-	return readFull(fd, int(st.Size))
+	return readFull(fd, int(size))
 }
 
-func openRead(path string) (int, error) {
-	const flags = syscall.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_NOCTTY | syscall.O_CLOEXEC
+// openPrivate opens a file if it is a plain one that this user alone can read and write. It never
+// blocks, whatever lies at path, and does without the os package's poller: it is
+// on the way of every message.
+func openPrivate(path string, mode int) (fd int, size int64, err error) {
+	const flags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_NOCTTY | syscall.O_CLOEXEC
 	for {
-		fd, err := syscall.Open(path, flags, 0)
+		fd, err = syscall.Open(path, mode|flags, 0)
 		if err != syscall.EINTR {
-			return fd, err
+			break
 		}
 	}
+	if err != nil {
+		return -1, 0, err
+	}
+	var st syscall.Stat_t
+	err = syscall.Fstat(fd, &st)
+	if err == nil && (st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid()) {
+		err = errNotPrivate
+	}
+	if err != nil {
+		_ = syscall.Close(fd)
+		return -1, 0, err
+	}
+	return fd, st.Size, nil
 }
 
 // readFull reads size octets; less is an error.

@@ -2,8 +2,10 @@ package cache
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -298,20 +300,63 @@ func TestRefusalIsShared(t *testing.T) {
 	}
 }
 
-func TestModesWhateverTheUmask(t *testing.T) {
-	var as *syscall.Credential
-	uid := os.Geteuid()
-	if uid == 0 { // root can open what has mode 0: an ordinary user shows the fault
-		uid = 65534
-		as = &syscall.Credential{Uid: 65534, Gid: 65534}
+// ordinary is an ordinary user: root can open and write whatever the mode says.
+func ordinary() (uid int, as *syscall.Credential) {
+	if uid := os.Geteuid(); uid != 0 {
+		return uid, nil
 	}
+	return 65534, &syscall.Credential{Uid: 65534, Gid: 65534}
+}
+
+// reachable is a temporary directory that an ordinary user can get to.
+func reachable(t *testing.T) string {
+	t.Helper()
+	base := t.TempDir()
+	if err := os.Chmod(filepath.Dir(base), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
+
+func TestUnwritableDirectory(t *testing.T) {
+	t.Parallel()
+	uid, as := ordinary()
+	for _, c := range []struct {
+		name string
+		mode os.FileMode
+		sub  string
+	}{
+		{"read-only", 0o500, ""},
+		{"not even to be entered", 0, ""},
+		{"missing, and can't be made", 0o500, "a/b"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			base := filepath.Join(reachable(t), "cache")
+			if err := errors.Join(os.Mkdir(base, 0o700), os.Chown(base, uid, -1), os.Chmod(base, c.mode)); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.Chmod(base, 0o700) })
+			e := newEndpoint(t)
+			dir := filepath.Join(base, c.sub)
+			o, ok := spawn(t, child{Role: "thrice", Dir: dir, URL: e.URL}, nil, as).outcome()
+			if !ok || o.Token != "token-1" || o.Err != "" || e.count() != 1 {
+				t.Errorf("%+v, %v, %d requests", o, ok, e.count())
+			}
+			if len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], strconv.Quote(dir)) ||
+				!strings.Contains(o.Warnings[0], "permission denied; the directory must be writable, not only the file") {
+				t.Errorf("warnings: %q", o.Warnings)
+			}
+		})
+	}
+}
+
+func TestModesWhateverTheUmask(t *testing.T) {
+	uid, as := ordinary()
 	for _, umask := range []int{0, 0o777, 0o022} {
 		t.Run(fmt.Sprintf("%04o", umask), func(t *testing.T) {
 			t.Parallel()
-			base := t.TempDir()
-			if err := os.Chmod(filepath.Dir(base), 0o711); err != nil {
-				t.Fatal(err)
-			}
+			base := reachable(t)
 			if err := os.Chown(base, uid, -1); err != nil {
 				t.Fatal(err)
 			}
@@ -419,4 +464,33 @@ func TestRealReserve(t *testing.T) {
 	if granted != 30 {
 		t.Errorf("%d granted, want 30", granted)
 	}
+}
+
+// TestKillsAtAnyTime kills every third process after a random time, over and over.
+func TestKillsAtAnyTime(t *testing.T) {
+	const rounds, n = 8, 24
+	dir := cacheDir(t)
+	e := newEndpoint(t)
+	for range rounds {
+		plant(t, New(Options{Dir: dir}), "old", time.Now().Add(-2*time.Hour), time.Hour)
+		all, open := crowd(t, n, child{Role: "token", Dir: dir, URL: e.URL})
+		var killers sync.WaitGroup
+		for i := 0; i < n; i += 3 {
+			killers.Go(func() {
+				time.Sleep(rand.N(8 * time.Millisecond))
+				_ = all[i].cmd.Process.Kill()
+			})
+		}
+		open()
+		for i, p := range all {
+			if o, ok := p.outcome(); i%3 != 0 && (!ok || o.Err != "" || !strings.HasPrefix(o.Token, "token-")) {
+				t.Errorf("process %d: %+v, %v", i, o, ok)
+			}
+		}
+		killers.Wait()
+	}
+	if got := e.count(); got > rounds*(n/3+1) {
+		t.Errorf("%d requests", got)
+	}
+	t.Logf("%d requests in %d rounds", e.count(), rounds)
 }

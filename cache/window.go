@@ -11,14 +11,16 @@ const (
 	secondSlots = 61        // the running second and the 60 before it
 	minuteSlots = 24*60 + 1 // the running minute and the 1440 before it
 	windowMagic = "o365cnt1"
-	// windowSize is the size of a window file: magic, second, minute, the slots, CRC-32; all little-endian.
-	windowSize = len(windowMagic) + 8 + 8 + 4*(secondSlots+minuteSlots) + 4
+	// windowSize is the size of one copy: magic, sequence, second, minute, the slots, CRC-32; all
+	// little-endian. A file holds two; the one with an even sequence comes first.
+	windowSize = len(windowMagic) + 8 + 8 + 8 + 4*(secondSlots+minuteSlots) + 4
 )
 
 // window counts messages by the second and recipients by the minute. A slot is
 // found by its time modulo the number of slots.
 type window struct {
-	second, minute int64 // the newest slots, in seconds and minutes since 1970; 0 in an empty window
+	sequence       uint64 // grows with each writing
+	second, minute int64  // the newest slots, in seconds and minutes since 1970; 0 in an empty window
 	messages       [secondSlots]uint32
 	recipients     [minuteSlots]uint32
 }
@@ -121,10 +123,11 @@ func total(ring []uint32) int64 {
 	return sum
 }
 
-// encode makes the content of a window file.
+// encode makes one copy.
 func (w *window) encode() []byte {
 	b := make([]byte, 0, windowSize)
 	b = append(b, windowMagic...)
+	b = binary.LittleEndian.AppendUint64(b, w.sequence)
 	b = binary.LittleEndian.AppendUint64(b, uint64(w.second))
 	b = binary.LittleEndian.AppendUint64(b, uint64(w.minute))
 	for _, v := range w.messages {
@@ -138,7 +141,20 @@ func (w *window) encode() []byte {
 
 var errWindow = errors.New("not a whole window file")
 
-// decode reads the content of a window file.
+// newest returns the newer whole copy of a window file, an empty window when none is whole.
+func newest(file []byte) *window {
+	a, b := new(window), new(window)
+	aErr, bErr := a.decode(file[:windowSize]), b.decode(file[windowSize:])
+	switch {
+	case aErr != nil && bErr != nil:
+		return new(window)
+	case aErr != nil || bErr == nil && b.sequence > a.sequence:
+		return b
+	}
+	return a
+}
+
+// decode reads one copy.
 func (w *window) decode(b []byte) error {
 	if len(b) != windowSize || string(b[:len(windowMagic)]) != windowMagic {
 		return errWindow
@@ -148,8 +164,9 @@ func (w *window) decode(b []byte) error {
 		return errWindow
 	}
 	b = b[len(windowMagic):]
-	w.second, w.minute = int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))
-	b = b[16:]
+	w.sequence = binary.LittleEndian.Uint64(b)
+	w.second, w.minute = int64(binary.LittleEndian.Uint64(b[8:])), int64(binary.LittleEndian.Uint64(b[16:]))
+	b = b[24:]
 	for i := range w.messages {
 		w.messages[i] = binary.LittleEndian.Uint32(b[4*i:])
 	}

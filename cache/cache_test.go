@@ -1,0 +1,630 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/durable"
+	"o365-sendmail/xoauth"
+)
+
+// host is a fake clock with an uptime, and a source of numbered tokens.
+type host struct {
+	mu      sync.Mutex
+	now     time.Time
+	uptime  int64
+	boot    string
+	fetched int
+	life    time.Duration
+	refresh time.Duration // refresh_in; 0 is none
+	err     error         // instead of a token
+}
+
+func newHost() *host { return &host{now: testTime, uptime: 100_000, boot: "boot-1", life: time.Hour} }
+
+// pass lets time go by on both clocks.
+func (h *host) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+	h.uptime += int64(d / time.Second)
+}
+
+// set sets the wall clock only.
+func (h *host) set(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+func (h *host) cache(dir string) *Cache {
+	c := New(Options{Dir: dir})
+	c.clock = clock{
+		now:    func() time.Time { h.mu.Lock(); defer h.mu.Unlock(); return h.now },
+		uptime: func() int64 { h.mu.Lock(); defer h.mu.Unlock(); return h.uptime },
+		boot:   func() string { h.mu.Lock(); defer h.mu.Unlock(); return h.boot },
+	}
+	return c
+}
+
+func (h *host) fetch(context.Context) (xoauth.Token, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fetched++
+	if h.err != nil {
+		return xoauth.Token{}, h.err
+	}
+	t := tokenOf(fmt.Sprintf("token-%d", h.fetched), h.now, h.life)
+	if h.refresh > 0 {
+		t.RefreshAt = h.now.Add(h.refresh)
+	}
+	return t, nil
+}
+
+// ask returns the token's text, or the error's, once the background is quiet.
+func (h *host) ask(t testing.TB, c *Cache) string {
+	t.Helper()
+	got, err := c.Token(t.Context(), testKey, h.fetch)
+	c.Wait(t.Context())
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	return got.Access.Reveal()
+}
+
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name               string
+		life, refresh      time.Duration
+		before             time.Duration
+		wantDue, wantUnfit time.Duration
+	}{
+		{"an hour", time.Hour, 0, 0, 50 * time.Minute, 59 * time.Minute},
+		{"a day", 24 * time.Hour, 0, 0, 24*time.Hour - 10*time.Minute, 24*time.Hour - time.Minute},
+		{"refresh_in at half-life", 24 * time.Hour, 12 * time.Hour, 0, 12 * time.Hour, 24*time.Hour - time.Minute},
+		{"refresh_in too late", time.Hour, 59 * time.Minute, 0, 50 * time.Minute, 59 * time.Minute},
+		{"five minutes", 5 * time.Minute, 0, 0, 4 * time.Minute, 4*time.Minute + 30*time.Second},
+		{"ten seconds", 10 * time.Second, 0, 0, 8 * time.Second, 9 * time.Second},
+		{"other RefreshBefore", time.Hour, 0, 5 * time.Minute, 55 * time.Minute, 59 * time.Minute},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			rec := &tokenRecord{Obtained: testTime, Expiry: testTime.Add(c.life)}
+			if c.refresh > 0 {
+				rec.RefreshAt = testTime.Add(c.refresh)
+			}
+			due, unfit := New(Options{RefreshBefore: c.before}).times(rec)
+			if due != c.wantDue || unfit != c.wantUnfit {
+				t.Errorf("due at %v, unfit at %v; want %v, %v", due, unfit, c.wantDue, c.wantUnfit)
+			}
+		})
+	}
+}
+
+func TestLifeOfAToken(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(cacheDir(t))
+	for _, step := range []struct {
+		pass time.Duration
+		err  error
+		want string
+		n    int
+	}{
+		{0, nil, "token-1", 1},
+		{49 * time.Minute, nil, "token-1", 1},
+		{time.Minute, nil, "token-1", 2}, // due: the new one comes in the background
+		{0, nil, "token-2", 2},
+		{51 * time.Minute, &endpointError{status: 503}, "token-2", 3},
+		{10 * time.Second, &endpointError{status: 503}, "token-2", 3}, // not with every message
+		{30 * time.Second, &endpointError{status: 503}, "token-2", 4},
+		{7 * time.Minute, &endpointError{status: 503}, "token-2", 5},                  // its last minutes
+		{time.Minute, &endpointError{status: 503}, "error: the endpoint said 503", 6}, // its end
+		{time.Second, nil, "token-7", 7},
+	} {
+		h.pass(step.pass)
+		h.err = step.err
+		if got := h.ask(t, c); got != step.want || h.fetched != step.n {
+			t.Fatalf("%+v: got %q after %d requests", step, got, h.fetched)
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		turn func(*host)
+		want string
+	}{
+		{"nothing happens", func(*host) {}, "token-1"},
+		{"set back by a minute", func(h *host) { h.set(-time.Minute) }, "token-2"},
+		{"set back by a year", func(h *host) { h.set(-365 * 24 * time.Hour) }, "token-2"},
+		{"runs back by a moment", func(h *host) { h.set(-time.Second) }, "token-1"},
+		{"set forward a little", func(h *host) { h.set(5 * time.Minute) }, "token-1"},
+		{"set forward by a year", func(h *host) { h.set(365 * 24 * time.Hour) }, "token-2"},
+		{"set back so that an old token looks fresh", func(h *host) { h.pass(90 * time.Minute); h.set(-80 * time.Minute) }, "token-2"},
+		{"the same over a reboot", func(h *host) { h.pass(90 * time.Minute); h.set(-80 * time.Minute); h.boot = "2"; h.uptime = 9 }, "token-1"},
+		{"reboot", func(h *host) { h.pass(9 * time.Minute); h.boot = "2"; h.uptime = 30 }, "token-1"},
+		{"unknown boot, uptime says old", func(h *host) { h.pass(90 * time.Minute); h.set(-80 * time.Minute); h.boot = "" }, "token-2"},
+		{"no uptime", func(h *host) { h.uptime = 0; h.pass(0) }, "token-1"},
+		{"uptime runs back", func(h *host) { h.uptime -= 600 }, "token-2"},
+		{"suspended for two hours", func(h *host) { h.pass(2 * time.Hour) }, "token-2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost()
+			dir := cacheDir(t)
+			h.ask(t, h.cache(dir))
+			c.turn(h)
+			if got := h.ask(t, h.cache(dir)); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			if got := h.ask(t, h.cache(dir)); got != c.want {
+				t.Errorf("then %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// odd puts something else than a good token file at path.
+var odd = []struct {
+	name string
+	make func(t *testing.T, c *Cache, path string)
+}{
+	{"nothing", func(*testing.T, *Cache, string) {}},
+	{"empty", func(t *testing.T, _ *Cache, path string) { write(t, path, nil) }},
+	{"garbage", func(t *testing.T, _ *Cache, path string) { write(t, path, []byte("\x00\xff\x1b[2J")) }},
+	{"truncated", func(t *testing.T, c *Cache, path string) {
+		plant(t, c, "planted", testTime, time.Hour)
+		if err := os.Truncate(path, 300); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"foreign", func(t *testing.T, _ *Cache, path string) {
+		data, _ := encodeToken(&tokenRecord{Token: "planted", Obtained: testTime, Expiry: testTime.Add(time.Hour)})
+		write(t, path, data)
+	}},
+	{"future-dated", func(t *testing.T, c *Cache, _ string) { plant(t, c, "planted", testTime.Add(time.Minute), time.Hour) }},
+	{"expired", func(t *testing.T, c *Cache, _ string) { plant(t, c, "planted", testTime.Add(-time.Hour), time.Hour) }},
+	{"world-readable", func(t *testing.T, c *Cache, path string) { plantMode(t, c, path, 0o604) }},
+	{"group-writable", func(t *testing.T, c *Cache, path string) { plantMode(t, c, path, 0o620) }},
+	{"huge", func(t *testing.T, _ *Cache, path string) {
+		write(t, path, nil)
+		if err := os.Truncate(path, 1<<40); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"symbolic link", func(t *testing.T, c *Cache, path string) {
+		plant(t, c, "planted", testTime, time.Hour)
+		move(t, path, path+".other")
+		if err := os.Symlink(path+".other", path); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"FIFO", func(t *testing.T, _ *Cache, path string) {
+		if err := syscall.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"directory", func(t *testing.T, _ *Cache, path string) {
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"wrong owner", func(t *testing.T, c *Cache, path string) {
+		plant(t, c, "planted", testTime, time.Hour)
+		if err := os.Chown(path, 65534, 65534); err != nil {
+			t.Skipf("only root can give a file away: %v", err)
+		}
+	}},
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func plantMode(t *testing.T, c *Cache, path string, mode os.FileMode) {
+	t.Helper()
+	plant(t, c, "planted", testTime, time.Hour)
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// preparedDir is a cache directory that exists.
+func preparedDir(t *testing.T) string {
+	t.Helper()
+	dir := cacheDir(t)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestOddFileIsNoToken(t *testing.T) {
+	t.Parallel()
+	for _, o := range odd {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost()
+			c := h.cache(preparedDir(t))
+			c.warnFunc = func(err error) { t.Error(err) }
+			o.make(t, c, c.path(testKey, tokenSuffix))
+			if got := h.ask(t, c); got != "token-1" {
+				t.Errorf("got %s", got)
+			}
+			// The write replaced whatever it was.
+			if got := h.ask(t, h.cache(c.dir)); got != "token-1" || h.fetched != 1 {
+				t.Errorf("then %s after %d requests", got, h.fetched)
+			}
+			if st, err := os.Lstat(c.path(testKey, tokenSuffix)); err != nil || st.Mode() != fileMode {
+				t.Errorf("%v, %v", st.Mode(), err)
+			}
+		})
+	}
+}
+
+func TestOddRefusalFileIsNone(t *testing.T) {
+	t.Parallel()
+	for _, o := range odd {
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost()
+			c := h.cache(preparedDir(t))
+			o.make(t, c, c.path(testKey, tokenSuffix))
+			if _, err := os.Lstat(c.path(testKey, tokenSuffix)); err == nil {
+				move(t, c.path(testKey, tokenSuffix), c.path(testKey, refusedSuffix))
+			}
+			h.err = &endpointError{status: 400}
+			for range 2 {
+				if got := h.ask(t, c); !strings.HasPrefix(got, "error: the endpoint said 400") || h.fetched != 1 {
+					t.Errorf("got %s after %d requests", got, h.fetched)
+				}
+			}
+		})
+	}
+}
+
+// unusable makes a cache that can't be used, in ways that stop root, too.
+var unusable = []struct {
+	name, reason string
+	make         func(t *testing.T, c *Cache)
+}{
+	{"directory is a file", "not a directory", func(t *testing.T, c *Cache) { write(t, c.dir, nil) }},
+	{"parent is a file", "not a directory", func(t *testing.T, c *Cache) {
+		write(t, c.dir, nil)
+		c.dir = filepath.Join(c.dir, "cache")
+	}},
+	{"others may write", "mode 0777", func(t *testing.T, c *Cache) {
+		if err := errors.Join(os.Mkdir(c.dir, 0o700), os.Chmod(c.dir, 0o777)); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"read-only file system", "must be writable, not only the file", func(_ *testing.T, c *Cache) {
+		c.ops = failingOps(syscall.EROFS)
+	}},
+	{"no locks", "no locks available", func(_ *testing.T, c *Cache) {
+		o := *durable.System
+		o.Flock = func(*os.File, int) error { return syscall.ENOLCK }
+		o.Write = func(*os.File, []byte) (int, error) { return 0, syscall.EIO }
+		c.ops = &o
+	}},
+	{"disk full", "no space left", func(_ *testing.T, c *Cache) {
+		o := *durable.System
+		o.Write = func(*os.File, []byte) (int, error) { return 0, syscall.ENOSPC }
+		c.ops = &o
+	}},
+	{"full directory at the token's place", "file exists", func(t *testing.T, c *Cache) {
+		if err := os.MkdirAll(filepath.Join(c.path(testKey, tokenSuffix), "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}},
+}
+
+func failingOps(err error) *durable.Ops {
+	o := *durable.System
+	o.Open = func(path string, _ int, _ os.FileMode) (*os.File, error) {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	o.Mkdir = func(path string, _ os.FileMode) error { return &os.PathError{Op: "mkdir", Path: path, Err: err} }
+	return &o
+}
+
+func TestGoesOnWithoutACache(t *testing.T) {
+	t.Parallel()
+	for _, u := range unusable {
+		t.Run(u.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost()
+			c := h.cache(cacheDir(t))
+			var warnings []string
+			c.warnFunc = func(err error) { warnings = append(warnings, err.Error()) }
+			u.make(t, c)
+			// One process keeps the token for itself, in memory.
+			for range 3 {
+				if got := h.ask(t, c); got != "token-1" || h.fetched != 1 {
+					t.Errorf("got %s after %d requests", got, h.fetched)
+				}
+			}
+			if len(warnings) != 1 || !strings.Contains(warnings[0], c.dir) || !strings.Contains(warnings[0], u.reason) {
+				t.Errorf("warnings: %q; want one with %q", warnings, u.reason)
+			}
+			// Its end is seen, and a refusal remembered, without a disk, too.
+			h.pass(time.Hour)
+			h.err = &endpointError{status: 400}
+			for range 3 {
+				if got := h.ask(t, c); !strings.HasPrefix(got, "error: the endpoint said 400") || h.fetched != 2 {
+					t.Errorf("got %s after %d requests", got, h.fetched)
+				}
+			}
+			h.pass(2 * time.Minute)
+			h.err = nil
+			tok, err := c.Token(t.Context(), testKey, h.fetch)
+			if err != nil || tok.Access.Reveal() != "token-3" {
+				t.Errorf("%v, %v", tok, err)
+			}
+			c.Discard(testKey, tok)
+			if got := h.ask(t, c); got != "token-4" {
+				t.Errorf("after the discard: %s", got)
+			}
+		})
+	}
+}
+
+func TestNoDirectoryIsNoFault(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache("")
+	c.warnFunc = func(err error) { t.Error(err) }
+	for range 2 {
+		if got := h.ask(t, c); got != "token-1" {
+			t.Errorf("got %s", got)
+		}
+	}
+	if _, err := c.Slot(t.Context(), "a@b", 1); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Reserve("a@b", 1, Limits{MessagesPerMinute: 1}, testTime); err != nil {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob("*" + tokenSuffix); len(left) > 0 {
+		t.Errorf("written to the working directory: %v", left)
+	}
+}
+
+func TestUnwritableDirectoryWithFreshToken(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(cacheDir(t))
+	h.ask(t, c)
+	c.ops = failingOps(syscall.EROFS)
+	warnings := 0
+	c.warnFunc = func(error) { warnings++ }
+	if got := h.ask(t, c); got != "token-1" || warnings != 0 {
+		t.Errorf("fresh: %s, %d warnings", got, warnings)
+	}
+	h.pass(51 * time.Minute) // due, but what is fetched now could not be kept
+	if got := h.ask(t, c); got != "token-1" || warnings != 1 || h.fetched != 1 {
+		t.Errorf("due: %s, %d warnings, %d requests", got, warnings, h.fetched)
+	}
+	h.pass(10 * time.Minute)
+	for range 2 {
+		if got := h.ask(t, c); got != "token-2" || warnings != 1 {
+			t.Errorf("over: %s, %d warnings", got, warnings)
+		}
+	}
+}
+
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(cacheDir(t))
+	first, err := c.Token(t.Context(), testKey, h.fetch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Discard(testKey, tokenOf("another", h.now, time.Hour))
+	c.Discard(testKey, xoauth.Token{})
+	if got := h.ask(t, c); got != "token-1" {
+		t.Errorf("after a discard of another token: %s", got)
+	}
+	other := h.cache(c.dir) // another process met the same refusal
+	c.Discard(testKey, first)
+	if got := h.ask(t, c); got != "token-2" {
+		t.Errorf("after the discard: %s", got)
+	}
+	other.Discard(testKey, first)
+	if got := h.ask(t, other); got != "token-2" || h.fetched != 2 {
+		t.Errorf("after the second discard of the first: %s, %d requests", got, h.fetched)
+	}
+}
+
+func TestDiscardWhatCantBeRemoved(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(cacheDir(t))
+	first, _ := c.Token(t.Context(), testKey, h.fetch)
+	o := *durable.System
+	o.Unlink = func(string) error { return syscall.EPERM }
+	c.ops = &o
+	c.Discard(testKey, first)
+	if got := h.ask(t, c); got != "token-2" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestOneRequestForManyGoroutines(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{cacheDir(t), ""} {
+		h := newHost()
+		c := h.cache(dir)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				if got, err := c.Token(t.Context(), testKey, h.fetch); err != nil || got.Access.Reveal() != "token-1" {
+					t.Errorf("%v, %v", got, err)
+				}
+			})
+		}
+		wg.Wait()
+		if h.fetched != 1 {
+			t.Errorf("dir %q: %d requests", dir, h.fetched)
+		}
+	}
+}
+
+func TestWaiterGivesUpWithItsContext(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(preparedDir(t))
+	unlock, _, err := durable.TryLock(c.path(testKey, lockSuffix), fileMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := c.Token(ctx, testKey, h.fetch); !errors.Is(err, context.DeadlineExceeded) || h.fetched != 0 {
+		t.Errorf("%v after %d requests", err, h.fetched)
+	}
+}
+
+func TestBothLocksStuck(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(preparedDir(t))
+	c.lockWait = 10 * time.Millisecond
+	for _, suffix := range []string{lockSuffix, takeoverSuffix} {
+		unlock, _, err := durable.TryLock(c.path(testKey, suffix), fileMode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unlock()
+	}
+	for range 2 { // its own request, and then the token is there for all
+		if got := h.ask(t, c); got != "token-1" {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+func TestRefreshAheadPastAStoppedProcess(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(cacheDir(t))
+	h.ask(t, c)
+	unlock, _, err := durable.TryLock(c.path(testKey, lockSuffix), fileMode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	h.pass(51 * time.Minute)
+	if got := h.ask(t, c); got != "token-1" || h.fetched != 1 {
+		t.Errorf("at first: %s, %d requests", got, h.fetched)
+	}
+	h.pass(5 * time.Minute)
+	if got := h.ask(t, c); got != "token-1" || h.fetched != 2 {
+		t.Errorf("halfway to the end: %s, %d requests", got, h.fetched)
+	}
+	if got := h.ask(t, c); got != "token-2" {
+		t.Errorf("then: %s", got)
+	}
+}
+
+func TestWaitCallsOff(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(cacheDir(t))
+	h.ask(t, c)
+	h.pass(51 * time.Minute)
+	var began, ended atomic.Int32
+	slow := func(ctx context.Context) (xoauth.Token, error) {
+		began.Add(1)
+		<-ctx.Done()
+		ended.Add(1)
+		return xoauth.Token{}, ctx.Err()
+	}
+	parent, cancelParent := context.WithCancel(t.Context())
+	if got, err := c.Token(parent, testKey, slow); err != nil || got.Access.Reveal() != "token-1" {
+		t.Fatal(got, err)
+	}
+	cancelParent() // the delivery is done; its refresh goes on
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	c.Wait(ctx)
+	c.Wait(t.Context()) // returns when the goroutine is gone
+	if began.Load() != 1 || ended.Load() != 1 {
+		t.Errorf("began %d, ended %d", began.Load(), ended.Load())
+	}
+	if _, last, _ := c.Peek(testKey); last != nil {
+		t.Errorf("what was called off is remembered: %+v", last)
+	}
+}
+
+func TestTokenWithoutEndIsNotKept(t *testing.T) {
+	t.Parallel()
+	c := New(Options{Dir: cacheDir(t)})
+	n := 0
+	for range 2 {
+		got, err := c.Token(t.Context(), testKey, func(context.Context) (xoauth.Token, error) {
+			n++
+			return xoauth.Token{Access: xoauth.NewSecret("x")}, nil
+		})
+		if err != nil || got.Access.Reveal() != "x" {
+			t.Error(got, err)
+		}
+	}
+	if _, _, ok := c.Peek(testKey); ok || n != 2 {
+		t.Errorf("kept: %v, %d requests", ok, n)
+	}
+}
+
+func TestSweepKeepsWhatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	c := New(Options{Dir: preparedDir(t)})
+	stem := strings.Repeat("a", sumLength)
+	gone := []string{durable.TempPrefix + "1", stem + tokenSuffix, stem + refusedSuffix}
+	stay := []string{"README", "x" + tokenSuffix, stem + lockSuffix, "slot-1.lock"}
+	old := time.Now().AddDate(0, 0, -8)
+	for _, name := range append(gone, stay...) {
+		path := filepath.Join(c.dir, name)
+		write(t, path, nil)
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	young := filepath.Join(c.dir, durable.TempPrefix+"2")
+	write(t, young, nil)
+	c.sweep()
+	for _, name := range gone {
+		if _, err := os.Lstat(filepath.Join(c.dir, name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	for _, name := range append(stay, filepath.Base(young)) {
+		if _, err := os.Lstat(filepath.Join(c.dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
