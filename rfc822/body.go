@@ -1,0 +1,185 @@
+package rfc822
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// BodyInfo tells what was seen of a body while it came in.
+type BodyInfo struct {
+	Size        int64 // octets in wire form
+	Lines       int64
+	LongestLine int64 // octets without CRLF
+	EightBit    bool  // octets over 127
+	NUL         bool
+	CutAtDot    bool // a line of a single dot ended the message, and more was already there
+}
+
+// bodyReader normalises line ends and hands the text to a store. CRLF, LF and a bare CR each
+// end a line; CRs right before a LF belong to that one line end, so that CR CR LF,
+// which a doubled conversion makes, is one.
+type bodyReader struct {
+	keep    *store
+	info    BodyInfo
+	dotEnds bool
+
+	out     []byte // text on its way to the store
+	lineLen int64  // octets of the unfinished line
+	crs     int64  // CRs at the end of the last piece, whose meaning is open
+	heldDot bool   // the unfinished line is a dot that is not yet in out
+	ended   bool   // the dot line was met
+}
+
+// maxOpenCRs bounds the CRs that can belong to one line end across two pieces.
+const maxOpenCRs = 4096
+
+// feed takes a piece of input and returns how much of it was used, which is less
+// than all only when a dot ended the message.
+func (b *bodyReader) feed(p []byte) int {
+	rest := p
+	if b.crs > 0 {
+		rest = b.settleCRs(rest)
+	}
+	hasCR := bytes.IndexByte(rest, '\r') >= 0
+	for len(rest) > 0 && !b.ended {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 {
+			b.tail(rest, hasCR)
+			rest = nil
+			break
+		}
+		line := rest[:i]
+		rest = rest[i+1:]
+		if hasCR {
+			line = b.splitCRs(bytes.TrimRight(line, "\r"))
+		}
+		if b.ended {
+			b.info.CutAtDot = true
+			break
+		}
+		b.line(line)
+	}
+	used := len(p) - len(rest)
+	b.note(p[:used])
+	return used
+}
+
+// settleCRs decides what the CRs before p were.
+func (b *bodyReader) settleCRs(p []byte) []byte {
+	n := 0
+	for n < len(p) && p[n] == '\r' {
+		n++
+	}
+	b.crs += int64(n)
+	p = p[n:]
+	if len(p) == 0 {
+		b.releaseCRs(maxOpenCRs)
+		return p
+	}
+	if p[0] == '\n' {
+		b.crs = 1
+		p = p[1:]
+	}
+	b.releaseCRs(0)
+	return p
+}
+
+// releaseCRs makes a line end of each open CR, but for the last keep ones.
+func (b *bodyReader) releaseCRs(keep int64) {
+	for ; b.crs > keep && !b.ended; b.crs-- {
+		b.line(nil)
+	}
+}
+
+// splitCRs ends a line at each bare CR and returns what stands after the last one.
+func (b *bodyReader) splitCRs(text []byte) []byte {
+	for !b.ended {
+		i := bytes.IndexByte(text, '\r')
+		if i < 0 {
+			break
+		}
+		b.line(text[:i])
+		text = text[i+1:]
+	}
+	return text
+}
+
+// tail takes the beginning of a line whose end is not yet there.
+func (b *bodyReader) tail(text []byte, hasCR bool) {
+	if hasCR {
+		trimmed := bytes.TrimRight(text, "\r")
+		crs := int64(len(text) - len(trimmed))
+		text = b.splitCRs(trimmed)
+		b.crs = crs
+	}
+	if b.ended {
+		b.info.CutAtDot = b.info.CutAtDot || len(text) > 0
+		return
+	}
+	if b.dotEnds && b.lineLen == 0 && !b.heldDot && len(text) == 1 && text[0] == '.' {
+		b.heldDot = true
+		return
+	}
+	if len(text) > 0 {
+		b.releaseDot()
+		b.out = append(b.out, text...)
+		b.lineLen += int64(len(text))
+	}
+}
+
+// line adds text and ends the line.
+func (b *bodyReader) line(text []byte) {
+	if b.dotEnds && b.lineLen == 0 {
+		if b.heldDot && len(text) == 0 || !b.heldDot && len(text) == 1 && text[0] == '.' {
+			b.ended = true
+			return
+		}
+		b.releaseDot()
+	}
+	b.out = append(b.out, text...)
+	b.out = append(b.out, '\r', '\n')
+	b.info.LongestLine = max(b.info.LongestLine, b.lineLen+int64(len(text)))
+	b.info.Lines++
+	b.lineLen = 0
+}
+
+func (b *bodyReader) releaseDot() {
+	if b.heldDot {
+		b.heldDot = false
+		b.out = append(b.out, '.')
+		b.lineLen = 1
+	}
+}
+
+// finish ends the last line. A dot at the very end ends the message like a dot line.
+func (b *bodyReader) finish() {
+	b.releaseCRs(0)
+	if !b.ended && b.lineLen > 0 {
+		b.line(nil)
+	}
+}
+
+// note gathers the facts that do not depend on lines.
+func (b *bodyReader) note(p []byte) {
+	b.info.EightBit = b.info.EightBit || hasEightBit(p)
+	b.info.NUL = b.info.NUL || bytes.IndexByte(p, 0) >= 0
+}
+
+// hasEightBit tells whether p has an octet over 127, eight octets at a time.
+func hasEightBit(p []byte) bool {
+	const high = 0x8080808080808080
+	for len(p) >= 32 {
+		x := binary.LittleEndian.Uint64(p) | binary.LittleEndian.Uint64(p[8:]) |
+			binary.LittleEndian.Uint64(p[16:]) | binary.LittleEndian.Uint64(p[24:])
+		if x&high != 0 {
+			return true
+		}
+		p = p[32:]
+	}
+	for _, c := range p {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	return false
+}

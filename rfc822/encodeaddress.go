@@ -1,0 +1,98 @@
+package rfc822
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// encodeAddresses returns the value of an address field with display names, group
+// names and comments in ASCII. smtputf8 tells that an addr-spec is not ASCII: it stays as it
+// is, unless it is not UTF-8 either and so can't be an address.
+func encodeAddresses(value string) (out string, smtputf8 bool) {
+	var b strings.Builder
+	l := newLexer(value)
+	var toks []token
+	for {
+		it, ok := l.item(toks)
+		if !ok {
+			return b.String(), smtputf8
+		}
+		toks = it.toks
+		if isASCII(value[it.from:it.to]) {
+			b.WriteString(value[it.from:it.to])
+		} else {
+			smtputf8 = it.encode(&b, value) || smtputf8
+		}
+		if it.mark != 0 {
+			b.WriteByte(it.mark)
+		}
+	}
+}
+
+// encode writes the item in ASCII, but for its addr-spec.
+func (it item) encode(b *strings.Builder, s string) (smtputf8 bool) {
+	if it.overflow {
+		b.WriteString(" " + encodeWords(strings.TrimSpace(s[it.from:it.to])))
+		return false
+	}
+	words := 0 // tokens that are a name
+	if it.group {
+		words = len(it.toks)
+	} else if i := it.angle(); i >= 0 {
+		words = i
+	} else if !it.hasAt(s) {
+		words = len(it.toks)
+	}
+	it.encodeName(b, s, it.toks[:words])
+	for _, t := range it.toks[words:] {
+		text := s[t.from:t.to]
+		if t.space {
+			b.WriteByte(' ')
+		}
+		switch {
+		case isASCII(text):
+			b.WriteString(text)
+		case t.kind == tokComment:
+			b.WriteString(encodeComment(text))
+		case utf8.ValidString(text):
+			b.WriteString(text)
+			smtputf8 = true
+		default:
+			b.Write(escapeEightBit([]byte(text)))
+		}
+	}
+	return smtputf8
+}
+
+func (it item) hasAt(s string) bool {
+	for _, t := range it.toks {
+		if t.kind == tokWord && strings.IndexByte(s[t.from:t.to], '@') >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// encodeName writes a display name or group name, its comments behind it.
+func (it item) encodeName(b *strings.Builder, s string, words []token) {
+	if len(words) == 0 {
+		return
+	}
+	if isASCII(s[words[0].from:words[len(words)-1].to]) {
+		b.WriteString(s[it.from:words[len(words)-1].to])
+		return
+	}
+	name, encoded := phrase(s, words)
+	switch {
+	case name == "":
+	case encoded != "":
+		b.WriteString(" " + encoded)
+	default:
+		b.WriteString(" " + FormatPhrase(name))
+	}
+	for _, t := range words {
+		if t.kind == tokComment {
+			b.WriteString(" " + encodeComment(s[t.from:t.to]))
+		}
+	}
+}

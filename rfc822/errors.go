@@ -1,0 +1,33 @@
+package rfc822
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrEmpty is returned when the input ends before its first octet.
+var ErrEmpty = errors.New("the message is empty")
+
+// TooLargeError says that a message or its header passed a limit.
+type TooLargeError struct {
+	What  string // "message" or "header"
+	Limit int64  // octets
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the %s is larger than %d octets", e.What, e.Limit)
+}
+
+// AddressError says what is wrong with one address.
+type AddressError struct {
+	Text    string // as it was given
+	Problem string
+}
+
+func (e *AddressError) Error() string {
+	text := e.Text
+	if len(text) > 100 {
+		text = text[:100] + "..."
+	}
+	return fmt.Sprintf("address %q: %s", text, e.Problem)
+}

@@ -1,0 +1,86 @@
+package rfc822
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// facts is what decides how a run of octets can be sent.
+type facts struct {
+	octets   int64
+	lines    int64
+	longest  int64 // octets of the longest line, without CRLF
+	line     int64 // octets of the line so far
+	eightBit int64 // octets over 127
+	nul      int64
+	utf8     utf8Check
+}
+
+// add takes the next piece of a body in wire form.
+func (f *facts) add(p piece) {
+	text := p.text
+	if p.eol {
+		text = bytes.TrimSuffix(text, []byte("\r\n"))
+	}
+	f.octets += int64(len(p.text))
+	f.line += int64(len(text))
+	f.longest = max(f.longest, f.line)
+	if p.eol {
+		f.line = 0
+		f.lines++
+	}
+	if bytes.IndexByte(text, 0) >= 0 {
+		f.nul += int64(bytes.Count(text, []byte{0}))
+	}
+	if hasEightBit(text) {
+		for _, c := range text {
+			f.eightBit += int64(c >> 7)
+		}
+		f.utf8.add(text)
+	} else if len(text) > 0 && len(f.utf8.rest) > 0 {
+		f.utf8.bad = true
+	}
+	if p.eol && len(f.utf8.rest) > 0 {
+		f.utf8.bad = true
+	}
+}
+
+// dense tells whether base64 is shorter than quoted-printable would be.
+func (f *facts) dense() bool { return (f.nul+f.eightBit)*6 > f.octets }
+
+// charset names the charset of the text (RFC 2046 4.1.2, RFC 1428).
+func (f *facts) charset() string {
+	switch {
+	case f.eightBit == 0:
+		return "us-ascii"
+	case !f.utf8.bad && len(f.utf8.rest) == 0:
+		return "utf-8"
+	}
+	return "unknown-8bit"
+}
+
+// utf8Check tells whether text is UTF-8, piece by piece.
+type utf8Check struct {
+	rest []byte // an unfinished character
+	bad  bool
+}
+
+func (u *utf8Check) add(text []byte) {
+	if u.bad {
+		return
+	}
+	if len(u.rest) > 0 {
+		text = append(u.rest, text...)
+	}
+	n := len(text)
+	for n > 0 && len(text)-n < utf8.UTFMax && !utf8.RuneStart(text[n-1]) {
+		n--
+	}
+	if n > 0 && !utf8.FullRune(text[n-1:]) {
+		n--
+	} else {
+		n = len(text)
+	}
+	u.bad = !utf8.Valid(text[:n])
+	u.rest = append([]byte(nil), text[n:]...)
+}

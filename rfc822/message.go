@@ -1,0 +1,127 @@
+package rfc822
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// ReadOptions says how to read a message.
+type ReadOptions struct {
+	DotEnds   bool   // a line of a single dot ends the message (sendmail without -i)
+	MaxSize   int64  // octets in wire form; 0 means no limit
+	MaxHeader int64  // octets; 0 means 8 MiB
+	Memory    int    // octets of the body kept in memory; 0 means 256 KiB
+	TempDir   string // where the rest is kept; "" means os.TempDir
+}
+
+// Message is a header that can be changed and a body that can't.
+type Message struct {
+	Header *Header
+
+	body  io.ReaderAt // wire form
+	info  BodyInfo
+	close func() error
+}
+
+// Body returns what was seen of the body while it came in.
+func (m *Message) Body() BodyInfo { return m.info }
+
+// Close gives back what the body needs. No Wire of the message can be read afterwards.
+func (m *Message) Close() error { return m.close() }
+
+// Read reads a message from r, up to its end or the line of a single dot that ends it.
+//
+// It never refuses odd input. A "From " line of an mbox at the very beginning is dropped. The header
+// ends with a blank line, or before a line that can be no part of one. NUL
+// is removed from the header and kept in the body. Line ends of any kind become CRLF,
+// and a last line without one gets it. In a header whose lines end in LF, a bare CR
+// is a space.
+//
+// Errors are ErrEmpty, *TooLargeError, and what reading r or keeping the body met.
+func Read(r io.Reader, o ReadOptions) (*Message, error) {
+	if o.MaxSize <= 0 {
+		o.MaxSize = math.MaxInt64
+	}
+	if o.MaxHeader <= 0 {
+		o.MaxHeader = defaultMaxHeader
+	}
+	if o.Memory <= 0 {
+		o.Memory = defaultMemory
+	}
+	in := newInput(r)
+	if !in.more() && in.failure() == nil {
+		return nil, ErrEmpty
+	}
+	s := headerScanner{in: in, dotEnds: o.DotEnds, max: min(o.MaxHeader, o.MaxSize)}
+	if err := s.scan(); err != nil {
+		if large, ok := err.(*TooLargeError); ok {
+			if o.MaxSize <= o.MaxHeader {
+				large.What = "message"
+			}
+			return nil, err
+		}
+		return nil, readError(err)
+	}
+	return readBody(&s, o)
+}
+
+func readError(err error) error { return fmt.Errorf("reading the message: %w", err) }
+
+// readBody reads what stands behind the header.
+func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
+	b := &bodyReader{
+		keep:    &store{memory: o.Memory, dir: o.TempDir},
+		dotEnds: o.DotEnds,
+		ended:   s.dot,
+	}
+	room := o.MaxSize - int64(len(s.raw)) - int64(len("\r\n"))
+	if err := b.readAll(s.in, room); err != nil {
+		if large, ok := err.(*TooLargeError); ok {
+			large.Limit = o.MaxSize
+		}
+		return nil, errors.Join(err, b.keep.Close())
+	}
+	return &Message{Header: s.header(), body: b.keep, info: b.info, close: b.keep.Close}, nil
+}
+
+// readAll reads up to the end, or until the body passes room octets.
+func (b *bodyReader) readAll(in *input, room int64) error {
+	for !b.ended && (len(in.pending()) > 0 || in.more()) {
+		in.take(b.feed(in.pending()))
+		if err := b.flush(room, false); err != nil {
+			return err
+		}
+	}
+	b.info.CutAtDot = b.info.CutAtDot || b.ended && len(in.pending()) > 0
+	if !b.ended {
+		if err := in.failure(); err != nil {
+			return readError(err)
+		}
+		b.finish()
+	}
+	return b.flush(room, true)
+}
+
+// flush hands out to the store.
+func (b *bodyReader) flush(room int64, final bool) error {
+	if b.keep.size+int64(len(b.out)) > room {
+		return &TooLargeError{What: "message"}
+	}
+	n, err := b.keep.write(b.out, final)
+	if err != nil {
+		return err
+	}
+	b.out = append(b.out[:0], b.out[n:]...)
+	b.info.Size = b.keep.size
+	return nil
+}
+
+// ParseHeader parses a header that stands alone, with line ends of any kind. It never fails; what
+// follows a blank line, or a line that can't belong to a header, is left out.
+func ParseHeader(b []byte) *Header {
+	s := headerScanner{in: newBytesInput(append([]byte(nil), b...)), max: math.MaxInt64}
+	_ = s.scan() // neither the input nor the limit can fail
+	return s.header()
+}

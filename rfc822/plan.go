@@ -1,0 +1,149 @@
+package rfc822
+
+import (
+	"io"
+	"strings"
+)
+
+// maxChanges bounds the parts of a message that are changed, and so the memory of a plan. What
+// follows the last of them is made to fit by the cruder.
+const maxChanges = 20_000
+
+// plan is how to send a body: stored octets as they are, stored octets through an
+// encoder, and new text such as the changed headers of parts.
+type plan struct {
+	segments []segment
+	literals []byte
+	copied   int64 // the stored body is planned up to here
+	changes  int
+	sevenBit bool
+	topEdit  bool // the message's own header was changed
+}
+
+type segmentKind uint8
+
+const (
+	segCopy segmentKind = iota
+	segLiteral
+	segQP
+	segSoften
+	segBase64
+	segRewrap
+	segCrude
+)
+
+// segment is the octets from:to of the stored body, or of the literals.
+type segment struct {
+	from, to int64
+	kind     segmentKind
+}
+
+func (p *plan) full() bool { return p.changes >= maxChanges }
+
+func (p *plan) copyTo(end int64) {
+	if end > p.copied {
+		p.segments = append(p.segments, segment{p.copied, end, segCopy})
+		p.copied = end
+	}
+}
+
+func (p *plan) literal(text []byte) {
+	from := int64(len(p.literals))
+	p.literals = append(p.literals, text...)
+	p.segments = append(p.segments, segment{from, int64(len(p.literals)), segLiteral})
+}
+
+// change plans the stored octets from:to through an encoder.
+func (p *plan) change(kind segmentKind, from, to int64) {
+	p.changes++
+	p.segments = append(p.segments, segment{from, to, kind})
+	p.copied = to
+}
+
+func (p *plan) crude(from, to int64) { p.change(segCrude, from, to) }
+
+// header plans the leaf's header as it is now.
+func (p *plan) header(l *leaf) {
+	if l.headAt < 0 {
+		p.topEdit = true
+		return
+	}
+	p.changes++
+	p.copyTo(l.headAt)
+	var text []byte
+	for _, f := range l.header.fields {
+		text, _ = f.appendWire(text)
+	}
+	p.literal(append(text, '\r', '\n'))
+	p.copied = l.at
+}
+
+// encode plans the leaf in an encoding, and its header to say so.
+func (p *plan) encode(l *leaf, end int64, last bool) {
+	kind := segRewrap
+	switch l.coding {
+	case encodingQP:
+		kind = segSoften
+	case encodingIdentity:
+		kind = p.label(l)
+	}
+	p.header(l)
+	p.copyTo(l.at)
+	p.change(kind, l.at, end)
+	if last && end > l.at && (kind == segBase64 || kind == segRewrap) {
+		p.literal([]byte("\r\n")) // no delimiter follows to bring it
+	}
+}
+
+// label chooses an encoding and declares it.
+func (p *plan) label(l *leaf) segmentKind {
+	h, f := l.header, &l.facts
+	text := strings.HasPrefix(l.media, "text/") || strings.HasPrefix(l.media, "message/") || l.relabel
+	if l.relabel || f.eightBit > 0 && !h.Has("Content-Type") {
+		h.Set("Content-Type", "text/plain; charset="+f.charset())
+	}
+	if text && !f.dense() {
+		h.Set("Content-Transfer-Encoding", "quoted-printable")
+		return segQP
+	}
+	h.Set("Content-Transfer-Encoding", "base64")
+	return segBase64
+}
+
+// encoder returns the encoder of a segment, nil for octets that go as they are.
+func (p *plan) encoder(kind segmentKind) encoder {
+	switch kind {
+	case segQP:
+		return &qpEncoder{}
+	case segSoften:
+		return &qpSoftener{}
+	case segBase64:
+		return &base64Encoder{}
+	case segRewrap:
+		return &base64Wrapper{}
+	case segCrude:
+		return &cruder{sevenOnly: p.sevenBit}
+	}
+	return nil
+}
+
+// measure returns what the plan gives: its octets, and whether any is over 127.
+func (p *plan) measure(body io.ReaderAt) (size int64, eightBit bool, err error) {
+	r := planReader{plan: p, body: body}
+	for {
+		if s, ok := r.atCopy(); ok && (eightBit || p.sevenBit) {
+			size += s.to - s.from
+			r.skip()
+			continue
+		}
+		b, err := r.next()
+		if err == io.EOF {
+			return size, eightBit, nil
+		}
+		if err != nil {
+			return 0, false, err
+		}
+		size += int64(len(b))
+		eightBit = eightBit || hasEightBit(b)
+	}
+}

@@ -1,0 +1,209 @@
+package rfc822
+
+import "bytes"
+
+const (
+	// maxLine is the longest line without its CRLF (RFC 5322 2.1.1).
+	maxLine = 998
+	// classifyLen is how much of a line is looked at to tell what it is.
+	classifyLen = 2 * maxLine
+	// defaultMaxHeader bounds a header, in octets.
+	defaultMaxHeader = 8 << 20
+)
+
+// headerScanner takes a header off an input, field by field.
+type headerScanner struct {
+	in      *input
+	dotEnds bool
+	max     int64 // octets
+
+	raw    []byte // the fields, lines ending in CRLF
+	starts []int  // where each field begins in raw
+	names  []int  // the length of its name
+	dot    bool   // a dot ended the whole message
+}
+
+type lineKind uint8
+
+const (
+	lineBody  lineKind = iota // the header ends before this line
+	lineEnd                   // the input ends
+	lineBlank                 // the header ends with this line
+	lineDot                   // the message ends with this line
+	lineFrom                  // mbox separator, to be dropped
+	lineField
+	lineMore // continues the field
+)
+
+// scan reads up to and including the blank line, or up to the first line that can't
+// belong to a header.
+func (s *headerScanner) scan() error {
+	s.in.adoptBareCR()
+	for first := true; ; first = false {
+		kind, name := s.classify(first)
+		switch kind {
+		case lineBody, lineEnd:
+			return s.in.failure()
+		case lineBlank:
+			s.consume(nil)
+			return s.in.failure()
+		case lineDot:
+			s.dot = true
+			s.consume(nil)
+			return s.in.failure()
+		case lineFrom:
+			s.consume(nil)
+			continue
+		case lineField:
+			s.starts = append(s.starts, len(s.raw))
+			s.names = append(s.names, name)
+		}
+		s.consume(&s.raw)
+		s.raw = append(s.raw, '\r', '\n')
+		if int64(len(s.raw)) > s.max {
+			return &TooLargeError{What: "header", Limit: s.max}
+		}
+	}
+}
+
+// classify looks at the next line without taking it. For a field it returns the
+// length of the name too.
+func (s *headerScanner) classify(first bool) (lineKind, int) {
+	line, whole := s.peekLine()
+	if !whole && len(line) == 0 {
+		return lineEnd, 0
+	}
+	text := line
+	if bytes.IndexByte(line, 0) >= 0 || bytes.IndexByte(line, '\r') >= 0 {
+		text = cleanHeaderLine(nil, line)
+	}
+	name := fieldName(text)
+	switch {
+	case len(text) == 0 && whole:
+		return lineBlank, 0
+	case len(text) == 0:
+		return lineBody, 0
+	case s.dotEnds && whole && len(line) == 1 && line[0] == '.':
+		return lineDot, 0
+	case isBlank(text[0]) && len(s.starts) > 0:
+		return lineMore, 0
+	case name > 0:
+		return lineField, name
+	case first && bytes.HasPrefix(text, []byte("From ")):
+		return lineFrom, 0
+	}
+	return lineBody, 0
+}
+
+// peekLine returns the next line without its end, or its first classifyLen octets.
+// whole is true when the line end, or the end of the input, is in sight.
+func (s *headerScanner) peekLine() (line []byte, whole bool) {
+	for {
+		p := s.in.pending()
+		if i := bytes.IndexByte(p, '\n'); i >= 0 {
+			return bytes.TrimRight(p[:i], "\r"), true
+		}
+		if len(p) >= classifyLen {
+			return p[:classifyLen], false
+		}
+		if !s.in.more() {
+			p = s.in.pending()
+			return bytes.TrimRight(p, "\r"), len(p) > 0
+		}
+	}
+}
+
+// consume takes the rest of the line and its end off the input, and appends it,
+// cleaned, to dst if there is one. Past the size limit it stops in mid-line.
+func (s *headerScanner) consume(dst *[]byte) {
+	held := false // CRs were seen whose meaning the next octet decides
+	begin := 0
+	if dst != nil {
+		begin = len(*dst)
+	}
+	for {
+		p := s.in.pending()
+		i := bytes.IndexByte(p, '\n')
+		text := p
+		if i >= 0 {
+			text = p[:i]
+		}
+		body := bytes.TrimRight(text, "\r")
+		if dst != nil {
+			if held && len(body) > 0 && len(*dst) > begin {
+				*dst = append(*dst, ' ')
+			}
+			*dst = appendHeaderText(*dst, body, len(*dst) == begin)
+			if int64(len(*dst)) > s.max {
+				return
+			}
+		}
+		if i >= 0 {
+			s.in.take(i + 1)
+			return
+		}
+		held = (held && len(body) == 0) || len(body) < len(text)
+		s.in.take(len(p))
+		if !s.in.more() {
+			return
+		}
+	}
+}
+
+// cleanHeaderLine returns a line as the header keeps it.
+func cleanHeaderLine(dst, line []byte) []byte { return appendHeaderText(dst, line, true) }
+
+// appendHeaderText appends text without NUL and with a space for each bare CR; at
+// the start of a line a bare CR is dropped, lest it make a continuation line.
+func appendHeaderText(dst, text []byte, start bool) []byte {
+	if bytes.IndexByte(text, 0) < 0 && bytes.IndexByte(text, '\r') < 0 {
+		return append(dst, text...)
+	}
+	for _, c := range text {
+		switch {
+		case c == 0, c == '\r' && start:
+			continue
+		case c == '\r':
+			c = ' '
+		}
+		start = false
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// fieldName returns the length of the name of the field that begins with line, 0 if none does.
+// As in Sendmail, blanks may stand before the colon, and a line that begins with two
+// hyphens is a MIME delimiter. Octets over 127 are tolerated.
+func fieldName(line []byte) int {
+	if bytes.HasPrefix(line, []byte("--")) {
+		return 0
+	}
+	n := 0
+	for n < len(line) && line[n] > ' ' && line[n] != 0x7f && line[n] != ':' {
+		n++
+	}
+	colon := n
+	for colon < len(line) && isBlank(line[colon]) {
+		colon++
+	}
+	if colon >= len(line) || line[colon] != ':' || colon >= maxLine {
+		return 0
+	}
+	return n
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// header makes the Header of what was scanned.
+func (s *headerScanner) header() *Header {
+	h := &Header{fields: make([]Field, len(s.starts))}
+	for i, from := range s.starts {
+		to := len(s.raw)
+		if i+1 < len(s.starts) {
+			to = s.starts[i+1]
+		}
+		h.fields[i] = Field{raw: s.raw[from:to:to], name: s.names[i]}
+	}
+	return h
+}

@@ -1,0 +1,137 @@
+package rfc822
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// WireOptions says what the next server can take.
+type WireOptions struct {
+	AllowEightBit bool // it offers 8BITMIME (RFC 6152)
+}
+
+// Wire is a message as it goes out, fixed when it was made. It can be read any number of
+// times, also at the same time, until its Message is closed.
+type Wire struct {
+	head     []byte // with the blank line
+	plan     plan
+	body     io.ReaderAt
+	size     int64
+	eightBit bool
+	smtputf8 bool
+}
+
+// Size returns the octets of the message.
+func (w *Wire) Size() int64 { return w.size }
+
+// EightBit tells whether the body has octets over 127, and so needs BODY=8BITMIME.
+func (w *Wire) EightBit() bool { return w.eightBit }
+
+// SMTPUTF8 tells whether the header has an address that is not ASCII, and so needs the
+// extension of that name (RFC 6531).
+func (w *Wire) SMTPUTF8() bool { return w.smtputf8 }
+
+// Open returns a reader of the message, which is an io.WriterTo too.
+func (w *Wire) Open() (io.ReadCloser, error) {
+	return &wireReader{pending: w.head, plan: planReader{plan: &w.plan, body: w.body}}, nil
+}
+
+// Wire returns the message as it goes out. The body is read for it only if it can't go as it is:
+// because of NUL, a line over 998 octets, or 8-bit text that the server does not take. Then the
+// parts concerned get a transfer encoding (RFC 2045 6). Later changes of the Header do not
+// show in it.
+func (m *Message) Wire(o WireOptions) (*Wire, error) {
+	w := &Wire{body: m.body, plan: plan{sevenBit: !o.AllowEightBit}}
+	top := &Header{fields: m.Header.Fields()}
+	info := m.info
+	if info.NUL || info.LongestLine > maxLine || info.EightBit && !o.AllowEightBit {
+		walk := walker{plan: &w.plan, sevenBit: w.plan.sevenBit}
+		if err := walk.walk(top, m.body, info.Size); err != nil {
+			return nil, bodyError(err)
+		}
+		if (w.plan.topEdit || w.plan.changes > 0) && !top.Has("MIME-Version") {
+			top.Append("MIME-Version", "1.0")
+		}
+		var err error
+		if w.size, w.eightBit, err = w.plan.measure(m.body); err != nil {
+			return nil, bodyError(err)
+		}
+	} else {
+		w.plan.copyTo(info.Size)
+		w.size, w.eightBit = info.Size, info.EightBit
+	}
+	w.head = make([]byte, 0, top.size()+len("\r\n"))
+	for _, f := range top.fields {
+		var utf8 bool
+		w.head, utf8 = f.appendWire(w.head)
+		w.smtputf8 = w.smtputf8 || utf8
+	}
+	w.head = append(w.head, '\r', '\n')
+	w.size += int64(len(w.head))
+	return w, nil
+}
+
+func bodyError(err error) error { return fmt.Errorf("reading the kept message: %w", err) }
+
+// wireReader reads a Wire.
+type wireReader struct {
+	pending []byte
+	plan    planReader
+	err     error // sticky
+}
+
+func (r *wireReader) advance() {
+	if r.err != nil {
+		return
+	}
+	r.pending, r.err = r.plan.next()
+	if r.err != nil && r.err != io.EOF {
+		r.err = bodyError(r.err)
+	}
+}
+
+// Read implements io.Reader.
+func (r *wireReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if len(r.pending) == 0 {
+		r.advance()
+		if r.err != nil {
+			return 0, r.err
+		}
+	}
+	n := copy(p, r.pending)
+	r.pending = r.pending[n:]
+	return n, nil
+}
+
+// WriteTo implements io.WriterTo.
+func (r *wireReader) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for r.err == nil {
+		if len(r.pending) > 0 {
+			n, err := w.Write(r.pending)
+			total += int64(n)
+			r.pending = r.pending[n:]
+			if err != nil {
+				return total, err
+			}
+		}
+		r.advance()
+	}
+	if r.err == io.EOF {
+		return total, nil
+	}
+	return total, r.err
+}
+
+// Close ends the reading.
+func (r *wireReader) Close() error {
+	r.pending = nil
+	r.err = errClosed
+	return nil
+}
+
+var errClosed = errors.New("the message reader is closed")
