@@ -168,7 +168,7 @@ func loopback(s string) bool {
 
 func checkPath(s string) string {
 	if !strings.HasPrefix(s, "/") {
-		return "is not an absolute path"
+		return "does not begin with /"
 	}
 	return ""
 }

@@ -114,12 +114,12 @@ func (r *reader) credential() {
 // oneOf refuses two keys that say the same.
 func (r *reader) oneOf(a, b string) {
 	if r.given(a) && r.given(b) {
-		r.fault(b, Error{Problem: "is there beside " + a, Hint: "leave one of the two"})
+		r.fault(b, Error{Problem: "can't stand beside " + a, Hint: "leave one of the two"})
 	}
 }
 
 func (r *reader) secretGiven() {
-	if !r.given("client_secret") && !r.given("client_secret_file") {
+	if !r.given("client_secret") && !r.given("client_secret_file") && !r.faulty("client_secret") && !r.faulty("credential.type") {
 		if r.given("client_secret_next") || r.given("client_secret_next_file") {
 			r.fault("client_secret", Error{Problem: "is missing, but there is a client_secret_next", Hint: "the next secret comes second"})
 		} else {

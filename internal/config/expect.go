@@ -18,7 +18,7 @@ func (k *Key) Expects() string {
 	case KindEnum:
 		return oneOf(k.Values)
 	case KindLog:
-		return oneOf(k.Values) + " or an absolute path"
+		return strings.Replace(oneOf(k.Values), " or ", ", ", 1) + " or an absolute path"
 	case KindBool:
 		return "true or false"
 	case KindInt:
@@ -108,10 +108,12 @@ func typeName(v any) string {
 	switch v := v.(type) {
 	case string:
 		return "a string"
-	case int64, float64:
+	case int64:
 		return "a number"
+	case float64:
+		return "a number with a fraction"
 	case bool:
-		return "true or false"
+		return "a boolean"
 	case time.Time:
 		return "a date"
 	case map[string]any:

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -12,25 +11,24 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-// Loader reads a configuration. The zero value is what Load uses, but without an environment.
+// Loader reads a configuration. The zero value is what Load uses.
 type Loader struct {
-	// Getenv finds $CREDENTIALS_DIRECTORY for a file named credential:NAME; nil for none.
+	// Getenv finds $CREDENTIALS_DIRECTORY for a file named credential:NAME. It is asked for
+	// nothing else, and may be nil where there is no such file.
 	Getenv func(string) string
 
 	judge judge
 }
 
 // Load reads and checks the file at path. The error lists every fault (Errors) and carries exit
-// code 78; errors.Is knows fs.ErrPermission and fs.ErrNotExist in it. The only variable of the
-// environment that counts is CREDENTIALS_DIRECTORY.
-func Load(path string) (*Config, error) { return Loader{Getenv: os.Getenv}.Load(path) }
+// code 78; errors.Is knows fs.ErrPermission and fs.ErrNotExist in it. It reads no environment: a
+// program that may run under systemd uses a Loader.
+func Load(path string) (*Config, error) { return Loader{}.Load(path) }
 
 // LoadLenient reads what can be read, for the agent, which must keep mail whatever the file
 // says. A key that is broken has its default, and the faults are listed (each an *Error). A
 // file that others could have written is not believed at all.
-func LoadLenient(path string) (*Config, []error) {
-	return Loader{Getenv: os.Getenv}.LoadLenient(path)
-}
+func LoadLenient(path string) (*Config, []error) { return Loader{}.LoadLenient(path) }
 
 // Load is the function Load with this loader's environment.
 func (l Loader) Load(path string) (*Config, error) {
@@ -77,20 +75,25 @@ func (l Loader) load(path string, lenient bool) *reader {
 			return r
 		}
 	}
-	src := string(data)
+	secret := r.document(string(data), lenient)
+	if fault := l.judge.fault(path, st, secret); fault != nil && !r.told(fault) {
+		r.faults = append(r.faults, fault)
+	}
+	return r
+}
+
+// document takes in the file's text, and tells whether there is a secret in it.
+func (r *reader) document(src string, lenient bool) (secret bool) {
 	tree := r.parse(src, lenient)
-	if tree != nil {
+	if tree == nil {
+		r.derive()
+	} else {
 		r.table("", tree)
 		r.derive()
 		r.combine()
 		r.advise()
-	} else {
-		r.derive()
 	}
-	if fault := l.judge.fault(path, st, r.carriesSecret(src, tree)); fault != nil && !r.told(fault) {
-		r.faults = append(r.faults, fault)
-	}
-	return r
+	return r.carriesSecret(src, tree)
 }
 
 // told avoids saying the same of the file twice.
@@ -181,20 +184,20 @@ func (r *reader) parse(src string, lenient bool) map[string]any {
 	}
 	src = strings.TrimPrefix(src, "\xef\xbb\xbf")
 	for tries := 0; ; tries++ {
-		lines, deep := locate(src)
-		r.lines = lines
-		if deep > 0 {
-			r.faults = append(r.faults, &Error{File: r.file, Line: deep, Problem: "nests too deep"})
+		found := locate(src)
+		r.lines = found.lines
+		if found.deep > 0 {
+			r.faults = append(r.faults, &Error{File: r.file, Line: found.deep, Problem: "nests too deep"})
 			return nil
 		}
-		t, err := decode(src)
+		t, err := decode(found.plain)
 		if err == nil {
 			if t == nil {
 				t = tree{}
 			}
 			return t
 		}
-		fault := syntaxFault(src, lines, err)
+		fault := syntaxFault(found.plain, found.lines, err)
 		fault.File = r.file
 		r.faults = append(r.faults, fault)
 		mended, ok := leaveOut(src, fault.Line)

@@ -38,7 +38,10 @@ func (r *reader) unknown(name string, v any) {
 	case map[string]any, []map[string]any:
 		r.fault(name, Error{Problem: "unknown table", Suggestion: suggestTable(name)})
 	default:
-		r.fault(name, Error{Problem: "unknown key", Suggestion: suggestKey(name)})
+		key, text := suggestKey(name)
+		r.fault(name, Error{Problem: "unknown key", Suggestion: text})
+		// What is meant is not missing as well.
+		r.bad = append(r.bad, key)
 	}
 }
 
@@ -236,7 +239,7 @@ func (r *reader) ruleText(rule map[string]any, at, part string, good func(string
 		return "", false
 	}
 	if !good(s) {
-		r.fault(join(at, part), Error{Problem: shown(s) + " does not do", Expected: what})
+		r.fault(join(at, part), Error{Problem: shown(s) + " will not do", Expected: what})
 		return "", false
 	}
 	return s, true

@@ -2,14 +2,18 @@ package config
 
 import "strings"
 
-// suggestKey returns the known key that an unknown one probably means, or "".
-func suggestKey(name string) string {
+// suggestKey returns the known key that an unknown one probably means, and how to say so; both
+// are "" when there is none.
+func suggestKey(name string) (key, text string) {
 	table, last := "", name
 	if i := strings.LastIndexByte(name, '.'); i >= 0 {
 		table, last = name[:i], name[i+1:]
 	}
 	if k := synonym(last); k != "" && table == "" {
-		return k
+		if k == "smtp.host" {
+			return k, place(k)
+		}
+		return k, k
 	}
 	var here, bases []string
 	elsewhere := ""
@@ -24,21 +28,17 @@ func suggestKey(name string) string {
 	if near := nearest(last, bases); near != "" {
 		for i, b := range bases {
 			if b == near {
-				return here[i]
+				return here[i], here[i]
 			}
 		}
 	}
 	if elsewhere != "" {
-		return place(elsewhere)
+		return elsewhere, place(elsewhere)
 	}
-	if table != "" {
-		return ""
+	if table == "" {
+		return "", suggestTable(last)
 	}
-	var tables []string
-	for i := range groups {
-		tables = append(tables, groups[i].name)
-	}
-	return nearest(last, tables)
+	return "", ""
 }
 
 // suggestTable returns the known table that an unknown one probably means, or "".
@@ -75,7 +75,7 @@ func synonym(name string) string {
 	case "user", "username", "sender", "from_address", "account":
 		return "mailbox"
 	case "host", "relay", "relayhost", "server", "smarthost":
-		return "host below [smtp]"
+		return "smtp.host"
 	case "postmaster", "root":
 		return "root_to"
 	}
@@ -89,6 +89,9 @@ func nearest(word string, candidates []string) string {
 		return ""
 	}
 	best, bestDistance := "", len(word)/3+1
+	if len(word) < 4 {
+		bestDistance = 1
+	}
 	for _, c := range candidates {
 		if c == "" {
 			continue
