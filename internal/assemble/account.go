@@ -1,0 +1,118 @@
+// Package assemble builds the working parts from a configuration: the account with its
+// credential, cache and limits, and the log. It is the one place where the configuration
+// meets the packages that know nothing of it. It opens no connection.
+package assemble
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"o365-sendmail/cache"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/submit"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/internal/trust"
+	"o365-sendmail/xoauth"
+)
+
+// Options are what the configuration does not say.
+type Options struct {
+	// HostName is what EHLO says when the configuration names nothing else.
+	HostName string
+	// Trace gets each line of the SMTP dialogue, credentials replaced; nil for none.
+	Trace func(direction byte, line string)
+	// Warn gets what is wrong but stops nothing, such as a cache that can't be written.
+	Warn func(error)
+	// Getenv is the environment, for credentials that are found by it.
+	Getenv func(string) string
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Account builds the account of a configuration. Secrets are read here, so that the
+// process may give up its rights to them afterwards.
+func Account(c *config.Config, o Options) (*deliver.Account, error) {
+	cloud, ok := xoauth.LookupCloud(c.Cloud)
+	if !ok {
+		return nil, sysexits.With(sysexits.Config, fmt.Errorf("cloud %q is not known", c.Cloud))
+	}
+	cred, err := credential(c, o)
+	if err != nil {
+		return nil, sysexits.With(sysexits.Config, err)
+	}
+	roots := sync.OnceValues(func() (*x509.CertPool, error) {
+		pool, err := trust.Roots(c.TLS.CAFile)
+		return pool, sysexits.With(sysexits.Config, err)
+	})
+	scope := first(c.Token.Scope, cloud.Scope)
+	a := &deliver.Account{
+		Mailbox: c.Mailbox,
+		Submit: submit.Config{
+			Host:           first(c.SMTP.Host, cloud.SMTPHost),
+			Port:           c.SMTP.Port,
+			IPv4Only:       c.SMTP.IPv4Only,
+			EHLOName:       first(c.SMTP.EHLOName, o.HostName),
+			LoadRoots:      roots,
+			MinVersion:     minVersion(c.TLS.MinVersion),
+			CommandTimeout: c.SMTP.Timeout,
+			Trace:          o.Trace,
+		},
+		Cache:       cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn}),
+		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.Fingerprint()},
+		Connections: c.Delivery.Connections,
+		Limits:      cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
+	}
+	a.Source = func() (xoauth.TokenSource, error) {
+		pool, err := roots()
+		if err != nil {
+			return nil, err
+		}
+		client, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: pool, MinVersion: minVersion(c.TLS.MinVersion), Timeout: c.Token.Timeout, Proxy: c.Token.Proxy})
+		if err != nil {
+			return nil, sysexits.With(sysexits.Config, fmt.Errorf("token.proxy: %w", err))
+		}
+		return cred.source(sourceOptions{config: c, cloud: cloud, scope: scope, client: client, now: o.Now})
+	}
+	return a, nil
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func minVersion(s string) uint16 {
+	if s == "1.3" {
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}
+
+// Logger builds the log of a configuration. stderr is where "stderr" goes, tag what -L gave.
+func Logger(c *config.Config, tag string, stderr io.Writer) *maillog.Logger {
+	return maillog.New(maillog.Options{To: c.Log.To, Format: c.Log.Format, Tag: tag, Stderr: stderr})
+}
+
+// RefreshTokenFile is where the refresh token of a device-code sign-in is kept.
+func RefreshTokenFile(c *config.Config) string {
+	return first(c.Credential.RefreshTokenFile, filepath.Join(c.Cache.Dir, "refresh-token"))
+}
+
+// Wait lets a token refresh of this process finish, for a bounded time.
+func Wait(a *deliver.Account, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	a.Cache.Wait(ctx)
+}

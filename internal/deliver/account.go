@@ -1,0 +1,161 @@
+// Package deliver takes messages to Exchange Online: it joins the token, the session
+// and the limits of an account, tries a message, and says for each recipient what became
+// of it. It parses no configuration, rewrites no message and decides no exit code.
+package deliver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"o365-sendmail/cache"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/submit"
+	"o365-sendmail/xoauth"
+)
+
+// Account is the way out: one application that signs in to one or more mailboxes.
+// It is safe for concurrent use.
+type Account struct {
+	// Submit says how the server is reached; User and Token are filled in here.
+	Submit submit.Config
+	// Mailbox signs in when the envelope names no other.
+	Mailbox string
+	// Cache keeps the token and the slots that processes share.
+	Cache *cache.Cache
+	// Key names the token in the cache.
+	Key cache.Key
+	// Source makes the source of new tokens. It is called only when one is needed.
+	Source func() (xoauth.TokenSource, error)
+	// Connections is how many sessions a mailbox may have at once on this host.
+	Connections int
+	// Limits are the account's rates.
+	Limits cache.Limits
+
+	once   sync.Once
+	source xoauth.TokenSource
+	srcErr error
+}
+
+// fetch asks the token endpoint.
+func (a *Account) fetch(ctx context.Context) (xoauth.Token, error) {
+	a.once.Do(func() { a.source, a.srcErr = a.Source() })
+	if a.srcErr != nil {
+		return xoauth.Token{}, a.srcErr
+	}
+	return a.source.Token(ctx)
+}
+
+// Token returns a token that can be used now.
+func (a *Account) Token(ctx context.Context) (xoauth.Token, error) {
+	return a.Cache.Token(ctx, a.Key, a.fetch)
+}
+
+// User returns the mailbox that signs in for env.
+func (a *Account) User(env *envelope.Envelope) string {
+	if env.SignIn != "" {
+		return env.SignIn
+	}
+	return a.Mailbox
+}
+
+// Dial opens a session that is signed in as user. A cached token that the server
+// refuses is dropped and a new one tried once, since only a new token's refusal
+// proves that the set-up is wrong.
+func (a *Account) Dial(ctx context.Context, user string) (*submit.Session, error) {
+	s, used, fresh, err := a.dial(ctx, user)
+	if err == nil || fresh || used.Access.Empty() || !tokenToBlame(err) {
+		return s, err
+	}
+	a.Cache.Discard(a.Key, used)
+	s, _, _, err = a.dial(ctx, user)
+	return s, err
+}
+
+func tokenToBlame(err error) bool {
+	var e *submit.Error
+	return errors.As(err, &e) && e.Diagnosis.RefreshToken
+}
+
+// dial signs in once, and tells which token it used and whether it was fetched for this.
+func (a *Account) dial(ctx context.Context, user string) (s *submit.Session, used xoauth.Token, fresh bool, err error) {
+	var mu sync.Mutex
+	cfg := a.Submit
+	cfg.User = user
+	cfg.Token = func(ctx context.Context) (string, error) {
+		fetched := false
+		t, err := a.Cache.Token(ctx, a.Key, func(ctx context.Context) (xoauth.Token, error) {
+			fetched = true
+			return a.fetch(ctx)
+		})
+		if err != nil {
+			return "", err
+		}
+		mu.Lock()
+		used, fresh = t, fetched
+		mu.Unlock()
+		return t.Access.Reveal(), nil
+	}
+	s, err = submit.Dial(ctx, cfg)
+	mu.Lock()
+	defer mu.Unlock()
+	return s, used, fresh, err
+}
+
+// LimitError says that a limit of the account asks for a pause.
+type LimitError struct {
+	Mailbox string
+	Until   time.Time
+	What    string
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%s: %s, next try at %s", e.Mailbox, e.What, e.Until.UTC().Format("15:04:05 MST"))
+}
+
+// Deliver takes a slot, waits for the account's rates, and sends one message on a
+// session of its own. It is the whole of a delivery without an agent.
+func (a *Account) Deliver(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
+	user := a.User(env)
+	release, err := a.Cache.Slot(ctx, user, a.Connections)
+	if err != nil {
+		return nil, fmt.Errorf("no free connection for %s: all %d are in use: %w", user, a.Connections, err)
+	}
+	defer release()
+	if err := a.Reserve(ctx, user, len(env.Recipients)); err != nil {
+		return nil, err
+	}
+	s, err := a.Dial(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Send(ctx, env, msg)
+}
+
+// Reserve waits until the account's rates allow a message to so many recipients, and
+// counts it. When the wait would pass the context's deadline it returns a *LimitError at once.
+func (a *Account) Reserve(ctx context.Context, user string, recipients int) error {
+	if a.Limits == (cache.Limits{}) {
+		return nil
+	}
+	for {
+		wait, err := a.Cache.Reserve(user, recipients, a.Limits, time.Now())
+		if err != nil || wait <= 0 {
+			return err
+		}
+		until := time.Now().Add(wait)
+		if deadline, ok := ctx.Deadline(); ok && until.After(deadline) {
+			return &LimitError{user, until, "the limit on messages a minute or recipients a day is reached"}
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+	}
+}

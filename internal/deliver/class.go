@@ -1,0 +1,80 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/submit"
+	"o365-sendmail/internal/sysexits"
+)
+
+// Class says who has to act on err. What nobody knows is temporary.
+func Class(err error) exchange.Class {
+	var limit *LimitError
+	var e *submit.Error
+	var token interface {
+		Temporary() bool
+		Configuration() bool
+	}
+	switch {
+	case errors.As(err, &limit):
+		return exchange.AccountTemporary
+	case errors.As(err, &e):
+		return e.Class
+	case errors.As(err, &token):
+		// The token endpoint knows no message: its trouble is the whole account's.
+		if token.Configuration() {
+			return exchange.Configuration
+		}
+		return exchange.AccountTemporary
+	}
+	return exchange.Temporary
+}
+
+// Permanent tells whether err will not pass by waiting or by an administrator's hand.
+func Permanent(err error) bool { return Class(err) == exchange.Permanent }
+
+// ExitCode returns the sysexits code that tells a caller who keeps the message what
+// err means: 75 only when trying again helps.
+func ExitCode(err error) int {
+	if code := sysexits.Code(err, -1); code >= 0 {
+		return code
+	}
+	var e *submit.Error
+	errors.As(err, &e)
+	switch Class(err) {
+	case exchange.Configuration:
+		return sysexits.Config
+	case exchange.Permanent:
+		return permanentCode(e)
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return sysexits.NoHost
+	}
+	if errors.Is(err, context.Canceled) {
+		return sysexits.TempFail
+	}
+	return sysexits.TempFail
+}
+
+// permanentCode tells apart what a caller can mend: an address, the message, or nothing.
+func permanentCode(e *submit.Error) int {
+	if e == nil {
+		return sysexits.Unavailable
+	}
+	switch e.Enhanced {
+	case "5.1.1", "5.1.10":
+		return sysexits.NoUser
+	case "5.1.2":
+		return sysexits.NoHost
+	case "5.1.3", "5.2.3", "5.3.4", "5.6.0", "5.6.7", "5.6.11":
+		return sysexits.DataErr
+	}
+	if e.Code == 552 {
+		return sysexits.DataErr
+	}
+	return sysexits.Unavailable
+}

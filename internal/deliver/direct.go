@@ -1,0 +1,98 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/submit"
+)
+
+// Direct is the submitter of a process without an agent: it delivers before it answers.
+type Direct struct {
+	Account *Account
+	Log     *maillog.Logger
+	// Timeout bounds a submission; 0 means ten minutes.
+	Timeout time.Duration
+}
+
+const defaultTimeout = 10 * time.Minute
+
+// Submit delivers msg now. Recipients that the relay refused for good are in the
+// receipt; an error means that no recipient got the message.
+func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (envelope.Receipt, error) {
+	timeout := d.Timeout
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	start := time.Now()
+	res, err := d.Account.Deliver(ctx, env, msg)
+	if err != nil {
+		logFailure(d.Log, "", env, time.Since(start), err)
+		return envelope.Receipt{}, err
+	}
+	logResult(d.Log, "", env, d.Account.Submit.Host, time.Since(start), res)
+	return receipt(res)
+}
+
+// receipt sorts a result's recipients. When none was accepted the first refusal is the
+// error, so that a caller can't take it for a success.
+func receipt(res *submit.Result) (envelope.Receipt, error) {
+	var r envelope.Receipt
+	for _, rr := range res.Recipients {
+		if rr.Err == nil {
+			r.Accepted = append(r.Accepted, rr.Address)
+		} else {
+			r.Refused = append(r.Refused, envelope.Refusal{Address: rr.Address, Err: rr.Err})
+		}
+	}
+	if len(r.Accepted) > 0 {
+		r.Reply = res.Reply.String()
+		return r, nil
+	}
+	if len(r.Refused) == 0 {
+		return r, errors.New("the server answered for no recipient")
+	}
+	return r, r.Refused[0].Err
+}
+
+// logResult writes a line for each recipient of a message that went out.
+func logResult(l *maillog.Logger, id string, env *envelope.Envelope, relay string, took time.Duration, res *submit.Result) {
+	for _, rr := range res.Recipients {
+		if rr.Err != nil {
+			logRecipient(l, maillog.Notice, id, rr.Address, relay, took, rr.Err)
+			continue
+		}
+		l.Log(maillog.Info, id, "from", "<"+env.Sender+">", "to", "<"+rr.Address+">", "relay", relay, "delay", took,
+			"dsn", enhanced(res.Reply.Enhanced, "2.0.0"), "status", "sent", "", res.Reply.String())
+	}
+}
+
+// logFailure writes a line for each recipient of a message that did not go out.
+func logFailure(l *maillog.Logger, id string, env *envelope.Envelope, took time.Duration, err error) {
+	for _, r := range env.Recipients {
+		logRecipient(l, maillog.Warning, id, r.Address, "none", took, err)
+	}
+}
+
+func logRecipient(l *maillog.Logger, p maillog.Priority, id, to, relay string, took time.Duration, err error) {
+	status, dsn := "deferred", "4.0.0"
+	if Permanent(err) {
+		status, dsn = "bounced", "5.0.0"
+	}
+	if e := new(submit.Error); errors.As(err, &e) {
+		dsn = enhanced(e.Enhanced, dsn)
+	}
+	l.Log(p, id, "to", "<"+to+">", "relay", relay, "delay", took, "dsn", dsn, "status", status, "", err)
+}
+
+func enhanced(code, otherwise string) string {
+	if code == "" {
+		return otherwise
+	}
+	return code
+}

@@ -1,0 +1,237 @@
+// Package intake turns what a caller hands over into what Exchange Online accepts: it
+// completes the header, sends local names through the aliases and applies the sender
+// rule. The agent and a process that delivers by itself use the same intake. It opens
+// the alias file and nothing else; it neither stores nor sends.
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"o365-sendmail/internal/aliases"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/sender"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// maxHops is the number of Received fields at which a message counts as looping
+// (RFC 5321 6.3 asks for at least 100 to be allowed; this is the first hop of all).
+const maxHops = 100
+
+// Caller is who hands a message over.
+type Caller struct {
+	// User is the local user, as the kernel told it.
+	User sender.Caller
+	// Via is how the message came, for its Received field, such as "userid 33".
+	Via string
+	// ID is the queue id, "" when there is none.
+	ID string
+	// NoAliases sends every local name to the catch-all (sendmail -n).
+	NoAliases bool
+	// Hops is what the caller says it counted (sendmail -h).
+	Hops int
+}
+
+// Intake holds the rules of one configuration. It is safe for concurrent use.
+type Intake struct {
+	book       aliases.Book
+	rule       sender.Rule
+	host       string
+	mailDomain string
+	isLocal    func(string) bool
+	maxRcpt    int
+	now        func() time.Time
+}
+
+// New takes the rules from a configuration. hostName is this host's; warn gets a line
+// for each alias that is skipped.
+func New(c *config.Config, hostName string, now func() time.Time, warn func(string)) *Intake {
+	if c.From.HostName != "" {
+		hostName = strings.ToLower(c.From.HostName)
+	}
+	_, tenantDomain, _ := strings.Cut(c.Mailbox, "@")
+	isLocal := host.Local(hostName, host.Mailname(), tenantDomain)
+	in := &Intake{
+		host:       hostName,
+		mailDomain: c.From.Domain,
+		isLocal:    isLocal,
+		maxRcpt:    c.Delivery.MaxRecipients,
+		now:        now,
+		rule: sender.Rule{
+			Policy:         c.From.Policy,
+			Mailbox:        c.Mailbox,
+			SendAs:         c.From.SendAs,
+			SignInAsSender: c.From.SignIn == "sender",
+			SignAs:         c.From.SignAs,
+			Allow:          c.From.AllowedSenders,
+			KeepOriginal:   c.From.ReplyTo != "keep",
+			IsLocal:        isLocal,
+		},
+	}
+	if in.mailDomain == "" {
+		in.mailDomain = hostName
+	}
+	for _, m := range c.From.Map {
+		in.rule.Mappings = append(in.rule.Mappings, sender.Mapping{Match: m.Match, To: m.To})
+	}
+	in.book = aliases.Book{
+		Config:   c.Aliases,
+		CatchAll: c.RootTo,
+		IsLocal:  isLocal,
+		File:     sync.OnceValues(func() (*aliases.Table, error) { return loadAliases(c.AliasesFile, warn) }),
+	}
+	return in
+}
+
+func loadAliases(path string, warn func(string)) (*aliases.Table, error) {
+	if path == "" {
+		return nil, nil
+	}
+	t, err := aliases.Load(path)
+	if err == nil && warn != nil {
+		for _, w := range t.Warnings {
+			warn(path + ": " + w.String())
+		}
+	}
+	return t, err
+}
+
+// Host returns the name that the intake uses for this host.
+func (in *Intake) Host() string { return in.host }
+
+// Accept makes env and m ready to send. Recipients without a way are returned and taken
+// out of env; the error is for the message as a whole, and carries an exit code.
+func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([]envelope.Refusal, error) {
+	if hops := m.Header.Received() + c.Hops; hops > maxHops {
+		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("the message has passed %d hosts and loops (5.4.6); look for an alias or a forward that leads back here", hops))
+	}
+	if env.Sender != "" {
+		env.Sender = in.qualify(env.Sender)
+	}
+	env.Origin = env.Sender
+	m.Complete(rfc822.CompleteOptions{Now: in.now(), Host: in.host, From: in.author(env, c), MailDomain: in.mailDomain})
+	m.Header.RemoveBcc()
+	refused, err := in.expand(env, c.NoAliases)
+	if err != nil {
+		return refused, err
+	}
+	in.rule.Apply(env, m.Header, c.User)
+	m.Header.Prepend("Received", in.received(c))
+	return refused, nil
+}
+
+// author is the From of a message that has none.
+func (in *Intake) author(env *envelope.Envelope, c Caller) rfc822.Address {
+	from := env.Origin
+	if from == "" {
+		from = in.qualify("MAILER-DAEMON")
+	}
+	a, err := rfc822.ParseAddress(from)
+	if err != nil {
+		a = rfc822.Address{Local: c.User.Name, Domain: in.host}
+	}
+	return a
+}
+
+func (in *Intake) qualify(addr string) string {
+	if strings.IndexByte(addr, '@') < 0 {
+		return addr + "@" + in.host
+	}
+	return addr
+}
+
+func (in *Intake) received(c Caller) string {
+	via := ""
+	if c.Via != "" {
+		via = " (" + c.Via + ")"
+	}
+	id := ""
+	if c.ID != "" {
+		id = " id " + c.ID
+	}
+	return fmt.Sprintf("by %s%s with o365-sendmail%s; %s", in.host, via, id, rfc822.FormatDate(in.now()))
+}
+
+// expand replaces local names by their targets and drops duplicates.
+func (in *Intake) expand(env *envelope.Envelope, noAliases bool) ([]envelope.Refusal, error) {
+	var refused []envelope.Refusal
+	seen := make(map[string]bool, len(env.Recipients))
+	out := env.Recipients[:0:0]
+	for _, r := range env.Recipients {
+		targets, err := in.Resolve(r.Address, noAliases)
+		if err != nil {
+			refused = append(refused, envelope.Refusal{Address: r.Address, Err: err})
+			continue
+		}
+		for _, t := range targets {
+			key := strings.ToLower(t)
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
+			n := r
+			if n.ORcpt == "" && !strings.EqualFold(t, r.Address) {
+				n.ORcpt = "rfc822;" + in.qualify(r.Address)
+			}
+			n.Address = t
+			out = append(out, n)
+		}
+	}
+	env.Recipients = out
+	if len(out) == 0 {
+		return refused, noRecipients(refused)
+	}
+	if in.maxRcpt > 0 && len(out) > in.maxRcpt {
+		return refused, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are more than delivery.max_recipients allows (%d)", len(out), in.maxRcpt))
+	}
+	return refused, nil
+}
+
+func noRecipients(refused []envelope.Refusal) error {
+	if len(refused) == 1 {
+		return refused[0].Err
+	}
+	if len(refused) > 1 {
+		return sysexits.With(sysexits.Code(refused[0].Err, sysexits.NoUser), fmt.Errorf("none of the %d recipients can get mail; the first: %w", len(refused), refused[0].Err))
+	}
+	return sysexits.With(sysexits.Usage, errors.New("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field"))
+}
+
+// Resolve returns the addresses that mail for addr goes to. A local name is never given
+// the tenant's domain.
+func (in *Intake) Resolve(addr string, noAliases bool) ([]string, error) {
+	a, err := rfc822.ParseAddress(addr)
+	if err != nil {
+		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("recipient %.128q: %w", addr, err))
+	}
+	if a.Domain != "" && !in.isLocal(a.Domain) {
+		return []string{a.Addr()}, nil
+	}
+	book := in.book
+	if noAliases {
+		book.Config, book.File = nil, nil
+	}
+	targets, err := book.Resolve(a.Local)
+	if err != nil {
+		code := sysexits.OSFile
+		if unknown := new(aliases.UnknownError); errors.As(err, &unknown) {
+			code = sysexits.NoUser
+		}
+		return nil, sysexits.With(code, err)
+	}
+	out := make([]string, 0, len(targets))
+	for _, t := range targets {
+		a, err := rfc822.ParseAddress(t)
+		if err != nil || a.Domain == "" {
+			return nil, sysexits.With(sysexits.OSFile, fmt.Errorf("the alias of %.128q has a target that is no address: %.128q", addr, t))
+		}
+		out = append(out, a.Addr())
+	}
+	return out, nil
+}

@@ -1,0 +1,108 @@
+package sender
+
+import (
+	"strings"
+	"testing"
+
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/rfc822"
+)
+
+const box = "noreply@contoso.com"
+
+func local(domain string) bool { return domain == "web1" || domain == "web1.example.com" }
+
+func TestApply(t *testing.T) {
+	t.Parallel()
+	rewrite := Rule{Policy: Rewrite, Mailbox: box, SendAs: []string{"shop@contoso.com", "*@sales.contoso.com"}, KeepOriginal: true, IsLocal: local}
+	keep := rewrite
+	keep.Policy = Keep
+	mapped := rewrite
+	mapped.Policy, mapped.Mappings = Map, []Mapping{{"root@*", "root@contoso.com"}, {"*@web1*", "web@contoso.com"}}
+	sign := rewrite
+	sign.SignInAsSender = true
+	signAs := rewrite
+	signAs.SignAs = map[string]string{"*@sales.contoso.com": "sales@contoso.com", "*": "other@contoso.com"}
+	narrowed := rewrite
+	narrowed.Allow = map[string][]string{"www-data": {"*@sales.contoso.com"}, "1000": {"shop@contoso.com"}, "*": nil}
+
+	for _, c := range []struct {
+		name   string
+		rule   Rule
+		origin string
+		header string
+		caller Caller
+		from   string // From after it
+		reply  string
+		sender string // envelope
+		signIn string
+		other  string // must be in the header
+	}{
+		{"cron", rewrite, "root@web1", "From: root@web1 (Cron Daemon)\n", Caller{}, `"Cron Daemon (root@web1)" <` + box + ">", "", box, "", ""},
+		{"bare name", rewrite, "root@web1", "From: root@web1\n", Caller{}, `"root@web1" <` + box + ">", "", box, "", ""},
+		{"routable", rewrite, "alice@example.org", "From: Alice <alice@example.org>\n", Caller{}, "Alice <" + box + ">", "Alice <alice@example.org>", box, "", ""},
+		{"routable, Reply-To there", rewrite, "a@example.org", "From: a@example.org\nReply-To: b@example.org\n", Caller{}, `"a@example.org" <` + box + ">", "b@example.org", box, "", ""},
+		{"mailbox itself", rewrite, "x@y.org", "From: NoReply <NoReply@contoso.com>\n", Caller{}, "NoReply <NoReply@contoso.com>", "", "NoReply@contoso.com", "", ""},
+		{"send_as", rewrite, "x@y.org", "From: shop@contoso.com\n", Caller{}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
+		{"send_as pattern", rewrite, "", "From: a@sales.contoso.com\n", Caller{}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", "Auto-Submitted: auto-generated"},
+		{"two authors kept", rewrite, "x@y.org", "From: shop@contoso.com, b@example.org\n", Caller{}, "shop@contoso.com, b@example.org", "", "shop@contoso.com", "", "Sender: shop@contoso.com"},
+		{"no From", rewrite, "x@y.org", "Subject: x\n", Caller{}, box, "", box, "", ""},
+		{"Sender goes", rewrite, "x@y.org", "From: a@example.org\nSender: b@example.org\nReturn-Path: <c@d>\n", Caller{}, `"a@example.org" <` + box + ">", "a@example.org", box, "", ""},
+		{"keep, routable", keep, "a@example.org", "From: a@example.org\n", Caller{}, "a@example.org", "", "a@example.org", "", ""},
+		{"keep, local", keep, "root@web1", "From: root@web1\n", Caller{}, "root@web1", "", box, "", ""},
+		{"map first", mapped, "root@web1", "From: root@web1\n", Caller{}, `"root@web1" <root@contoso.com>`, "", "root@contoso.com", "", ""},
+		{"map second", mapped, "x@web1", "From: X <x@web1>\n", Caller{}, `"X (x@web1)" <web@contoso.com>`, "", "web@contoso.com", "", ""},
+		{"map none", mapped, "x@example.org", "From: x@example.org\n", Caller{}, `"x@example.org" <` + box + ">", "x@example.org", box, "", ""},
+		{"sign in as sender", sign, "x@y", "From: shop@contoso.com\n", Caller{}, "shop@contoso.com", "", "shop@contoso.com", "shop@contoso.com", ""},
+		{"sign in as the mailbox", sign, "x@y", "From: x@example.org\n", Caller{}, `"x@example.org" <` + box + ">", "x@example.org", box, "", ""},
+		{"sign in by table", signAs, "x@y", "From: a@sales.contoso.com\n", Caller{}, "a@sales.contoso.com", "", "a@sales.contoso.com", "sales@contoso.com", ""},
+		{"allowed", narrowed, "x@y", "From: a@sales.contoso.com\n", Caller{Name: "www-data", UID: "33"}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
+		{"not allowed", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "www-data", UID: "33"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
+		{"allowed by id", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "u", UID: "1000"}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
+		{"nobody else", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "v", UID: "1001"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := rfc822.ParseHeader([]byte(strings.ReplaceAll(c.header, "\n", "\r\n")))
+			env := &envelope.Envelope{Origin: c.origin, Sender: c.origin}
+			c.rule.Apply(env, h, c.caller)
+			from, _ := h.Get("From")
+			if strings.ReplaceAll(from, `"`, "") != strings.ReplaceAll(c.from, `"`, "") {
+				t.Errorf("From: %s, want %s", from, c.from)
+			}
+			if reply, _ := h.Get("Reply-To"); reply != c.reply {
+				t.Errorf("Reply-To: %s, want %s", reply, c.reply)
+			}
+			if env.Sender != c.sender || env.SignIn != c.signIn {
+				t.Errorf("envelope %q signed in as %q, want %q and %q", env.Sender, env.SignIn, c.sender, c.signIn)
+			}
+			if h.Has("Return-Path") || h.Has("Sender") && !strings.HasPrefix(c.other, "Sender") {
+				t.Error("Sender or Return-Path stayed")
+			}
+			if c.other != "" {
+				name, value, _ := strings.Cut(c.other, ": ")
+				if got, _ := h.Get(name); got != value {
+					t.Errorf("%s: %q, want %q", name, got, value)
+				}
+			}
+			if list, errs := rfc822.ParseAddressList(from); len(errs) > 0 || len(list) == 0 {
+				t.Errorf("From %q does not parse: %v", from, errs)
+			}
+		})
+	}
+}
+
+func TestMatch(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, s string
+		want       bool
+	}{
+		{"a@b", "A@B", true}, {"*", "", true}, {"*@b", "x@b", true}, {"*@b", "x@bc", false}, {"a*c*e", "abcde", true},
+		{"a*c*e", "abde", false}, {"*b", "bab", true}, {"ab*ab", "ab", false}, {"", "", true}, {"", "x", false}, {"**", "x", true},
+	} {
+		if got := Match(c.pattern, c.s); got != c.want {
+			t.Errorf("%q, %q: %v", c.pattern, c.s, got)
+		}
+	}
+}
