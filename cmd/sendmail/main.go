@@ -1,0 +1,29 @@
+// Command sendmail replaces /usr/sbin/sendmail: it takes a message on standard input
+// and hands it to Exchange Online by SMTP with XOAUTH2. Called as mailq, newaliases or
+// o365-sendmail it shows those faces.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"o365-sendmail/internal/cli"
+)
+
+// version is set at link time.
+var version = "devel"
+
+func main() {
+	// A reader of standard error that goes away must not kill a delivery half-way.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	code := cli.Main(ctx, cli.Env{
+		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv: os.Getenv, Now: time.Now, UID: os.Getuid(), Version: version,
+	})
+	stop()
+	os.Exit(code)
+}

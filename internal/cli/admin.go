@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"o365-sendmail/internal/sysexits"
+)
+
+// verb is one of the administrator's commands.
+type verb struct {
+	name  string
+	about string
+	run   func(e *Env, ctx context.Context, args []string) int
+}
+
+// verbs returns the administrator's commands in the order of the help text.
+func verbs() []verb {
+	return []verb{
+		{"version", "print the version", func(e *Env, _ context.Context, _ []string) int {
+			fmt.Fprintf(e.Stdout, "o365-sendmail %s\n", e.Version)
+			return sysexits.OK
+		}},
+	}
+}
+
+// admin runs a verb of o365-sendmail.
+func (e *Env) admin(ctx context.Context, args []string) int {
+	all := verbs()
+	for _, v := range all {
+		if v.name == args[0] {
+			return v.run(e, ctx, args[1:])
+		}
+	}
+	if args[0] != "help" {
+		return e.fail("o365-sendmail", usagef("unknown command %.64q; try o365-sendmail help", args[0]))
+	}
+	fmt.Fprintln(e.Stdout, "usage: o365-sendmail COMMAND [ARGUMENT ...]\n       o365-sendmail FLAGS as sendmail(8)\n\ncommands:")
+	for _, v := range all {
+		fmt.Fprintf(e.Stdout, "  %-10s %s\n", v.name, v.about)
+	}
+	return sysexits.OK
+}

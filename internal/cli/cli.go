@@ -1,0 +1,75 @@
+// Package cli is the command line: it reads flags, picks the mode, and turns what
+// happened into one line and an exit code. It holds no mail logic of its own.
+package cli
+
+import (
+	"context"
+	"io"
+	"path/filepath"
+	"time"
+
+	"o365-sendmail/internal/sysexits"
+)
+
+// Env is what a process gets from outside. Tests pass their own.
+type Env struct {
+	Args   []string // with the program's name
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	Getenv func(string) string
+	Now    func() time.Time
+	UID    int
+	// Version is the program's version.
+	Version string
+}
+
+// Main runs the program and returns its exit code. The name that it was called by
+// picks the face it shows.
+func Main(ctx context.Context, e Env) int {
+	name := "sendmail"
+	if len(e.Args) > 0 && e.Args[0] != "" {
+		name = filepath.Base(e.Args[0])
+	}
+	args := e.Args
+	if len(args) > 0 {
+		args = args[1:]
+	}
+	switch name {
+	case "o365-sendmail":
+		if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+			return e.admin(ctx, args)
+		}
+		if len(args) == 0 {
+			return e.admin(ctx, []string{"help"})
+		}
+	case "mailq":
+		args = append([]string{"-bp"}, args...)
+	case "newaliases":
+		args = append([]string{"-bi"}, args...)
+	}
+	o, err := parse(args)
+	if err != nil {
+		return e.fail(name, err)
+	}
+	return e.run(ctx, name, o)
+}
+
+// run carries out a parsed command line.
+func (e *Env) run(ctx context.Context, name string, o *options) int {
+	var err error
+	switch o.mode {
+	case modeDeliver:
+		return e.deliver(ctx, name, o)
+	case modeNewAliases:
+		err = e.newAliases(o)
+	case modeVerify:
+		return e.verify(name, o)
+	default:
+		err = usagef("mode -b%c is not available in this build", o.mode)
+	}
+	if err != nil {
+		return e.fail(name, err)
+	}
+	return sysexits.OK
+}

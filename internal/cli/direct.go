@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"syscall"
+
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/sender"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// direct delivers in this process: it reads the configuration, takes the token from the
+// cache and speaks to Exchange Online itself.
+type direct struct {
+	env     *Env
+	opts    *options
+	user    host.User
+	config  *config.Config
+	account *deliver.Account
+	intake  *intake.Intake
+	submit  envelope.Submitter
+}
+
+// openDirect reads the configuration and gives up root's rights.
+func (e *Env) openDirect(name string, o *options, user host.User, hostName string) (*direct, error) {
+	cfg, err := e.loadConfig(o, user)
+	if err != nil {
+		return nil, err
+	}
+	warned := func(err error) { e.warnf(name, "%v", err) }
+	opts := assemble.Options{HostName: hostName, Warn: warned, Getenv: e.Getenv, Now: e.Now}
+	if o.verbose {
+		opts.Trace = func(direction byte, line string) {
+			fmt.Fprintf(e.Stderr, "%c %s\n", direction, oneLine(line))
+		}
+	}
+	account, err := assemble.Account(cfg, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.dropRoot(); err != nil {
+		return nil, err
+	}
+	log := assemble.Logger(cfg, o.tag, e.Stderr)
+	return &direct{
+		env: e, opts: o, user: user, config: cfg, account: account,
+		intake: intake.New(cfg, hostName, e.Now, func(s string) { e.warnf(name, "%s", s) }),
+		submit: &deliver.Direct{Account: account, Log: log},
+	}, nil
+}
+
+// loadConfig finds and reads the configuration with the caller's own rights.
+func (e *Env) loadConfig(o *options, user host.User) (*config.Config, error) {
+	path, tried := config.Find(o.config, e.Getenv, user.Home)
+	if path == "" {
+		return nil, explainNoConfig(tried)
+	}
+	if o.config != "" {
+		if err := e.checkNamed(path); err != nil {
+			return nil, err
+		}
+	}
+	cfg, err := config.Load(path)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("no agent answers, and this user may not read the configuration: %w", err)
+	}
+	return cfg, sysexits.With(sysexits.Code(err, sysexits.Config), err)
+}
+
+// checkNamed refuses -C with a file of the caller's own to a system account. PHP's
+// mail() hands its fifth argument to us, and a web application that lets strangers
+// write there must not let them choose hosts and log files, too (CVE-2016-10033).
+func (e *Env) checkNamed(path string) error {
+	if e.UID == 0 || e.UID >= 1000 {
+		return nil
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		return sysexits.With(sysexits.Config, fmt.Errorf("-C: %w", err))
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
+		return sysexits.With(sysexits.NoPerm, fmt.Errorf("-C %.256q: the system account %d may only name a configuration that root owns", path, e.UID))
+	}
+	return nil
+}
+
+// dropRoot makes root the service user before any network I/O, where that user exists.
+func (e *Env) dropRoot() error {
+	if e.UID != 0 || os.Geteuid() != 0 {
+		return nil
+	}
+	u, ok := host.UserByName(config.ServiceUser)
+	if !ok || u.UID == 0 {
+		return nil
+	}
+	for _, step := range [...]func() error{
+		func() error { return syscall.Setgroups([]int{u.GID}) },
+		func() error { return syscall.Setresgid(u.GID, u.GID, u.GID) },
+		func() error { return syscall.Setresuid(u.UID, u.UID, u.UID) },
+	} {
+		if err := step(); err != nil {
+			return sysexits.With(sysexits.OSErr, fmt.Errorf("root can't become the user %s: %w", config.ServiceUser, err))
+		}
+	}
+	return nil
+}
+
+func (d *direct) MaxSize() int64 { return d.config.Delivery.MaxSize }
+
+func (d *direct) Close() { assemble.Wait(d.account, refreshWait) }
+
+// Send completes, aliases and rewrites, and delivers.
+func (d *direct) Send(ctx context.Context, draft *draft) (envelope.Receipt, error) {
+	refused, err := d.intake.Accept(draft.env, draft.msg, intake.Caller{
+		User:      sender.Caller{Name: d.user.Name, UID: strconv.Itoa(d.user.UID)},
+		Via:       "userid " + strconv.Itoa(d.user.UID),
+		NoAliases: d.opts.noAliases,
+		Hops:      d.opts.hops,
+	})
+	if err != nil {
+		return envelope.Receipt{Refused: refused}, err
+	}
+	wire, err := draft.msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	if err != nil {
+		return envelope.Receipt{Refused: refused}, sysexits.With(sysexits.IOErr, err)
+	}
+	draft.env.EightBit, draft.env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
+	receipt, err := d.submit.Submit(ctx, draft.env, wire)
+	receipt.Refused = append(refused, receipt.Refused...)
+	return receipt, err
+}
