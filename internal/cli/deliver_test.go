@@ -99,10 +99,7 @@ func TestHeaderRecipients(t *testing.T) {
 	if len(msgs) != 1 {
 		t.Fatalf("%d messages arrived", len(msgs))
 	}
-	var to []string
-	for _, r := range msgs[0].Envelope.To {
-		to = append(to, r)
-	}
+	to := msgs[0].Envelope.To
 	got := strings.Join(to, " ")
 	for _, want := range []string{"a@example.org", "b@example.org", "c@example.org", "d@example.org", "hidden@example.org"} {
 		if strings.Count(strings.ToLower(got), want) != 1 {
