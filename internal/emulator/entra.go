@@ -29,6 +29,7 @@ type tokenRequest struct {
 	e        *Emulator
 	st       *State
 	now      time.Time
+	host     string // of the request
 	path     string // tenant as the URL names it
 	form     url.Values
 	tenantID string
@@ -68,7 +69,7 @@ func (e *Emulator) serveEntra(w http.ResponseWriter, r *http.Request, stage stri
 	entraHeaders(w, now, trace)
 	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 	form, err := parseForm(r)
-	q := &tokenRequest{e: e, st: st, now: now, path: r.PathValue("tenant"), form: form}
+	q := &tokenRequest{e: e, st: st, now: now, host: r.Host, path: r.PathValue("tenant"), form: form}
 	note := func(outcome string) { e.transcript.token(stage, r.Method, r.URL.Path, form, outcome) }
 	if e.scriptedHTTP(w, r, stage, note) {
 		return
@@ -299,7 +300,7 @@ func (e *Emulator) serveOpenID(w http.ResponseWriter, r *http.Request) {
 	if e.scriptedHTTP(w, r, "openid", note) {
 		return
 	}
-	q := &tokenRequest{e: e, st: st, now: now, path: r.PathValue("tenant")}
+	q := &tokenRequest{e: e, st: st, now: now, host: r.Host, path: r.PathValue("tenant")}
 	if err := q.findTenant(true); err != nil {
 		var aad *aadError
 		errors.As(err, &aad)

@@ -7,14 +7,16 @@ import (
 
 // memory is what the service remembers between requests; Emulator.mu guards it.
 type memory struct {
-	live     map[string]bool        // uti of tokens that are not revoked
-	opaque   map[string]claims      // tokens of personal accounts
-	jti      map[string]time.Time   // assertions seen, until their end
-	requests map[string][]time.Time // token requests by client
-	sent     map[string][]sending   // by mailbox
-	flaps    int
-	devices  map[string]*device   // by device code
-	refresh  map[string]*refreshT // by refresh token
+	live           map[string]bool        // uti of tokens that are not revoked
+	opaque         map[string]claims      // tokens of personal accounts
+	jti            map[string]time.Time   // assertions seen, until their end
+	requests       map[string][]time.Time // token requests by client
+	sent           map[string][]sending   // by mailbox
+	flaps          int
+	devices        map[string]*device   // by device code
+	refresh        map[string]*refreshT // by refresh token
+	arcKeys        map[string]string    // key -> file
+	identityHeader string
 }
 
 // sending is one accepted message.
@@ -27,7 +29,7 @@ func newMemory() memory {
 	return memory{
 		live: map[string]bool{}, opaque: map[string]claims{}, jti: map[string]time.Time{}, requests: map[string][]time.Time{},
 		sent:    map[string][]sending{},
-		devices: map[string]*device{}, refresh: map[string]*refreshT{},
+		devices: map[string]*device{}, refresh: map[string]*refreshT{}, arcKeys: map[string]string{},
 	}
 }
 
