@@ -27,13 +27,15 @@ type endpoint struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests int
-	// handle may answer a request itself (true), or delay it.
-	handle func(w http.ResponseWriter, r *http.Request, n, pid int) bool
+	handle   handler
 }
 
-func newEndpoint(t testing.TB) *endpoint {
+// handler may answer the nth request itself (true), or delay it; pid is who asks.
+type handler = func(w http.ResponseWriter, r *http.Request, n, pid int) bool
+
+func newEndpoint(t testing.TB, handle handler) *endpoint {
 	t.Helper()
-	e := new(endpoint)
+	e := &endpoint{handle: handle}
 	e.Server = httptest.NewServer(e)
 	t.Cleanup(e.Close)
 	t.Cleanup(e.CloseClientConnections)
@@ -87,13 +89,15 @@ func expect(t *testing.T, all []*process, want string) (slowest time.Duration) {
 }
 
 func TestColdCacheOneRequest(t *testing.T) {
-	const n = 500
-	e := newEndpoint(t)
+	n := 500
+	if raceEnabled {
+		n = 100 // each process is many times as heavy
+	}
 	const fetchTime = 300 * time.Millisecond
-	e.handle = func(http.ResponseWriter, *http.Request, int, int) bool {
+	e := newEndpoint(t, func(http.ResponseWriter, *http.Request, int, int) bool {
 		time.Sleep(fetchTime) // the endpoint's own slowness, not a wait for something
 		return false
-	}
+	})
 	all, open := crowd(t, n, child{Role: "token", Dir: cacheDir(t), URL: e.URL, LockWait: time.Minute})
 	begin := time.Now()
 	open()
@@ -106,9 +110,8 @@ func TestColdCacheOneRequest(t *testing.T) {
 
 func TestRefreshAheadNobodyWaits(t *testing.T) {
 	const n = 50
-	e := newEndpoint(t)
 	gate := make(chan struct{})
-	e.handle = func(http.ResponseWriter, *http.Request, int, int) bool { <-gate; return false }
+	e := newEndpoint(t, func(http.ResponseWriter, *http.Request, int, int) bool { <-gate; return false })
 	dir := cacheDir(t)
 	c := New(Options{Dir: dir})
 	plant(t, c, "old", time.Now().Add(-51*time.Minute), time.Hour)
@@ -133,7 +136,7 @@ func TestKilledRefresherLeavesOthersWorking(t *testing.T) {
 		for _, due := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s due=%v", at, due), func(t *testing.T) {
 				t.Parallel()
-				e := newEndpoint(t)
+				e := newEndpoint(t, nil)
 				dir := cacheDir(t)
 				c := New(Options{Dir: dir})
 				if due {
@@ -190,8 +193,7 @@ func tokenOf(text string, obtained time.Time, life time.Duration) xoauth.Token {
 
 func TestKilledDuringRequest(t *testing.T) {
 	const n, kills = 60, 8
-	e := newEndpoint(t)
-	e.handle = func(w http.ResponseWriter, r *http.Request, n, pid int) bool {
+	e := newEndpoint(t, func(w http.ResponseWriter, r *http.Request, n, pid int) bool {
 		if n > kills {
 			return false
 		}
@@ -203,7 +205,7 @@ func TestKilledDuringRequest(t *testing.T) {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 		<-r.Context().Done()
 		return true
-	}
+	})
 	all, open := crowd(t, n, child{Role: "token", Dir: cacheDir(t), URL: e.URL, LockWait: time.Minute})
 	open()
 	dead := 0
@@ -223,15 +225,14 @@ func TestKilledDuringRequest(t *testing.T) {
 
 func TestStoppedRefresherHoldsNobodyForEver(t *testing.T) {
 	t.Parallel()
-	e := newEndpoint(t)
 	asked, gate := make(chan int, 1), make(chan struct{})
-	e.handle = func(_ http.ResponseWriter, _ *http.Request, n, pid int) bool {
+	e := newEndpoint(t, func(_ http.ResponseWriter, _ *http.Request, n, pid int) bool {
 		if n == 1 {
 			asked <- pid
 			<-gate
 		}
 		return false
-	}
+	})
 	dir := cacheDir(t)
 	ch := child{Role: "token", Dir: dir, URL: e.URL, LockWait: 300 * time.Millisecond}
 	stopped := spawn(t, ch, nil, nil)
@@ -273,14 +274,13 @@ func TestRefusalIsShared(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			const n = 60
-			e := newEndpoint(t)
 			// The reply comes when all are at work, as far as one can see from here.
-			e.handle = func(w http.ResponseWriter, _ *http.Request, _, _ int) bool {
+			e := newEndpoint(t, func(w http.ResponseWriter, _ *http.Request, _, _ int) bool {
 				time.Sleep(200 * time.Millisecond)
 				w.Header().Set("Retry-After", strconv.Itoa(c.after))
 				w.WriteHeader(c.status)
 				return true
-			}
+			})
 			all, open := crowd(t, n, child{Role: "token", Dir: cacheDir(t), URL: e.URL, LockWait: time.Minute})
 			open()
 			remembered := 0
@@ -337,7 +337,7 @@ func TestUnwritableDirectory(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = os.Chmod(base, 0o700) })
-			e := newEndpoint(t)
+			e := newEndpoint(t, nil)
 			dir := filepath.Join(base, c.sub)
 			o, ok := spawn(t, child{Role: "thrice", Dir: dir, URL: e.URL}, nil, as).outcome()
 			if !ok || o.Token != "token-1" || o.Err != "" || e.count() != 1 {
@@ -361,7 +361,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(base, "a", "b")
-			e := newEndpoint(t)
+			e := newEndpoint(t, nil)
 			var all []*process
 			for range 20 {
 				all = append(all, spawn(t, child{Role: "token", Dir: dir, URL: e.URL, Umask: umask}, nil, as))
@@ -390,7 +390,7 @@ func TestModesWhateverTheUmask(t *testing.T) {
 
 func TestExpiredTokenOneRequest(t *testing.T) {
 	t.Parallel()
-	e := newEndpoint(t)
+	e := newEndpoint(t, nil)
 	dir := cacheDir(t)
 	plant(t, New(Options{Dir: dir}), "old", time.Now().Add(-2*time.Hour), time.Hour)
 	all, open := crowd(t, 40, child{Role: "token", Dir: dir, URL: e.URL})
@@ -406,8 +406,7 @@ func TestRealSlots(t *testing.T) {
 	const hold = 20 * time.Millisecond
 	var mu sync.Mutex
 	inside, most, served := 0, 0, 0
-	e := newEndpoint(t)
-	e.handle = func(_ http.ResponseWriter, r *http.Request, n, pid int) bool {
+	e := newEndpoint(t, func(_ http.ResponseWriter, r *http.Request, n, pid int) bool {
 		mu.Lock()
 		inside++
 		most = max(most, inside)
@@ -421,7 +420,7 @@ func TestRealSlots(t *testing.T) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		return false
-	}
+	})
 	all, open := crowd(t, n, child{Role: "slot", Dir: cacheDir(t), URL: e.URL, N: slots})
 	begin := time.Now()
 	open()
@@ -470,7 +469,7 @@ func TestRealReserve(t *testing.T) {
 func TestKillsAtAnyTime(t *testing.T) {
 	const rounds, n = 8, 24
 	dir := cacheDir(t)
-	e := newEndpoint(t)
+	e := newEndpoint(t, nil)
 	for range rounds {
 		plant(t, New(Options{Dir: dir}), "old", time.Now().Add(-2*time.Hour), time.Hour)
 		all, open := crowd(t, n, child{Role: "token", Dir: dir, URL: e.URL})
