@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 )
 
 // diagnosis is what an error means, in words.
@@ -142,7 +143,7 @@ func diagnoseLocal(err error) diagnosis {
 		return diagnosis{cause: "the server's certificate is not valid at the local time", advice: clockAdvice + "; if the clock is right, see who answers in place of <host>"}
 	case isCertificateError(err):
 		return diagnosis{cause: "the server's certificate can't be verified", advice: caAdvice}
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return diagnosis{cause: "the server does not speak TLS", advice: "check the token URL and the proxy"}
 	case errors.As(err, &dns):
 		return diagnosis{cause: "the host name can't be resolved", advice: "check /etc/resolv.conf and the name; " + networkAdvice}
