@@ -199,7 +199,8 @@ func checkURL(kind Kind, s string) (problem, hint string) {
 	case "https":
 		known = !proxy
 	case "http":
-		known = kind == KindHTTP || kind == KindProxy
+		// On loopback nobody listens in: an emulator or a local relay may do without TLS.
+		known = kind == KindHTTP || kind == KindProxy || kind == KindHTTPS && isLoopback(u.Hostname())
 	case "socks5":
 		known = proxy
 	}
@@ -216,6 +217,11 @@ func checkURL(kind Kind, s string) (problem, hint string) {
 		return "names no port", ""
 	}
 	return "", ""
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // isPattern accepts an address, *@domain, or text with * in it.

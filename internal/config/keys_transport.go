@@ -119,14 +119,14 @@ var deliveryKeys = []Key{
 		field: func(c *Config) any { return &c.Delivery.Connections },
 	},
 	{
-		Name: "delivery.messages_per_minute", Kind: KindInt, Default: 30, Min: 1, Max: 100000,
-		Help:  "Messages to the relay in a minute.",
+		Name: "delivery.messages_per_minute", Kind: KindInt, Default: 30, Min: 0, Max: 100000,
+		Help:  "Messages to the relay in a minute; 0 for no bound.",
 		More:  "Exchange Online allows a mailbox 30.",
 		field: func(c *Config) any { return &c.Delivery.MessagesPerMinute },
 	},
 	{
-		Name: "delivery.recipients_per_day", Kind: KindInt, Default: 10000, Min: 1, Max: 10000000,
-		Help:  "Recipients in 24 hours.",
+		Name: "delivery.recipients_per_day", Kind: KindInt, Default: 10000, Min: 0, Max: 10000000,
+		Help:  "Recipients in 24 hours; 0 for no bound.",
 		More:  "Exchange Online allows a mailbox 10,000.",
 		field: func(c *Config) any { return &c.Delivery.RecipientsPerDay },
 	},
