@@ -52,7 +52,7 @@ var accountKeys = []Key{
 	{
 		Name: "cloud", Kind: KindEnum, Default: "global", Values: []string{"global", "gcc-high", "dod", "china"},
 		Help:  "The Microsoft cloud that the tenant lives in.",
-		More:  "It gives the sign-in host, the scope and the relay. \"china\" is the one that 21Vianet runs.",
+		More:  "It gives the sign-in host, the scope and the relay. A GCC tenant is in \"global\". \"china\" is the one that 21Vianet runs.",
 		field: func(c *Config) any { return &c.Cloud },
 	},
 	{

@@ -5,8 +5,11 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"o365-sendmail/xoauth"
 )
 
 var update = flag.Bool("update", false, "write the sample file, the manual page and the corpus' messages anew")
@@ -133,6 +136,14 @@ func TestNamesThatStay(t *testing.T) {
 		if got := strings.Join(lookup(name).Values, " "); got != values {
 			t.Errorf("%s = %s, want %s", name, got, values)
 		}
+	}
+}
+
+// The clouds are those that package xoauth has hosts for.
+func TestCloudsAreKnown(t *testing.T) {
+	t.Parallel()
+	if got, want := lookup("cloud").Values, xoauth.CloudNames(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -133,17 +134,33 @@ func TestPermissionDenied(t *testing.T) {
 	if err := sysexits.With(sysexits.Config, Errors{e}); !errors.Is(err, fs.ErrPermission) {
 		t.Error(err)
 	}
-	if os.Geteuid() == 0 {
-		t.Skip("root may read everything: the rest needs another user")
-	}
 	path := write(t, minimal)
+	for dir := filepath.Dir(path); strings.Contains(dir, "TestPermissionDenied"); dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Load(path)
-	if !errors.Is(err, fs.ErrPermission) || err.Error() != path+": can't be read: permission denied" {
+	err := asNobody(func() error { _, err := Load(path); return err })
+	if !errors.Is(err, fs.ErrPermission) || err.Error() != path+": can't be read: permission denied" || sysexits.Code(err, 0) != 78 {
 		t.Errorf("%v", err)
 	}
+}
+
+// asNobody runs f in a thread that has lost root's right to open everything. The thread ends with it.
+func asNobody(f func() error) error {
+	if os.Geteuid() != 0 {
+		return f()
+	}
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		syscall.RawSyscall(syscall.SYS_SETFSUID, 65534, 0, 0)
+		result <- f()
+	}()
+	return <-result
 }
 
 func TestSecretFile(t *testing.T) {
