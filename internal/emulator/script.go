@@ -167,19 +167,19 @@ func (e *Emulator) scriptedHTTP(w http.ResponseWriter, r *http.Request, stage st
 	if !e.sleep(r.Context(), rule.Delay) {
 		panic(http.ErrAbortHandler)
 	}
-	if rule.Then != "" {
-		note("scripted: " + rule.Then)
-		e.breakHTTP(w, r, rule)
-	}
-	if rule.Status == 0 && rule.Body == "" {
-		return false
-	}
 	for k, v := range rule.Header {
 		w.Header().Set(k, v)
 	}
 	status := rule.Status
 	if status == 0 {
 		status = http.StatusOK
+	}
+	if rule.Then != "" {
+		note("scripted: " + rule.Then)
+		e.breakHTTP(w, r, rule, status)
+	}
+	if rule.Status == 0 && rule.Body == "" {
+		return false
 	}
 	note(fmt.Sprintf("scripted: %d", status))
 	w.WriteHeader(status)
@@ -189,9 +189,10 @@ func (e *Emulator) scriptedHTTP(w http.ResponseWriter, r *http.Request, stage st
 
 // breakHTTP ends the connection of a request in the way of rule.Then. A body goes out
 // first, with a Content-Length that promises more.
-func (e *Emulator) breakHTTP(w http.ResponseWriter, r *http.Request, rule *Rule) {
+func (e *Emulator) breakHTTP(w http.ResponseWriter, r *http.Request, rule *Rule, status int) {
 	if rule.Body != "" {
 		w.Header().Set("Content-Length", fmt.Sprint(len(rule.Body)+100))
+		w.WriteHeader(status)
 		_, _ = w.Write([]byte(rule.Body))
 		_ = http.NewResponseController(w).Flush()
 	}

@@ -204,6 +204,12 @@ func (s *session) admit(user, token string) error {
 // denied delays a refusal as Microsoft does, and writes down why.
 func (s *session) denied(reply, why string) string {
 	s.note("why: " + why)
+	if s.e.current().Exchange.ChallengeErrors {
+		const failure = `{"status":"400","schemes":"Bearer","scope":"https://outlook.office365.com/"}`
+		if _, err := s.challenge(base64.StdEncoding.EncodeToString([]byte(failure))); err != nil {
+			return ""
+		}
+	}
 	if s.wait(time.Duration(s.e.current().Exchange.Tarpit)) != nil {
 		return ""
 	}

@@ -192,6 +192,9 @@ type Exchange struct {
 	MinTLS string `json:"min_tls"`
 	// ForeignBanner greets as some other mail server.
 	ForeignBanner bool `json:"foreign_banner,omitempty"`
+	// ChallengeErrors sends a 334 with JSON before the 535 of a failed XOAUTH2, as Gmail
+	// does; Exchange Online does not.
+	ChallengeErrors bool `json:"challenge_errors,omitempty"`
 	// ShortSendAsDenied uses the older text without addresses.
 	ShortSendAsDenied bool `json:"short_send_as_denied,omitempty"`
 }
