@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -90,6 +91,28 @@ func TestTwoSecrets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTwoSecretsTogether has many callers go over to the second secret at once.
+func TestTwoSecretsTogether(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t, func(w http.ResponseWriter, form url.Values) {
+		if form.Get("client_secret") == "secret-two" {
+			saying(200, "application/json", goodReply)(w, form)
+			return
+		}
+		saying(401, "application/json", entraReply("invalid_client", 7000222, "x", " "))(w, form)
+	})
+	s := p.source(t, TwoSecrets(NewSecret("secret-one"), NewSecret("secret-two")))
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if _, err := s.Token(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestBothSecretsRefused(t *testing.T) {

@@ -214,7 +214,7 @@ func (d *DeviceCode) keep(ctx context.Context, sent time.Time, g grant) (Token, 
 func (d *DeviceCode) Token(ctx context.Context) (Token, error) {
 	refresh, err := d.store.Load(ctx)
 	if err == nil && refresh.Empty() {
-		err = errors.New("nobody has signed in yet: " + signInAdvice)
+		err = errors.New("nobody has signed in yet: sign in with the device code")
 	}
 	if err != nil {
 		return Token{}, d.fill(opRefresh, &Error{Err: &localError{err}})

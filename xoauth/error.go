@@ -75,7 +75,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// ids lists the numbers of the error.
+// ids lists the numbers of the error, and how long to wait.
 func (e *Error) ids() string {
 	var parts []string
 	if e.Status != 0 {
@@ -86,6 +86,9 @@ func (e *Error) ids() string {
 	}
 	if e.TraceID != "" {
 		parts = append(parts, "trace "+e.TraceID)
+	}
+	if e.RetryAfter > 0 {
+		parts = append(parts, fmt.Sprintf("retry after %v", e.RetryAfter))
 	}
 	return strings.Join(parts, ", ")
 }

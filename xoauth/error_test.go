@@ -211,8 +211,8 @@ func TestRetryAfter(t *testing.T) {
 		w.Header().Set("Retry-After", "60")
 		saying(429, "text/plain", "Too Many Requests")(w, nil)
 	}))
-	if e.RetryAfter != time.Minute {
-		t.Errorf("RetryAfter = %v, want 1m", e.RetryAfter)
+	if e.RetryAfter != time.Minute || !strings.Contains(e.Error(), "too many token requests (HTTP 429, retry after 1m0s)") {
+		t.Errorf("RetryAfter = %v, want 1m; error %q", e.RetryAfter, e)
 	}
 }
 

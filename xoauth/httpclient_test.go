@@ -95,6 +95,11 @@ func TestTransportErrors(t *testing.T) {
 		_, _ = bufio.NewReader(c).ReadString('\n')
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"access_token\":")
 	})
+	trickling := listen(t, func(c net.Conn) {
+		_, _ = bufio.NewReader(c).ReadString('\n')
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
+		_, _ = io.Copy(io.Discard, c)
+	})
 	tests := []struct {
 		name, url string
 		o         HTTPOptions
@@ -109,6 +114,7 @@ func TestTransportErrors(t *testing.T) {
 		{"advice on the network", closed.URL, HTTPOptions{}, true, "allow outgoing HTTPS (443/tcp) to 127.0.0.1:"},
 		{"hang-up", "http://" + hangUp, HTTPOptions{}, true, "no connection"},
 		{"stalled", "http://" + stalled, HTTPOptions{Timeout: 50 * time.Millisecond}, true, "no answer in time"},
+		{"stalled in the body", "http://" + trickling, HTTPOptions{Timeout: 50 * time.Millisecond}, true, "the reply was cut off"},
 		{"cut off", "http://" + halfway, HTTPOptions{}, true, "the reply was cut off"},
 	}
 	for _, tt := range tests {
