@@ -115,6 +115,12 @@ func appendRecipient(b []byte, r envelope.Recipient) []byte {
 	return b
 }
 
+// sumIs tells whether field is the checksum of b in hexadecimal.
+func sumIs(field string, b []byte) bool {
+	sum, err := strconv.ParseUint(field, 16, 32)
+	return err == nil && len(field) == 8 && uint32(sum) == checksum(0, b)
+}
+
 // errShort asks decodeHead's caller for more octets of the file.
 var errShort = errors.New("more of the head is needed")
 
@@ -177,7 +183,7 @@ func decodeHead(b []byte) (h head, st Status, err error) {
 	switch {
 	case p.failed || arrivedErr != nil || uidErr != nil:
 		return h, st, damaged("line %d of its head", p.number)
-	case end != fmt.Sprintf("%08x", checksum(0, b[:covered])):
+	case !sumIs(end, b[:covered]):
 		return h, st, damaged("its head has another checksum")
 	case !ValidID(h.id):
 		return h, st, damaged("its head has no queue id")

@@ -110,7 +110,13 @@ func (it *Item) read(id string) error {
 	if err != nil {
 		return err
 	}
-	b, h, status, err := readHead(it.f, st.Size(), make([]byte, firstRead))
+	b := make([]byte, firstRead)
+	n, err := it.f.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	b = b[:n]
+	h, status, err := decodeFile(b, it.f, st.Size())
 	if err != nil {
 		return err
 	}
@@ -130,26 +136,21 @@ func (it *Item) read(id string) error {
 	return nil
 }
 
-// readHead reads the start of a file, using buf if it is large enough, and checks
-// that the file has the size that its head says. b is what was read.
-func readHead(r io.ReaderAt, size int64, buf []byte) (b []byte, h head, st Status, err error) {
-	n, err := r.ReadAt(buf, 0)
-	if err != nil && err != io.EOF {
-		return nil, h, st, err
-	}
-	b = buf[:n]
+// decodeFile decodes a file of which b is the start, reads on if the head is longer,
+// and checks that the file has the size that its head says.
+func decodeFile(b []byte, r io.ReaderAt, size int64) (h head, st Status, err error) {
 	h, st, err = decodeHead(b)
 	if err == errShort && h.messageOffset() <= size {
 		b = make([]byte, h.messageOffset())
 		if _, err := r.ReadAt(b, 0); err != nil && err != io.EOF {
-			return nil, h, st, err
+			return h, st, err
 		}
 		h, st, err = decodeHead(b)
 	}
 	if err == errShort || err == nil && size != h.fileSize() {
 		err = damaged("it has %d octets, but its head says %d", size, h.fileSize())
 	}
-	return b, h, st, err
+	return h, st, err
 }
 
 // ID returns the queue id.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -40,25 +41,66 @@ func (s *Spool) ListFailed(ctx context.Context, fn func(Info) bool) error {
 	return s.list(ctx, failedDir, fn)
 }
 
+// A list is made of system calls, so that several readers make it faster. They read one
+// batch, which is handed on in order.
+const (
+	listBatch   = 512
+	listReaders = 4
+)
+
 func (s *Spool) list(ctx context.Context, dir string, fn func(Info) bool) error {
 	ids, err := s.ids(dir)
 	if err != nil {
 		return err
 	}
-	buf := make([]byte, firstRead)
-	for _, id := range ids {
+	d, err := s.openList(dir)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	infos := make([]Info, min(len(ids), listBatch))
+	for batch := range slices.Chunk(ids, listBatch) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		info := s.info(dir, id, buf)
-		if errors.Is(info.Err, ErrGone) {
-			continue
-		}
-		if !fn(info) {
-			return nil
+		d.read(batch, infos)
+		for i := range batch {
+			if !errors.Is(infos[i].Err, ErrGone) && !fn(infos[i]) {
+				return nil
+			}
 		}
 	}
 	return nil
+}
+
+// listing reads the files of one directory.
+type listing struct {
+	fd     int // of the directory
+	failed bool
+}
+
+func (s *Spool) openList(dir string) (*listing, error) {
+	fd, err := openRead(atWorkingDir, s.dir(dir), syscall.O_DIRECTORY)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: s.dir(dir), Err: err}
+	}
+	return &listing{fd, dir == failedDir}, nil
+}
+
+func (d *listing) close() { _ = syscall.Close(d.fd) }
+
+func (d *listing) read(ids []string, infos []Info) {
+	var wg sync.WaitGroup
+	size := max((len(ids)+listReaders-1)/listReaders, listBatch/16)
+	for from := 0; from < len(ids); from += size {
+		wg.Go(func() {
+			buf := make([]byte, firstRead)
+			for i := from; i < min(from+size, len(ids)); i++ {
+				infos[i] = d.info(ids[i], buf)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // IDs returns the ids of the messages in the queue, oldest first; it opens no file.
@@ -93,34 +135,30 @@ func (s *Spool) Get(id string) (Info, error) {
 	if !ValidID(id) {
 		return Info{}, ErrBadID
 	}
-	buf := make([]byte, firstRead)
 	for _, dir := range [...]string{queueDir, failedDir} {
-		if info := s.info(dir, id, buf); !errors.Is(info.Err, ErrGone) {
+		d, err := s.openList(dir)
+		if err != nil {
+			return Info{}, err
+		}
+		info := d.info(id, make([]byte, firstRead))
+		d.close()
+		if !errors.Is(info.Err, ErrGone) {
 			return info, info.Err
 		}
 	}
 	return Info{}, ErrGone
 }
 
-// info reads with plain system calls: a list of 100,000 messages is made of nothing else.
-func (s *Spool) info(dir, id string, buf []byte) Info {
-	info := Info{ID: id, Failed: dir == failedDir}
-	fd, err := openRead(s.path(dir, id, suffixMessage))
+// info reads one file with as few system calls as can be.
+func (d *listing) info(id string, buf []byte) Info {
+	info := Info{ID: id, Failed: d.failed}
+	fd, err := openRead(d.fd, id+suffixMessage, 0)
 	if err != nil {
 		info.Err = readFault(err)
 		return info
 	}
 	defer syscall.Close(fd)
-	var st syscall.Stat_t
-	if err := syscall.Fstat(fd, &st); err != nil {
-		info.Err = err
-		return info
-	}
-	if st.Mode&syscall.S_IFMT != syscall.S_IFREG {
-		info.Err = damaged("it is not a plain file")
-		return info
-	}
-	_, h, status, err := readHead(descriptor(fd), st.Size, buf)
+	h, status, err := readListed(fd, buf)
 	if err == nil && h.id != id {
 		err = damaged("it is message %s by its head", h.id)
 	}
@@ -132,21 +170,50 @@ func (s *Spool) info(dir, id string, buf []byte) Info {
 	return info
 }
 
-func openRead(path string) (fd int, err error) {
+func readListed(fd int, buf []byte) (h head, st Status, err error) {
+	n, err := pread(fd, buf, 0)
+	if err != nil {
+		return h, st, readFault(err)
+	}
+	size := int64(n)
+	if n == len(buf) {
+		// Only now is it unknown where the file ends.
+		var stat syscall.Stat_t
+		if err := syscall.Fstat(fd, &stat); err != nil {
+			return h, st, err
+		}
+		size = stat.Size
+	}
+	return decodeFile(buf[:n], descriptor(fd), size)
+}
+
+const atWorkingDir = -100 // AT_FDCWD
+
+func openRead(dir int, path string, flags int) (fd int, err error) {
 	for {
-		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+		fd, err = syscall.Openat(dir, path, flags|syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 		if err != syscall.EINTR {
 			return fd, err
 		}
 	}
 }
 
+func pread(fd int, p []byte, off int64) (n int, err error) {
+	for {
+		n, err = syscall.Pread(fd, p, off)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+// readFault tells what is no message at all from what can't be read now.
 func readFault(err error) error {
 	switch err {
 	case syscall.ENOENT:
 		return ErrGone
-	case syscall.ELOOP, syscall.ENXIO:
-		return damaged("it can't be opened: %v", err)
+	case syscall.ELOOP, syscall.ENXIO, syscall.EISDIR, syscall.ESPIPE, syscall.EAGAIN:
+		return damaged("it is not a plain file")
 	}
 	return err
 }
@@ -156,16 +223,14 @@ type descriptor int
 
 func (d descriptor) ReadAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) {
-		m, err := syscall.Pread(int(d), p[n:], off+int64(n))
-		switch {
-		case err == syscall.EINTR:
-		case err != nil:
+		m, err := pread(int(d), p[n:], off+int64(n))
+		if err != nil {
 			return n, err
-		case m == 0:
-			return n, io.EOF
-		default:
-			n += m
 		}
+		if m == 0 {
+			return n, io.EOF
+		}
+		n += m
 	}
 	return n, nil
 }
@@ -204,7 +269,7 @@ func (s *Spool) ReadLog(id string) ([]byte, error) {
 		return nil, ErrBadID
 	}
 	for _, dir := range [...]string{queueDir, failedDir} {
-		fd, err := openRead(s.path(dir, id, suffixLog))
+		fd, err := openRead(atWorkingDir, s.path(dir, id, suffixLog), 0)
 		if err == syscall.ENOENT {
 			continue
 		}

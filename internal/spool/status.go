@@ -174,8 +174,9 @@ func decodeRecord(b []byte) (s Status, ok bool) {
 	c.skip(" reason ")
 	reason, rest, quoted := cutQuoted([]byte(c.take(reasonSize)))
 	s.Reason = reason
-	c.skip(fmt.Sprintf(" sum %08x\n", checksum(0, b[:sum])))
-	return s, quoted && len(bytes.TrimLeft(rest, " ")) == 0 && !c.failed && errs == [3]error{} && s.Attempts >= 0
+	c.skip(" sum ")
+	c.failed = c.failed || !sumIs(c.take(8), b[:sum])
+	return s, quoted && len(bytes.TrimLeft(rest, " ")) == 0 && !c.failed && errs == [3]error{} && s.Attempts >= 0 && c.b[0] == '\n'
 }
 
 func decodeRecipient(b []byte) (r RecipientStatus, ok bool) {
