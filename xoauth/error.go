@@ -96,6 +96,10 @@ func (e *Error) ids() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// aadLoop is the one number that the error code misjudges: the client has asked too often
+// and is told invalid_grant.
+const aadLoop = 50196
+
 // Temporary tells whether the same request may succeed later with nothing changed.
 // It goes by the HTTP status and the error code. What is not Temporary is
 // Configuration: an administrator mends it, and the mail is worth keeping.
@@ -109,6 +113,9 @@ func (e *Error) Temporary() bool {
 		return false // a redirect: the URL is wrong, or something else answers
 	case e.Op == opIdentity && (e.Status == 404 || e.Status == 410):
 		return true // the endpoint is being updated
+	}
+	if e.AADSTS == aadLoop {
+		return true
 	}
 	switch e.Code {
 	case "temporarily_unavailable", "server_error", "slow_down", "authorization_pending":

@@ -68,7 +68,7 @@ func TestEntraErrors(t *testing.T) {
 		{700082, 400, "invalid_grant", "The refresh token has expired due to inactivity.", false, "90 days", "sign in again"},
 		{50173, 400, "invalid_grant", "The provided grant has expired due to it being revoked.", false, "revoked", "sign in again"},
 		{50001, 400, "invalid_resource", "The application named x was not found in the tenant.", false, "resource is not known", "scope"},
-		{50196, 400, "invalid_grant", "The server terminated an operation because it encountered a client request loop. Please contact your app vendor.", false, "loop", "cache"},
+		{50196, 400, "invalid_grant", "The server terminated an operation because it encountered a client request loop. Please contact your app vendor.", true, "loop", "cache"},
 		{90055, 429, "temporarily_unavailable", "The tenant is throttled.", true, "throttles", "wait"},
 		{90024, 503, "temporarily_unavailable", "RequestBudgetExceededError", true, "passing fault", "passes by itself"},
 		{90033, 400, "temporarily_unavailable", "A transient error has occurred. Please try again.", true, "passing fault", "passes by itself"},

@@ -44,6 +44,9 @@ func parseFailure(r reply, fields map[string]json.RawMessage, now time.Time, sec
 	}
 	e.SubError = word(hide(text(fields["suberror"])), 64)
 	e.AADSTS = aadsts(fields["error_codes"], description)
+	if e.AADSTS == aadLoop && e.RetryAfter == 0 {
+		e.RetryAfter = time.Minute // it names no time, and asking again at once prolongs it
+	}
 	e.TraceID = id("trace_id", "Trace ID:")
 	e.CorrelationID = id("correlation_id", "Correlation ID:")
 	e.Timestamp = clean(hide(first(text(fields["timestamp"]), timestamp(description))), 40)
