@@ -71,7 +71,7 @@ func (e *Env) loadConfig(o *options, user host.User) (*config.Config, error) {
 			return nil, err
 		}
 	}
-	cfg, err := config.Load(path)
+	cfg, err := config.Loader{Getenv: e.Getenv}.Load(path)
 	if errors.Is(err, fs.ErrPermission) {
 		err = fmt.Errorf("no agent answers, and this user may not read the configuration: %w", err)
 	}

@@ -73,7 +73,11 @@ func permanentCode(e *submit.Error) int {
 	case "5.1.3", "5.2.3", "5.3.4", "5.6.0", "5.6.7", "5.6.11":
 		return sysexits.DataErr
 	}
-	if e.Code == 552 {
+	if e.Code == 552 || e.Diagnosis.Key == "message-over-mailbox-limit" {
+		return sysexits.DataErr
+	}
+	var large *submit.TooLargeError
+	if errors.As(e, &large) {
 		return sysexits.DataErr
 	}
 	return sysexits.Unavailable
