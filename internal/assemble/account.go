@@ -44,7 +44,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 	if !ok {
 		return nil, sysexits.With(sysexits.Config, fmt.Errorf("cloud %q is not known", c.Cloud))
 	}
-	cred, err := credential(c, o)
+	cred, err := prove(c, cloud, o)
 	if err != nil {
 		return nil, sysexits.With(sysexits.Config, err)
 	}
@@ -66,7 +66,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			Trace:          o.Trace,
 		},
 		Cache:       cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn}),
-		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.Fingerprint()},
+		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
 		Connections: c.Delivery.Connections,
 		Limits:      cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
 	}
@@ -79,7 +79,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		if err != nil {
 			return nil, sysexits.With(sysexits.Config, fmt.Errorf("token.proxy: %w", err))
 		}
-		return cred.source(sourceOptions{config: c, cloud: cloud, scope: scope, client: client, now: o.Now})
+		return cred.source(sourceOptions{client: client, scope: scope, now: o.Now, warn: o.Warn})
 	}
 	return a, nil
 }

@@ -1,59 +1,168 @@
 package assemble
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/durable"
 	"o365-sendmail/xoauth"
 )
 
 // proof is what the application proves itself with, read from its files.
 type proof struct {
-	credential  xoauth.Credential
+	// fingerprint tells credentials apart in the name of a cached token.
 	fingerprint string
+	// notAfter is when a certificate ends; zero for all else.
+	notAfter time.Time
+	// source makes the token source.
+	source func(sourceOptions) (xoauth.TokenSource, error)
 }
-
-// Fingerprint tells credentials apart in the name of a cached token.
-func (p *proof) Fingerprint() string { return p.fingerprint }
 
 type sourceOptions struct {
-	config *config.Config
-	cloud  xoauth.Cloud
-	scope  string
 	client *http.Client
+	scope  string
 	now    func() time.Time
+	warn   func(error)
 }
 
-// credential reads what the configuration names.
-func credential(c *config.Config, _ Options) (*proof, error) {
+// prove reads what the configuration names.
+func prove(c *config.Config, cloud xoauth.Cloud, o Options) (*proof, error) {
 	switch c.Credential.Type {
 	case config.TypeSecret:
-		secret, err := c.Secret()
-		if err != nil {
-			return nil, err
-		}
-		next, err := c.NextSecret()
-		if err != nil {
-			return nil, err
-		}
-		cred := xoauth.TwoSecrets(secret, next)
-		return &proof{credential: cred, fingerprint: cred.Fingerprint()}, nil
+		return proveSecret(c, cloud)
+	case config.TypeCertificate:
+		return proveCertificate(c, cloud)
+	case config.TypeFederated:
+		return proveFederated(c, cloud, o.Getenv)
+	case config.TypeManagedIdentity:
+		return proveIdentity(c, cloud, o.Getenv)
+	case config.TypeDeviceCode:
+		return proveDevice(c, cloud)
 	}
 	return nil, fmt.Errorf("credential.type %q is not known", c.Credential.Type)
 }
 
-// source makes the token source of the credential.
-func (p *proof) source(o sourceOptions) (xoauth.TokenSource, error) {
-	return xoauth.New(xoauth.Options{
-		Tenant:     o.config.Tenant,
-		ClientID:   o.config.ClientID,
-		Scope:      o.scope,
-		TokenURL:   o.config.Token.URL,
-		LoginHost:  o.cloud.LoginHost,
-		Credential: p.credential,
-		HTTPClient: o.client,
-		Now:        o.now,
-	})
+// application makes the proof of an application that signs in with cred.
+func application(c *config.Config, cloud xoauth.Cloud, cred xoauth.Credential) *proof {
+	return &proof{
+		fingerprint: cred.Fingerprint(),
+		source: func(o sourceOptions) (xoauth.TokenSource, error) {
+			return xoauth.New(xoauth.Options{
+				Tenant: c.Tenant, ClientID: c.ClientID, Scope: o.scope, TokenURL: c.Token.URL,
+				LoginHost: cloud.LoginHost, Credential: cred, HTTPClient: o.client, Now: o.now,
+			})
+		},
+	}
+}
+
+func proveSecret(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
+	secret, err := c.Secret()
+	if err != nil {
+		return nil, err
+	}
+	next, err := c.NextSecret()
+	if err != nil {
+		return nil, err
+	}
+	return application(c, cloud, xoauth.TwoSecrets(secret, next)), nil
+}
+
+func proveCertificate(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
+	o := xoauth.CertificateOptions{Algorithm: c.Credential.Algorithm}
+	var err error
+	if o.Passphrase, err = c.Passphrase(); err != nil {
+		return nil, err
+	}
+	if c.Credential.PFXFile != "" {
+		o.Certificate, err = c.SecretFile("credential.pfx_file")
+	} else if o.Key, err = c.SecretFile("credential.key_file"); err == nil {
+		o.Certificate, err = os.ReadFile(c.Credential.CertificateFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	cred, err := xoauth.Certificate(o)
+	if err != nil {
+		return nil, fmt.Errorf("[credential] %s: %w", first(c.Credential.PFXFile, c.Credential.CertificateFile), err)
+	}
+	p := application(c, cloud, cred)
+	p.notAfter = cred.NotAfter()
+	return p, nil
+}
+
+func proveFederated(c *config.Config, cloud xoauth.Cloud, getenv func(string) string) (*proof, error) {
+	if c.Credential.TokenFile != "" {
+		return application(c, cloud, xoauth.FederatedFile(c.Credential.TokenFile)), nil
+	}
+	if getenv == nil {
+		return nil, errors.New("credential.token_file is not set, and this process reads no environment")
+	}
+	f, err := xoauth.FederationFromEnvironment(getenv)
+	if err != nil {
+		return nil, err
+	}
+	return application(c, cloud, f.Credential()), nil
+}
+
+func proveIdentity(c *config.Config, cloud xoauth.Cloud, getenv func(string) string) (*proof, error) {
+	o := xoauth.IdentityOptions{
+		Scope:    first(c.Token.Scope, cloud.Scope),
+		ClientID: c.Credential.IdentityClientID, ObjectID: c.Credential.IdentityObjectID, ResourceID: c.Credential.IdentityResourceID,
+		Getenv: getenv, MetadataURL: c.Credential.IdentityEndpoint,
+	}
+	m, err := xoauth.NewManagedIdentity(o)
+	if err != nil {
+		return nil, err
+	}
+	return &proof{fingerprint: m.Fingerprint(), source: func(so sourceOptions) (xoauth.TokenSource, error) {
+		o.Now = so.now
+		return xoauth.NewManagedIdentity(o)
+	}}, nil
+}
+
+func proveDevice(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
+	d, err := DeviceCode(c, cloud, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &proof{fingerprint: d.Fingerprint(), source: func(o sourceOptions) (xoauth.TokenSource, error) {
+		return DeviceCode(c, cloud, o.client, o.warn)
+	}}, nil
+}
+
+// DeviceCode makes the source of a person's sign-in, for its interactive part, too.
+func DeviceCode(c *config.Config, cloud xoauth.Cloud, client *http.Client, warn func(error)) (*xoauth.DeviceCode, error) {
+	o := xoauth.DeviceOptions{
+		Tenant: c.Tenant, ClientID: c.ClientID, Scope: cloud.DelegatedScope(), LoginHost: cloud.LoginHost,
+		Account: c.Mailbox, Store: refreshFile(RefreshTokenFile(c)), HTTPClient: client, Warn: warn,
+	}
+	if c.Token.URL != "" {
+		o.TokenURL = c.Token.URL
+		o.DeviceURL = strings.TrimSuffix(c.Token.URL, "/token") + "/devicecode"
+	}
+	return xoauth.NewDeviceCode(o)
+}
+
+// refreshFile keeps a refresh token in a file of its own, 0600.
+type refreshFile string
+
+// Load returns the stored token, an empty one when there is no file.
+func (f refreshFile) Load(context.Context) (xoauth.Secret, error) {
+	b, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return xoauth.Secret{}, nil
+	}
+	return xoauth.NewSecret(strings.TrimSpace(string(b))), err
+}
+
+// Save replaces it durably: the old one may be void already.
+func (f refreshFile) Save(_ context.Context, refresh xoauth.Secret) error {
+	return durable.Replace(string(f), []byte(refresh.Reveal()+"\n"), 0o600)
 }
