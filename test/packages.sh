@@ -4,7 +4,7 @@
 # It starts no service and asks no question. Run as root on Debian 12 or later.
 set -eu
 
-packages="postfix dovecot-core php-cli bsd-mailx s-nail cron git git-email
+packages="postfix dovecot-core php-cli bsd-mailx s-nail cron git git-email libmailtools-perl
 curl openssl gcc libc6-dev strace man-db procps util-linux libc-bin make ca-certificates"
 
 missing=""

@@ -1,0 +1,64 @@
+//go:build system
+
+package system
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+// A view is the private file system of the tests: this machine's own, with
+// copies where daemons and tests write.
+type view struct {
+	work string // everything below it belongs to the tests
+}
+
+// mount lays the view over this mount namespace. program takes the place of
+// /usr/sbin/sendmail.
+func (v *view) mount(program string) error {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making mounts private: %w", err)
+	}
+	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mounting /proc for the process namespace: %w", err)
+	}
+	etc := filepath.Join(v.work, "etc")
+	if out, err := exec.Command("cp", "-a", "/etc", etc).CombinedOutput(); err != nil {
+		return fmt.Errorf("copying /etc: %w: %s", err, out)
+	}
+	fresh := []struct {
+		path string
+		mode os.FileMode
+	}{
+		{"/run", 0o755}, {"/var/spool/cron", 0o755}, {"/var/spool/postfix", 0o755}, {"/var/lib/postfix", 0o755}, {"/var/mail", 0o2775},
+	}
+	for _, f := range fresh {
+		dir := filepath.Join(v.work, "view", f.path)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chmod(dir, f.mode); err != nil {
+			return err
+		}
+		if err := bind(dir, f.path); err != nil {
+			return err
+		}
+	}
+	if err := bind(etc, "/etc"); err != nil {
+		return err
+	}
+	if _, err := os.Stat(program); err != nil {
+		return fmt.Errorf("the program under test is missing (make build makes it): %w", err)
+	}
+	return bind(program, "/usr/sbin/sendmail")
+}
+
+func bind(from, to string) error {
+	if err := syscall.Mount(from, to, "", syscall.MS_BIND, ""); err != nil {
+		return fmt.Errorf("binding %s to %s: %w", from, to, err)
+	}
+	return nil
+}
