@@ -176,7 +176,8 @@ func parseLocal(s string) (local, rest, problem string) {
 
 func parseDomain(s string) (domain, problem string) {
 	if strings.HasPrefix(s, "[") {
-		if len(s) < 3 || strings.IndexAny(s[1:], " \\[]<>") != len(s)-2 {
+		inner := strings.TrimSuffix(s[1:], "]")
+		if inner == "" || len(inner)+2 != len(s) || !isAddressLiteral(inner) {
 			return "", "its domain literal is wrong"
 		}
 		return s, ""
@@ -187,7 +188,7 @@ func parseDomain(s string) (domain, problem string) {
 		return "", "it has no domain"
 	case len(s) > 255:
 		return "", "its domain is too long"
-	case s[0] == '.' || strings.Contains(s, ".."):
+	case s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, ".."):
 		return "", "its domain has an empty label"
 	}
 	for i := range len(s) {
@@ -199,6 +200,18 @@ func parseDomain(s string) (domain, problem string) {
 		}
 	}
 	return s, ""
+}
+
+// isAddressLiteral tells whether s is made of what IP addresses are made of (RFC 5321 4.1.3).
+func isAddressLiteral(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == ':', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func isASCII(s string) bool {

@@ -67,16 +67,16 @@ func (in *input) failure() error {
 // that kind only. Elsewhere a bare CR in a header is data: taken for a line end it
 // would let a header value that was checked for LF alone start a new field.
 func (in *input) adoptBareCR() {
-	for bytes.IndexByte(in.pending(), '\n') < 0 {
-		enough := len(in.pending()) >= classifyLen && bytes.IndexByte(in.pending(), '\r') < 0
-		if enough || !in.more() {
+	for {
+		p := in.pending()
+		if bytes.IndexByte(p, '\n') >= 0 || len(p) >= classifyLen && bytes.IndexByte(p[:classifyLen], '\r') < 0 {
+			return
+		}
+		if !in.more() {
 			break
 		}
 	}
 	p := in.pending()
-	if bytes.IndexByte(p, '\n') >= 0 {
-		return
-	}
 	if len(p) > 0 && in.err == nil {
 		p = p[:len(p)-1] // a LF may follow the last CR
 	}

@@ -17,7 +17,12 @@ func (f Field) appendWire(dst []byte) (out []byte, smtputf8 bool) {
 		}
 		return f.appendShortened(dst), false
 	}
-	name := escapeEightBit(f.raw[:f.name])
+	name := bytes.Map(func(r rune) rune { // nothing can encode a name
+		if r >= utf8.RuneSelf {
+			return '?'
+		}
+		return r
+	}, f.raw[:f.name])
 	value := string(f.unfolded())
 	encoded := ""
 	switch {

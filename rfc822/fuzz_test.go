@@ -1,0 +1,210 @@
+package rfc822
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// seed gives a fuzz target the golden inputs and some small ones.
+func seed(f *testing.F) {
+	f.Helper()
+	names, err := filepath.Glob("testdata/*.eml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	for _, s := range []string{
+		"\n", ".\n", "\r", "\x00", "A: 1\r\r\n\r\r\nx\r\r\n", "A:\r\rb\r.\r", "From x\n", "\n.\n.\r\n",
+		"A: \xff\x00\n\n\xff\x00", "To: \"\xe9\n", "Content-Type: multipart/x; boundary=b\n\n--b\n\n\x00\n--b--\n",
+		"Content-Type: multipart/signed; boundary=b\n\n--b\n\n\x00\n--b--\n",
+		"Content-Type: message/rfc822\n\nA: \x00\n\x00\n",
+		"Content-Transfer-Encoding: quoted-printable\n\n=\x00= \n=4\n=",
+		"Content-Transfer-Encoding: base64\n\nQUJD\x00RA==\n",
+		"Content-Type: multipart/x; boundary=b\n\n--b\n--b\nContent-Type: multipart/x; boundary=b\n\n--b\n\x00",
+	} {
+		f.Add([]byte(s))
+	}
+}
+
+// lineEnds is the plainest way to say what Read does to a text without a header.
+func lineEnds(s string) string {
+	for strings.Contains(s, "\r\n") {
+		s = strings.ReplaceAll(s, "\r\n", "\n")
+	}
+	s = strings.ReplaceAll(s, "\r", "\n")
+	if s != "" && !strings.HasSuffix(s, "\n") {
+		s += "\n"
+	}
+	return strings.ReplaceAll(s, "\n", "\r\n")
+}
+
+func FuzzRead(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, input []byte) {
+		checkBody(t, input)
+		m, err := Read(bytes.NewReader(input), ReadOptions{Memory: 64})
+		if err != nil {
+			if len(input) == 0 && err == ErrEmpty {
+				return
+			}
+			t.Fatal(err)
+		}
+		defer m.Close()
+		checkKept(t, input, m)
+		slow, err := Read(&slowReader{input}, ReadOptions{Memory: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer slow.Close()
+		if slow.Body() != m.Body() || bodyText(t, slow) != bodyText(t, m) {
+			t.Errorf("the size of the reads matters: %+v, %+v", slow.Body(), m.Body())
+		}
+		if allow := !m.Body().NUL && m.Body().LongestLine <= maxLine; allow {
+			if text := wireText(t, m, WireOptions{AllowEightBit: true}); !strings.HasSuffix(text, "\r\n"+bodyText(t, m)) {
+				t.Errorf("the body changed on the wire")
+			}
+		}
+		wireText(t, m, WireOptions{})
+	})
+}
+
+// checkBody reads the input as a body alone.
+func checkBody(t *testing.T, input []byte) {
+	t.Helper()
+	m, err := Read(io.MultiReader(strings.NewReader("\n"), bytes.NewReader(input)), ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if got, want := bodyText(t, m), lineEnds(string(input)); got != want {
+		t.Errorf("body of %q: got %q, want %q", input, got, want)
+	}
+}
+
+// checkKept checks that header and body together are the input, but for line ends, the blank
+// line, what a header may lose, and a "From " line.
+func checkKept(t *testing.T, input []byte, m *Message) {
+	t.Helper()
+	strip := strings.NewReplacer("\r", "", "\n", "", "\x00", "", " ", "")
+	var text strings.Builder
+	for _, f := range m.Header.Fields() {
+		text.Write(f.Raw())
+		if len(f.Name()) == 0 || !bytes.HasSuffix(f.Raw(), []byte("\r\n")) {
+			t.Errorf("field %q", f.Raw())
+		}
+	}
+	text.WriteString(bodyText(t, m))
+	got, want := strip.Replace(text.String()), strip.Replace(string(input))
+	if got != want && !(strings.HasSuffix(want, got) && strings.HasPrefix(want, "From")) {
+		t.Errorf("octets got lost: got %q, want %q", got, want)
+	}
+}
+
+func bodyText(t testing.TB, m *Message) string {
+	t.Helper()
+	b, err := io.ReadAll(io.NewSectionReader(m.body, 0, m.info.Size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// slowReader gives a few octets at a time.
+type slowReader struct{ rest []byte }
+
+func (r *slowReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(3, len(p))], r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func FuzzWire(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, input []byte) {
+		m, err := Read(bytes.NewReader(input), ReadOptions{})
+		if err != nil {
+			return
+		}
+		defer m.Close()
+		for _, o := range []WireOptions{{AllowEightBit: true}, {}} {
+			text := wireText(t, m, o)
+			if !hasTextBesideParts(m) {
+				checkContent(t, m, text)
+			}
+			again, err := FromWire(strings.NewReader(text), int64(len(text)))
+			if err != nil {
+				t.Fatalf("FromWire of %q: %v", text, err)
+			}
+			if got := wireText(t, again, o); got != text {
+				t.Errorf("the wire form is not stable:\ngot  %q\nwant %q", got, text)
+			}
+		}
+	})
+}
+
+// hasTextBesideParts tells whether the message has structure at all: text between
+// parts may change, and the standard parsers disagree with each other about odd parts.
+func hasTextBesideParts(m *Message) bool {
+	return strings.Contains(strings.Join(m.Header.All("Content-Type"), ""), "/") ||
+		len(m.Header.All("Content-Transfer-Encoding")) > 1
+}
+
+func FuzzParseAddressList(f *testing.F) {
+	for _, s := range []string{
+		"a@b.c", `"x, y" <a@b>, root`, "g: a, <@r:b@c>;", "=?utf-8?q?=C3=BC?= (c) <a@b>", `"a b"@c`, "<a", `"`, "(((", "a@[1]", "\x00@b", "a\r\n @b",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		list, errs := ParseAddressList(s)
+		for _, err := range errs {
+			if strings.ContainsAny(err.Error(), "\r\n\x00\x1b") {
+				t.Errorf("%q: control characters in %q", s, err)
+			}
+		}
+		for _, a := range list {
+			checkAddress(t, a)
+		}
+		encoded, _ := encodeAddresses(s)
+		if !strings.ContainsAny(s, "\r\n") && isASCII(s) && encoded != s {
+			t.Errorf("%q was changed to %q", s, encoded)
+		}
+	})
+}
+
+// checkAddress checks that an accepted address is harmless and comes back from its own
+// written forms.
+func checkAddress(t *testing.T, a Address) {
+	t.Helper()
+	addr := a.Addr()
+	if addr == "" || len(addr) > maxAddress {
+		t.Errorf("%+v gives %q", a, addr)
+	}
+	for i := range len(addr) {
+		if addr[i] < ' ' || addr[i] == 0x7f {
+			t.Errorf("control character in %q", addr)
+		}
+	}
+	if strings.ContainsAny(a.String(), "\r\n\x00") {
+		t.Errorf("line end in %q", a.String())
+	}
+	for _, form := range []string{addr, "<" + addr + ">", a.String()} {
+		back, err := ParseAddress(form)
+		if err != nil || back.Local != a.Local || back.Domain != a.Domain {
+			t.Errorf("%q comes back as %+v, %v", form, back, err)
+		}
+	}
+}
