@@ -9,10 +9,7 @@ import (
 // reads all replies.
 func (t *transaction) converse(c *content) {
 	defer t.settle()
-	if t.prev != nil {
-		t.prev.finish()
-		t.prev = nil
-	}
+	t.finishPrevious()
 	proceed := t.stepByStep
 	if t.s.ext.Pipelining {
 		proceed = t.inOneFlight

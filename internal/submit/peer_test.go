@@ -92,6 +92,7 @@ type peer struct {
 	counts   map[string]int
 	turns    int // writes after reads, below TLS
 	conns    int
+	open     []net.Conn
 	wg       sync.WaitGroup
 	stalled  chan struct{} // closed at the end of the test
 }
@@ -116,6 +117,9 @@ func (p *peer) end() {
 	case <-p.stalled:
 	default:
 		close(p.stalled)
+	}
+	for _, c := range p.open {
+		c.Close()
 	}
 	p.mu.Unlock()
 	p.wg.Wait()
@@ -159,6 +163,7 @@ func (p *peer) tcpConfig(t testing.TB) Config {
 func (p *peer) serve(c net.Conn) {
 	p.mu.Lock()
 	p.conns++
+	p.open = append(p.open, c)
 	p.mu.Unlock()
 	p.wg.Go(func() {
 		defer c.Close()

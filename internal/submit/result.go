@@ -38,7 +38,7 @@ func (r *Result) Accepted() int {
 // plan checks a message against what SMTP and this server allow, before anything is
 // sent. Recipients that can't be named get their error here.
 func (s *Session) plan(env *envelope.Envelope, msg envelope.Message) *transaction {
-	t := &transaction{s: s, env: env, size: msg.Size(), res: &Result{Recipients: make([]RecipientResult, len(env.Recipients))}}
+	t := &transaction{s: s, env: env, size: msg.Size(), done: make(chan struct{}), res: &Result{Recipients: make([]RecipientResult, len(env.Recipients))}}
 	for i := range env.Recipients {
 		t.res.Recipients[i].Address = env.Recipients[i].Address
 	}

@@ -149,7 +149,7 @@ func (s *Session) Usable() bool {
 	if over {
 		return false
 	}
-	if s.last != nil && !s.last.finished.Load() {
+	if s.last != nil && !s.last.finished() {
 		return true // what can be read is the reply to come
 	}
 	return s.br.Buffered() == 0 && quiet(s.wire.Conn)

@@ -33,11 +33,11 @@ type transaction struct {
 	writeErr error // why writing stopped early
 	whole    bool  // all of the message was written
 
-	once     sync.Once
-	finished atomic.Bool
-	stop     func() bool // ends the watch over the context
-	res      *Result
-	err      *Error // of the message as a whole
+	claimed atomic.Bool   // somebody reads the replies or has read them
+	done    chan struct{} // closed when res and err are final
+	stop    func() bool   // ends the watch over the context
+	res     *Result
+	err     *Error // of the message as a whole
 }
 
 // start sends the message, or as much as goes before an answer is needed.
@@ -53,16 +53,20 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 		t.skip()
 		return
 	}
+	if s.last != nil && !s.last.finished() {
+		t.prev = s.last
+	} else if s.br.Buffered() > 0 {
+		t.unasked()
+		t.skip()
+		return
+	}
 	c, err := openContent(msg)
 	if err != nil {
-		t.err = s.cfg.fault(PhaseMail, exchange.FaultMessage, err)
+		t.err = s.cfg.fault(PhaseBody, exchange.FaultMessage, err)
 		t.skip()
 		return
 	}
 	defer c.close()
-	if s.last != nil && !s.last.finished.Load() {
-		t.prev = s.last
-	}
 	s.last = t
 	s.mu.Lock()
 	s.messages++
@@ -74,12 +78,34 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 	if s.ext.Pipelining && s.ext.Chunking {
 		t.startChunks(c)
 	} else {
-		t.once.Do(func() { t.converse(c) })
+		t.claimed.Store(true)
+		t.converse(c)
+	}
+}
+
+// unasked reads what the server has said without being asked: why it closes the
+// session, or a reply too many, after which no reply could be trusted.
+func (t *transaction) unasked() {
+	if r, ok := t.reply(PhaseMail); ok {
+		t.fail(PhaseMail, broken("%d without a command", r.Code))
 	}
 }
 
 // skip ends a transaction of which nothing was sent.
-func (t *transaction) skip() { t.once.Do(t.settle) }
+func (t *transaction) skip() {
+	t.claimed.Store(true)
+	t.settle()
+}
+
+// finished tells whether the outcome is known.
+func (t *transaction) finished() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
+}
 
 // wait reads the replies, unless that is done, and returns the outcome.
 func (t *transaction) wait() (*Result, error) {
@@ -92,15 +118,21 @@ func (t *transaction) wait() (*Result, error) {
 
 // finish reads the replies to all transactions up to this one.
 func (t *transaction) finish() {
-	t.once.Do(func() {
-		if t.prev != nil {
-			t.prev.finish()
-			t.prev = nil
-		}
-		t.setDeadline()
-		t.readReplies()
-		t.settle()
-	})
+	if t.claimed.Swap(true) {
+		<-t.done
+		return
+	}
+	t.finishPrevious()
+	t.setDeadline()
+	t.readReplies()
+	t.settle()
+}
+
+func (t *transaction) finishPrevious() {
+	if t.prev != nil {
+		t.prev.finish()
+		t.prev = nil
+	}
 }
 
 // setDeadline bounds the wait for all replies to a flight, once it is written and its turn
@@ -129,7 +161,7 @@ func (t *transaction) settle() {
 	t.s.mu.Lock()
 	t.s.lastUsed = time.Now()
 	t.s.mu.Unlock()
-	t.finished.Store(true)
+	close(t.done)
 }
 
 // flight appends what goes before the content: AUTH, RSET, MAIL and RCPTs.
@@ -163,7 +195,9 @@ func (t *transaction) readReplies() {
 			return
 		}
 	}
-	if t.writeFailure() != nil && t.err == nil {
+	if w := t.writeFailure(); w != nil && t.err != nil {
+		t.s.kill(w)
+	} else if w != nil {
 		t.postMortem()
 	}
 }
@@ -327,25 +361,24 @@ func (t *transaction) postMortem() {
 	t.lost(PhaseBody, t.writeFailure())
 }
 
-// lost ends the session after an I/O error or a broken protocol.
+// lost ends the session after an I/O error, and the message with it.
 func (t *transaction) lost(phase Phase, err error) {
 	if over := t.s.over(); over != nil {
 		err = over // the first reason is the real one
 	}
-	e := *t.s.cfg.ioError(phase, err)
+	t.fail(phase, err)
+}
+
+// fail ends the session with err, and the message with it unless that has failed before.
+func (t *transaction) fail(phase Phase, err error) {
+	e := *t.s.cfg.ioError(phase, err) // a copy: it may be the error of another message
 	t.mu.Lock()
 	e.Address, e.Uncertain = "", t.whole && e.Code == 0 && !t.halt.Load()
 	t.mu.Unlock()
-	t.fail(phase, &e)
-}
-
-// fail ends the session with err and the message with it, unless it has failed before.
-func (t *transaction) fail(phase Phase, err error) {
-	e := t.s.cfg.ioError(phase, err)
-	t.s.kill(e)
+	t.s.kill(&e)
 	t.halt.Store(true)
 	if t.err == nil {
-		t.err = e
+		t.err = &e
 	}
 }
 
