@@ -84,7 +84,7 @@ var callerRules = []struct {
 	callers  []string
 	reason   string
 }{
-	{"os.Rename", []string{"internal/durable", "internal/emulator"}, "a rename without the directory's fsync is lost with the power"},
+	{"os.Rename", []string{"internal/durable", "internal/emulator", "cmd/m365-emulator"}, "a rename without the directory's fsync is lost with the power"},
 	{"os.Exit", []string{"cmd", "internal/emulator"}, "only a main function ends the process: deferred work has to run"},
 	{"net.Dial", socketPackages, "only these open sockets"},
 	{"net.DialTimeout", socketPackages, "only these open sockets"},
