@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,14 +22,19 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 	cert *x509.Certificate
 	pem  []byte
+	// names are those of good server certificates.
+	names []string
 
 	mu    sync.Mutex
 	leafs map[string]*tls.Certificate
 }
 
-var serverNames = []string{"localhost", "smtp.office365.test", "login.microsoftonline.test", "127.0.0.1", "::1"}
-
-func newAuthority() (*authority, error) {
+// newAuthority makes an authority for servers on loopback, and on name if it is not "".
+func newAuthority(name string) (*authority, error) {
+	names := []string{"localhost", "smtp.office365.test", "login.microsoftonline.test", "127.0.0.1", "::1"}
+	if name != "" && !slices.Contains(names, name) {
+		names = append(names, name)
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -50,7 +56,7 @@ func newAuthority() (*authority, error) {
 		return nil, err
 	}
 	return &authority{
-		key: key, cert: cert, leafs: map[string]*tls.Certificate{},
+		key: key, cert: cert, names: names, leafs: map[string]*tls.Certificate{},
 		pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 	}, nil
 }
@@ -64,7 +70,7 @@ func (a *authority) server(kind string) (*tls.Certificate, error) {
 		return c, nil
 	}
 	issuer := a
-	names, end := serverNames, time.Now().AddDate(0, 0, 20)
+	names, end := a.names, time.Now().AddDate(0, 0, 20)
 	switch kind {
 	case "":
 	case "expired":
@@ -72,7 +78,7 @@ func (a *authority) server(kind string) (*tls.Certificate, error) {
 	case "wrong-name":
 		names = []string{"mail.example.test"}
 	case "untrusted":
-		other, err := newAuthority()
+		other, err := newAuthority("")
 		if err != nil {
 			return nil, err
 		}

@@ -104,7 +104,13 @@ type client struct {
 
 func dial(t testing.TB, e *emulator.Emulator) *client {
 	t.Helper()
-	host, port := e.SMTPAddr()
+	host, _ := e.SMTPAddr()
+	return dialAt(t, e, host)
+}
+
+func dialAt(t testing.TB, e *emulator.Emulator, host string) *client {
+	t.Helper()
+	_, port := e.SMTPAddr()
 	conn, err := net.Dial("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,11 @@ type Options struct {
 	Transcript io.Writer
 	// Tenant, ClientID, ClientSecret and Mailbox change the default ones; "" keeps them.
 	Tenant, ClientID, ClientSecret, Mailbox string
+	// ServerName is the name by which clients reach the emulator, "" is localhost. It
+	// is in the certificates, whatever it is.
+	ServerName string
+	// CAFile is where the authority's certificate is written, "" is a temporary file.
+	CAFile string
 	// State changes the default state before anything starts; may be nil.
 	State func(*State)
 }
@@ -93,7 +98,7 @@ type Emulator struct {
 func Start(o Options) (*Emulator, error) {
 	e := &Emulator{
 		Tenant: o.Tenant, ClientID: o.ClientID, ClientSecret: o.ClientSecret, Mailbox: o.Mailbox,
-		RootTo: DefaultRootTo, SMTPHost: "localhost", Host: "AM0PR00CA0001.outlook.office365.com",
+		RootTo: DefaultRootTo, SMTPHost: o.ServerName, Host: "AM0PR00CA0001.outlook.office365.com",
 		opts: o, now: o.Now, start: time.Now(),
 		changed: make(chan struct{}), sessions: map[*session]struct{}{}, memory: newMemory(),
 	}
@@ -103,6 +108,9 @@ func Start(o Options) (*Emulator, error) {
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if e.now == nil {
 		e.now = time.Now
+	}
+	if e.SMTPHost == "" {
+		e.SMTPHost = "localhost"
 	}
 	if err := e.prepare(); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -117,13 +125,14 @@ func (e *Emulator) prepare() error {
 		e.opts.State(e.base)
 	}
 	var err error
-	if e.ca, err = newAuthority(); err != nil {
+	if e.ca, err = newAuthority(e.opts.ServerName); err != nil {
 		return fmt.Errorf("emulator: making a certificate authority: %w", err)
 	}
 	if e.dir, err = os.MkdirTemp("", "m365-emulator-"); err != nil {
 		return fmt.Errorf("emulator: %w", err)
 	}
-	if err := os.WriteFile(e.CAFile(), e.ca.pem, 0o644); err != nil {
+	// Clients of other users read the certificate there.
+	if err := errors.Join(os.Chmod(e.dir, 0o711), os.WriteFile(e.CAFile(), e.ca.pem, 0o644)); err != nil {
 		return fmt.Errorf("emulator: %w", err)
 	}
 	if err := e.openDir(); err != nil {
@@ -265,7 +274,12 @@ func (e *Emulator) ControlURL() string {
 }
 
 // CAFile is a PEM file with the authority of all the emulator's certificates.
-func (e *Emulator) CAFile() string { return filepath.Join(e.dir, "ca.pem") }
+func (e *Emulator) CAFile() string {
+	if e.opts.CAFile != "" {
+		return e.opts.CAFile
+	}
+	return filepath.Join(e.dir, "ca.pem")
+}
 
 // CAPEM is what CAFile holds.
 func (e *Emulator) CAPEM() []byte { return e.ca.pem }

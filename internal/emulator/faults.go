@@ -180,7 +180,7 @@ func entraFaults() []Fault {
 		{Name: "secret-wrong", Stage: "token", Shows: "AADSTS7000215", Summary: "the client secret is another one",
 			change: on(func(p parts) {
 				for _, s := range p.app.Secrets {
-					s.Value = "~" + s.Value[1:]
+					s.Value += "x"
 				}
 			})},
 		{Name: "secret-expired", Stage: "token", Shows: "AADSTS7000222", Summary: "the client secret has expired",

@@ -281,7 +281,8 @@ func positive(reply string) bool {
 	return reply != "" && reply[0] != '4' && reply[0] != '5'
 }
 
-// conclude sends a reply and ends the session after a 421. "" is no reply.
+// conclude sends a reply and ends the session after a 421, or after too many protocol
+// errors. "" is no reply.
 func (s *session) conclude(reply string) error {
 	if reply == "" {
 		return nil
@@ -290,8 +291,10 @@ func (s *session) conclude(reply string) error {
 	if strings.HasPrefix(reply, "421") {
 		return errEnd
 	}
-	if reply[0] == '5' {
-		if s.errors++; s.errors >= s.e.current().Exchange.MaxErrors && s.e.current().Exchange.MaxErrors > 0 {
+	switch reply[:3] {
+	case "500", "501", "503", "504", "535": // the client's faults, not the message's
+		limit := s.e.current().Exchange.MaxErrors
+		if s.errors++; limit > 0 && s.errors >= limit {
 			s.reply("421 4.7.0 Too many errors on this connection, closing transmission channel " + s.tag())
 			return errEnd
 		}

@@ -186,7 +186,7 @@ type Exchange struct {
 	// IdleTimeout and SessionAge end a session.
 	IdleTimeout Duration `json:"idle_timeout"`
 	SessionAge  Duration `json:"session_age"`
-	// MaxErrors is how many failed commands a session may have.
+	// MaxErrors is how many protocol errors (500, 501, 503, 504, 535) end a session; 0: any.
 	MaxErrors int `json:"max_errors"`
 	// MinTLS is "1.2" or "1.3"; an older handshake works and AUTH then gets 421 4.7.66.
 	MinTLS string `json:"min_tls"`
