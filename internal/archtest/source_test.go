@@ -16,7 +16,7 @@ import (
 )
 
 // programFiles parses each file of the program, tests left out.
-func programFiles(t *testing.T, visit func(p *pkg, name string, set *token.FileSet, file *ast.File)) {
+func programFiles(t *testing.T, visit func(p *pkg, set *token.FileSet, file *ast.File)) {
 	t.Helper()
 	for _, p := range list(t) {
 		if !p.program() {
@@ -29,7 +29,7 @@ func programFiles(t *testing.T, visit func(p *pkg, name string, set *token.FileS
 				t.Errorf("%s/%s: %v", p.path(), name, err)
 				continue
 			}
-			visit(p, p.path()+"/"+name, set, file)
+			visit(p, set, file)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func called(n ast.Node) string {
 func TestNoWorkAtStart(t *testing.T) {
 	t.Parallel()
 	costly := map[string]bool{"regexp.MustCompile": true, "regexp.Compile": true, "template.Must": true, "template.New": true}
-	programFiles(t, func(p *pkg, name string, set *token.FileSet, file *ast.File) {
+	programFiles(t, func(p *pkg, set *token.FileSet, file *ast.File) {
 		for _, d := range file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
@@ -101,7 +101,7 @@ var callerRules = []struct {
 
 func TestOnlyTheseCall(t *testing.T) {
 	t.Parallel()
-	programFiles(t, func(p *pkg, name string, set *token.FileSet, file *ast.File) {
+	programFiles(t, func(p *pkg, set *token.FileSet, file *ast.File) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			f := called(n)
 			for _, r := range callerRules {
@@ -191,4 +191,21 @@ func TestFilesSayOnlyWhatTheyMay(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOnlyTheseRevealSecrets: everywhere else a secret stays a value that no print shows.
+func TestOnlyTheseRevealSecrets(t *testing.T) {
+	t.Parallel()
+	allowed := []string{"xoauth", "cache", "internal/assemble", "internal/deliver"}
+	programFiles(t, func(p *pkg, set *token.FileSet, file *ast.File) {
+		if underAny(p.path(), allowed) {
+			return
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Reveal" {
+				t.Errorf("%s: Reveal, which only %q may call: a secret goes to the token endpoint, the cache and AUTH, and nowhere else", set.Position(n.Pos()), allowed)
+			}
+			return true
+		})
+	})
 }
