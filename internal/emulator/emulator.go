@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -163,13 +164,14 @@ func (e *Emulator) initialState() *State {
 	}
 	set(&e.Tenant, DefaultTenant)
 	set(&e.ClientID, DefaultClientID)
+	e.ClientID = strings.ToLower(e.ClientID)
 	set(&e.ClientSecret, newSecretValue())
 	set(&e.Mailbox, DefaultMailbox)
 	s := defaultState(e.ClientSecret, e.now())
 	t := s.Tenants[DefaultTenant]
 	rename(t.Apps, DefaultClientID, e.ClientID)
 	rename(t.ServicePrincipals, DefaultClientID, e.ClientID)
-	rename(t.Mailboxes, DefaultMailbox, e.Mailbox)
+	rename(t.Mailboxes, DefaultMailbox, strings.ToLower(e.Mailbox))
 	if s.Tenant(e.Tenant) == nil {
 		if isGUID(e.Tenant) {
 			rename(s.Tenants, DefaultTenant, e.Tenant)

@@ -278,7 +278,7 @@ func (q *tokenRequest) claims(res *Resource) claims {
 		Audience: audience, Issuer: issuer, IDP: issuer, TenantID: q.tenantID, Version: "1.0",
 		// Entra dates tokens back by five minutes against clocks that are slow.
 		IssuedAt: q.now.Unix() - 300, Before: q.now.Unix() - 300, Expires: q.now.Unix() + int64(q.st.Entra.ExpiresIn) + 1,
-		AppID: q.clientID, AppName: q.app.Name, AppIDACR: q.acr,
+		AppID: strings.ToLower(q.clientID), AppName: q.app.Name, AppIDACR: q.acr,
 		AIO: randomText(68), RH: "1." + randomText(60) + ".", UTI: randomText(22), SID: newGUID(),
 		WIDs: []string{"0997a1d0-0d1d-4acb-b408-d5ca73121e90"}, XMS: "true",
 	}

@@ -272,7 +272,7 @@ func (s *State) tenant(name string) (id string, t *Tenant) {
 // App finds an application by client id in any tenant; nil if there is none.
 func (s *State) App(clientID string) *App {
 	for _, t := range s.Tenants {
-		if a := t.Apps[clientID]; a != nil {
+		if a := t.Apps[strings.ToLower(clientID)]; a != nil {
 			return a
 		}
 	}
