@@ -156,8 +156,10 @@ alias_maps =
 alias_database =
 disable_dns_lookups = yes
 default_transport = smtp
+# One message stays one on the way to the sink.
 relayhost = [127.0.0.1]:%[2]d
 smtp_line_length_limit = 0
+default_destination_recipient_limit = 0
 smtp_connection_cache_on_demand = no
 message_size_limit = 200000000
 mailbox_size_limit = 0
