@@ -94,7 +94,7 @@ func (e *qpEncoder) plainRun(src []byte) int {
 	}
 	room := min(encodedLine-1-e.line.col, len(src))
 	n := 0
-	for n < room && isPlain(src[n]) {
+	for n < room && (isPlain(src[n]) || src[n] == ' ' && n+1 < len(src) && isPlain(src[n+1])) {
 		n++
 	}
 	return n

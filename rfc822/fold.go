@@ -2,11 +2,12 @@ package rfc822
 
 import "bytes"
 
-// foldAt is the line length that folding aims at (RFC 5322 2.1.1), without CRLF.
-const foldAt = 78
+// foldAt is the line length that folding aims at, without CRLF: RFC 5322 2.1.1 would allow 78, RFC 2047 2
+// with encoded words 76.
+const foldAt = 76
 
 // appendFolded appends a line of a header and its CRLF, folded at white space so that its pieces have
-// at most 78 octets where white space allows it. A piece that would still pass 998
+// at most 76 octets where white space allows it. A piece that would still pass 998
 // octets is split by CRLF SP, after a comma or the like if there is one. The first start
 // octets of line, a field's name and colon, stay together.
 //
@@ -35,9 +36,9 @@ func appendFolded(dst, line []byte, start int) []byte {
 // foldPoint returns where the next piece begins, -1 if line can stay as it is.
 func foldPoint(line []byte, start int) int {
 	const limit = maxLine - 1 // a space may come in front
-	low := start + 1          // not right after the colon, if there is another place
-	if start == 0 {
-		low = 1 // not before the white space that makes this a continuation
+	low := start              // not before the first word, lest a line be all white space
+	for low < len(line) && isBlank(line[low]) {
+		low++
 	}
 	for i := foldAt; i > low; i-- {
 		if isFold(line, i) {
@@ -52,11 +53,12 @@ func foldPoint(line []byte, start int) int {
 	if len(line) <= limit {
 		return -1
 	}
-	if start > 0 && isFold(line, start) && len(line)-start <= limit {
-		return start
+	if start > 0 && low > start && low <= limit && len(line)-low < limit {
+		return low - 1 // the name stands alone, which is legal
 	}
-	if i := bytes.LastIndexAny(line[min(low, limit):limit], ",;>"); i >= 0 {
-		return min(low, limit) + i + 1
+	from := min(max(low, 1), limit)
+	if i := bytes.LastIndexAny(line[from:limit], ",;>"); i >= 0 {
+		return from + i + 1
 	}
 	return max(limit, start)
 }

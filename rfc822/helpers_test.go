@@ -1,6 +1,7 @@
 package rfc822
 
 import (
+	"bufio"
 	"bytes"
 	"io"
 	"strings"
@@ -90,3 +91,5 @@ func checkWire(t testing.TB, text string, w *Wire) {
 		t.Errorf("EightBit() = %v, which is wrong", w.EightBit())
 	}
 }
+
+func bufReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }

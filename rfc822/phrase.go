@@ -15,7 +15,7 @@ func FormatPhrase(name string) string {
 		}
 		return r
 	}, toUTF8(name)))
-	const longest = 66 // fits a line of 78 beside "From: " and a bracket
+	const longest = 64 // fits a line of 76 beside "From: " and a bracket
 	switch {
 	case !isASCII(name) || len(name) > longest || strings.Contains(name, "=?"):
 		return encodeWords(name)

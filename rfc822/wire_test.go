@@ -1,6 +1,7 @@
 package rfc822
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"flag"
@@ -136,7 +137,7 @@ func entityLeaves(h textproto.MIMEHeader, body io.Reader, depth int) (content []
 	}
 	switch strings.ToLower(h.Get("Content-Transfer-Encoding")) {
 	case "quoted-printable":
-		body = quotedprintable.NewReader(body)
+		body = quotedprintable.NewReader(bufio.NewReaderSize(body, 1<<20)) // its lines must fit
 	case "base64":
 		body = base64.NewDecoder(base64.StdEncoding, body)
 	case "", "7bit", "8bit", "binary":
