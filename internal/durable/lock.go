@@ -60,10 +60,10 @@ func (o *Ops) TryLock(path string, perm fs.FileMode) (unlock func(), ok bool, er
 		if err == nil {
 			if !sameFile(f, path) {
 				// Somebody removed the file between open and lock: what is locked excludes nobody.
-				_ = o.Close(f)
+				o.unlock(f)
 				continue
 			}
-			return func() { _ = o.Close(f) }, true, nil
+			return func() { o.unlock(f) }, true, nil
 		}
 		_ = o.Close(f)
 		if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -71,6 +71,13 @@ func (o *Ops) TryLock(path string, perm fs.FileMode) (unlock func(), ok bool, er
 		}
 		return nil, false, err
 	}
+}
+
+// unlock does not leave it to close(2): a child process that is just being started may
+// still have a copy of the descriptor, which would keep the lock.
+func (o *Ops) unlock(f *os.File) {
+	_ = o.Flock(f, syscall.LOCK_UN)
+	_ = o.Close(f)
 }
 
 // openLock opens the lock file. A new one appears with its final mode at once, so

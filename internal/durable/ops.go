@@ -16,8 +16,6 @@ type Ops struct {
 	// Write writes at the file's offset, WriteAt at off. A short write comes with an error.
 	Write   func(f *os.File, p []byte) (int, error)
 	WriteAt func(f *os.File, p []byte, off int64) (int, error)
-	// Allocate is fallocate(2) with mode 0 from offset 0.
-	Allocate func(f *os.File, size int64) error
 	// Sync is fsync(2) of a file or a directory, Datasync is fdatasync(2).
 	Sync     func(f *os.File) error
 	Datasync func(f *os.File) error
@@ -36,7 +34,6 @@ var System = &Ops{
 	Chmod:    (*os.File).Chmod,
 	Write:    (*os.File).Write,
 	WriteAt:  (*os.File).WriteAt,
-	Allocate: allocate,
 	Sync:     (*os.File).Sync,
 	Datasync: datasync,
 	Close:    (*os.File).Close,
@@ -59,10 +56,6 @@ func open(path string, flag int, perm fs.FileMode) (*os.File, error) {
 		}
 		return os.NewFile(uintptr(fd), path), nil
 	}
-}
-
-func allocate(f *os.File, size int64) error {
-	return control(f, "fallocate", func(fd int) error { return syscall.Fallocate(fd, 0, 0, size) })
 }
 
 func datasync(f *os.File) error {
