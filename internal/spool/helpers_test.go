@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -123,6 +124,24 @@ func claim(t testing.TB, s *Spool, id string) *Item {
 	}
 	t.Cleanup(it.Unlock)
 	return it
+}
+
+// claimSoon is claim after a failed unlock: then a process that another test is just
+// starting may hold a copy of the lock until its exec.
+func claimSoon(t testing.TB, s *Spool, id string) *Item {
+	t.Helper()
+	for range 1000 {
+		it, err := s.Claim(id)
+		if err == nil {
+			return it
+		}
+		if !errors.Is(err, ErrBusy) {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("still busy")
+	return nil
 }
 
 func content(m envelope.Message) (string, error) {

@@ -43,7 +43,7 @@ func (s *Spool) claim(dir, id string) (*Item, error) {
 	it := &Item{s: s, f: f, dir: dir}
 	if err := it.read(id); err != nil {
 		err = s.quarantineIfDamaged(dir, id, err)
-		_ = f.Close()
+		s.letGo(f)
 		return nil, err
 	}
 	return it, nil
@@ -62,7 +62,7 @@ func (s *Spool) lockFile(dir, id string) (*os.File, error) {
 		return nil, err
 	}
 	if err := s.checkLocked(f, path); err != nil {
-		_ = f.Close()
+		s.letGo(f)
 		return nil, err
 	}
 	return f, nil
@@ -231,9 +231,16 @@ func cmpErr(err, otherwise error) error {
 // Unlock lets the others have the message.
 func (it *Item) Unlock() {
 	if it.f != nil {
-		_ = it.s.ops.Close(it.f)
+		it.s.letGo(it.f)
 		it.f = nil
 	}
+}
+
+// letGo unlocks before it closes: a child process that is just being started may
+// still have a copy of the descriptor, which would keep the lock.
+func (s *Spool) letGo(f *os.File) {
+	_ = s.ops.Flock(f, syscall.LOCK_UN)
+	_ = s.ops.Close(f)
 }
 
 // Mark records what became of some recipients, for good: it is synced. After an

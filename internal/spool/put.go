@@ -169,7 +169,7 @@ func (p *Pending) Commit(ctx context.Context) (id string, err error) {
 	if err := p.commit(ctx); err != nil {
 		return "", err
 	}
-	_ = p.s.ops.Close(p.f)
+	p.s.letGo(p.f)
 	p.f = nil
 	return p.h.id, nil
 }
@@ -269,7 +269,7 @@ func (p *Pending) Abort() {
 	}
 	// After a failed fsync of the directory the file has its final name, and save removed it.
 	_ = p.s.ops.Unlink(p.s.path(queueDir, p.h.id, suffixNew))
-	_ = p.s.ops.Close(p.f)
+	p.s.letGo(p.f)
 }
 
 // Size returns how many octets were written so far.

@@ -83,7 +83,7 @@ func (s *Spool) removeUnlocked(path string) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = s.ops.Close(f) }()
+	defer s.letGo(f)
 	return s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB) == nil && s.ops.Unlink(path) == nil
 }
 

@@ -1,0 +1,233 @@
+package spool
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/sysexits"
+)
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	n := hello.Size()
+	for _, c := range []struct {
+		name   string
+		limits Limits
+		others int // messages of another user in the queue
+		own    int // how many are taken of one's own
+		what   string
+	}{
+		{"none", Limits{}, 2, 20, ""},
+		{"messages", Limits{MaxMessages: 5}, 2, 3, "spool.max_messages"},
+		{"octets", Limits{MaxBytes: 5*n + 1}, 2, 3, "spool.max_bytes"},
+		{"messages of a user", Limits{MaxMessagesPerUser: 4}, 4, 4, "spool.max_messages_per_user"},
+		{"octets of a user", Limits{MaxBytesPerUser: 4 * n}, 4, 4, "spool.max_bytes_per_user"},
+		{"room on the disk", Limits{KeepFree: 1 << 60}, 0, 0, "spool.keep_free"},
+		{"enough room", Limits{KeepFree: 1}, 0, 20, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, w := open(t, Options{Limits: c.limits, Ops: withoutSync()})
+			for range c.others {
+				if _, err := s.Put(t.Context(), Meta{UID: 1}, to("b@example.com"), hello); err != nil {
+					t.Fatal(err)
+				}
+			}
+			taken, err := 0, error(nil)
+			for taken < 20 && err == nil {
+				if _, err = s.Put(t.Context(), Meta{UID: 2}, to("b@example.com"), hello); err == nil {
+					taken++
+				}
+			}
+			if taken != c.own {
+				t.Errorf("%d were taken, want %d: %v", taken, c.own, err)
+			}
+			var limit *LimitError
+			if c.what == "" && err != nil || c.what != "" && (!errors.As(err, &limit) || !strings.Contains(err.Error(), c.what) || sysexits.Code(err, -1) != sysexits.TempFail) {
+				t.Errorf("error %v", err)
+			}
+			// A large message is refused before it is written.
+			if _, err := s.Put(t.Context(), Meta{UID: 2}, to("b@example.com"), large); (err == nil) != (c.what == "") {
+				t.Errorf("large: %v", err)
+			}
+			if _, err := s.Put(t.Context(), Meta{UID: 2, Internal: true}, to("b@example.com"), hello); err != nil {
+				t.Errorf("a report: %v", err)
+			}
+			for _, i := range list(t, s) {
+				if err := s.Remove(i.ID); err != nil {
+					t.Error(err)
+				}
+			}
+			if st, err := s.Stats(); err != nil || st != (Stats{}) {
+				t.Errorf("stats %+v, %v", st, err)
+			}
+			w.none(t)
+		})
+	}
+}
+
+// TestCountsAreMended spoils the counts in every way: mail is only refused for what
+// is in the queue.
+func TestCountsAreMended(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(path string, b []byte) error{
+		"deleted": func(p string, b []byte) error { return os.Remove(p) },
+		"empty":   func(p string, b []byte) error { return os.Truncate(p, 0) },
+		"cut":     func(p string, b []byte) error { return os.Truncate(p, 100) },
+		"garbage": func(p string, b []byte) error {
+			return os.WriteFile(p, []byte(strings.Repeat("x", 2*usageLine)), fileMode)
+		},
+		"too high": func(p string, b []byte) error {
+			return os.WriteFile(p, []byte(strings.Replace(string(b), "messages 0000000002", "messages 0000000009", 1)), fileMode)
+		},
+		"negative": func(p string, b []byte) error {
+			return os.WriteFile(p, []byte(strings.Replace(string(b), "messages 0000000002", "messages -000000002", 1)), fileMode)
+		},
+		"in future": func(p string, b []byte) error {
+			return os.WriteFile(p, []byte(strings.Replace(string(b), "counted 2026", "counted 2036", 1)), fileMode)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			s, w := open(t, Options{Limits: Limits{MaxMessages: 3}, Now: c.Now})
+			for range 2 {
+				put(t, s, to("b@example.com"), hello)
+			}
+			path := s.dir(usageName)
+			b, err := os.ReadFile(path)
+			if err == nil {
+				err = spoil(path, b)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.add(2 * usageTrust)
+			put(t, s, to("b@example.com"), hello)
+			if _, err := s.Put(t.Context(), Meta{UID: 33}, to("b@example.com"), hello); sysexits.Code(err, -1) != sysexits.TempFail {
+				t.Errorf("the fourth: %v", err)
+			}
+			if st, err := s.Stats(); err != nil || st.Messages != 3 {
+				t.Errorf("stats %+v, %v", st, err)
+			}
+			w.none(t)
+		})
+	}
+}
+
+// TestUnusableCounts takes the mail and says that the bounds do not hold.
+func TestUnusableCounts(t *testing.T) {
+	t.Parallel()
+	for name, op := range map[string]string{"can't be opened": "open", "can't be locked": "flock", "can't be written": "pwrite"} {
+		s, w := open(t, Options{Limits: Limits{MaxMessages: 3}})
+		s.ops = hooked(func(c call) error {
+			if c.op == op && strings.HasSuffix(c.path, usageName) {
+				return syscall.EACCES
+			}
+			return c.do()
+		})
+		put(t, s, to("b@example.com"), hello)
+		if !strings.Contains(w.String(), "counts can't be") {
+			t.Errorf("%s: warnings %q", name, w)
+		}
+	}
+}
+
+func TestCountsOfManyUsers(t *testing.T) {
+	t.Parallel()
+	s, w := open(t, Options{Limits: Limits{MaxMessagesPerUser: 2}, Ops: withoutSync()})
+	for uid := -1; uid < 50; uid++ {
+		for range 2 {
+			if _, err := s.Put(t.Context(), Meta{UID: uid}, to("b@example.com"), hello); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, i := range list(t, s) {
+		if err := s.Remove(i.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The lines of users without mail serve others.
+	for uid := 1000; uid < 1050; uid++ {
+		if _, err := s.Put(t.Context(), Meta{UID: uid}, to("b@example.com"), hello); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st, err := os.Stat(s.dir(usageName)); err != nil || st.Size() != 52*usageLine {
+		t.Errorf("%d octets, %v", st.Size(), err)
+	}
+	w.none(t)
+}
+
+func Test200Writers(t *testing.T) {
+	t.Parallel()
+	s, w := open(t, Options{Limits: Limits{MaxMessages: 1000}})
+	var wg sync.WaitGroup
+	for n := range 200 {
+		wg.Go(func() {
+			msg := hello
+			if n%20 == 0 {
+				msg = large
+			}
+			if _, err := s.Put(t.Context(), Meta{UID: n % 7}, to("b@example.com"), msg); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(list(t, s)); n != 200 {
+		t.Errorf("%d messages", n)
+	}
+	for _, i := range list(t, s) {
+		if _, err := content(claim(t, s, i.ID).Message()); err != nil {
+			t.Error(err)
+		}
+	}
+	if st, err := s.Stats(); err != nil || st != (Stats{Messages: 200, Bytes: 190*hello.Size() + 10*large.Size()}) {
+		t.Errorf("stats %+v, %v", st, err)
+	}
+	w.none(t)
+}
+
+// TestWritersShareSyncs has all wait while one fsync of the directory runs: one more
+// serves them all.
+func TestWritersShareSyncs(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	syncs, waiting := 0, make(chan struct{})
+	g := group{sync: func() error {
+		mu.Lock()
+		syncs++
+		first := syncs == 1
+		mu.Unlock()
+		if first {
+			<-waiting
+		}
+		return errors.New("shared")
+	}}
+	var wg sync.WaitGroup
+	call := func() {
+		if err := g.do(); err == nil || err.Error() != "shared" {
+			t.Errorf("error %v", err)
+		}
+	}
+	wg.Go(call)
+	for g.running.TryLock() { // until the first one runs
+		g.running.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	for range 50 {
+		wg.Go(call)
+	}
+	close(waiting)
+	wg.Wait()
+	if syncs < 2 || syncs > 51 {
+		t.Errorf("%d syncs", syncs)
+	}
+}
