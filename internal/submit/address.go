@@ -104,11 +104,11 @@ func ascii(s string) bool {
 	return true
 }
 
-// appendXtext encodes s as RFC 3461 section 4 has it.
+// appendXtext encodes s as RFC 3461 section 4 has it, and angle brackets, too.
 func appendXtext(b []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c >= 0x7f || c == '+' || c == '=' {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '+' || c == '=' || c == '<' || c == '>' {
 			b = append(b, '+', hex[c>>4], hex[c&15])
 		} else {
 			b = append(b, c)

@@ -15,6 +15,11 @@ func ehloName(asked string, local net.Addr) string {
 	if name, err := os.Hostname(); err == nil && strings.Contains(name, ".") && validEHLOName(name) {
 		return name
 	}
+	return ehloLiteral(local)
+}
+
+// ehloLiteral returns an address as RFC 5321 4.1.3 writes it.
+func ehloLiteral(local net.Addr) string {
 	if tcp, ok := local.(*net.TCPAddr); ok {
 		switch ip := tcp.AddrPort().Addr().Unmap().WithZone(""); {
 		case ip.Is4():

@@ -163,12 +163,11 @@ func ioFault(phase Phase, err error) exchange.Fault {
 func tlsFault(err error) exchange.Fault {
 	var verification *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
-	var alert tls.AlertError
-	const alertProtocolVersion = 70
 	switch {
 	case errors.As(err, &verification), errors.As(err, &authority):
 		return exchange.FaultCertificate
-	case errors.As(err, &alert) && alert == alertProtocolVersion, strings.Contains(err.Error(), "unsupported protocol version"):
+	// Package tls has no value for either: the server's alert, or its choice.
+	case strings.Contains(err.Error(), "protocol version not supported"), strings.Contains(err.Error(), "unsupported protocol version"):
 		return exchange.FaultTLSVersion
 	}
 	return exchange.FaultTLS

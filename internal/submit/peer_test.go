@@ -84,6 +84,7 @@ type peer struct {
 	token   string   // the one that is good
 	user    string
 	answers map[string]string // step or "step n" -> reply instead of the usual one; "drop", "stall"
+	sink    *sinkServer       // takes BDAT chunks instead of keeping them
 	hold    bool              // keep replies until the end of the data, as RFC 2920 allows
 
 	mu       sync.Mutex
@@ -366,6 +367,7 @@ func (s *peerSession) startTLS() bool {
 		if a == "stall" {
 			<-s.p.stalled
 		} else if a != "drop" {
+			go io.Copy(io.Discard, s.conn)
 			io.WriteString(s.conn, a)
 		}
 		return false
@@ -470,6 +472,13 @@ func (s *peerSession) bdat(arg string) bool {
 		s.flush()
 		<-s.p.stalled
 		return false
+	}
+	if s.p.sink != nil {
+		n, s.body = 0, nil
+		size, _ := strconv.Atoi(size)
+		if !s.flush() || s.p.sink.take(s, size) != nil {
+			return false
+		}
 	}
 	chunk := make([]byte, n)
 	if s.r.Buffered() < n && !(s.p.hold && s.open) && !s.flush() {

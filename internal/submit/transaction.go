@@ -2,7 +2,6 @@ package submit
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +43,9 @@ type transaction struct {
 func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 	s := t.s
 	if err := s.over(); err != nil {
-		t.err = s.cfg.ioError(PhaseMail, fmt.Errorf("the session is over: %w", err))
+		e := *s.cfg.ioError(PhaseMail, err) // a copy: it is the error of another message
+		e.Address, e.Uncertain = "", false
+		t.err = &e
 		t.skip()
 		return
 	}
@@ -55,6 +56,9 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 	}
 	if s.last != nil && !s.last.finished() {
 		t.prev = s.last
+		// Its replies are read beside, so that the server can't wait for us to read while
+		// we wait for it to do so.
+		go t.prev.finish()
 	} else if s.br.Buffered() > 0 {
 		t.unasked()
 		t.skip()

@@ -1,0 +1,96 @@
+package submit
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func FuzzReply(f *testing.F) {
+	for _, s := range []string{"250 2.0.0 OK\r\n", "250-a\r\n250 b\r\n", "250\r\n", "354 \n", "535 5.7.3 no\r\n", "220 x\x1b[31m\xff\r\n", "250-a\r\n251 b\r\n", "25", "2500\r\n",
+		"250-2.1.0 a\r\n250 2.1.5 b\r\n", "599 5.999.999\r\n", "199 a\r\n", strings.Repeat("250-x\r\n", 101), "250 " + strings.Repeat("x", 4090) + "\r\n", "\r\n", "abc def\r\n", "250 2.0.0\r\n", "451 5.7.3 STARTTLS is required\r\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		br := bufio.NewReaderSize(bytes.NewReader(in), maxReplyLine)
+		for {
+			r, err := readReply(br, func(line string) {
+				if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+					t.Errorf("unprintable trace %q", line)
+				}
+			})
+			if err != nil {
+				return
+			}
+			if r.Code < 200 || r.Code > 599 || len(r.Lines) == 0 || len(r.Lines) > maxReplyLines {
+				t.Fatalf("reply %+v", r)
+			}
+			if s := r.String(); strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) || !utf8.ValidString(s) {
+				t.Fatalf("unprintable %q", s)
+			}
+			if rest, ok := strings.CutPrefix(r.Enhanced, ""); ok && rest != "" {
+				if again, tail := cutEnhanced(r.Enhanced); again != r.Enhanced || tail != "" {
+					t.Fatalf("enhanced %q", r.Enhanced)
+				}
+			}
+		}
+	})
+}
+
+// FuzzServer has servers that say anything. After the greeting the session takes it for
+// plain text; with tls set it starts where TLS and the sign-in are done.
+func FuzzServer(f *testing.F) {
+	f.Add([]byte("250-x\r\n250 STARTTLS\r\n220 go\r\n"), false)
+	f.Add([]byte("250-x\r\n250 starttls\r\n220 go\r\n\x16\x03\x03\x00\x02\x01\x00"), false)
+	f.Add([]byte("250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 2.1.5 ok\r\n250 2.0.0 OK\r\n"), true)
+	f.Add([]byte("250 ok\r\n550 no\r\n250 ok\r\n432 4.3.2 busy\r\n"), true)
+	f.Add([]byte("250 ok\r\n550 no\r\n550 no\r\n503 5.5.2 what\r\n250 reset\r\n"), true)
+	f.Add([]byte("250 ok\r\n250 ok\r\n250 ok\r\n250 chunk\r\n250 taken\r\n421 4.4.1 bye\r\n"), true)
+	f.Add([]byte("451 4.7.0 later\r\n503 x\r\n503 x\r\n503 x\r\n250 y\r\n"), true)
+	f.Add([]byte("250-"), true)
+	f.Fuzz(func(t *testing.T, in []byte, signedIn bool) {
+		client, server := net.Pipe()
+		go func() {
+			defer server.Close()
+			if !signedIn {
+				io.WriteString(server, "220 x\r\n")
+			}
+			go io.Copy(io.Discard, server)
+			server.Write(in)
+		}()
+		cfg := Config{Host: testHost, User: "a@b.c", Token: func(context.Context) (string, error) { return "t", nil }, DialHost: true,
+			DialContext:    func(context.Context, string, string) (net.Conn, error) { return client, nil },
+			CommandTimeout: 2 * time.Second, DataTimeout: 2 * time.Second}
+		if !signedIn {
+			if s, err := Dial(context.Background(), cfg); err == nil {
+				t.Fatalf("signed in to a server without a certificate: %+v", s)
+			} else if _, ok := err.(*Error); !ok {
+				t.Fatalf("not an *Error: %v", err)
+			}
+			return
+		}
+		cfg, _ = cfg.withDefaults()
+		s := newSession(cfg, client)
+		s.wire.lazy = false
+		s.ext = parseExtensions(exchangeLines)
+		for _, msg := range []text{hello, lines(chunkSize + 10), hello} {
+			res, err := s.Send(context.Background(), to("a@x.org", "b@x.org"), msg)
+			if res == nil || len(res.Recipients) != 2 || err != nil && res.Accepted() != 0 {
+				t.Fatalf("result %+v, %v", res, err)
+			}
+			if res.Accepted() > 0 && !res.Reply.positive() {
+				t.Fatalf("taken with %+v", res.Reply)
+			}
+			if err != nil && strings.ContainsAny(err.Error(), "\r\n\x1b") {
+				t.Fatalf("error text %q", err)
+			}
+		}
+		s.Close()
+	})
+}
