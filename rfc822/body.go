@@ -3,6 +3,7 @@ package rfc822
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // BodyInfo tells what was seen of a body while it came in.
@@ -37,6 +38,7 @@ const maxOpenCRs = 4096
 // than all only when a dot ended the message.
 func (b *bodyReader) feed(p []byte) int {
 	rest := p
+	b.out = slices.Grow(b.out, len(p)+len(p)/16)
 	if b.crs > 0 {
 		rest = b.settleCRs(rest)
 	}

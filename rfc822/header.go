@@ -22,7 +22,8 @@ func (f Field) Name() string { return string(f.raw[:f.name]) }
 // without white space around it. Encoded words stay as they are.
 func (f Field) Value() string { return string(bytes.Trim(f.unfolded(), " \t")) }
 
-// Raw returns the field as it stands in the message, lines ending in CRLF.
+// Raw returns the field as it stands in the message, lines ending in CRLF. It must not be
+// changed.
 func (f Field) Raw() []byte { return f.raw }
 
 // is tells whether the field has a name, whatever the case of its letters.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // defaultMemory is how much of a body stays in memory, in octets.
@@ -26,6 +27,9 @@ func (s *store) write(text []byte, final bool) (int, error) {
 	n := 0
 	if s.file == nil {
 		n = min(len(text), s.memory-len(s.mem))
+		if len(s.mem) >= pieceSize && cap(s.mem) < s.memory { // it is going to be a large one
+			s.mem = slices.Grow(s.mem, s.memory-len(s.mem))
+		}
 		s.mem = append(s.mem, text[:n]...)
 		s.size += int64(n)
 		if n == len(text) {
