@@ -2,6 +2,8 @@ package emulator_test
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha1"
@@ -230,6 +232,71 @@ func TestFederation(t *testing.T) {
 			}
 			checkCode(t, post(t, e, e.TokenURL(), assertionForm(e, token)), tc.code, tc.inMessage)
 		})
+	}
+}
+
+// TestFederationEC takes an issuer that signs with P-256.
+func TestFederationEC(t *testing.T) {
+	t.Parallel()
+	e := emulator.New(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pub, err := key.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	e.Update(func(s *emulator.State) {
+		s.Issuers = map[string]json.RawMessage{"https://i.test": json.RawMessage(fmt.Sprintf(`{"keys":[{"kty":"EC","kid":"k","crv":"P-256","x":%q,"y":%q}]}`, b64(pub[1:33]), b64(pub[33:])))}
+		s.App(e.ClientID).Federated = map[string]*emulator.Federation{"a": {Issuer: "https://i.test", Subject: "s", Audience: "aud"}}
+	})
+	signed := b64([]byte(`{"alg":"ES256","kid":"k"}`)) + "." + b64(fmt.Appendf(nil, `{"iss":"https://i.test","sub":"s","aud":"aud","exp":%d}`, time.Now().Unix()+60))
+	digest := sha256.Sum256([]byte(signed))
+	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig := make([]byte, 64)
+	r.FillBytes(sig[:32])
+	s.FillBytes(sig[32:])
+	checkCode(t, post(t, e, e.TokenURL(), assertionForm(e, signed+"."+b64(sig))), 0, "")
+	sig[5]++
+	checkCode(t, post(t, e, e.TokenURL(), assertionForm(e, signed+"."+b64(sig))), 50013, "")
+}
+
+// TestDelegatedErrors are the refusals of device code requests.
+func TestDelegatedErrors(t *testing.T) {
+	t.Parallel()
+	e := emulator.New(t)
+	ask := func(tenant, client, scope string) answer {
+		return post(t, e, "https://"+e.LoginHost()+"/"+tenant+"/oauth2/v2.0/devicecode", url.Values{"client_id": {client}, "scope": {scope}})
+	}
+	const send = "https://outlook.office.com/SMTP.Send offline_access"
+	for _, tc := range []struct {
+		tenant, client, scope string
+		code                  int
+	}{
+		{"common", emulator.DefaultPublicClientID, send, 0},
+		{"organizations", emulator.DefaultPublicClientID, send, 0},
+		{"common", "00000000-0000-4000-8000-000000000000", send, 700016},
+		{"fabrikam.test", emulator.DefaultPublicClientID, send, 90002},
+		{e.Tenant, emulator.DefaultPublicClientID, "offline_access", 70011},
+		{e.Tenant, emulator.DefaultPublicClientID, "SMTP.Send", 70011},
+		{e.Tenant, emulator.DefaultPublicClientID, "https://example.test/SMTP.Send", 500011},
+		{e.Tenant, emulator.DefaultPublicClientID, "https://outlook.office.com/IMAP.AccessAsUser.All", 65001},
+		{e.Tenant, emulator.DefaultPublicClientID, "", 900144},
+		{e.Tenant, "", send, 900144},
+	} {
+		a := ask(tc.tenant, tc.client, tc.scope)
+		if tc.code == 0 {
+			if a.DeviceCode == "" {
+				t.Errorf("%s: %s", tc.tenant, a.Raw)
+			}
+			continue
+		}
+		checkCode(t, a, tc.code, "")
 	}
 }
 

@@ -151,6 +151,13 @@ func (e *Emulator) hold(s *session, mailbox string, limit int) bool {
 	return true
 }
 
+// release gives the connection's place back, before the client hears of it.
+func (e *Emulator) release(s *session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.holds, s.over = "", true
+}
+
 // flap alternates.
 func (e *Emulator) flap() bool {
 	e.mu.Lock()

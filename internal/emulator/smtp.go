@@ -38,6 +38,7 @@ type session struct {
 	tenant string  // id
 	claims *claims // nil before AUTH
 	holds  string  // mailbox whose connection it counts as; Emulator.mu guards it
+	over   bool    // QUIT came: it counts no more; Emulator.mu guards it
 	errors int
 	mail   *transaction
 
@@ -60,10 +61,8 @@ func (e *Emulator) serveSMTP(l net.Listener) {
 
 func (e *Emulator) serveConn(c net.Conn) {
 	wire := &wireConn{Conn: c, e: e}
-	s := &session{
-		e: e, id: sessionID(), wire: wire, start: time.Now(),
-		r: bufio.NewReaderSize(wire, maxAuth), w: bufio.NewWriter(wire),
-	}
+	s := &session{e: e, id: sessionID(), wire: wire, start: time.Now()}
+	s.setBuffers(wire)
 	e.enter(s)
 	defer e.leave(s)
 	if f := e.fire("wire", c.RemoteAddr().String()); f != nil {
@@ -95,6 +94,11 @@ func (s *session) hangUp() {
 	_, _ = io.Copy(io.Discard, s.wire.Conn)
 }
 
+// setBuffers makes reader and writer anew, on the connection or on TLS.
+func (s *session) setBuffers(c io.ReadWriter) {
+	s.r, s.w = bufio.NewReaderSize(c, maxAuth+maxCommand), bufio.NewWriter(c)
+}
+
 // enter counts a connection, and how many there are at once.
 func (e *Emulator) enter(s *session) {
 	e.mu.Lock()
@@ -105,7 +109,7 @@ func (e *Emulator) enter(s *session) {
 	e.stats.Connections++
 	n := 0
 	for other := range e.sessions {
-		if !other.wire.peerGone() {
+		if !other.over && !other.wire.peerGone() {
 			n++
 		}
 	}
@@ -368,7 +372,10 @@ func (s *session) unknown(verb string) error {
 }
 
 func (s *session) quit() error {
-	err := s.answer("quit", "QUIT", func() string { return "221 2.0.0 Service closing transmission channel" })
+	err := s.answer("quit", "QUIT", func() string {
+		s.e.release(s)
+		return "221 2.0.0 Service closing transmission channel"
+	})
 	if err == nil {
 		err = errEnd
 	}

@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/tls"
 	"encoding/base64"
@@ -82,7 +81,7 @@ func (s *session) handshake() error {
 		s.tlsTurns-- // the session ticket, which no client waits for
 	}
 	s.tls = t
-	s.r, s.w = bufio.NewReaderSize(t, maxAuth), bufio.NewWriter(t)
+	s.setBuffers(t)
 	s.abort()
 	s.helo = ""
 	s.note(tls.VersionName(state.Version))
