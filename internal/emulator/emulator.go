@@ -251,6 +251,9 @@ func (e *Emulator) SMTPAddr() (host string, port int) {
 	return a.IP.String(), a.Port
 }
 
+// SMTPPort is the port of the submission service.
+func (e *Emulator) SMTPPort() int { return e.smtp.addr().Port }
+
 // TokenURL is the v2.0 token endpoint of the tenant.
 func (e *Emulator) TokenURL() string {
 	return "https://" + e.LoginHost() + "/" + e.Tenant + "/oauth2/v2.0/token"

@@ -83,8 +83,7 @@ func TestIndependentClient(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := emulator.New(t, func(o *emulator.Options) { o.Dir = dir })
-	host, port := e.SMTPAddr()
-	c, err := smtp.DialStartTLS(fmt.Sprintf("%s:%d", host, port), &tls.Config{RootCAs: e.CAPool(), ServerName: "localhost"})
+	c, err := smtp.DialStartTLS(fmt.Sprintf("127.0.0.1:%d", e.SMTPPort()), &tls.Config{RootCAs: e.CAPool(), ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}
