@@ -57,7 +57,7 @@ func fuzzReading(t *testing.T, src string, lenient bool) *reader {
 		if e.Line > strings.Count(src, "\n")+1 {
 			t.Errorf("the file has no line %d: %s", e.Line, line)
 		}
-		if s := r.c.ClientSecret.Reveal(); len(s) > 8 && strings.Count(src, s) == 1 && strings.Contains(line, s) {
+		if s := r.c.ClientSecret.Reveal(); len(s) > 8 && strings.Count(src, s) == 1 && strings.Contains(line, s) && !ourWords(e, s) {
 			t.Errorf("the secret is shown: %s", line)
 		}
 	}
@@ -65,6 +65,13 @@ func fuzzReading(t *testing.T, src string, lenient bool) *reader {
 		t.Errorf("no default: %+v", r.c)
 	}
 	return r
+}
+
+// ourWords tells whether s is part of what the program itself says about the key, whatever
+// the file holds.
+func ourWords(e *Error, s string) bool {
+	k := lookup(e.Key)
+	return k != nil && strings.Contains(k.expects()+k.Example+k.Help+k.More, s) || strings.Contains(e.Hint, s) && strings.Contains(Sample(), s)
 }
 
 // checkLocate holds locate against the parser: the same document without comments, and a line
