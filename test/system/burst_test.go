@@ -29,8 +29,9 @@ func inProcess(t *testing.T) (e *emulator.Emulator, config string, cache string)
 	lab.keepSecret(e.ClientSecret)
 	t.Cleanup(func() { lab.collect(t, e.Transcript()) })
 	cache = filepath.Join(dir, "cache")
+	_, port := e.SMTPAddr()
 	settings := settings{tenant: e.Tenant, clientID: e.ClientID, secret: e.ClientSecret, mailbox: e.Mailbox,
-		port: e.SMTPPort(), tokenURL: e.TokenURL(), caFile: e.CAFile()}
+		port: port, tokenURL: e.TokenURL(), caFile: e.CAFile()}
 	config = filepath.Join(dir, "o365-sendmail.toml")
 	if err := os.WriteFile(config, []byte(settings.toml(cache)+"\n[delivery]\nmessages_per_minute = 100000\n"), 0o600); err != nil {
 		t.Fatal(err)
