@@ -71,7 +71,7 @@ func fuzzReading(t *testing.T, src string, lenient bool) *reader {
 // the file holds.
 func ourWords(e *Error, s string) bool {
 	k := lookup(e.Key)
-	return k != nil && strings.Contains(k.expects()+k.Example+k.Help+k.More, s) || strings.Contains(e.Hint, s) && strings.Contains(Sample(), s)
+	return k != nil && strings.Contains(k.Expects()+k.Example+k.Help+k.More, s) || strings.Contains(e.Hint, s) && strings.Contains(Sample(), s)
 }
 
 // checkLocate holds locate against the parser: the same document without comments, and a line
