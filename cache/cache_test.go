@@ -156,6 +156,7 @@ func TestClock(t *testing.T) {
 		{"set back so that an old token looks fresh", func(h *host) { h.pass(90 * time.Minute); h.set(-80 * time.Minute) }, "token-2"},
 		{"the same over a reboot", func(h *host) { h.pass(90 * time.Minute); h.set(-80 * time.Minute); h.boot = "2"; h.uptime = 9 }, "token-1"},
 		{"reboot", func(h *host) { h.pass(9 * time.Minute); h.boot = "2"; h.uptime = 30 }, "token-1"},
+		{"reboot, long ago by the new uptime", func(h *host) { h.pass(9 * time.Minute); h.boot = "2"; h.uptime += 5000 }, "token-1"},
 		{"unknown boot, uptime says old", func(h *host) { h.pass(90 * time.Minute); h.set(-80 * time.Minute); h.boot = "" }, "token-2"},
 		{"no uptime", func(h *host) { h.uptime = 0; h.pass(0) }, "token-1"},
 		{"uptime runs back", func(h *host) { h.uptime -= 600 }, "token-2"},
@@ -549,6 +550,24 @@ func TestRefreshAheadPastAStoppedProcess(t *testing.T) {
 	}
 	if got := h.ask(t, c); got != "token-2" {
 		t.Errorf("then: %s", got)
+	}
+}
+
+func TestRefreshDoneBetweenLookAndLock(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(cacheDir(t))
+	h.ask(t, c)
+	h.pass(51 * time.Minute)
+	other := h.cache(c.dir)
+	o := *durable.System
+	o.Flock = func(f *os.File, how int) error {
+		other.store(testKey, tokenOf("of-another", h.now, time.Hour), other.clock.stamp())
+		return durable.System.Flock(f, how)
+	}
+	c.ops = &o
+	if got := h.ask(t, c); got != "of-another" || h.fetched != 1 {
+		t.Errorf("got %s after %d requests", got, h.fetched)
 	}
 }
 

@@ -230,11 +230,13 @@ func TestStoppedRefresherHoldsNobodyForEver(t *testing.T) {
 		if n == 1 {
 			asked <- pid
 			<-gate
+		} else {
+			time.Sleep(200 * time.Millisecond) // so that all run out of patience meanwhile
 		}
 		return false
 	})
 	dir := cacheDir(t)
-	ch := child{Role: "token", Dir: dir, URL: e.URL, LockWait: 300 * time.Millisecond}
+	ch := child{Role: "token", Dir: dir, URL: e.URL, LockWait: time.Second}
 	stopped := spawn(t, ch, nil, nil)
 	pid := <-asked
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
