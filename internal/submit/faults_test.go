@@ -303,6 +303,36 @@ func TestStopsReading(t *testing.T) {
 	}
 }
 
+// TestSlowLink has a link that takes 1 KiB each half minute: slow, but it makes way.
+func TestSlowLink(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		w := &wire{Conn: client, timeout: defaultCommandTimeout}
+		go func() {
+			b := make([]byte, 1<<10)
+			for _, err := server.Read(b); err == nil; _, err = server.Read(b) {
+				time.Sleep(30 * time.Second)
+			}
+		}()
+		start := time.Now()
+		w.limitWrites(start.Add(time.Hour))
+		if n, err := w.Write(make([]byte, 64<<10)); err != nil || n != 64<<10 {
+			t.Errorf("%d octets in %v: %v", n, time.Since(start), err)
+		}
+		if n, err := w.Write(make([]byte, 64<<10)); err == nil || time.Since(start) > time.Hour {
+			t.Errorf("%d octets in %v: %v", n, time.Since(start), err)
+		}
+		w.limitWrites(time.Time{})
+		start = time.Now()
+		if n, err := w.Write(make([]byte, 64<<10)); err == nil || time.Since(start) != defaultCommandTimeout {
+			t.Errorf("without a limit: %d octets in %v: %v", n, time.Since(start), err)
+		}
+		client.Close()
+		time.Sleep(time.Minute)
+	})
+}
+
 // throttled stops to take octets after a number of them.
 type throttled struct {
 	net.Conn

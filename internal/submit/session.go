@@ -70,8 +70,15 @@ func verb(line string) string {
 // write sends p in one piece.
 func (s *Session) write(p []byte) error {
 	s.out = p[:0]
-	_, err := s.conn.Write(p)
-	return err
+	if len(p) <= inlineSize {
+		_, err := s.conn.Write(p)
+		return err
+	}
+	s.wire.hold()
+	if _, err := s.conn.Write(p); err != nil {
+		return err
+	}
+	return s.wire.flush()
 }
 
 // read reads a reply that has to be complete within the time given, however slowly it drips.
@@ -164,7 +171,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.wire.limitWrites(time.Now().Add(quitTimeout))
-	s.wire.setCork(true)
+	s.wire.hold()
 	s.trace('>', "QUIT")
 	_ = s.write(append(s.out[:0], "QUIT\r\n"...))
 	if c, ok := s.conn.(*tls.Conn); ok {

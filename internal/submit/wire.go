@@ -1,7 +1,9 @@
 package submit
 
 import (
+	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,18 +13,16 @@ import (
 // writes into as few system calls as it may.
 type wire struct {
 	net.Conn
-	// timeout bounds each write, which below TLS is 16 KiB at most, so that a slow peer that
-	// makes way is not taken for a stalled one.
-	timeout time.Duration
+	timeout time.Duration // within which a write has to end or, with a limit, to make way
 	// lazy holds writes back until the next read, which is when the peer's turn comes. Only
 	// for the set-up, where reads and writes alternate: TLS Finished and EHLO leave together.
 	lazy bool
 
 	limit atomic.Pointer[time.Time] // no write goes on past it; nil means none
 
-	mu   sync.Mutex
-	cork bool // hold writes back until flush
-	held []byte
+	mu      sync.Mutex
+	holding bool // hold writes back until flush: 16 KiB records leave by the dozen
+	held    []byte
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -37,29 +37,46 @@ func (w *wire) Read(p []byte) (int, error) {
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lazy || w.cork {
+	if w.lazy || w.holding {
 		w.held = append(w.held, p...)
 		return len(p), nil
 	}
 	return w.write(p)
 }
 
-// write bounds and does a write.
+// write does a write. With a limit set, each timeout that has seen some octets leave starts
+// another, so that a slow peer is not taken for a stalled one.
 func (w *wire) write(p []byte) (int, error) {
-	deadline := time.Now().Add(w.timeout)
-	if limit := w.limit.Load(); limit != nil && limit.Before(deadline) {
-		deadline = *limit
+	sent := 0
+	for {
+		deadline, limit := time.Now().Add(w.timeout), w.limit.Load()
+		if limit != nil && limit.Before(deadline) {
+			deadline = *limit
+		}
+		if err := w.SetWriteDeadline(deadline); err != nil {
+			return sent, err
+		}
+		n, err := w.Conn.Write(p[sent:])
+		sent += n
+		if n == 0 || limit == nil || !errors.Is(err, os.ErrDeadlineExceeded) || time.Now().After(*limit) {
+			return sent, err
+		}
 	}
-	if err := w.SetWriteDeadline(deadline); err != nil {
-		return 0, err
-	}
-	return w.Conn.Write(p)
 }
 
-// flush sends what is held back.
+// hold holds writes back until flush.
+func (w *wire) hold() {
+	w.mu.Lock()
+	w.holding = true
+	w.mu.Unlock()
+}
+
+// flush sends what is held back and, but for a lazy wire, holds back no more. Both happen
+// at once, lest TLS of its own slip a record in between.
 func (w *wire) flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.holding = false
 	if len(w.held) == 0 {
 		return nil
 	}
@@ -76,11 +93,4 @@ func (w *wire) limitWrites(t time.Time) {
 	}
 	w.limit.Store(&t)
 	_ = w.SetWriteDeadline(t)
-}
-
-// setCork holds writes back until flush, or lets them go again.
-func (w *wire) setCork(on bool) {
-	w.mu.Lock()
-	w.cork = on
-	w.mu.Unlock()
 }

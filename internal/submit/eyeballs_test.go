@@ -136,12 +136,14 @@ func TestHappyEyeballs(t *testing.T) {
 				if tt.err != nil && !errors.Is(err, tt.err) && !strings.Contains(fmt.Sprint(err), "no addresses") {
 					t.Errorf("got %v, want %v", err, tt.err)
 				}
-				time.Sleep(time.Minute) // those that come too late
-				if got := strings.Join(n.dialed, ","); got != tt.dialed {
-					t.Errorf("dialed %s, want %s", got, tt.dialed)
-				}
 				if conn != nil {
 					conn.Close()
+				}
+				time.Sleep(time.Minute) // those that come too late
+				n.mu.Lock()
+				defer n.mu.Unlock()
+				if got := strings.Join(n.dialed, ","); got != tt.dialed {
+					t.Errorf("dialed %s, want %s", got, tt.dialed)
 				}
 				if n.open != 0 {
 					t.Errorf("%d connections left open", n.open)
