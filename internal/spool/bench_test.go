@@ -111,7 +111,7 @@ func BenchmarkClaimFinish(b *testing.B) {
 			b.Fatal(err)
 		}
 		it.st.Recipients[0].State = Done
-		if _, err := content(it.Message()); err != nil {
+		if _, err := contentOf(it.Message()); err != nil {
 			b.Fatal(err)
 		}
 		if err := it.Finish(); err != nil {

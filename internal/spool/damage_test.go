@@ -115,7 +115,7 @@ func TestDamagedLargeMessage(t *testing.T) {
 		}
 		_ = f.Close()
 		it := claim(t, s, id)
-		got, err := content(it.Message())
+		got, err := contentOf(it.Message())
 		if !errors.Is(err, ErrDamaged) || len(got) >= int(large.Size()) {
 			t.Errorf("octet %d: %d of %d octets read, %v", at, len(got), large.Size(), err)
 		}

@@ -73,7 +73,7 @@ func TestPutFault(t *testing.T) {
 						continue
 					}
 					it := claimSoon(t, s, id)
-					if got, err := content(it.Message()); err != nil || got != string(msg) {
+					if got, err := contentOf(it.Message()); err != nil || got != string(msg) {
 						t.Fatalf("%v: %d octets, %v", f.hit, len(got), err)
 					}
 					if err := it.Delete(); err != nil {

@@ -144,7 +144,7 @@ func claimSoon(t testing.TB, s *Spool, id string) *Item {
 	return nil
 }
 
-func content(m envelope.Message) (string, error) {
+func contentOf(m envelope.Message) (string, error) {
 	r, err := m.Open()
 	if err != nil {
 		return "", err

@@ -39,7 +39,7 @@ func TestPutAndClaim(t *testing.T) {
 			}
 			wantFiles(t, s, "queue/"+id+".msg")
 			it := claim(t, s, id)
-			if got, err := content(it.Message()); err != nil || got != string(msg) || it.Message().Size() != msg.Size() {
+			if got, err := contentOf(it.Message()); err != nil || got != string(msg) || it.Message().Size() != msg.Size() {
 				t.Errorf("%d octets, %v; want %d", len(got), err, len(msg))
 			}
 			if got := it.Envelope(); !reflect.DeepEqual(got, odd()) {
@@ -253,7 +253,7 @@ func TestPendingStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		part = part[n:]
-		if got, err := content(p); err != nil || int64(len(got)) != p.Size() || !strings.HasPrefix(string(large), got) {
+		if got, err := contentOf(p); err != nil || int64(len(got)) != p.Size() || !strings.HasPrefix(string(large), got) {
 			t.Fatalf("%d octets of %d can be read: %v", len(got), p.Size(), err)
 		}
 	}
@@ -269,7 +269,7 @@ func TestPendingStreams(t *testing.T) {
 	if _, err := s.Claim(p.ID()); !errors.Is(err, ErrBusy) {
 		t.Errorf("another may claim: %v", err)
 	}
-	if got, err := content(it.Message()); err != nil || got != string(large) {
+	if got, err := contentOf(it.Message()); err != nil || got != string(large) {
 		t.Errorf("%d octets, %v", len(got), err)
 	}
 	it.Unlock()
@@ -321,7 +321,7 @@ func TestManyRecipients(t *testing.T) {
 	if !reflect.DeepEqual(it.Envelope(), env) || len(it.Todo()) != 1999 {
 		t.Errorf("%d recipients, %d to do", len(it.Envelope().Recipients), len(it.Todo()))
 	}
-	if got, err := content(it.Message()); err != nil || got != string(hello) {
+	if got, err := contentOf(it.Message()); err != nil || got != string(hello) {
 		t.Errorf("%q, %v", got, err)
 	}
 	for len(env.Recipients) < 30000 {

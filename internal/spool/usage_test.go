@@ -185,7 +185,7 @@ func Test200Writers(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 	for _, i := range list(t, s) {
-		if _, err := content(claim(t, s, i.ID).Message()); err != nil {
+		if _, err := contentOf(claim(t, s, i.ID).Message()); err != nil {
 			t.Error(err)
 		}
 	}
