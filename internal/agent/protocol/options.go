@@ -1,0 +1,88 @@
+package protocol
+
+import (
+	"strconv"
+	"strings"
+)
+
+// OptionsField is the name of the private header field. It counts only as the very first
+// field of a message from a local user, and is taken out of every message.
+const OptionsField = "O365-Sendmail-Options"
+
+// Options are what a call of sendmail asks for beyond SMTP. The zero value asks for nothing.
+type Options struct {
+	// Mode is the delivery mode ("interactive", "background", "queue"); "" means the agent's own.
+	Mode string
+	// NoAliases sends every local name to the catch-all (sendmail -n).
+	NoAliases bool
+	// Hops is what the caller counted (sendmail -h).
+	Hops int
+	// Tag is the caller's name for its log lines (sendmail -L).
+	Tag string
+	// Partial is set by a client that understands refused recipients in a positive reply,
+	// so that nobody has to be told of them by mail.
+	Partial bool
+}
+
+// Value returns the field's value, "" for the zero Options.
+func (o Options) Value() string {
+	var words []string
+	if o.Mode != "" {
+		words = append(words, "mode="+o.Mode)
+	}
+	if o.NoAliases {
+		words = append(words, "no-aliases")
+	}
+	if o.Hops != 0 {
+		words = append(words, "hops="+strconv.Itoa(o.Hops))
+	}
+	if tag := plain(o.Tag); tag != "" {
+		words = append(words, "tag="+tag)
+	}
+	if o.Partial {
+		words = append(words, "partial")
+	}
+	return strings.Join(words, "; ")
+}
+
+// ParseOptions reads a field's value. What it does not know it passes over: an older
+// agent must serve a newer client.
+func ParseOptions(value string) Options {
+	var o Options
+	for word := range strings.SplitSeq(value, ";") {
+		name, arg, _ := strings.Cut(strings.TrimSpace(word), "=")
+		switch name {
+		case "mode":
+			switch arg {
+			case "interactive", "background", "queue":
+				o.Mode = arg
+			}
+		case "no-aliases":
+			o.NoAliases = true
+		case "hops":
+			if n, err := strconv.Atoi(arg); err == nil && n > 0 {
+				o.Hops = n
+			}
+		case "tag":
+			o.Tag = plain(arg)
+		case "partial":
+			o.Partial = true
+		}
+	}
+	return o
+}
+
+// maxTag bounds a tag, in octets.
+const maxTag = 32
+
+// plain keeps of a tag what needs no quoting anywhere.
+func plain(tag string) string {
+	tag = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-_./", r):
+			return r
+		}
+		return -1
+	}, tag)
+	return tag[:min(len(tag), maxTag)]
+}

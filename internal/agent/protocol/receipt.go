@@ -1,0 +1,111 @@
+package protocol
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/sysexits"
+)
+
+// A positive reply to a message reads "queued as ID", or has the relay's own words. In
+// front of that line, a client that asked for it (Options.Partial) finds a line
+// "refused EXIT <ADDRESS> REASON" for each recipient that was refused for good.
+const (
+	queuedAs = "queued as "
+	refused  = "refused "
+)
+
+// maxReason bounds the reason on a line of a refused recipient, in octets. No line limit
+// holds here: the client is this program.
+const maxReason = 2048
+
+// Words returns the last line of a positive reply.
+func Words(r envelope.Receipt) string {
+	switch {
+	case r.Queued && r.QueueID != "":
+		return queuedAs + r.QueueID
+	case r.Queued:
+		return "queued"
+	case r.Reply != "":
+		return OneLine(r.Reply)
+	}
+	return "accepted"
+}
+
+// RefusedLine returns the line that tells of a refused recipient.
+func RefusedLine(address string, exit int, err error) string {
+	reason := OneLine(err.Error())
+	if len(reason) > maxReason {
+		reason = strings.ToValidUTF8(reason[:maxReason-3], "") + "..."
+	}
+	return refused + strconv.Itoa(exit) + " <" + OneLine(address) + "> " + reason
+}
+
+// ParseReceipt reads the lines of a positive reply, codes taken off, back into a receipt.
+// Accepted is left to the caller, who knows the recipients.
+func ParseReceipt(lines []string) envelope.Receipt {
+	var r envelope.Receipt
+	for i, line := range lines {
+		if one, ok := parseRefused(line); ok {
+			r.Refused = append(r.Refused, one)
+			continue
+		}
+		if i < len(lines)-1 {
+			continue
+		}
+		id, ok := strings.CutPrefix(line, queuedAs)
+		switch {
+		case ok:
+			r.Queued, r.QueueID = true, id
+		case line == "queued":
+			r.Queued = true
+		default:
+			r.Reply = line
+		}
+	}
+	return r
+}
+
+func parseRefused(line string) (envelope.Refusal, bool) {
+	rest, ok := strings.CutPrefix(line, refused)
+	if !ok {
+		return envelope.Refusal{}, false
+	}
+	code, rest, ok := strings.Cut(rest, " <")
+	exit, err := strconv.Atoi(code)
+	end := closing(rest)
+	if !ok || err != nil || end < 0 {
+		return envelope.Refusal{}, false
+	}
+	reason := errors.New(strings.TrimSpace(rest[end+1:]))
+	return envelope.Refusal{Address: rest[:end], Err: sysexits.With(exit, reason)}, true
+}
+
+// closing finds the angle bracket that ends an address, which may be quoted.
+func closing(s string) int {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && quoted:
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == '>' && !quoted:
+			return i
+		}
+	}
+	return -1
+}
+
+// OneLine makes text fit for a line of a reply: control characters become spaces.
+func OneLine(s string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.TrimSpace(clean)
+}
