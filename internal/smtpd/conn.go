@@ -1,0 +1,355 @@
+package smtpd
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// Timeouts bound what a client can make the server wait.
+type Timeouts struct {
+	// Command is how long the next command may take (RFC 5321 4.5.3.2.7: 5 minutes).
+	Command time.Duration
+	// Data is how long a pause inside a message may be, or a reply that is not read.
+	Data time.Duration
+	// Transaction is how long it may take from MAIL to the end of the message.
+	Transaction time.Duration
+}
+
+// DefaultTimeouts are those of the agent.
+var DefaultTimeouts = Timeouts{Command: 5 * time.Minute, Data: time.Minute, Transaction: 15 * time.Minute}
+
+// Bounds of command lines, in octets: what is longer than maxCommand is refused, what
+// goes on beyond maxWaste ends the connection.
+const (
+	maxCommand = 8 << 10
+	maxWaste   = 1 << 20
+)
+
+// Conn is a connection seen through the filter. The library reads from it one command at
+// a time. What the library answers is sent when it asks for more, so that the replies to
+// commands that came together go together (RFC 2920 3.2).
+type Conn struct {
+	net.Conn
+	timeouts Timeouts
+	in       *bufio.Reader
+	ready    []byte // for the library
+	buf      []byte // keeps ready's memory
+	chunk    int64  // octets of a BDAT chunk that the library has yet to read
+	last     bool   // the chunk is the message's last
+	chunked  bool   // a chunk came, the last one did not
+	body     *bodyFilter
+	asked    *bodyFilter // the library got DATA and will answer
+	began    bool        // the library got MAIL and will answer
+	ends     time.Time   // when the transaction must be over; zero outside of one
+
+	writing sync.Mutex
+	out     []byte
+	atStart bool    // the next octet written begins a line
+	code    [3]byte // of the last line written
+
+	waiting  sync.Mutex // guards the three below and the read deadline
+	idle     bool       // in a read between transactions
+	draining bool
+	closed   chan struct{}
+	once     sync.Once
+}
+
+// NewConn puts the filter in front of c. Zero timeouts are DefaultTimeouts.
+func NewConn(c net.Conn, t Timeouts) *Conn {
+	if t == (Timeouts{}) {
+		t = DefaultTimeouts
+	}
+	return &Conn{Conn: c, timeouts: t, in: bufio.NewReaderSize(c, maxCommand), atStart: true, closed: make(chan struct{})}
+}
+
+// Read gives the library the next command, or octets of a message.
+func (c *Conn) Read(p []byte) (int, error) {
+	for len(c.ready) == 0 {
+		c.noteAnswer()
+		switch {
+		case c.chunk > 0:
+			return c.readChunk(p)
+		case c.body != nil:
+			if err := c.readBody(); err != nil {
+				return 0, err
+			}
+		default:
+			if err := c.readCommand(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	n := copy(p, c.ready)
+	c.ready = c.ready[n:]
+	return n, nil
+}
+
+// noteAnswer looks at how the library answered the last command.
+func (c *Conn) noteAnswer() {
+	if c.asked != nil && c.lastCode() == "354" {
+		c.body = c.asked
+	}
+	if c.began && c.lastCode() != "250" {
+		c.ends = time.Time{}
+	}
+	if c.chunked && c.chunk == 0 && c.lastCode() != "250" {
+		c.chunked = false
+	}
+	c.asked, c.began = nil, false
+}
+
+func (c *Conn) readChunk(p []byte) (int, error) {
+	if err := c.prepare(c.timeouts.Data); err != nil {
+		return 0, err
+	}
+	n, err := c.in.Read(p[:min(int64(len(p)), c.chunk)])
+	c.chunk -= int64(n)
+	if c.chunk == 0 && c.last {
+		c.ends = time.Time{}
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (c *Conn) readBody() error {
+	if c.in.Buffered() == 0 {
+		if err := c.prepare(c.timeouts.Data); err != nil {
+			return err
+		}
+		if _, err := c.in.Peek(1); err != nil {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+	b, _ := c.in.Peek(c.in.Buffered())
+	out, n, done := c.body.feed(c.buf[:0], b)
+	_, _ = c.in.Discard(n)
+	c.buf, c.ready = out, out
+	if done {
+		c.body, c.ends = nil, time.Time{}
+	}
+	return nil
+}
+
+// prepare sends what waits to be sent and sets the deadline of the next read.
+func (c *Conn) prepare(wait time.Duration) error {
+	if c.in.Buffered() > 0 {
+		return nil // no read will be made
+	}
+	if err := c.Flush(); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(wait)
+	if !c.ends.IsZero() {
+		deadline = earlier(deadline, c.ends)
+	}
+	c.waiting.Lock()
+	defer c.waiting.Unlock()
+	return c.Conn.SetReadDeadline(deadline)
+}
+
+// readCommand makes ready the next command that the library shall see.
+func (c *Conn) readCommand() error {
+	line, lf, err := c.readLine()
+	if err != nil {
+		return err
+	}
+	if reply, ok := answer(line); ok {
+		c.reply(reply)
+		return nil
+	}
+	switch size, last, ok := chunk(line); {
+	case ok:
+		c.chunk, c.last, c.chunked = size, last, !last
+		if last && size == 0 {
+			c.ends = time.Time{}
+		}
+	case verb(line, "DATA"):
+		c.asked = &bodyFilter{lf: lf}
+	case verb(line, "MAIL"):
+		if c.ends.IsZero() {
+			c.began, c.ends = true, time.Now().Add(c.timeouts.Transaction)
+		}
+	case verb(line, "RSET"), verb(line, "EHLO"), verb(line, "HELO"), verb(line, "QUIT"):
+		if c.chunked {
+			// The library may take the end of this message for that of the next.
+			c.reply("421 4.5.0 a message that is broken off ends the connection\r\n")
+			return io.EOF
+		}
+		c.ends = time.Time{}
+	}
+	c.buf = append(append(c.buf[:0], rewrite(line)...), "\r\n"...)
+	c.ready = c.buf
+	return nil
+}
+
+// readLine returns a line without its end, and whether that was LF alone.
+func (c *Conn) readLine() (line []byte, lf bool, err error) {
+	for waste := 0; ; {
+		line, err := c.readSlice()
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			if waste += len(line); waste > maxWaste {
+				c.reply("421 4.7.0 this is no SMTP\r\n")
+				return nil, false, io.EOF
+			}
+			continue
+		case err != nil:
+			return nil, false, c.farewell(len(line) > 0, err)
+		case waste > 0:
+			waste = 0
+			c.reply("500 5.5.6 the line is too long\r\n")
+			continue
+		}
+		line = line[:len(line)-1]
+		if bytes.HasSuffix(line, []byte{'\r'}) {
+			return line[:len(line)-1], false, nil
+		}
+		return line, true, nil
+	}
+}
+
+// readSlice waits for the next command. Between transactions Drain may end the wait.
+func (c *Conn) readSlice() ([]byte, error) {
+	if b, _ := c.in.Peek(c.in.Buffered()); bytes.IndexByte(b, '\n') >= 0 {
+		return c.in.ReadSlice('\n')
+	}
+	if err := c.Flush(); err != nil {
+		return nil, err
+	}
+	deadline := time.Now().Add(c.timeouts.Command)
+	c.waiting.Lock()
+	switch {
+	case !c.ends.IsZero():
+		deadline = earlier(deadline, c.ends)
+	case c.draining:
+		deadline = time.Unix(1, 0)
+	default:
+		c.idle = true
+	}
+	err := c.Conn.SetReadDeadline(deadline)
+	c.waiting.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	line, err := c.in.ReadSlice('\n')
+	c.waiting.Lock()
+	c.idle = false
+	c.waiting.Unlock()
+	return line, err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// farewell tells a client that still listens why the connection ends; unfinished is set
+// when part of a command came.
+func (c *Conn) farewell(unfinished bool, err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.waiting.Lock()
+		stopping := c.draining && c.ends.IsZero()
+		c.waiting.Unlock()
+		if stopping {
+			c.reply("421 4.3.2 the mail service is stopping; try again\r\n")
+		} else {
+			c.reply("421 4.4.2 nothing came for too long\r\n")
+		}
+		return io.EOF
+	case err == io.EOF && unfinished:
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Drain ends the connection as soon as it is between transactions.
+func (c *Conn) Drain() {
+	c.waiting.Lock()
+	defer c.waiting.Unlock()
+	c.draining = true
+	if c.idle {
+		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// maxReplies is how much the filter holds back before it sends.
+const maxReplies = 16 << 10
+
+// Write takes what the library answers.
+func (c *Conn) Write(p []byte) (int, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.atStart && len(p) >= len(c.code) {
+		copy(c.code[:], p)
+	}
+	c.atStart = bytes.HasSuffix(p, []byte{'\n'})
+	c.out = append(c.out, p...)
+	if len(c.out) >= maxReplies {
+		return len(p), c.flush()
+	}
+	return len(p), nil
+}
+
+func (c *Conn) reply(text string) { _, _ = c.Write([]byte(text)) }
+
+func (c *Conn) lastCode() string {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return string(c.code[:])
+}
+
+// Flush sends what was answered so far.
+func (c *Conn) Flush() error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.flush()
+}
+
+func (c *Conn) flush() error {
+	if len(c.out) == 0 {
+		return nil
+	}
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.timeouts.Data)); err != nil {
+		return err
+	}
+	_, err := c.Conn.Write(c.out)
+	c.out = c.out[:0]
+	return err
+}
+
+// SetDeadline does nothing: the filter alone decides how long to wait.
+func (c *Conn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing.
+func (c *Conn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing.
+func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+
+// Close sends what waits and ends the connection.
+func (c *Conn) Close() error {
+	err := net.ErrClosed
+	c.once.Do(func() {
+		_ = c.Flush()
+		err = c.Conn.Close()
+		close(c.closed)
+	})
+	return err
+}
+
+// Abort ends the connection whatever it is doing.
+func (c *Conn) Abort() { _ = c.Conn.Close() }

@@ -1,0 +1,96 @@
+package smtpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/emersion/go-smtp"
+)
+
+// Options say how a connection is served.
+type Options struct {
+	// Host is the name in the greeting.
+	Host string
+	// Handler stands behind the server.
+	Handler Handler
+	// ExitCode tells the exit code that an error of the Handler stands for.
+	ExitCode func(error) int
+	// MaxSize is the limit on a message in octets, 0 for none; MaxRecipients on a transaction.
+	MaxSize       int64
+	MaxRecipients int
+	// Memory is how much of a message is kept in memory, and TempDir where the rest is:
+	// see rfc822.ReadOptions.
+	Memory  int
+	TempDir string
+	// Local is set when the client is a local process, whose private field counts.
+	Local bool
+	// Log hears of faults of the server itself; nil means nobody does.
+	Log func(error)
+}
+
+// slack is what the private field and line ends may add to a message, in octets.
+const slack = 1 << 10
+
+// Serve holds the dialogue on c until it ends, and closes c. When ctx ends, the
+// connection is cut.
+func Serve(ctx context.Context, c *Conn, o Options) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, c.Abort)()
+	if o.MaxSize > 0 {
+		o.MaxSize += slack
+	}
+	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		return &session{ctx: ctx, o: &o}, nil
+	}))
+	s.Domain = o.Host
+	s.MaxMessageBytes = o.MaxSize
+	s.MaxRecipients = o.MaxRecipients
+	s.MaxLineLength = 0 // the filter bounds commands, and a message has lines of any length
+	s.EnableSMTPUTF8 = true
+	s.EnableDSN = true
+	s.ErrorLog = logger(o.log)
+	l := &once{conn: c}
+	_ = s.Serve(l)
+	_ = s.Shutdown(context.Background()) // waits for the library's goroutine, which has nothing to wait for
+}
+
+func (o *Options) log(err error) {
+	if o.Log != nil {
+		o.Log(err)
+	}
+}
+
+// once is a listener that one connection comes from. It ends with the connection.
+type once struct {
+	conn *Conn
+	used bool
+}
+
+func (l *once) Accept() (net.Conn, error) {
+	if !l.used {
+		l.used = true
+		return l.conn, nil
+	}
+	<-l.conn.closed
+	return nil, net.ErrClosed
+}
+
+func (l *once) Close() error   { return nil }
+func (l *once) Addr() net.Addr { return l.conn.LocalAddr() }
+
+// logger takes the library's own complaints: of a client that went away there is
+// nothing to say, a panic is a fault of the program.
+type logger func(error)
+
+func (log logger) Printf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	if strings.HasPrefix(text, "panic") {
+		log(errors.New("fault of the program: " + text))
+	}
+}
+
+func (log logger) Println(v ...any) { log.Printf("%s", fmt.Sprintln(v...)) }

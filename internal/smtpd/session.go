@@ -1,0 +1,203 @@
+package smtpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/emersion/go-smtp"
+
+	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// Handler is what stands behind the server. Its errors carry exit codes.
+type Handler interface {
+	// Begin is asked at MAIL whether another message may come.
+	Begin() error
+	// Recipient tells at once why mail can't go to an address.
+	Recipient(addr string) error
+	// Message takes responsibility for a message, or says why not. The envelope is the
+	// client's, msg still has the header as it came, without the private field.
+	Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error)
+}
+
+// session is one client's dialogue. The library may still read a chunked message in a
+// goroutine of its own when the next transaction begins: each has a transaction of its own.
+type session struct {
+	ctx context.Context
+	o   *Options
+
+	mu sync.Mutex
+	tx *transaction
+}
+
+type transaction struct{ env envelope.Envelope }
+
+// Reset forgets the transaction.
+func (s *session) Reset() { s.begin(nil) }
+
+// Logout forgets the transaction.
+func (s *session) Logout() error {
+	s.begin(nil)
+	return nil
+}
+
+func (s *session) begin(tx *transaction) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tx = tx
+}
+
+func (s *session) current() *transaction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tx
+}
+
+// Mail begins a transaction.
+func (s *session) Mail(from string, o *smtp.MailOptions) error {
+	if err := s.o.Handler.Begin(); err != nil {
+		return s.negative(err)
+	}
+	tx := &transaction{env: envelope.Envelope{Sender: from, Ret: string(o.Return), EnvID: o.EnvelopeID}}
+	s.begin(tx)
+	return nil
+}
+
+// Rcpt adds a recipient that can get mail.
+func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
+	if err := s.o.Handler.Recipient(to); err != nil {
+		return s.negative(err)
+	}
+	r := envelope.Recipient{Address: to, Notify: notify(o.Notify)}
+	if o.OriginalRecipient != "" {
+		r.ORcpt = strings.ToLower(string(o.OriginalRecipientType)) + ";" + o.OriginalRecipient
+	}
+	tx := s.current()
+	tx.env.Recipients = append(tx.env.Recipients, r)
+	return nil
+}
+
+func notify(values []smtp.DSNNotify) envelope.Notify {
+	var n envelope.Notify
+	for _, v := range values {
+		switch v {
+		case smtp.DSNNotifyNever:
+			n |= envelope.NotifyNever
+		case smtp.DSNNotifySuccess:
+			n |= envelope.NotifySuccess
+		case smtp.DSNNotifyFailure:
+			n |= envelope.NotifyFailure
+		case smtp.DSNNotifyDelayed:
+			n |= envelope.NotifyDelay
+		}
+	}
+	return n
+}
+
+// Data reads the message and hands it on. The library knows no other success than its
+// own words, so that ours is an error with a positive code.
+func (s *session) Data(r io.Reader) error {
+	tx := s.current()
+	if tx == nil {
+		return smtp.ErrDataReset
+	}
+	msg, err := rfc822.Read(r, rfc822.ReadOptions{MaxSize: s.o.MaxSize, Memory: s.o.Memory, TempDir: s.o.TempDir})
+	if err != nil {
+		return s.readError(err)
+	}
+	defer msg.Close()
+	options := takeOptions(msg.Header, s.o.Local)
+	receipt, err := s.o.Handler.Message(s.ctx, &tx.env, msg, options)
+	if err != nil {
+		return s.negative(err)
+	}
+	return s.positive(receipt, options)
+}
+
+// readError is for a message that did not come whole.
+func (s *session) readError(err error) error {
+	var large *rfc822.TooLargeError
+	var reply *smtp.SMTPError
+	switch {
+	case errors.As(err, &large), errors.Is(err, smtp.ErrDataTooLarge):
+		return failure(protocol.TooLarge, err.Error())
+	case errors.As(err, &reply):
+		return reply
+	case errors.Is(err, rfc822.ErrEmpty):
+		return s.negative(sysexits.With(sysexits.DataErr, err))
+	}
+	return s.negative(sysexits.With(sysexits.TempFail, err))
+}
+
+// takeOptions removes the private field and returns what it says, if it stands where
+// this program's client puts it.
+func takeOptions(h *rfc822.Header, local bool) protocol.Options {
+	fields := h.Fields()
+	var o protocol.Options
+	if local && len(fields) > 0 && strings.EqualFold(fields[0].Name(), protocol.OptionsField) {
+		o = protocol.ParseOptions(fields[0].Value())
+	}
+	h.Remove(protocol.OptionsField)
+	return o
+}
+
+// negative turns an error into a reply.
+func (s *session) negative(err error) error {
+	return failure(protocol.StatusOf(s.o.ExitCode(err)), err.Error())
+}
+
+// positive turns a receipt into a reply. A client that can't read who was refused is told
+// how many were, for people.
+func (s *session) positive(r envelope.Receipt, o protocol.Options) error {
+	status := protocol.Status{Code: 250, Enhanced: [3]int{2, 0, 0}}
+	var lines []string
+	for _, one := range r.Refused {
+		if o.Partial {
+			lines = append(lines, protocol.RefusedLine(one.Address, s.o.ExitCode(one.Err), one.Err))
+		}
+	}
+	words := protocol.Words(r)
+	if len(r.Refused) > 0 && !o.Partial {
+		words = fmt.Sprintf("%s (%d recipients refused, the first: %v)", words, len(r.Refused), r.Refused[0].Err)
+		return failure(status, words)
+	}
+	return reply(status, append(lines, words))
+}
+
+// maxLine is how much text goes on one line of a reply, in octets (RFC 5321 4.5.3.1.5).
+const maxLine = 480
+
+// failure makes a reply of text of any length.
+func failure(status protocol.Status, text string) *smtp.SMTPError {
+	text = protocol.OneLine(text)
+	var lines []string
+	for len(text) > maxLine {
+		cut := strings.LastIndexByte(text[:maxLine], ' ')
+		if cut < maxLine/2 {
+			if cut = maxLine; text[cut]&0xC0 == 0x80 {
+				cut = len(strings.ToValidUTF8(text[:cut], ""))
+			}
+		}
+		if cut <= 0 {
+			cut = maxLine
+		}
+		lines = append(lines, text[:cut])
+		text = strings.TrimPrefix(text[cut:], " ")
+	}
+	return reply(status, append(lines, text))
+}
+
+// reply gives every line the enhanced code (RFC 2034 4); the library does it for the last.
+func reply(status protocol.Status, lines []string) *smtp.SMTPError {
+	for i := range len(lines) - 1 {
+		lines[i] = status.EnhancedText() + " " + lines[i]
+	}
+	return &smtp.SMTPError{Code: status.Code, EnhancedCode: status.Enhanced, Message: strings.Join(lines, "\n")}
+}
