@@ -1,0 +1,281 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/sysexits"
+)
+
+// oneWrite is up to how many octets are written before a reply is read: a socket's buffer
+// holds them, so that both sides can't wait for each other.
+const oneWrite = 48 << 10
+
+// Send hands a message over. Recipients that the agent refuses for good are in the
+// receipt; the error is for the message as a whole and carries the exit code that the
+// agent chose. If the agent goes away before it answers, the code is 75.
+func (c *Conn) Send(ctx context.Context, env *envelope.Envelope, o protocol.Options, msg envelope.Message) (envelope.Receipt, error) {
+	if c.maxRcpt > 0 && len(env.Recipients) > c.maxRcpt {
+		return envelope.Receipt{}, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are more than the agent takes for one message (%d)", len(env.Recipients), c.maxRcpt))
+	}
+	o.Partial = true
+	head, err := c.head(env, o, msg.Size())
+	if err != nil {
+		return envelope.Receipt{}, err
+	}
+	for {
+		receipt, err := c.transaction(ctx, env, head, msg)
+		var busy *busyError
+		if !errors.As(err, &busy) {
+			return receipt, err
+		}
+		// The agent stopped before the transaction began: its successor takes it.
+		_ = c.c.Close()
+		if err := c.connect(ctx, true); err != nil {
+			return envelope.Receipt{}, sysexits.With(sysexits.TempFail, fmt.Errorf("%w; nothing was kept", err))
+		}
+	}
+}
+
+func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []byte, msg envelope.Message) (envelope.Receipt, error) {
+	if !c.drop.Stop() || time.Since(c.since) > stale/2 {
+		return envelope.Receipt{}, &busyError{"the connection was given up while the message was read"}
+	}
+	if err := c.c.SetDeadline(time.Now().Add(c.o.Answer)); err != nil {
+		return envelope.Receipt{}, c.lost(err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = c.c.SetDeadline(time.Unix(1, 0)) })()
+	written := make(chan error, 1)
+	if int64(len(head))+msg.Size() <= oneWrite {
+		written <- c.write(head, msg)
+	} else {
+		go func() { written <- c.write(head, msg) }()
+	}
+	receipt, err := c.answers(env)
+	if err != nil {
+		// The writer may wait for an agent that reads no more.
+		_ = c.c.SetDeadline(time.Unix(1, 0))
+	}
+	writeErr := <-written
+	var local *readError
+	switch {
+	case errors.As(writeErr, &local):
+		return envelope.Receipt{}, sysexits.With(sysexits.IOErr, local)
+	case err != nil && ctx.Err() != nil:
+		return envelope.Receipt{}, sysexits.With(sysexits.TempFail, fmt.Errorf("stopped before the agent answered: %w", ctx.Err()))
+	}
+	return receipt, err
+}
+
+// head returns the commands and the private field.
+func (c *Conn) head(env *envelope.Envelope, o protocol.Options, size int64) ([]byte, error) {
+	if err := checkWords(env); err != nil {
+		return nil, err
+	}
+	field := ""
+	if v := o.Value(); v != "" {
+		field = protocol.OptionsField + ": " + v + "\r\n"
+	}
+	size += int64(len(field))
+	sender := env.Sender
+	if sender != "" && strings.IndexByte(sender, '@') < 0 {
+		sender += "@" + c.o.HostName
+	}
+	b, utf8 := make([]byte, 0, 256+64*len(env.Recipients)), env.SMTPUTF8 || !ascii(sender)
+	for _, r := range env.Recipients {
+		utf8 = utf8 || !ascii(r.Address)
+	}
+	b = append(b, "MAIL FROM:<"+sender+"> SIZE="+strconv.FormatInt(size, 10)...)
+	b = param(b, env.EightBit, "BODY=8BITMIME")
+	b = param(b, utf8, "SMTPUTF8")
+	b = param(b, env.Ret != "", "RET="+env.Ret)
+	b = param(b, env.EnvID != "" && ascii(env.EnvID), "ENVID="+xtext(env.EnvID))
+	for _, r := range env.Recipients {
+		addr := r.Address
+		if strings.IndexByte(addr, '@') < 0 {
+			addr += "@localhost"
+		}
+		b = append(b, "\r\nRCPT TO:<"+addr+">"...)
+		n := r.Notify.String()
+		b = param(b, n != "", "NOTIFY="+n)
+		kind, orig, _ := strings.Cut(r.ORcpt, ";")
+		b = param(b, orig != "" && ascii(r.ORcpt), "ORCPT="+kind+";"+xtext(orig))
+	}
+	b = append(b, "\r\nBDAT "+strconv.FormatInt(size, 10)+" LAST\r\n"...)
+	if c.o.Trace != nil {
+		for line := range strings.Lines(string(b)) {
+			c.trace('>', strings.TrimRight(line, "\r\n"))
+		}
+	}
+	return append(b, field...), nil
+}
+
+func param(b []byte, wanted bool, text string) []byte {
+	if !wanted {
+		return b
+	}
+	return append(append(b, ' '), text...)
+}
+
+// checkWords refuses what would end a command early.
+func checkWords(env *envelope.Envelope) error {
+	words := []string{env.Sender, env.Ret}
+	for _, r := range env.Recipients {
+		words = append(words, r.Address, r.ORcpt)
+	}
+	for _, w := range words {
+		if strings.ContainsFunc(w, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return sysexits.With(sysexits.DataErr, fmt.Errorf("address %.128q has a control character", w))
+		}
+	}
+	return nil
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// xtext encodes as RFC 3461 4 says.
+func xtext(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c < '!' || c > '~' || c == '+' || c == '=' {
+			fmt.Fprintf(&b, "+%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// readError is a failure to read our own message.
+type readError struct{ err error }
+
+func (e *readError) Error() string { return "the message can't be read again: " + e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// write sends everything; a small message in one call.
+func (c *Conn) write(head []byte, msg envelope.Message) error {
+	r, err := msg.Open()
+	if err != nil {
+		_ = c.c.Close()
+		return &readError{err}
+	}
+	defer r.Close()
+	const quit = "QUIT\r\n"
+	if total := int64(len(head)) + msg.Size(); total <= oneWrite {
+		b := append(make([]byte, 0, int(total)+len(quit)), head...)
+		rest := b[len(b) : len(b)+int(msg.Size())]
+		if _, err := io.ReadFull(r, rest); err != nil {
+			_ = c.c.Close()
+			return &readError{err}
+		}
+		_, err := c.c.Write(append(b[:int(total)], quit...))
+		return err
+	}
+	if _, err := c.c.Write(head); err != nil {
+		return err
+	}
+	n, err := io.Copy(onlyWriter{c.c}, io.LimitReader(r, msg.Size()))
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op):
+		return err
+	case err == nil && n != msg.Size():
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		// Less than was promised: the agent must not take what came for the message.
+		_ = c.c.Close()
+		return &readError{err}
+	}
+	_, err = c.c.Write([]byte(quit))
+	return err
+}
+
+// onlyWriter hides ReadFrom, which would try splice(2) first.
+type onlyWriter struct{ io.Writer }
+
+// answers reads the replies to MAIL, each RCPT and the message.
+func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
+	mail, err := c.reply()
+	if err != nil {
+		return envelope.Receipt{}, c.lost(err)
+	}
+	if mail.code == 421 {
+		return envelope.Receipt{}, &busyError{mail.text()}
+	}
+	var refused []envelope.Refusal
+	accepted := make([]string, 0, len(env.Recipients))
+	for _, r := range env.Recipients {
+		rcpt, err := c.reply()
+		switch {
+		case err != nil && mail.code != 250:
+			return envelope.Receipt{}, mail.err()
+		case err != nil:
+			return envelope.Receipt{}, c.lost(err)
+		case rcpt.code/100 == 2:
+			accepted = append(accepted, r.Address)
+		default:
+			refused = append(refused, envelope.Refusal{Address: r.Address, Err: rcpt.err()})
+		}
+	}
+	if mail.code != 250 {
+		return envelope.Receipt{}, mail.err()
+	}
+	end, err := c.reply()
+	switch {
+	case err != nil && len(accepted) == 0 && len(refused) > 0, err == nil && end.code/100 != 2 && len(accepted) == 0 && len(refused) > 0:
+		return envelope.Receipt{Refused: refused}, refused[0].Err
+	case err != nil:
+		return envelope.Receipt{}, c.lost(err)
+	case end.code != 250:
+		return envelope.Receipt{Refused: refused}, end.err()
+	}
+	receipt := protocol.ParseReceipt(end.lines)
+	receipt.Accepted = without(accepted, receipt.Refused)
+	receipt.Refused = append(refused, receipt.Refused...)
+	return receipt, nil
+}
+
+// without drops those that were refused later.
+func without(addrs []string, refused []envelope.Refusal) []string {
+	out := addrs[:0]
+next:
+	for _, a := range addrs {
+		for _, r := range refused {
+			if strings.EqualFold(a, r.Address) {
+				continue next
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// lost is for an agent that went away, or keeps silent, before it took responsibility.
+func (c *Conn) lost(err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errors.New("it does not answer")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = errors.New("it went away")
+	default:
+		err = plain(err)
+	}
+	return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent at %s did not acknowledge the message: %w; try again, and see its log", c.o.Path, err))
+}
