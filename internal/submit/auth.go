@@ -2,6 +2,7 @@ package submit
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 
 	"o365-sendmail/internal/exchange"
@@ -12,7 +13,7 @@ const authCommand = "AUTH XOAUTH2"
 // signIn signs in with XOAUTH2, or prepares to do so with the first message.
 func (s *Session) signIn(token string) error {
 	if !s.ext.offersAuth("XOAUTH2") {
-		return s.cfg.fault(PhaseAuth, exchange.FaultNoXOAUTH2, nil)
+		return s.cfg.fault(PhaseAuth, exchange.FaultNoXOAUTH2, fmt.Errorf("it offers %q", strings.Join(s.ext.Auth, " ")))
 	}
 	blob := base64.StdEncoding.EncodeToString([]byte("user=" + s.cfg.User + "\x01auth=Bearer " + token + "\x01\x01"))
 	s.secrets = []string{token, blob}

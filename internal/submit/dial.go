@@ -128,7 +128,7 @@ func (s *Session) open(e *errands) error {
 	if err != nil {
 		return err
 	}
-	s.server, _, _ = strings.Cut(greeting.Lines[0], " ")
+	s.greeting = greeting.Text()
 	name := ehloName(s.cfg.EHLOName, s.wire.LocalAddr())
 	if err := s.hello(name); err != nil {
 		return err
@@ -167,8 +167,7 @@ func (s *Session) hello(name string) error {
 	if err != nil {
 		return err
 	}
-	lines := r.Lines[1:]
-	s.ext = parseExtensions(lines)
+	s.ext = parseExtensions(r.Lines[1:])
 	return nil
 }
 

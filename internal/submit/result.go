@@ -132,7 +132,7 @@ func lesser(a, b int) int {
 // Send sends a message and waits for the outcome. The Result is never nil and has an entry
 // for each recipient; the error, always an *Error, is not nil when the message as a whole
 // was refused or lost. If all recipients were refused one by one, the error is nil
-// and Result.Accepted is 0.
+// and Result.Accepted is 0. When the context ends the session does, too.
 func (s *Session) Send(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (*Result, error) {
 	return s.Begin(ctx, env, msg)()
 }

@@ -11,13 +11,13 @@ import (
 
 // Session is a signed-in connection. Its methods but Begin's wait are for one goroutine.
 type Session struct {
-	cfg    Config
-	wire   *wire
-	conn   net.Conn // wire, or TLS over it
-	br     *bufio.Reader
-	ext    Extensions
-	server string
-	out    []byte // the flight being built; kept for the next
+	cfg      Config
+	wire     *wire
+	conn     net.Conn // wire, or TLS over it
+	br       *bufio.Reader
+	ext      Extensions
+	greeting string
+	out      []byte // the flight being built; kept for the next
 
 	pendingAuth []byte   // the AUTH line, when the first message's flight takes it along
 	secrets     []string // what no trace and no error may show
@@ -138,7 +138,21 @@ func (s *Session) MaxSize() int64 { return s.ext.Size }
 func (s *Session) Extensions() Extensions { return s.ext }
 
 // Server is the name in the server's greeting.
-func (s *Session) Server() string { return s.server }
+func (s *Session) Server() string {
+	name, _, _ := strings.Cut(s.greeting, " ")
+	return name
+}
+
+// Greeting is the text of the server's greeting.
+func (s *Session) Greeting() string { return s.greeting }
+
+// TLS tells how the connection is encrypted and as whom the server has proved itself.
+func (s *Session) TLS() tls.ConnectionState {
+	if c, ok := s.conn.(*tls.Conn); ok {
+		return c.ConnectionState()
+	}
+	return tls.ConnectionState{}
+}
 
 // LastUsed is when the last reply came.
 func (s *Session) LastUsed() time.Time {

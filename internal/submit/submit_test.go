@@ -2,6 +2,7 @@ package submit
 
 import (
 	"context"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ func TestSend(t *testing.T) {
 					t.Fatal("the session is not usable after a good message")
 				}
 			}
-			if s.Server() != "AM0PR02CA0134.outlook.office365.com" || s.LastUsed().IsZero() {
+			if s.Server() != "AM0PR02CA0134.outlook.office365.com" || s.LastUsed().IsZero() || !strings.Contains(s.Greeting(), "Microsoft ESMTP MAIL Service") || !s.TLS().HandshakeComplete {
 				t.Errorf("server %q", s.Server())
 			}
 			if len(p.messages) != 3 {
@@ -58,8 +59,14 @@ func TestSend(t *testing.T) {
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	p := newPeer(t)
-	s := dial(t, p.tcpConfig(t))
-	defer s.Close()
+	cfg := p.tcpConfig(t)
+	writes := 0
+	inner := cfg.DialContext
+	cfg.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := inner(ctx, network, address)
+		return &writeCounter{c, &writes}, err
+	}
+	s := dial(t, cfg)
 	send := func(want int, what string) {
 		t.Helper()
 		before := p.turns
@@ -76,6 +83,21 @@ func TestRoundTrips(t *testing.T) {
 		t.Errorf("%d turns for connection and message, want 6", p.turns)
 	}
 	send(1, "second message")
+	s.Close()
+	// EHLO, STARTTLS, ClientHello, Finished with EHLO, AUTH, two messages, QUIT.
+	if writes != 8 {
+		t.Errorf("%d writes, want 8", writes)
+	}
+}
+
+type writeCounter struct {
+	net.Conn
+	n *int
+}
+
+func (c *writeCounter) Write(p []byte) (int, error) {
+	*c.n++
+	return c.Conn.Write(p)
 }
 
 func TestTrace(t *testing.T) {
