@@ -118,13 +118,19 @@ func (e *LimitError) Error() string {
 // Deliver takes a slot, waits for the account's rates, and sends one message on a
 // session of its own. It is the whole of a delivery without an agent.
 func (a *Account) Deliver(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
+	return a.deliver(ctx, ctx, env, msg)
+}
+
+// deliver is Deliver with a context of its own for the wait before the first packet, which can
+// be given up without doubt about the message's fate.
+func (a *Account) deliver(ctx, queueing context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	user := a.User(env)
-	release, err := a.Cache.Slot(ctx, user, a.Connections)
+	release, err := a.Cache.Slot(queueing, user, a.Connections)
 	if err != nil {
-		return nil, fmt.Errorf("no free connection for %s: all %d are in use: %w", user, a.Connections, err)
+		return nil, &busyError{user, a.Connections, err}
 	}
 	defer release()
-	if err := a.Reserve(ctx, user, len(env.Recipients)); err != nil {
+	if err := a.Reserve(queueing, user, len(env.Recipients)); err != nil {
 		return nil, err
 	}
 	s, err := a.Dial(ctx, user)
@@ -134,6 +140,19 @@ func (a *Account) Deliver(ctx context.Context, env *envelope.Envelope, msg envel
 	defer s.Close()
 	return s.Send(ctx, env, msg)
 }
+
+// busyError says that no connection got free in time.
+type busyError struct {
+	mailbox     string
+	connections int
+	err         error
+}
+
+func (e *busyError) Error() string {
+	return fmt.Sprintf("no free connection for %s: all %d are in use: %v", e.mailbox, e.connections, e.err)
+}
+
+func (e *busyError) Unwrap() error { return e.err }
 
 // Reserve waits until the account's rates allow a message to so many recipients, and
 // counts it. When the wait would pass the context's deadline it returns a *LimitError at once.

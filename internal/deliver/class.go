@@ -13,13 +13,14 @@ import (
 // Class says who has to act on err. What nobody knows is temporary.
 func Class(err error) exchange.Class {
 	var limit *LimitError
+	var busy *busyError
 	var e *submit.Error
 	var token interface {
 		Temporary() bool
 		Configuration() bool
 	}
 	switch {
-	case errors.As(err, &limit):
+	case errors.As(err, &limit), errors.As(err, &busy):
 		return exchange.AccountTemporary
 	case errors.As(err, &e):
 		return e.Class

@@ -7,6 +7,7 @@ import (
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 )
 
@@ -16,27 +17,64 @@ type Direct struct {
 	Log     *maillog.Logger
 	// Timeout bounds a submission; 0 means ten minutes.
 	Timeout time.Duration
+
+	// Spool keeps what can't be delivered now; nil gives it back to the caller.
+	Spool *spool.Spool
+	// Mode is for messages that ask for none; "" is interactive.
+	Mode string
+	// Wait bounds the wait for a connection and for the rates when there is a spool to
+	// put the message into; 0 means ten seconds.
+	Wait time.Duration
 }
 
 const defaultTimeout = 10 * time.Minute
 
 // Submit delivers msg now. Recipients that the relay refused for good are in the
-// receipt; an error means that no recipient got the message.
+// receipt; an error means that no recipient got the message. With a spool, recipients
+// that can't be reached now are queued, and so is everything in the modes "background" and
+// "queue"; whoever runs an Engine over the spool sends it.
 func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (envelope.Receipt, error) {
+	if d.Spool != nil && d.mode(env) != ModeInteractive {
+		return d.enqueue(ctx, env, msg)
+	}
 	timeout := d.Timeout
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	queueing := ctx
+	if d.Spool != nil {
+		wait := d.Wait
+		if wait <= 0 {
+			wait = defaultWait
+		}
+		var stop context.CancelFunc
+		queueing, stop = context.WithTimeout(ctx, wait)
+		defer stop()
+	}
 	start := time.Now()
-	res, err := d.Account.Deliver(ctx, env, msg)
+	res, err := d.Account.deliver(ctx, queueing, env, msg)
+	took := time.Since(start)
+	if d.Spool != nil {
+		return d.keepRest(ctx, env, msg, took, res, err)
+	}
 	if err != nil {
-		logFailure(d.Log, "", env, time.Since(start), err)
+		logFailure(d.Log, "", env, took, err)
 		return envelope.Receipt{}, err
 	}
-	logResult(d.Log, "", env, d.Account.Submit.Host, time.Since(start), res)
+	logResult(d.Log, "", env, d.Account.Submit.Host, took, res)
 	return receipt(res)
+}
+
+func (d *Direct) mode(env *envelope.Envelope) string {
+	switch {
+	case env.Mode != "":
+		return env.Mode
+	case d.Mode != "":
+		return d.Mode
+	}
+	return ModeInteractive
 }
 
 // receipt sorts a result's recipients. When none was accepted the first refusal is the

@@ -1,0 +1,429 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/schedule"
+	"o365-sendmail/internal/spool"
+)
+
+// Config is what may change while an engine runs.
+type Config struct {
+	// Account is the way out. When it is nil everything is held, and Fault says why.
+	Account *Account
+	Fault   error
+
+	// Mode is the delivery mode of messages that ask for none; "" is interactive.
+	Mode string
+	// Wait is how long a caller of an interactive submission waits; 0 means 10 s.
+	Wait time.Duration
+
+	IdleTimeout   time.Duration // how long a session without work is kept
+	ProbeInterval time.Duration // between probes of a configuration fault; 0 means 5 min
+	QueueInterval time.Duration // between looks at the spool; 0 means 1 min
+	DrainTimeout  time.Duration // for what is under way at the end
+	Lifetime      time.Duration // of a message; 0 means for ever
+	DelayWarning  time.Duration // 0 means never
+
+	Reports Reports
+	// Expiries are the ends of the account's secrets and certificates.
+	Expiries []Expiry
+}
+
+// Expiry is the end of something that has to be renewed.
+type Expiry struct {
+	What string // as in "the client secret"
+	Ends time.Time
+}
+
+// EngineOptions say what an engine works with.
+type EngineOptions struct {
+	Config
+	Spool *spool.Spool
+	Log   *maillog.Logger
+	// StateFile keeps what was alerted about from one run to the next, and tells other
+	// processes why mail waits; "" for none.
+	StateFile string
+	// Publish gets the state every minute and at the end; may be nil.
+	Publish func(State)
+	// Warn hears what is wrong but stops nothing; may be nil.
+	Warn func(error)
+	// Clock is nil for the system's.
+	Clock Clock
+	// Jitter gives random numbers in [0,1); nil means math/rand's.
+	Jitter func() float64
+	// Depth is how many messages are sent ahead of the replies; 0 means 8.
+	Depth int
+}
+
+// Engine delivers what is in a spool. Within a process it is the only one that does; beside
+// other processes it works by the spool's locks, the cache's slots and its counts.
+type Engine struct {
+	o     EngineOptions
+	clock Clock
+	spool *spool.Spool
+	log   *maillog.Logger
+
+	mu         sync.Mutex
+	config     Config
+	generation int // of config
+	running    bool
+	stopping   bool
+	once       bool // RunOnce: nothing is tried twice
+	started    time.Time
+	boxes      map[string]*box
+	index      map[queueID]*entry
+	waiting    waitHeap
+	app        gate
+	counters   Counters
+	notices    []notice
+	alerts     map[string]*alertState
+	told       map[string]int // days of the last warning, by what ends and when
+	stuck      []stuckItem
+	stuckOpen  []*job
+	rescan     bool
+	saved      []byte    // of the state file
+	scanned    time.Time // the last look through the spool
+	lookFrom   int       // which waiting messages are read again in the next
+
+	hard     context.Context // ends what is under way
+	seek     context.Context // ends the search for a session
+	giveUp   context.CancelFunc
+	couriers sync.WaitGroup
+	wake     chan struct{} // for Run
+	chore    chan struct{} // for chores
+	looker   chan struct{} // for scan
+	quiet    chan struct{} // for RunOnce: something ended
+	unsynced atomic.Bool
+}
+
+// The defaults.
+const (
+	defaultWait          = 10 * time.Second
+	defaultProbeInterval = 5 * time.Minute
+	defaultQueueInterval = time.Minute
+	defaultDepth         = 8
+)
+
+// NewEngine makes an engine. It reads and opens nothing until Run.
+func NewEngine(o EngineOptions) *Engine {
+	if o.Clock == nil {
+		o.Clock = systemClock{}
+	}
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	if o.Warn == nil {
+		o.Warn = func(error) {}
+	}
+	if o.Depth <= 0 {
+		o.Depth = defaultDepth
+	}
+	e := &Engine{
+		o: o, clock: o.Clock, spool: o.Spool, log: o.Log,
+		boxes: map[string]*box{}, index: map[queueID]*entry{},
+		alerts: map[string]*alertState{}, told: map[string]int{},
+		wake: make(chan struct{}, 1), chore: make(chan struct{}, 1), looker: make(chan struct{}, 1), quiet: make(chan struct{}, 1),
+	}
+	e.app.scope = scopeApp
+	e.setConfig(o.Config)
+	return e
+}
+
+func (e *Engine) setConfig(c Config) {
+	if c.Wait <= 0 {
+		c.Wait = defaultWait
+	}
+	if c.ProbeInterval <= 0 {
+		c.ProbeInterval = defaultProbeInterval
+	}
+	if c.QueueInterval <= 0 {
+		c.QueueInterval = defaultQueueInterval
+	}
+	e.config = c
+	e.generation++
+}
+
+// Reconfigure takes a new configuration. Sessions of the old one end after what they
+// have under way, and everything that was held or paused is tried again at once.
+func (e *Engine) Reconfigure(c Config) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.clock.Now()
+	e.setConfig(c)
+	if e.running && !e.stopping {
+		e.giveUp()
+		e.seek, e.giveUp = context.WithCancel(e.hard)
+	}
+	e.holdWithoutAccount(now)
+	e.probeNow(now)
+	e.rescan = true
+	for _, b := range e.boxes {
+		b.dismiss()
+	}
+	e.kickAll()
+	poke(e.chore)
+	poke(e.looker)
+	e.rouse()
+}
+
+// holdWithoutAccount shuts everything when there is no account, and opens it when one
+// has come.
+func (e *Engine) holdWithoutAccount(now time.Time) {
+	const key = "no-account"
+	if e.config.Account == nil {
+		reason := "the configuration can't be used"
+		if e.config.Fault != nil {
+			reason = e.config.Fault.Error()
+		}
+		e.shutGate(&e.app, &stop{scope: scopeApp, hold: true, early: true, key: key, reason: reason, remedy: remedyConfig}, true, now)
+		return
+	}
+	if e.app.shut && e.app.cause.key == key {
+		e.openGate(&e.app, now)
+	}
+}
+
+const remedyConfig = "correct the configuration file, then run systemctl reload o365-sendmail"
+
+// pauseFor says how long a gate stays shut.
+func (e *Engine) pauseFor(s *stop, failures int) time.Duration {
+	probe := e.config.ProbeInterval
+	if s.hold {
+		return max(probe, min(s.after, time.Hour))
+	}
+	pause := schedule.AccountPause(failures, s.after, e.o.Jitter())
+	if s.after <= 0 {
+		pause = min(pause, probe)
+	}
+	return pause
+}
+
+// Run delivers until ctx ends. Then it finishes what is under way within the configured
+// time, breaks off the rest, and returns.
+func (e *Engine) Run(ctx context.Context) error {
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	if err := e.begin(hard, false); err != nil {
+		return err
+	}
+	var helpers sync.WaitGroup
+	soft, stop := context.WithCancel(ctx)
+	helpers.Go(func() { e.scan(soft, nil) })
+	helpers.Go(func() { e.chores(soft) })
+	e.keepTime(soft)
+	stop()
+	e.end(cancel)
+	helpers.Wait()
+	e.finish()
+	return nil
+}
+
+var errRunning = errors.New("the engine is running already")
+
+func (e *Engine) begin(hard context.Context, once bool) error {
+	e.loadState()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running {
+		return errRunning
+	}
+	e.running, e.stopping, e.once, e.hard, e.started = true, false, once, hard, e.clock.Now()
+	e.seek, e.giveUp = context.WithCancel(hard)
+	e.holdWithoutAccount(e.started)
+	return nil
+}
+
+// keepTime does what is due by the clock, until ctx ends.
+func (e *Engine) keepTime(ctx context.Context) {
+	for {
+		e.mu.Lock()
+		now := e.clock.Now()
+		if !e.once {
+			e.promote(now)
+		}
+		e.kickAll()
+		wait := e.untilNext(now)
+		e.mu.Unlock()
+		tick, stop := e.clock.After(wait)
+		select {
+		case <-tick:
+		case <-e.wake:
+		case <-ctx.Done():
+		}
+		stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// maxSleep bounds the time after which a clock that was set is noticed.
+const maxSleep = time.Minute
+
+// untilNext says when something becomes due.
+func (e *Engine) untilNext(now time.Time) time.Duration {
+	wait := maxSleep
+	at := func(t time.Time) {
+		if d := t.Sub(now); d > 0 {
+			wait = min(wait, d)
+		}
+	}
+	if e.waiting.Len() > 0 {
+		at(time.Unix(e.waiting[0].next, 0))
+	}
+	e.gates(func(g *gate) {
+		if g.shut && !g.probing {
+			at(g.next)
+		}
+	})
+	for _, b := range e.boxes {
+		at(b.pace)
+		at(b.noSlot)
+	}
+	return max(wait, time.Millisecond)
+}
+
+// poke wakes a goroutine that waits at c.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// rouse lets Run look at the clock anew.
+func (e *Engine) rouse() { poke(e.wake) }
+
+// end stops giving out work, waits for what is under way, and breaks off what takes too long.
+func (e *Engine) end(cancel context.CancelFunc) {
+	e.mu.Lock()
+	e.stopping = true
+	e.giveUp()
+	for _, b := range e.boxes {
+		b.dismiss()
+		e.flushExpress(&b.gate)
+	}
+	drain := e.config.DrainTimeout
+	e.mu.Unlock()
+	gone := make(chan struct{})
+	go func() {
+		e.couriers.Wait()
+		close(gone)
+	}()
+	tick, stop := e.clock.After(drain)
+	defer stop()
+	select {
+	case <-gone:
+	case <-tick:
+		cancel()
+		<-gone
+	}
+	cancel()
+}
+
+// finish leaves the spool and the state file in order.
+func (e *Engine) finish() {
+	e.tidy()
+	e.tidyOpen()
+	e.sendNotices()
+	e.syncSpool()
+	e.mu.Lock()
+	e.running = false
+	for _, s := range e.stuck {
+		s.item.Unlock()
+	}
+	for _, j := range e.stuckOpen {
+		j.item.Unlock()
+	}
+	e.stuck, e.stuckOpen = nil, nil
+	e.mu.Unlock()
+	e.saveState()
+	e.publishState()
+}
+
+// Wake tells that the message is new in the spool.
+func (e *Engine) Wake(id string) {
+	info, err := e.spool.Get(id)
+	if err != nil {
+		return // it is gone already, or the next scan finds out what is wrong
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.add(&info)
+}
+
+// kickAll kicks every box.
+func (e *Engine) kickAll() {
+	for _, b := range e.boxes {
+		e.kick(b)
+	}
+}
+
+// kick wakes or starts couriers when there is work for them.
+func (e *Engine) kick(b *box) {
+	if !e.running || e.stopping || e.config.Account == nil {
+		return
+	}
+	now := e.clock.Now()
+	if e.paced(b, now) {
+		return
+	}
+	work := b.available(now)
+	if work == 0 || e.app.pass(now) == passNo || b.gate.pass(now) == passNo {
+		return
+	}
+	if n := len(b.idle); n > 0 {
+		bell := b.idle[n-1]
+		b.idle = b.idle[:n-1]
+		poke(bell)
+		return
+	}
+	// What the sessions at hand can take soon is worth no new one.
+	work -= (b.couriers - b.starting - b.slow) * soon
+	for b.couriers < max(e.config.Account.Connections, 1) && b.starting < work && !after(b.noSlot, now) {
+		probes, ok := e.claimProbes(b, now)
+		if !ok {
+			return
+		}
+		e.hire(b, probes)
+	}
+}
+
+// soon is how many messages a session that is up is trusted to take without delay.
+const soon = 4
+
+// after is t.After(now), but no time of a clock that was set back holds things up.
+func after(t, now time.Time) bool { return t.After(now) && !t.After(now.Add(maxStop)) }
+
+func (e *Engine) paced(b *box, now time.Time) bool { return after(b.pace, now) }
+
+// claimProbes passes the gates that a session has to pass, and takes on their probes.
+func (e *Engine) claimProbes(b *box, now time.Time) (probes []*gate, ok bool) {
+	for _, g := range [...]*gate{&e.app, &b.gate} {
+		switch g.pass(now) {
+		case passNo:
+			return nil, false
+		case passProbe:
+			probes = append(probes, g)
+		}
+	}
+	for _, g := range probes {
+		g.probing = true
+	}
+	return probes, true
+}
+
+// dismiss lets the idle couriers of a box look around, and go.
+func (b *box) dismiss() {
+	for _, bell := range b.idle {
+		poke(bell)
+	}
+	b.idle = nil
+}

@@ -1,0 +1,337 @@
+package deliver
+
+import (
+	"container/heap"
+	"strings"
+	"time"
+
+	"o365-sendmail/internal/schedule"
+	"o365-sendmail/internal/spool"
+)
+
+// The index holds of each message in the queue what is needed to choose the next one:
+// about a hundred octets. The spool file has the truth, which is read when a message's turn comes.
+
+// place says where an entry of the index is.
+type place uint8
+
+const (
+	placeReady   place = iota // in its lane
+	placeWaiting              // in the heap, until its time
+	placeHeld                 // nowhere, until an administrator releases it
+	placeOut                  // with a courier
+)
+
+// entry is a message of the queue.
+type entry struct {
+	id      queueID
+	next    int64 // Unix time of the next try
+	lane    *lane
+	heapAt  int32
+	place   place
+	retried bool // a lost session has cost it its immediate second try
+	forced  bool // somebody wants it tried now, whatever its time
+}
+
+// lane holds the ready messages of one local user that have the same sender.
+type lane struct {
+	user    *user
+	sender  string
+	ready   fifo[*entry]
+	entries int   // of the index, wherever they are
+	gate    *gate // closed for this sender; nil while it is open
+	linked  bool  // in the user's ring: it has ready entries and no closed gate
+}
+
+// user is a local user with messages for one box.
+type user struct {
+	box    *box
+	uid    int
+	lanes  map[string]*lane
+	ring   ring[*lane]
+	linked bool
+}
+
+// box is a mailbox that signs in, with what waits for it. The engine's mutex guards it.
+type box struct {
+	name    string // as it signs in, "" for the configured mailbox
+	gate    gate
+	senders map[string]*gate // that are or were closed
+
+	users   map[int]*user
+	ring    ring[*user]
+	ready   int // entries in lanes, those behind a sender's closed gate too
+	express fifo[*job]
+	favour  int // interactive messages taken in a row
+
+	couriers int
+	starting int // couriers without a session yet
+	slow     int // couriers that are busy with a large message
+	idle     []chan struct{}
+	noSlot   time.Time // no free connection on this host until then
+	pace     time.Time // the account's rates allow nothing until then; they are looked at then
+	paceEnd  time.Time // when they are expected to allow something
+
+	losses  int // sessions lost in a row without a message taken
+	losers  map[queueID]bool
+	faulted map[queueID]fault
+}
+
+// fault notes a configuration fault that a message has met.
+type fault struct {
+	at    time.Time
+	times int
+}
+
+func newBox(name string) *box {
+	b := &box{name: name, senders: map[string]*gate{}, users: map[int]*user{}}
+	b.gate = gate{scope: scopeBox, box: b}
+	return b
+}
+
+func (b *box) lane(uid int, sender string) *lane {
+	u := b.users[uid]
+	if u == nil {
+		u = &user{box: b, uid: uid, lanes: map[string]*lane{}}
+		b.users[uid] = u
+	}
+	l := u.lanes[sender]
+	if l == nil {
+		l = &lane{user: u, sender: sender}
+		u.lanes[sender] = l
+		if g := b.senders[sender]; g != nil && g.shut {
+			l.gate = g
+			g.lanes = append(g.lanes, l)
+		}
+	}
+	return l
+}
+
+// forget drops a lane without entries.
+func (l *lane) forget() {
+	u := l.user
+	if l.gate != nil {
+		l.gate.removeLane(l)
+	}
+	delete(u.lanes, l.sender)
+	if len(u.lanes) == 0 {
+		delete(u.box.users, u.uid)
+	}
+}
+
+// link puts the lane into its rings if it has something to give.
+func (l *lane) link() {
+	u := l.user
+	if !l.linked && l.gate == nil && l.ready.len() > 0 {
+		l.linked = true
+		u.ring.add(l)
+	}
+	if !u.linked && u.ring.len() > 0 {
+		u.linked = true
+		u.box.ring.add(u)
+	}
+}
+
+// unlink takes the lane out of its rings.
+func (l *lane) unlink() {
+	u := l.user
+	if l.linked {
+		l.linked = false
+		u.ring.remove(l)
+	}
+	if u.linked && u.ring.len() == 0 {
+		u.linked = false
+		u.box.ring.remove(u)
+	}
+}
+
+func (l *lane) push(en *entry, front bool) {
+	en.place = placeReady
+	if front {
+		l.ready.pushFront(en)
+	} else {
+		l.ready.push(en)
+	}
+	l.user.box.ready++
+	l.link()
+}
+
+// pop takes the next entry: every user in turn, and every sender of a user in turn.
+func (b *box) pop() *entry {
+	if b.ring.len() == 0 {
+		return nil
+	}
+	u, userAt := b.ring.next()
+	l, laneAt := u.ring.next()
+	en := l.ready.pop()
+	b.ready--
+	if l.ready.len() == 0 {
+		l.linked = false
+		u.ring.drop(laneAt)
+	}
+	if u.ring.len() == 0 {
+		u.linked = false
+		b.ring.drop(userAt)
+	}
+	en.place = placeOut
+	return en
+}
+
+// popBehind takes an entry from behind a sender's closed gate.
+func (b *box) popBehind(g *gate) *entry {
+	for range g.lanes {
+		l := g.lanes[g.turn%len(g.lanes)]
+		g.turn++
+		if l.ready.len() > 0 {
+			b.ready--
+			en := l.ready.pop()
+			en.place = placeOut
+			return en
+		}
+	}
+	return nil
+}
+
+// available counts what can be taken now, as far as it matters.
+func (b *box) available(now time.Time) int {
+	n := b.express.len()
+	for _, u := range b.ring.members {
+		for _, l := range u.ring.members {
+			if n += l.ready.len(); n >= enough {
+				return n
+			}
+		}
+	}
+	for _, g := range b.senders {
+		if g.shut && g.pass(now) == passProbe && g.waiting() {
+			n++
+		}
+	}
+	return n
+}
+
+// enough work is there to start all couriers.
+const enough = 16
+
+// box returns the box of a mailbox; "" is the configured one, whichever that is.
+func (e *Engine) box(mailbox string) *box {
+	if a := e.config.Account; a != nil && strings.EqualFold(mailbox, a.Mailbox) {
+		mailbox = ""
+	}
+	k := strings.ToLower(mailbox)
+	b := e.boxes[k]
+	if b == nil {
+		b = newBox(mailbox)
+		e.boxes[k] = b
+	}
+	return b
+}
+
+// mailbox is the address that signs in for a box.
+func (e *Engine) mailbox(b *box) string {
+	if b.name == "" && e.config.Account != nil {
+		return e.config.Account.Mailbox
+	}
+	return b.name
+}
+
+// add puts a message into the index, or updates it there.
+func (e *Engine) add(info *spool.Info) {
+	id, ok := parseID(info.ID)
+	if !ok {
+		return
+	}
+	en := e.index[id]
+	if en == nil {
+		en = &entry{id: id, place: placeOut}
+		en.lane = e.box(info.Envelope.SignIn).lane(info.Meta.UID, info.Envelope.Sender)
+		en.lane.entries++
+		e.index[id] = en
+	} else if en.place == placeOut || en.place == placeReady {
+		return
+	}
+	e.put(en, &info.Status, e.clock.Now())
+}
+
+// put gives an entry that is in no lane its place by the message's status.
+func (e *Engine) put(en *entry, st *spool.Status, now time.Time) {
+	e.unwait(en)
+	switch {
+	case st.Held:
+		en.place = placeHeld
+	case accountWide(st.Class) || schedule.Due(st.Next, now):
+		en.lane.push(en, false)
+		e.kick(en.lane.user.box)
+	default:
+		e.wait(en, st.Next)
+	}
+}
+
+// accountWide tells whether a message waits for something that is not its own: then the
+// gates say when it goes, not its time.
+func accountWide(class string) bool { return class == classAccount || class == classConfiguration }
+
+// wait puts an entry off.
+func (e *Engine) wait(en *entry, next time.Time) {
+	e.unwait(en)
+	en.place, en.next = placeWaiting, next.Unix()
+	heap.Push(&e.waiting, en)
+	e.rouse()
+}
+
+func (e *Engine) unwait(en *entry) {
+	if en.place == placeWaiting {
+		heap.Remove(&e.waiting, int(en.heapAt))
+		en.place = placeOut
+	}
+}
+
+// drop takes an entry out of the index. It must be in no lane.
+func (e *Engine) drop(en *entry) {
+	if e.index[en.id] != en {
+		return
+	}
+	e.unwait(en)
+	en.place = placeOut
+	delete(e.index, en.id)
+	b := en.lane.user.box
+	delete(b.faulted, en.id)
+	if en.lane.entries--; en.lane.entries == 0 {
+		en.lane.forget()
+	}
+}
+
+// promote makes ready what has become due.
+func (e *Engine) promote(now time.Time) {
+	for e.waiting.Len() > 0 {
+		en := e.waiting[0]
+		if !schedule.Due(time.Unix(en.next, 0), now) {
+			return
+		}
+		heap.Pop(&e.waiting)
+		en.lane.push(en, false)
+		e.kick(en.lane.user.box)
+	}
+}
+
+// waitHeap orders entries by their time.
+type waitHeap []*entry
+
+func (h waitHeap) Len() int           { return len(h) }
+func (h waitHeap) Less(i, j int) bool { return h[i].next < h[j].next }
+func (h waitHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].heapAt, h[j].heapAt = int32(i), int32(j)
+}
+func (h *waitHeap) Push(x any) {
+	en := x.(*entry)
+	en.heapAt = int32(len(*h))
+	*h = append(*h, en)
+}
+func (h *waitHeap) Pop() any {
+	old := *h
+	en := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return en
+}

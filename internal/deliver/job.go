@@ -1,0 +1,144 @@
+package deliver
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/submit"
+)
+
+// job is one try of one message. A message of the queue has an item from the start; one
+// whose caller waits gets it only when the caller has waited long enough.
+type job struct {
+	id    string
+	box   *box
+	entry *entry // nil for a message that is not in the queue
+	env   *envelope.Envelope
+	msg   envelope.Message
+	todo  []int // which of the item's recipients env names, by index
+	start time.Time
+
+	probes   []*gate
+	reserved time.Time // when the rates were charged; zero when they were not
+	retried  bool      // of a message without an entry
+	slow     bool
+	wait     func() (*submit.Result, error)
+
+	mu       sync.Mutex
+	item     *spool.Item
+	verdict  *verdict // set when the try is over and no item was there to record it
+	finished chan struct{}
+}
+
+// probing tells whether the try is to find out whether a fault is mended.
+func (j *job) probing() bool { return len(j.probes) > 0 }
+
+// adopt gives a job that is under way an item to record its outcome in. When the try is
+// over already it returns the verdict instead, and the caller records it.
+func (j *job) adopt(it *spool.Item) *verdict {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.verdict == nil {
+		j.item = it
+	}
+	return j.verdict
+}
+
+// kept tells whether the message is in the spool.
+func (j *job) kept() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.item != nil
+}
+
+// end hands the verdict to the waiting caller. It returns false when there is an item,
+// and so nobody waits any more.
+func (j *job) end(v *verdict) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.item != nil {
+		return false
+	}
+	j.verdict = v
+	close(j.finished)
+	return true
+}
+
+// handoff is a message whose octets come from the caller at first and from the spool as
+// soon as it is committed there: the caller may take back its own when it was
+// told "queued", though a try is reading it.
+type handoff struct {
+	size    int64
+	mu      sync.Mutex
+	from    envelope.Message
+	readers map[*handoffReader]struct{}
+}
+
+func newHandoff(msg envelope.Message) *handoff {
+	return &handoff{size: msg.Size(), from: msg, readers: map[*handoffReader]struct{}{}}
+}
+
+func (h *handoff) Size() int64 { return h.size }
+
+func (h *handoff) Open() (io.ReadCloser, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r, err := h.from.Open()
+	if err != nil {
+		return nil, err
+	}
+	hr := &handoffReader{h: h, r: r}
+	h.readers[hr] = struct{}{}
+	return hr, nil
+}
+
+// change lets all readers go on with another copy of the same octets.
+func (h *handoff) change(msg envelope.Message) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.from = msg
+	for hr := range h.readers {
+		hr.reopen()
+	}
+}
+
+type handoffReader struct {
+	h   *handoff
+	r   io.ReadCloser
+	at  int64
+	err error
+}
+
+func (hr *handoffReader) Read(p []byte) (int, error) {
+	hr.h.mu.Lock()
+	defer hr.h.mu.Unlock()
+	if hr.err != nil {
+		return 0, hr.err
+	}
+	n, err := hr.r.Read(p)
+	hr.at += int64(n)
+	return n, err
+}
+
+func (hr *handoffReader) Close() error {
+	hr.h.mu.Lock()
+	defer hr.h.mu.Unlock()
+	delete(hr.h.readers, hr)
+	return hr.r.Close()
+}
+
+// reopen continues at the same place of the new copy. The lock is held.
+func (hr *handoffReader) reopen() {
+	r, err := hr.h.from.Open()
+	if err == nil {
+		_ = hr.r.Close()
+		hr.r = r
+		_, err = io.CopyN(io.Discard, r, hr.at)
+	}
+	if err != nil {
+		hr.err = err
+	}
+}

@@ -1,0 +1,186 @@
+package deliver
+
+import (
+	"errors"
+	"time"
+
+	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/submit"
+	"o365-sendmail/xoauth"
+)
+
+// verdict says what one try means for a message. Its slices have an entry for each
+// recipient that was tried.
+type verdict struct {
+	fate  []fate
+	errs  []error // why; nil for those that were taken
+	taken int
+	later int // recipients that are still to do
+
+	// At most one of these is set; they concern those that are still to do.
+	lost    bool // the session ended before the server judged: nothing is held against the message
+	again   bool // the server takes only so many recipients at once: the rest goes now
+	damaged bool // the message can't be read as it was accepted
+	stop    *stop
+
+	err       error // why anything is still to do
+	uncertain bool  // the server may have taken the message
+	reply     string
+	enhanced  string
+}
+
+// fate is what became of one recipient.
+type fate uint8
+
+const (
+	fateLater fate = iota
+	fateTaken
+	fateRefused
+)
+
+// judge turns the outcome of a try into a verdict. It is a pure function.
+func judge(res *submit.Result, err error) *verdict {
+	v := &verdict{fate: make([]fate, len(res.Recipients)), errs: make([]error, len(res.Recipients))}
+	if err != nil {
+		v.judgeWhole(err)
+		return v
+	}
+	v.reply, v.enhanced = res.Reply.String(), enhanced(res.Reply.Enhanced, "2.0.0")
+	crowded := 0
+	for i := range res.Recipients {
+		e := res.Recipients[i].Err
+		if e == nil {
+			v.fate[i] = fateTaken
+			v.taken++
+			continue
+		}
+		v.errs[i] = e
+		if e.Class == exchange.Permanent {
+			v.fate[i] = fateRefused
+			continue
+		}
+		v.later++
+		v.err = e
+		if e.Diagnosis.Key == keyTooManyRecipients {
+			crowded++
+		}
+		if s := stopOf(e); s != nil && v.stop == nil {
+			v.stop = s
+		}
+	}
+	v.again = v.later > 0 && crowded == v.later && v.taken > 0
+	return v
+}
+
+const keyTooManyRecipients = "too-many-recipients"
+
+// judgeWhole judges an error that every recipient shares.
+func (v *verdict) judgeWhole(err error) {
+	var e *submit.Error
+	f := fateLater
+	switch {
+	case errors.Is(err, spool.ErrDamaged):
+		v.damaged = true
+	case !errors.As(err, &e):
+		if Class(err) == exchange.Permanent {
+			f = fateRefused
+		}
+		v.stop = stopOf(err)
+	case e.Class == exchange.Permanent:
+		f = fateRefused
+	default:
+		v.stop = stopOf(e)
+		v.uncertain = e.Uncertain
+	}
+	for i := range v.fate {
+		v.fate[i], v.errs[i] = f, err
+	}
+	if f == fateLater {
+		v.later = len(v.fate)
+		v.err = err
+	}
+}
+
+// stopOf tells whether a fault is none of the message's own; nil when it is.
+func stopOf(err error) *stop {
+	class := Class(err)
+	var e *submit.Error
+	if !errors.As(err, &e) {
+		if class != exchange.Configuration && class != exchange.AccountTemporary {
+			return nil
+		}
+		return &stop{scope: scopeApp, hold: class == exchange.Configuration, early: true, key: "account",
+			reason: err.Error(), remedy: adviceOf(err), after: retryAfter(err)}
+	}
+	s := &stop{key: e.Diagnosis.Key, reason: e.Error(), remedy: adviceOf(e), after: retryAfter(err)}
+	if s.key == "" {
+		s.key = string(e.Phase)
+	}
+	s.scope, s.early = scopeOf(e)
+	switch class {
+	case exchange.Configuration:
+		s.hold = true
+	case exchange.AccountTemporary:
+	case exchange.Permanent:
+		if !s.early {
+			return nil
+		}
+		s.hold = true // no message was named, so no message is at fault
+	default:
+		if !s.early {
+			return nil
+		}
+	}
+	return s
+}
+
+// scopeOf says what an error stops, and whether it showed before a message was named.
+func scopeOf(e *submit.Error) (sc scope, early bool) {
+	switch e.Phase {
+	case submit.PhaseToken, submit.PhaseConnect, submit.PhaseGreeting, submit.PhaseEHLO, submit.PhaseStartTLS, submit.PhaseTLS:
+		return scopeApp, true
+	case submit.PhaseAuth:
+		return scopeBox, true
+	}
+	switch e.Diagnosis.Key {
+	case "send-as-denied", "domain-not-registered":
+		return scopeSender, false
+	case "hve-internal-only":
+		return scopeMessage, false
+	}
+	return scopeBox, false
+}
+
+func adviceOf(err error) string {
+	var a interface{ Advice() string }
+	for errors.As(err, &a) {
+		if s := a.Advice(); s != "" {
+			return s
+		}
+		if err = errors.Unwrap(a.(error)); err == nil {
+			break
+		}
+	}
+	return ""
+}
+
+// retryAfter is how long the other side asked to wait, 0 when it did not.
+func retryAfter(err error) time.Duration {
+	var remembered interface{ RetryAfterDuration() time.Duration }
+	if errors.As(err, &remembered) {
+		return remembered.RetryAfterDuration()
+	}
+	var token *xoauth.Error
+	if errors.As(err, &token) {
+		return token.RetryAfter
+	}
+	return 0
+}
+
+// ended tells whether the session broke off instead of judging the message. A local
+// fault, such as a message that can't be read, is no judgement either.
+func ended(err error) bool {
+	var e *submit.Error
+	return errors.As(err, &e) && (e.Code == 0 || e.Code == 421) && e.Class == exchange.Temporary
+}
