@@ -54,6 +54,7 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte("250 ok\r\n250 ok\r\n250 ok\r\n250 chunk\r\n250 taken\r\n421 4.4.1 bye\r\n"), true)
 	f.Add([]byte("451 4.7.0 later\r\n503 x\r\n503 x\r\n503 x\r\n250 y\r\n"), true)
 	f.Add([]byte("250-"), true)
+	large := lines(chunkSize + 10)
 	f.Fuzz(func(t *testing.T, in []byte, signedIn bool) {
 		client, server := net.Pipe()
 		go func() {
@@ -79,7 +80,7 @@ func FuzzServer(f *testing.F) {
 		s := newSession(cfg, client)
 		s.wire.lazy = false
 		s.ext = parseExtensions(exchangeLines)
-		for _, msg := range []text{hello, lines(chunkSize + 10), hello} {
+		for _, msg := range []text{hello, large, hello} {
 			res, err := s.Send(context.Background(), to("a@x.org", "b@x.org"), msg)
 			if res == nil || len(res.Recipients) != 2 || err != nil && res.Accepted() != 0 {
 				t.Fatalf("result %+v, %v", res, err)
