@@ -1,0 +1,47 @@
+package assemble
+
+import (
+	"io"
+	"time"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/xoauth"
+)
+
+// CredentialEnd tells what of the credential ends and when. what is "" for one that
+// does not end on a known day; the zero time means that nobody has noted the day.
+func CredentialEnd(c *config.Config) (what string, ends time.Time, err error) {
+	switch c.Credential.Type {
+	case config.TypeSecret:
+		return "the client secret", c.SecretExpires, nil
+	case config.TypeCertificate:
+		cloud, _ := xoauth.LookupCloud(c.Cloud)
+		p, err := proveCertificate(c, cloud)
+		if err != nil {
+			return "", time.Time{}, err
+		}
+		return "the certificate", p.notAfter, nil
+	}
+	return "", time.Time{}, nil
+}
+
+// WriteToken writes an access token and a line end, for a program that asked for it.
+func WriteToken(w io.Writer, t xoauth.Token) error {
+	_, err := io.WriteString(w, t.Access.Reveal()+"\n")
+	return err
+}
+
+// SecretText is the TOML text of a secret that setup writes into a configuration.
+func SecretText(s xoauth.Secret) []byte { return []byte(tomlString(s.Reveal())) }
+
+// tomlString quotes text as a TOML basic string.
+func tomlString(s string) string {
+	b := []byte{'"'}
+	for i := 0; i < len(s); i++ {
+		if s[i] == '"' || s[i] == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, s[i])
+	}
+	return string(append(b, '"'))
+}

@@ -1,0 +1,165 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/setup"
+	"o365-sendmail/xoauth"
+)
+
+// local checks what is on this machine.
+func (r *runner) local(ctx context.Context) {
+	r.check("configuration", nil, r.configuration)
+	r.check("file-modes", []string{"configuration"}, r.fileModes)
+	r.check("credential", []string{"configuration"}, r.credential)
+	r.check("expiry", []string{"configuration", "credential"}, r.expiry)
+	r.check("agent", nil, func(c *Check) { r.askAgent(ctx, c) })
+	r.settleUnseen()
+	r.check("spool", []string{"configuration"}, r.spool)
+	r.check("aliases", []string{"configuration"}, r.aliases)
+	r.check("alerts", []string{"configuration"}, r.alerts)
+}
+
+func (r *runner) configuration(c *Check) {
+	path, tried := config.Find(r.o.Config, r.o.Getenv, r.o.User.Home)
+	if r.path = path; path == "" {
+		c.fail(Configuration, "config-missing", "there is none: looked for "+strings.Join(tried, ", "), "sudo o365-sendmail setup")
+		return
+	}
+	cfg, err := config.Loader{Getenv: r.o.Getenv}.Load(path)
+	var faults config.Errors
+	switch {
+	case err == nil:
+		r.cfg = cfg
+		r.cloud, _ = xoauth.LookupCloud(cfg.Cloud)
+		if len(cfg.Warnings) > 0 {
+			c.warn("config-warning", cfg.Warnings[0].Error(), first(cfg.Warnings[0].Hint, "o365-sendmail config check"))
+			return
+		}
+		c.ok(path + " is read and valid")
+	case errors.Is(err, fs.ErrPermission):
+		r.unseen = fmt.Sprintf("%s can't be read by %s: the secret in it is not for everybody", path, r.o.User.Name)
+		c.skip(r.unseen)
+	case errors.Is(err, fs.ErrNotExist):
+		c.fail(Configuration, "config-missing", err.Error(), "sudo o365-sendmail setup")
+	case errors.As(err, &faults) && len(faults) > 0:
+		hint := first(faults[0].Hint, "correct it; o365-sendmail config check lists every fault")
+		if len(faults) > 1 {
+			hint += "; o365-sendmail config check lists every fault"
+		}
+		c.fail(Configuration, "config-fault", err.Error(), hint)
+	default:
+		c.fail(Configuration, "config-fault", err.Error(), "o365-sendmail config check")
+	}
+}
+
+// settleUnseen makes an error of a configuration that the caller may not read, if no
+// agent sends for him.
+func (r *runner) settleUnseen() {
+	if c := r.rep.Find("agent", ""); r.unseen != "" && c.Status != Failed && !r.agent {
+		c.fail(Configuration, "agent-missing", c.Seen+", and "+r.unseen+": this user can't send",
+			"sudo systemctl enable --now o365-sendmail.socket")
+	}
+}
+
+// fileModes looks at who can read what. That nobody else can write has been judged when
+// the file was read.
+func (r *runner) fileModes(c *Check) {
+	var seen []string
+	files := []string{r.path}
+	for _, f := range []string{r.cfg.ClientSecretFile, r.cfg.SecondSecretFile, r.cfg.Credential.KeyFile, r.cfg.Credential.CertificateFile, r.cfg.Credential.PFXFile, r.cfg.Credential.PassphraseFile} {
+		if f != "" && !strings.HasPrefix(f, "credential:") {
+			files = append(files, f)
+		}
+	}
+	service, isUser := host.UserByName(config.ServiceUser)
+	for _, f := range files {
+		fi, err := os.Stat(f)
+		if err != nil {
+			c.fail(Configuration, "file-unreadable", err.Error(), "correct the path, or make the file readable for "+r.o.User.Name)
+			return
+		}
+		st := fi.Sys().(*syscall.Stat_t)
+		seen = append(seen, fmt.Sprintf("%s is %04o %s:%d", f, fi.Mode().Perm(), host.UserByID(int(st.Uid)).Name, st.Gid))
+		if isUser && f == r.path && strings.HasPrefix(f, "/etc/") && !readableBy(st, service) {
+			c.fail(Configuration, "file-unreadable-service", seen[len(seen)-1]+", which the service user "+config.ServiceUser+" can't read",
+				fmt.Sprintf("sudo chown root:%s %s && sudo chmod 0640 %s", config.ServiceUser, f, f))
+			return
+		}
+	}
+	c.ok(strings.Join(seen, "; "))
+}
+
+func readableBy(st *syscall.Stat_t, u host.User) bool {
+	switch {
+	case int(st.Uid) == u.UID:
+		return st.Mode&0o400 != 0
+	case int(st.Gid) == u.GID:
+		return st.Mode&0o040 != 0
+	}
+	return st.Mode&0o004 != 0
+}
+
+func (r *runner) credential(c *Check) {
+	a, err := assemble.Account(r.cfg, assemble.Options{HostName: r.o.HostName, Getenv: r.o.Getenv, Now: r.o.Now})
+	if err != nil {
+		c.fail(Configuration, "credential", err.Error(), "correct the credential in "+r.path+", or run sudo o365-sendmail setup again")
+		return
+	}
+	r.account = a
+	c.ok("a " + credentialName(r.cfg.Credential.Type) + " can be read")
+}
+
+func credentialName(kind string) string {
+	switch kind {
+	case config.TypeCertificate:
+		return "certificate with its key"
+	case config.TypeFederated:
+		return "federated token"
+	case config.TypeManagedIdentity:
+		return "managed identity's endpoint"
+	case config.TypeDeviceCode:
+		return "person's sign-in"
+	}
+	return "client secret"
+}
+
+// expiry looks at the days that the credential has left.
+func (r *runner) expiry(c *Check) {
+	what, ends, err := assemble.CredentialEnd(r.cfg)
+	switch {
+	case err != nil:
+		c.fail(Configuration, "credential", err.Error(), "")
+	case what == "":
+		c.ok("nothing that ends on a known day")
+	case ends.IsZero():
+		c.warn("expiry-unknown", "nobody here knows when the client secret ends, so nobody can warn you",
+			"set secret_expires in "+r.path+" to the date in Entra admin center > App registrations > your app > Certificates & secrets")
+	default:
+		r.judgeEnd(c, what, ends)
+	}
+}
+
+func (r *runner) judgeEnd(c *Check, what string, ends time.Time) {
+	left := ends.Sub(r.o.Now())
+	days := int(left / (24 * time.Hour))
+	renew := setup.Renewal(r.cfg.Credential.Type, r.values())
+	switch {
+	case left <= 0:
+		c.fail(Configuration, "expired", fmt.Sprintf("%s ended on %s", what, ends.Format(time.DateOnly)), renew)
+	case days <= 30:
+		c.warn("expires-soon", fmt.Sprintf("%s ends on %s, in %d days", what, ends.Format(time.DateOnly), days), renew)
+	default:
+		c.ok(fmt.Sprintf("%s ends on %s, in %d days", what, ends.Format(time.DateOnly), days))
+	}
+}

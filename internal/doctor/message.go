@@ -1,0 +1,78 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/setup"
+	"o365-sendmail/internal/submit"
+)
+
+// message sends one, which alone shows whether the application may use the mailbox:
+// Exchange Online tells that at the end of the data.
+func (r *runner) message(ctx context.Context, c *Check) {
+	if r.o.SendTo == "" || r.o.Send == nil {
+		c.skip("no message was sent: --send-to ADDRESS sends one")
+		return
+	}
+	words, err := r.o.Send(ctx, r.o.SendTo)
+	if err == nil {
+		c.ok("to " + r.o.SendTo + ": " + words)
+		return
+	}
+	var e *submit.Error
+	if !errors.As(err, &e) {
+		r.judgeReport(c, err)
+		return
+	}
+	seen := e.Text
+	if e.Code != 0 {
+		seen = joinWords(reply{code: e.Code, enhanced: e.Enhanced, lines: []string{e.Text}}.String())
+	} else if e.Err != nil {
+		seen = e.Err.Error()
+	}
+	r.judgeMessage(c, e.Diagnosis, seen)
+}
+
+func joinWords(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// judgeReport reads the reply out of an error's text, as it comes from the agent.
+func (r *runner) judgeReport(c *Check, err error) {
+	text := err.Error()
+	for i := 0; i+3 < len(text); i++ {
+		rep, ok := replyIn(text[i:])
+		if !ok || i > 0 && text[i-1] != ' ' && text[i-1] != '(' && text[i-1] != '"' {
+			continue
+		}
+		if d := exchange.Diagnose("body", rep.code, rep.enhanced, rep.text()); d.Cause != "" {
+			r.judgeMessage(c, d, text)
+			return
+		}
+	}
+	c.fail(Temporary, "message", text, "o365-sendmail send-test "+r.o.SendTo+" tries again; journalctl -t o365-sendmail has the log")
+}
+
+func replyIn(text string) (reply, bool) {
+	code, more, rest, ok := parseLine(text)
+	if !ok || more || code < 400 || code > 599 {
+		return reply{}, false
+	}
+	enhanced, rest, found := enhancedCode(code, rest)
+	return reply{code, enhanced, []string{rest}}, found
+}
+
+func (r *runner) judgeMessage(c *Check, d exchange.Diagnosis, seen string) {
+	r.judge(c, d, seen)
+	if d.Key != "mailbox-permission" {
+		return
+	}
+	v := r.values()
+	switch {
+	case r.o.Way == WayScoped && r.claims.HasRole(roleSendAsApp):
+		c.Key, c.Hint = "permission-not-needed", "Entra admin center > App registrations > your app > API permissions: remove "+roleSendAsApp+", which asks for mailbox permissions that the scoped role does without"
+	case r.o.Way == WayAPI || r.o.Way == "" && r.claims.HasRole(roleSendAsApp):
+		c.Hint = setup.GrantMailbox(v)
+	}
+}

@@ -1,0 +1,219 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/setup"
+	"o365-sendmail/internal/trust"
+	"o365-sendmail/xoauth"
+)
+
+// The ways in which an application may have been given leave to send.
+const (
+	WayAPI    = "api"    // the API permission SMTP.SendAsApp with admin consent
+	WayScoped = "scoped" // the Exchange role "Application SMTP.SendAsApp" with a management scope
+)
+
+// Options say what to check, and with whose eyes.
+type Options struct {
+	// Config is the file that was named (-C), "" to look for it.
+	Config string
+	Getenv func(string) string
+	// User is who calls.
+	User     host.User
+	HostName string
+	Version  string
+	Now      func() time.Time
+	// Way is how the application may send, if that is known: WayAPI, WayScoped or "".
+	// A token can't tell a missing consent from the other way.
+	Way string
+	// Other is a second mailbox that the application may use: whether it can sign in
+	// tells trouble of the mailbox from trouble of the application.
+	Other string
+	// Strict makes warnings count in the exit code.
+	Strict bool
+	// Drop gives up root's rights once the files are read; may be nil.
+	Drop func() error
+	// SendTo gets a real message by Send when both are set. Send returns the server's words.
+	SendTo string
+	Send   func(ctx context.Context, to string) (words string, err error)
+	// Progress gets each check as it is done; may be nil.
+	Progress func(Check)
+
+	// Timeout bounds each step on the network; 0 means 15 s. Exchange Online takes 7 s to
+	// refuse a sign-in.
+	Timeout time.Duration
+	// LookupNetIP and DialContext stand in for the system's.
+	LookupNetIP func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// runner is a run under way, with what the checks so far have found.
+type runner struct {
+	o   Options
+	rep *Report
+
+	path    string
+	cfg     *config.Config // nil when it can't be read
+	unseen  string         // why the configuration can't be read, when that is no fault
+	account *deliver.Account
+	cloud   xoauth.Cloud
+	agent   bool // it answers
+	install bool // the service user exists
+
+	http   *http.Client
+	openID *openID
+	skew   time.Duration // the server's clock minus ours
+	tenant string        // id of the tenant, as the server tells it
+	token  xoauth.Token
+	claims xoauth.Claims
+
+	addrs map[string][]netip.Addr // by prefix of the check
+	alive map[string]string       // an address that took a connection
+	talk  *dialogue
+	size  int64 // of the SIZE extension
+}
+
+// Run makes all checks and reports.
+func Run(ctx context.Context, o Options) *Report {
+	if o.Timeout <= 0 {
+		o.Timeout = 15 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
+	if o.LookupNetIP == nil {
+		o.LookupNetIP = net.DefaultResolver.LookupNetIP
+	}
+	if o.DialContext == nil {
+		o.DialContext = (&net.Dialer{}).DialContext
+	}
+	r := &runner{o: o, addrs: map[string][]netip.Addr{}, alive: map[string]string{}}
+	r.rep = &Report{Schema: 1, Version: o.Version, Time: o.Now().UTC().Truncate(time.Second), User: o.User.Name}
+	r.cloud, _ = xoauth.LookupCloud("")
+	_, r.install = host.UserByName(config.ServiceUser)
+	r.local(ctx)
+	if o.Drop != nil {
+		if err := o.Drop(); err != nil {
+			r.check("rights", nil, func(c *Check) { c.fail(Configuration, "rights", err.Error(), "") })
+		}
+	}
+	r.entra(ctx)
+	r.exchange(ctx)
+	r.rep.finish(o.Strict, r.idle())
+	return r.rep
+}
+
+// check makes a check unless one that it needs is broken or was skipped.
+func (r *runner) check(name string, needs []string, f func(*Check)) *Check {
+	return r.checkAbout(name, "", needs, f)
+}
+
+func (r *runner) checkAbout(name, about string, needs []string, f func(*Check)) *Check {
+	c := Check{Name: name, About: about}
+	if why := r.missing(needs); why != "" {
+		c.skip(why)
+	} else {
+		f(&c)
+	}
+	r.rep.Checks = append(r.rep.Checks, c)
+	if r.o.Progress != nil {
+		r.o.Progress(c)
+	}
+	return &r.rep.Checks[len(r.rep.Checks)-1]
+}
+
+// missing says why a check can't be made, "" if it can. A broken need is named rather
+// than one that was itself skipped.
+func (r *runner) missing(needs []string) string {
+	why := ""
+	for _, c := range r.rep.Checks {
+		if c.About != "" || !slices.Contains(needs, c.Name) {
+			continue
+		}
+		switch {
+		case c.Status == Failed:
+			return "needs " + c.Name
+		case c.Status == Skipped && why == "":
+			why = c.Seen
+		}
+	}
+	return why
+}
+
+// limit bounds one step.
+func (r *runner) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, r.o.Timeout)
+}
+
+func (r *runner) mailbox() string {
+	if r.cfg == nil {
+		return ""
+	}
+	return r.cfg.Mailbox
+}
+
+// values fill the administrator's commands with what is known.
+func (r *runner) values() setup.Values {
+	v := setup.Values{Cloud: r.cloud.Name, ObjectID: r.claims.OID}
+	if r.cfg != nil {
+		v.Tenant, v.ClientID, v.Mailbox = r.cfg.Tenant, first(r.claims.AppID, r.cfg.ClientID), r.cfg.Mailbox
+	}
+	return v
+}
+
+// idle is what to do next when nothing is wrong.
+func (r *runner) idle() string {
+	switch {
+	case r.cfg == nil && r.agent:
+		return "nothing to do for this user; sudo o365-sendmail doctor sees the rest"
+	case r.cfg == nil:
+		return "sudo o365-sendmail doctor"
+	case r.o.SendTo == "" || r.o.Send == nil:
+		return "nothing is wrong; permission on the mailbox shows only in a real message: o365-sendmail doctor --send-to " + first(r.cfg.RootTo, r.cfg.AlertTo, "ADDRESS")
+	}
+	return "nothing to do"
+}
+
+// roots loads the authorities that servers are verified against.
+func (r *runner) roots(c *Check) {
+	file := ""
+	if r.cfg != nil {
+		file = r.cfg.TLS.CAFile
+	}
+	if _, err := trust.Roots(file); err != nil {
+		hint := "sudo apt-get install ca-certificates"
+		if file != "" {
+			hint = "set tls.ca_file in " + r.path + " to a PEM file, or remove it for the system's own"
+		}
+		c.fail(Configuration, "roots", err.Error(), hint)
+		return
+	}
+	c.ok(first(file, "the system's certificate authorities") + " can be read")
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// joined puts the parts that are there in one line.
+func joined(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+}

@@ -1,0 +1,188 @@
+package doctor
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/rfc822"
+)
+
+// site is a tenant with a machine that is set up for it in every respect.
+type site struct {
+	*emulator.Emulator
+	t    *testing.T
+	dir  string
+	o    Options
+	text string
+}
+
+const otherMailbox = "alerts@contoso.test"
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{Emulator: emulator.New(t), t: t, dir: t.TempDir()}
+	s.text = "secret_expires = 2099-01-31\n" + s.ConfigTOML(s.dir) +
+		"\n[from]\npolicy = \"keep\"\nsign_in = \"sender\"\nsend_as = [\"" + otherMailbox + "\"]\n" +
+		"\n[spool]\ndir = \"" + s.dir + "\"\n\n[agent]\nsocket = \"" + filepath.Join(s.dir, "submit.sock") + "\"\n"
+	s.o = Options{
+		Config: filepath.Join(s.dir, "config.toml"), HostName: "web1.contoso.test", Version: "test",
+		User: host.User{Name: "root"}, Now: time.Now, Timeout: 3 * time.Second, Send: s.send, SendTo: emulator.DefaultRootTo,
+		LookupNetIP: func(context.Context, string, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+		},
+	}
+	s.replace("aliases_file", "")
+	return s
+}
+
+// replace sets a key at the top of the configuration.
+func (s *site) replace(key, value string) {
+	var out strings.Builder
+	out.WriteString(key + " = \"" + value + "\"\n")
+	for line := range strings.Lines(s.text) {
+		if name, _, _ := strings.Cut(line, "="); strings.TrimSpace(name) != key {
+			out.WriteString(line)
+		}
+	}
+	s.text = out.String()
+}
+
+func (s *site) without(key string) {
+	var out strings.Builder
+	for line := range strings.Lines(s.text) {
+		if name, _, _ := strings.Cut(line, "="); strings.TrimSpace(name) != key {
+			out.WriteString(line)
+		}
+	}
+	s.text = out.String()
+}
+
+func (s *site) write() {
+	s.t.Helper()
+	if err := os.WriteFile(s.o.Config, []byte(s.text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// run writes the configuration, lets an agent answer, and looks.
+func (s *site) run() *Report {
+	s.t.Helper()
+	s.write()
+	return Run(s.t.Context(), s.o)
+}
+
+// agent answers at the socket as the real one does.
+func (s *site) agent() {
+	s.t.Helper()
+	l, err := net.Listen("unix", filepath.Join(s.dir, "submit.sock"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			d := newDialogue(conn, 10*time.Second)
+			_, _ = conn.Write([]byte("220 web1.contoso.test ESMTP o365-sendmail\r\n"))
+			for {
+				line, err := d.br.ReadString('\n')
+				if err != nil || strings.HasPrefix(line, "QUIT") {
+					conn.Close()
+					break
+				}
+				_, _ = conn.Write([]byte("250 web1.contoso.test\r\n"))
+			}
+		}
+	}()
+}
+
+// send is the normal way of a message, without the agent.
+func (s *site) send(ctx context.Context, to string) (string, error) {
+	cfg, err := config.Load(s.o.Config)
+	if err != nil {
+		return "", err
+	}
+	a, err := assemble.Account(cfg, assemble.Options{HostName: "web1", Getenv: func(string) string { return "" }})
+	if err != nil {
+		return "", err
+	}
+	m, err := rfc822.Read(strings.NewReader("Subject: test\n\nHello.\n"), rfc822.ReadOptions{})
+	if err != nil {
+		return "", err
+	}
+	defer m.Close()
+	from, _ := rfc822.ParseAddress(cfg.Mailbox)
+	m.Complete(rfc822.CompleteOptions{Now: time.Now(), Host: "web1.contoso.test", From: from})
+	w, err := m.Wire(rfc822.WireOptions{AllowEightBit: true})
+	if err != nil {
+		return "", err
+	}
+	env := &envelope.Envelope{Sender: cfg.Mailbox, Recipients: []envelope.Recipient{{Address: to}}}
+	res, err := a.Deliver(ctx, env, w)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range res.Recipients {
+		if r.Err != nil {
+			return "", r.Err
+		}
+	}
+	return res.Reply.String(), nil
+}
+
+// named lists what the report says is wrong.
+func named(rep *Report) []Check {
+	var list []Check
+	for _, c := range rep.Checks {
+		if c.Status == Failed || c.Status == Warning {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+func TestHealthy(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.agent()
+	rep := s.run()
+	if rep.Status != OK || rep.Exit != 0 || rep.Next != "nothing to do" {
+		t.Errorf("status %s, exit %d, next %q\n%s", rep.Status, rep.Exit, rep.Next, rep.Text())
+	}
+	for _, c := range rep.Checks {
+		if c.Status != OK {
+			t.Errorf("%s", c.Line())
+		}
+	}
+	if n := len(s.Messages()); n != 1 {
+		t.Errorf("%d messages arrived", n)
+	}
+	t.Log("\n" + rep.Text())
+}
+
+func TestNothingIsSent(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.agent()
+	s.o.SendTo = ""
+	if rep := s.run(); rep.Status != OK || rep.Exit != 0 {
+		t.Errorf("%s", rep.Text())
+	}
+	if n := len(s.Messages()); n != 0 {
+		t.Errorf("%d messages arrived", n)
+	}
+}

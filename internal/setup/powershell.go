@@ -1,0 +1,150 @@
+package setup
+
+import "strings"
+
+// Values fill the administrator's commands. What is empty stays a placeholder.
+type Values struct {
+	Cloud    string // "", "global", "gcc-high", "dod" or "china"
+	Tenant   string // Directory (tenant) ID or domain
+	ClientID string // Application (client) ID
+	// ObjectID is the enterprise application's, as the token's claim oid tells it.
+	ObjectID string
+	Mailbox  string
+}
+
+// Names of what the scripts make in the tenant.
+const (
+	appName   = "o365-sendmail"
+	groupName = "o365-sendmail mailboxes"
+	scopeName = "o365-sendmail"
+	sendRole  = "Application SMTP.SendAsApp"
+)
+
+func (v Values) tenant() string   { return or(quote(v.Tenant), "<tenant id>") }
+func (v Values) clientID() string { return or(quote(v.ClientID), "<client id>") }
+func (v Values) objectID() string {
+	return or(quote(v.ObjectID), "<object id of the enterprise application>")
+}
+func (v Values) mailbox() string { return or(quote(v.Mailbox), "<mailbox>") }
+
+func or(s, placeholder string) string {
+	if s == "" {
+		return placeholder
+	}
+	return s
+}
+
+// quote makes a value safe in PowerShell. It is "" for one that can't be.
+func quote(s string) string {
+	plain := true
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			i > 0 && strings.IndexByte(".-_@+", c) >= 0:
+		case c < ' ', c >= 0x7f: // PowerShell takes typographic quotes for quotes
+			return ""
+		default:
+			plain = false
+		}
+	}
+	if plain {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+}
+
+// Fill puts the known values into a text that has their placeholders.
+func (v Values) Fill(text string) string {
+	return strings.NewReplacer(
+		"<client id>", v.clientID(),
+		"<object id of the enterprise application>", v.objectID(),
+		"<object id>", or(quote(v.ObjectID), "<object id>"),
+		"<mailbox>", v.mailbox(),
+	).Replace(text)
+}
+
+const spread = " (changes take up to 2 h)"
+
+// Connect opens the session that the other commands need.
+func Connect(v Values) string {
+	env := map[string]string{"gcc-high": "O365USGovGCCHigh", "dod": "O365USGovDoD", "china": "O365China"}[v.Cloud]
+	if env != "" {
+		env = " -ExchangeEnvironmentName " + env
+	}
+	return "Connect-ExchangeOnline -Organization " + v.tenant() + env
+}
+
+// GrantConsent is the click path of the API permission.
+func GrantConsent(v Values) string {
+	app := or(v.ClientID, "your app")
+	return "Entra admin center > App registrations > " + app + " > API permissions: Add a permission > APIs my organization uses > Office 365 Exchange Online > Application permissions > SMTP.SendAsApp, then Grant admin consent"
+}
+
+// DelegatedPermission is the click path for a person's sign-in.
+func DelegatedPermission() string {
+	return "Entra admin center > App registrations > your app > API permissions: Add a permission > Microsoft Graph > Delegated permissions > SMTP.Send; then sign in again: o365-sendmail setup --device-code"
+}
+
+// Delegate gives a person the use of a mailbox.
+func Delegate(v Values, person string) string {
+	who := or(quote(person), "<person>")
+	return "set mailbox to the address of who signed in, or: Add-MailboxPermission -Identity " + v.mailbox() + " -User " + who + " -AccessRights FullAccess" + spread
+}
+
+// RegisterApp makes Exchange know the application. alsoMailbox adds the other cause that
+// looks the same.
+func RegisterApp(v Values, alsoMailbox bool) string {
+	s := newServicePrincipal(v) + spread + "; if Get-ServicePrincipal | fl AppId,ObjectId shows another ObjectId for it, first: Remove-ServicePrincipal -Identity " + v.clientID()
+	if alsoMailbox {
+		s += "; if it shows this one already, " + CheckMailbox(v)
+	}
+	return s
+}
+
+func newServicePrincipal(v Values) string {
+	return "New-ServicePrincipal -AppId " + v.clientID() + " -ObjectId " + v.objectID() + ` -DisplayName "` + appName + `"`
+}
+
+// CheckMailbox looks whether the address is a mailbox.
+func CheckMailbox(v Values) string {
+	return "Get-EXOMailbox -Identity " + v.mailbox() + " must show a mailbox: else correct mailbox in the configuration, make a shared mailbox (New-Mailbox -Shared -Name noreply -PrimarySmtpAddress " + v.mailbox() + ") or give the user a licence"
+}
+
+// GrantMailbox gives the application the mailbox, as the API permission needs it.
+func GrantMailbox(v Values) string {
+	return addMailboxPermission(v) + "; " + addRecipientPermission(v) + spread
+}
+
+func addMailboxPermission(v Values) string {
+	return "Add-MailboxPermission -Identity " + v.mailbox() + " -User " + v.objectID() + " -AccessRights FullAccess"
+}
+
+func addRecipientPermission(v Values) string {
+	return "Add-RecipientPermission -Identity " + v.mailbox() + " -Trustee " + v.objectID() + " -AccessRights SendAs -Confirm:$false"
+}
+
+func enableSMTPAuth(v Values) string {
+	return "Set-CASMailbox -Identity " + v.mailbox() + " -SmtpClientAuthenticationDisabled $false"
+}
+
+// AssignRole gives the application Exchange's own role within a scope.
+func AssignRole(v Values) string {
+	return `New-ManagementRoleAssignment -Role "` + sendRole + `" -App ` + v.clientID() + ` -CustomResourceScope "` + scopeName + `"` +
+		" after New-ServicePrincipal and New-ManagementScope; Test-ServicePrincipalAuthorization -Identity " + v.clientID() + " -Resource " + v.mailbox() + " must show InScope True" + spread
+}
+
+// JoinScope puts the mailbox among those that the role covers.
+func JoinScope(v Values) string {
+	return `Add-DistributionGroupMember -Identity "` + groupName + `" -Member ` + v.mailbox() +
+		"; Test-ServicePrincipalAuthorization -Identity " + v.clientID() + " -Resource " + v.mailbox() + " must show InScope True" + spread
+}
+
+// Renewal says how a credential of that type is renewed.
+func Renewal(kind string, v Values) string {
+	app := or(v.ClientID, "your app")
+	if kind == "certificate" {
+		return "upload the public part of a new certificate: Entra admin center > App registrations > " + app + " > Certificates & secrets > Certificates > Upload certificate; then name it under [credential]"
+	}
+	return "make a new secret: Entra admin center > App registrations > " + app + " > Certificates & secrets > New client secret; put its Value into client_secret_next (both work for the time being) and its end into secret_expires"
+}
