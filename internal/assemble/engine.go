@@ -1,0 +1,38 @@
+package assemble
+
+import (
+	"path/filepath"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/spool"
+)
+
+// Engine returns what a configuration says about delivery from the spool. The account may
+// be nil with the fault that says why: then everything is held. resolve finds where local
+// names' reports go.
+func Engine(c *config.Config, account *deliver.Account, fault error, host string, resolve func(addr string) ([]string, error)) deliver.Config {
+	dc := deliver.Config{
+		Account: account, Fault: fault,
+		Mode: c.Delivery.Mode, Wait: c.Delivery.Wait,
+		IdleTimeout: c.SMTP.IdleTimeout, ProbeInterval: c.Agent.ProbeInterval, QueueInterval: c.Agent.QueueInterval,
+		DrainTimeout: c.Agent.DrainTimeout, Lifetime: c.Spool.Lifetime, DelayWarning: c.Spool.DelayWarning,
+		Reports: deliver.Reports{Host: host, AlertTo: c.AlertTo, BounceTo: c.BounceTo, RootTo: c.RootTo, Resolve: resolve},
+	}
+	if what, ends, err := CredentialEnd(c); err == nil && what != "" && !ends.IsZero() {
+		dc.Expiries = []deliver.Expiry{{What: what, Ends: ends}}
+	}
+	return dc
+}
+
+// StateFile is where an engine keeps what it has told of, beside the queue.
+func StateFile(c *config.Config) string { return filepath.Join(c.Spool.Dir, "state.json") }
+
+// SpoolOptions are the spool's directory and bounds.
+func SpoolOptions(c *config.Config) spool.Options {
+	return spool.Options{Dir: c.Spool.Dir, Limits: spool.Limits{
+		MaxMessages: c.Spool.MaxMessages, MaxBytes: c.Spool.MaxBytes,
+		MaxMessagesPerUser: c.Spool.MaxMessagesPerUser, MaxBytesPerUser: c.Spool.MaxBytesPerUser,
+		KeepFree: c.Spool.KeepFree,
+	}}
+}
