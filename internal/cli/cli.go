@@ -58,6 +58,9 @@ func Main(ctx context.Context, e Env) int {
 // run carries out a parsed command line.
 func (e *Env) run(ctx context.Context, name string, o *options) int {
 	var err error
+	if o.mode == modeQueueRun && o.queue.interval == 0 {
+		return e.flush(ctx, name, o)
+	}
 	switch o.mode {
 	case modeDeliver:
 		return e.deliver(ctx, name, o)
@@ -65,6 +68,8 @@ func (e *Env) run(ctx context.Context, name string, o *options) int {
 		err = e.newAliases(o)
 	case modeVerify:
 		return e.verify(name, o)
+	case modeQueueList:
+		return e.mailq(ctx, name, o)
 	default:
 		err = usagef("mode -b%c is not available in this build", o.mode)
 	}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
+)
+
+// mailq is the mode -bp: the queue as Postfix lists it.
+func (e *Env) mailq(ctx context.Context, name string, o *options) int {
+	if len(o.recipients) > 0 {
+		return e.fail(name, usagef("mailq takes no argument such as %.64q; o365-sendmail queue show ID shows one message", o.recipients[0]))
+	}
+	f, err := o.queue.filter()
+	if err != nil {
+		return e.fail(name, err)
+	}
+	q, err := e.openQueue(ctx, name, o, false)
+	if err != nil {
+		return e.fail(name, err)
+	}
+	defer q.Close()
+	if err := e.listQueue(ctx, q, f); err != nil {
+		return e.fail(name, err)
+	}
+	return sysexits.OK
+}
+
+// filter is what -qI, -qR and -qS choose.
+func (r *queueRun) filter() (queueview.Filter, error) {
+	f := queueview.Filter{Sender: r.fromAddr, Recipient: r.recipient}
+	if r.id != "" {
+		if !spool.ValidID(r.id) {
+			return f, usagef("-qI %.64q: not a queue id; mailq shows them", r.id)
+		}
+		f.IDs = []string{r.id}
+	}
+	if err := f.Check(); err != nil {
+		return f, sysexits.With(sysexits.Usage, err)
+	}
+	return f, nil
+}
+
+// listQueue writes the list for people.
+func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter) error {
+	x, err := e.explainer(ctx, q)
+	if err != nil {
+		return err
+	}
+	list := queueview.NewList(e.Stdout, x)
+	if err := q.List(ctx, f, list.Add); err != nil {
+		_ = list.Flush()
+		return readerGone(err)
+	}
+	return readerGone(list.Close())
+}
+
+// readerGone makes an error of "mailq | head", which is none, silent.
+func readerGone(err error) error {
+	if isReaderGone(err) {
+		return nil
+	}
+	return err
+}
+
+func (e *Env) explainer(ctx context.Context, q control.Queue) (*queueview.Explainer, error) {
+	st, err := q.Status(ctx)
+	return &queueview.Explainer{Status: st, Now: e.Now()}, err
+}
+
+// queueConfig reads as much of the configuration as can be: a typing error in it must not
+// hide the queue.
+func (e *Env) queueConfig(name string, o *options) (*config.Config, error) {
+	path, tried := config.Find(o.config, e.Getenv, host.UserByID(e.UID).Home)
+	if path == "" {
+		return nil, explainNoConfig(tried)
+	}
+	if o.config != "" {
+		if err := e.checkNamed(path); err != nil {
+			return nil, err
+		}
+	}
+	cfg, faults := config.Loader{Getenv: e.Getenv}.LoadLenient(path)
+	for _, f := range faults {
+		if errors.Is(f, fs.ErrPermission) {
+			return nil, sysexits.With(sysexits.NoPerm, errors.New("this user may not read the configuration, and so not the queue"))
+		}
+		if errors.Is(f, fs.ErrNotExist) {
+			return nil, sysexits.With(sysexits.Config, f)
+		}
+	}
+	if len(faults) > 0 {
+		e.warnf(name, "%v", faults[0])
+	}
+	return cfg, nil
+}

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"context"
+	"io"
+
+	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
+)
+
+// noQueue is the queue where none is configured, or nothing was ever put into it.
+type noQueue struct{}
+
+var errNotThere = sysexits.With(sysexits.NoInput, spool.ErrGone)
+
+func (noQueue) Status(context.Context) (queueview.Status, error) { return queueview.Status{}, nil }
+
+func (noQueue) List(_ context.Context, f queueview.Filter, _ func(*queueview.Message) error) error {
+	return missing(f)
+}
+
+func (noQueue) Show(context.Context, string) (*queueview.Detail, error) { return nil, errNotThere }
+
+func (noQueue) Content(context.Context, string) (io.ReadCloser, error) { return nil, errNotThere }
+
+func (noQueue) Apply(_ context.Context, _ control.Action, f queueview.Filter, fn func(control.Result) error) error {
+	for _, id := range f.IDs {
+		if err := fn(control.Result{ID: id, Error: spool.ErrGone.Error(), Code: sysexits.NoInput}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (noQueue) Flush(_ context.Context, f queueview.Filter) (int, error) { return 0, missing(f) }
+
+func (noQueue) Close() error { return nil }
+
+func missing(f queueview.Filter) error {
+	if len(f.IDs) > 0 {
+		return errNotThere
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
+)
+
+// openQueue reaches the agent, else the spool itself if this user may. With run the queue
+// can be flushed without an agent, too, for which the credentials are read.
+func (e *Env) openQueue(ctx context.Context, name string, o *options, run bool) (control.Queue, error) {
+	cfg, err := e.queueConfig(name, o)
+	socket := config.DefaultSocket
+	if cfg != nil && cfg.Agent.Socket != "" {
+		socket = cfg.Agent.Socket
+	}
+	agent, absent := control.Connect(ctx, control.SocketPath(socket))
+	switch {
+	case absent == nil:
+		return agent, nil
+	case err != nil:
+		return nil, sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w; %w", absent, err))
+	case cfg.Spool.Dir == "" || missingFile(cfg.Spool.Dir):
+		return noQueue{}, nil
+	}
+	q := &ownSpool{env: e, name: name}
+	if run {
+		if err := q.prepare(o); err != nil {
+			return nil, err
+		}
+	}
+	// Root becomes the owner of the queue's files, so that whatever is written stays his.
+	if err := e.dropRoot(); err != nil {
+		return nil, err
+	}
+	return q.open(cfg, absent)
+}
+
+func missingFile(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// ownSpool is a queue without an agent.
+type ownSpool struct {
+	*control.Local
+	env   *Env
+	name  string
+	spool *spool.Spool
+	// What a run of the queue needs; account is nil when none was prepared.
+	account *deliver.Account
+	options deliver.EngineOptions
+	// progress is told how a run goes; may be nil.
+	progress func(deliver.Progress)
+	last     deliver.State
+}
+
+// prepare reads what delivery needs while root's rights are there.
+func (q *ownSpool) prepare(o *options) error {
+	e, hostName := q.env, host.Name()
+	cfg, err := e.loadConfig(o, host.UserByID(e.UID))
+	if err != nil {
+		return err
+	}
+	warned := func(err error) { e.warnf(q.name, "%v", err) }
+	opts := assemble.Options{HostName: hostName, Warn: warned, Getenv: e.Getenv, Now: e.Now}
+	if o.verbose {
+		opts.Trace = func(direction byte, line string) {
+			fmt.Fprintf(e.Stderr, "%c %s\n", direction, oneLine(line))
+		}
+	}
+	if q.account, err = assemble.Account(cfg, opts); err != nil {
+		return err
+	}
+	in := intake.New(cfg, hostName, e.Now, func(s string) { e.warnf(q.name, "%s", s) })
+	resolve := func(addr string) ([]string, error) { return in.Resolve(addr, false) }
+	q.options = deliver.EngineOptions{
+		Config:    assemble.Engine(cfg, q.account, nil, hostName, resolve),
+		Log:       assemble.Logger(cfg, o.tag, e.Stderr),
+		StateFile: assemble.StateFile(cfg),
+		Warn:      warned,
+	}
+	return nil
+}
+
+func (q *ownSpool) open(cfg *config.Config, absent error) (control.Queue, error) {
+	e := q.env
+	o := assemble.SpoolOptions(cfg)
+	o.Now, o.Warn = e.Now, func(err error) { e.warnf(q.name, "%v", err) }
+	s, err := spool.Open(o)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, sysexits.With(sysexits.NoPerm, fmt.Errorf("%w, and this user may not read the spool %s", absent, o.Dir))
+	}
+	if err != nil {
+		return nil, err
+	}
+	q.spool = s
+	q.Local = control.NewLocal(s, control.Hooks{Status: func() queueview.Status {
+		return queueview.Status{Mailbox: cfg.Mailbox, Stops: control.StopsFromFile(assemble.StateFile(cfg), e.Now())}
+	}})
+	return q, nil
+}
+
+// Flush delivers in this process, and returns when nothing more can be done now.
+func (q *ownSpool) Flush(ctx context.Context, f queueview.Filter) (int, error) {
+	if q.account == nil {
+		return q.Local.Flush(ctx, f)
+	}
+	q.options.Spool = q.spool
+	n := 0
+	for _, sel := range control.Selections(f) {
+		engine := deliver.NewEngine(q.options)
+		state, err := engine.RunOnce(ctx, sel, func(p deliver.Progress) {
+			if q.progress != nil {
+				q.progress(p)
+			}
+		})
+		if err != nil {
+			return n, sysexits.With(sysexits.TempFail, errors.New("interrupted; what is left stays in the queue"))
+		}
+		n += state.Counters.Sent
+		q.last = state
+	}
+	return n, nil
+}
+
+func (q *ownSpool) Close() error {
+	if q.account != nil {
+		assemble.Wait(q.account, refreshWait)
+	}
+	return q.spool.Close()
+}

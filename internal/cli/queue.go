@@ -1,0 +1,249 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/sysexits"
+)
+
+const queueUsage = `usage: o365-sendmail queue [list] [--failed] [--held] [FILTER ...] [ID ...]
+       o365-sendmail queue show [--headers | --message] ID
+       o365-sendmail queue retry | hold | release | delete [--failed] [FILTER ...] ID ... | all
+       o365-sendmail queue flush [--wait | --no-wait] [FILTER ...] [ID ...]
+
+  --failed           what was given up, instead of the queue
+  --held             only what an administrator holds back
+  --sender TEXT      the sender's address has TEXT in it
+  --recipient TEXT   a recipient's address has TEXT in it
+  --uid USER         the local user who sent it, by name or number
+  --json             one JSON object a line; the last has the exit code
+  --config FILE      another configuration
+`
+
+// queueCommand is o365-sendmail queue.
+func (e *Env) queueCommand(ctx context.Context, args []string) int {
+	const name = "o365-sendmail"
+	a, err := parseQueueArgs(args)
+	if err == nil && a.help {
+		fmt.Fprint(e.Stdout, queueUsage)
+		return sysexits.OK
+	}
+	var q control.Queue
+	if err == nil {
+		q, err = e.openQueue(ctx, name, &options{config: a.config}, a.verb == "flush")
+	}
+	r := &queueRunner{env: e, args: a, queue: q}
+	if err == nil {
+		defer q.Close()
+		err = r.run(ctx)
+	}
+	if isReaderGone(err) {
+		return sysexits.OK
+	}
+	code := exitCode(err)
+	if a.json {
+		r.end.Code, r.end.Error = code, text(err)
+		r.put(exitLine{r.end})
+		return code
+	}
+	if err != nil && !errors.Is(err, errTold) {
+		return e.fail(name, err)
+	}
+	return code
+}
+
+// errTold is an error that was printed for each message by itself.
+var errTold = errors.New("some messages could not be changed")
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// exitLine is the last line of JSON.
+type exitLine struct {
+	Exit exitInfo `json:"exit"`
+}
+
+type exitInfo struct {
+	Code     int    `json:"code"`
+	Error    string `json:"error,omitempty"`
+	Messages int    `json:"messages"`
+	Bytes    int64  `json:"bytes,omitempty"`
+}
+
+// queueRunner carries out one queue command.
+type queueRunner struct {
+	env   *Env
+	args  *queueArgs
+	queue control.Queue
+	end   exitInfo
+}
+
+// put writes one line of JSON.
+func (r *queueRunner) put(v any) error {
+	out := newJSONLines(r.env.Stdout)
+	return errors.Join(out.put(v), out.flush())
+}
+
+func (r *queueRunner) run(ctx context.Context) error {
+	switch r.args.verb {
+	case "list":
+		if r.args.json {
+			return r.listJSON(ctx)
+		}
+		return r.env.listQueue(ctx, r.queue, r.args.filter)
+	case "show":
+		return r.show(ctx, r.args.filter.IDs[0])
+	case "flush":
+		return r.flush(ctx)
+	}
+	return r.apply(ctx, control.Action(r.args.verb))
+}
+
+func (r *queueRunner) listJSON(ctx context.Context) error {
+	x, err := r.env.explainer(ctx, r.queue)
+	if err != nil {
+		return err
+	}
+	out := newJSONLines(r.env.Stdout)
+	err = r.queue.List(ctx, r.args.filter, func(m *queueview.Message) error {
+		m.Waiting = x.Waiting(m)
+		r.end.Messages++
+		r.end.Bytes += m.Size
+		return out.put(m)
+	})
+	return errors.Join(err, out.flush())
+}
+
+func (r *queueRunner) show(ctx context.Context, id string) error {
+	if r.args.headers || r.args.message {
+		return r.content(ctx, id)
+	}
+	d, err := r.queue.Show(ctx, id)
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
+	x, err := r.env.explainer(ctx, r.queue)
+	if err != nil {
+		return err
+	}
+	if r.args.json {
+		d.Waiting = x.Waiting(&d.Message)
+		r.end.Messages, r.end.Bytes = 1, d.Size
+		return r.put(d)
+	}
+	return queueview.Page(r.env.Stdout, d, x, func(uid int) string { return host.UserByID(uid).Name })
+}
+
+// content writes the octets as they are, but to a terminal none that could steer it.
+func (r *queueRunner) content(ctx context.Context, id string) error {
+	c, err := r.queue.Content(ctx, id)
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
+	defer c.Close()
+	var in io.Reader = c
+	if r.args.headers {
+		in = queueview.Headers(c)
+	}
+	if isTerminal(r.env.Stdout) {
+		return queueview.Text(r.env.Stdout, in)
+	}
+	_, err = io.Copy(r.env.Stdout, in)
+	return err
+}
+
+func (r *queueRunner) apply(ctx context.Context, a control.Action) error {
+	var failed error
+	err := r.queue.Apply(ctx, a, r.args.filter, func(res control.Result) error {
+		if res.Code == 0 {
+			r.end.Messages++
+		} else if failed == nil {
+			failed = sysexits.With(res.Code, errTold)
+		}
+		if r.args.json {
+			return r.put(res)
+		}
+		if res.Code != 0 {
+			r.env.errorf("o365-sendmail", "%s: %s", res.ID, res.Error)
+		}
+		return nil
+	})
+	if !r.args.json && (err == nil || r.end.Messages > 0) {
+		fmt.Fprintf(r.env.Stdout, "%s %s\n", count(r.end.Messages, "message"), past(a))
+	}
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+func past(a control.Action) string {
+	switch a {
+	case control.Retry:
+		return "to be tried again now"
+	case control.Hold:
+		return "held"
+	case control.Release:
+		return "released"
+	}
+	return "deleted"
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (r *queueRunner) flush(ctx context.Context) error {
+	terminal := isTerminal(r.env.Stderr)
+	wait := r.args.wait || terminal && !r.args.noWait
+	var line *progressLine
+	if terminal && !r.args.json {
+		line = &progressLine{w: r.env.Stderr}
+	}
+	res, err := r.env.flushAndWait(ctx, r.queue, r.args.filter, wait, line)
+	r.end.Messages = res.Messages
+	if r.args.json {
+		return errors.Join(err, r.put(res))
+	}
+	if err != nil {
+		return err
+	}
+	if !res.Waited {
+		fmt.Fprintf(r.env.Stdout, "%s to be tried now\n", count(res.Messages, "message"))
+		return nil
+	}
+	fmt.Fprintf(r.env.Stdout, "%s tried: %s\n", count(res.Messages, "message"), flushWords(res.Sent, res.Deferred, res.Bounced, 0))
+	x, err := r.env.explainer(ctx, r.queue)
+	if err != nil {
+		return err
+	}
+	for _, note := range x.Notes() {
+		fmt.Fprintln(r.env.Stdout, note)
+	}
+	return nil
+}
+
+// isTerminal tells whether a person sees what is written.
+func isTerminal(w io.Writer) bool {
+	switch f := w.(type) {
+	case interface{ Terminal() bool }:
+		return f.Terminal()
+	case *os.File:
+		return ttyFile(f)
+	}
+	return false
+}

@@ -1,0 +1,348 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
+)
+
+// Hooks tie a queue to the engine that delivers it. Each may be nil.
+type Hooks struct {
+	// Status says what keeps mail back; the sizes are filled in here.
+	Status func() queueview.Status
+	// Wake tells the engine that a message has changed and may be due.
+	Wake func(id string)
+	// Flush tries the messages of the filter now; nil means that each is made due.
+	Flush func(ctx context.Context, f queueview.Filter) (n int, err error)
+}
+
+// Local is a queue whose spool this process can read.
+type Local struct {
+	spool  *spool.Spool
+	hooks  Hooks
+	viewer Viewer
+}
+
+// NewLocal returns the queue for a viewer who may do everything.
+func NewLocal(s *spool.Spool, h Hooks) *Local {
+	return &Local{spool: s, hooks: h, viewer: Viewer{UID: os.Geteuid(), All: true}}
+}
+
+// As returns the queue as another viewer may use it.
+func (l *Local) As(v Viewer) *Local {
+	as := *l
+	as.viewer = v
+	return &as
+}
+
+// Close leaves the spool open: it is the caller's.
+func (l *Local) Close() error { return nil }
+
+func (l *Local) state() queueview.Status {
+	if l.hooks.Status == nil {
+		return queueview.Status{}
+	}
+	return l.hooks.Status()
+}
+
+// Status is in Queue.
+func (l *Local) Status(context.Context) (queueview.Status, error) {
+	st := l.state()
+	if !l.viewer.All {
+		return st.Harmless(), nil
+	}
+	size, err := l.spool.Stats()
+	if err != nil {
+		return st, sysexits.With(sysexits.IOErr, err)
+	}
+	st.Messages, st.Bytes, st.Failed = size.Messages, size.Bytes, size.Failed
+	return st, nil
+}
+
+// List is in Queue.
+func (l *Local) List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) error {
+	if err := f.Check(); err != nil {
+		return usage(err)
+	}
+	var m queueview.Message
+	st := l.senderStops()
+	return l.each(ctx, f, func(info *spool.Info) error {
+		l.view(info, &m, &st)
+		return fn(&m)
+	})
+}
+
+// each calls fn for what the filter chooses and the viewer may see.
+func (l *Local) each(ctx context.Context, f queueview.Filter, fn func(*spool.Info) error) error {
+	if !l.viewer.All {
+		if noOwner(l.viewer.UID) || f.UID != nil && *f.UID != l.viewer.UID {
+			return nil
+		}
+		f.UID = &l.viewer.UID
+	}
+	if f.IDs != nil {
+		return l.eachNamed(f, fn)
+	}
+	list := l.spool.List
+	if f.Failed {
+		list = l.spool.ListFailed
+	}
+	var failed error
+	err := list(ctx, func(info spool.Info) bool {
+		if f.Match(&info) {
+			failed = fn(&info)
+		}
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return sysexits.With(sysexits.IOErr, err)
+}
+
+func (l *Local) eachNamed(f queueview.Filter, fn func(*spool.Info) error) error {
+	for _, id := range f.IDs {
+		info, err := l.get(id)
+		if err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		if !f.Match(&info) {
+			continue
+		}
+		if err := fn(&info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// get returns a message that the viewer may see. Another's is not told from one that isn't there.
+func (l *Local) get(id string) (spool.Info, error) {
+	info, err := l.spool.Get(id)
+	switch {
+	case errors.Is(err, spool.ErrBadID), errors.Is(err, spool.ErrGone):
+		return info, coded(err)
+	case l.viewer.All:
+		return info, nil // a damaged file is shown as such
+	case err != nil || !l.viewer.owns(info.Meta.UID):
+		return info, coded(spool.ErrGone)
+	}
+	return info, nil
+}
+
+// senderStops is the status with only those stops that concern one sender, which are told
+// with his messages.
+func (l *Local) senderStops() queueview.Status {
+	st := l.state()
+	all := st.Stops
+	st.Stops = nil
+	for _, s := range all {
+		if s.Sender == "" {
+			continue
+		}
+		if !l.viewer.All {
+			s = s.Harmless()
+		}
+		st.Stops = append(st.Stops, s)
+	}
+	return st
+}
+
+func (l *Local) view(info *spool.Info, m *queueview.Message, st *queueview.Status) {
+	queueview.FromSpool(info, m)
+	for i := range st.Stops {
+		if st.Stops[i].Covers(m, st.Mailbox) {
+			m.Stop = &st.Stops[i]
+		}
+	}
+}
+
+// Show is in Queue.
+func (l *Local) Show(_ context.Context, id string) (*queueview.Detail, error) {
+	info, err := l.get(id)
+	if err != nil {
+		return nil, err
+	}
+	var d queueview.Detail
+	st := l.senderStops()
+	l.view(&info, &d.Message, &st)
+	d.EnvID, d.Ret = info.Envelope.EnvID, info.Envelope.Ret
+	log, err := l.spool.ReadLog(id)
+	if err != nil {
+		return nil, coded(err)
+	}
+	d.Log = string(log)
+	return &d, nil
+}
+
+// Content is in Queue.
+func (l *Local) Content(_ context.Context, id string) (io.ReadCloser, error) {
+	if _, err := l.get(id); err != nil {
+		return nil, err
+	}
+	r, err := l.spool.OpenContent(id)
+	return r, coded(err)
+}
+
+// Apply is in Queue.
+func (l *Local) Apply(ctx context.Context, a Action, f queueview.Filter, fn func(Result) error) error {
+	if err := f.Check(); err != nil {
+		return usage(err)
+	}
+	if !a.Known() {
+		return usage(fmt.Errorf("%.32q is no action", a))
+	}
+	if !l.viewer.All && (a == Hold || a == Release) {
+		return errAdmin(string(a))
+	}
+	ids, err := l.choose(ctx, f)
+	if err != nil {
+		return err
+	}
+	err = l.applyAll(ctx, a, ids, fn)
+	// The removals are made durable once for all of them.
+	return errors.Join(err, sysexits.With(sysexits.IOErr, l.spool.Sync()))
+}
+
+func (l *Local) applyAll(ctx context.Context, a Action, ids []string, fn func(Result) error) error {
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return sysexits.With(sysexits.TempFail, err)
+		}
+		r := Result{ID: id}
+		if err := l.apply(a, id); err != nil {
+			r.Error, r.Code = err.Error(), sysexits.Code(err, sysexits.IOErr)
+		}
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// choose returns the ids first, so that a message that comes back while it is retried is
+// not met twice.
+func (l *Local) choose(ctx context.Context, f queueview.Filter) ([]string, error) {
+	if f.IDs != nil {
+		return f.IDs, nil // each is judged by itself
+	}
+	var ids []string
+	err := l.each(ctx, f, func(info *spool.Info) error {
+		ids = append(ids, info.ID)
+		return nil
+	})
+	return ids, err
+}
+
+func (l *Local) apply(a Action, id string) error {
+	info, err := l.get(id)
+	if err != nil {
+		return err
+	}
+	switch a {
+	case Delete:
+		return coded(l.remove(&info))
+	case Retry:
+		return l.retry(&info)
+	}
+	if info.Failed {
+		return sysexits.With(sysexits.DataErr, errors.New("the message was given up; retry brings it back"))
+	}
+	it, err := l.spool.Claim(id)
+	if err != nil {
+		return coded(err)
+	}
+	if a == Hold {
+		err = it.Hold("")
+	} else {
+		err = it.Release()
+	}
+	it.Unlock()
+	l.wake(id)
+	return coded(err)
+}
+
+func (l *Local) remove(info *spool.Info) error {
+	if info.Failed || info.Err != nil {
+		return l.spool.Remove(info.ID)
+	}
+	it, err := l.spool.Claim(info.ID)
+	if err != nil {
+		return err
+	}
+	defer it.Unlock()
+	return it.Delete()
+}
+
+func (l *Local) retry(info *spool.Info) error {
+	if info.Status.Held && !info.Failed {
+		return sysexits.With(sysexits.DataErr, errors.New("the message is held back by an administrator; release it first"))
+	}
+	if err := l.spool.Retry(info.ID); err != nil {
+		return coded(err)
+	}
+	l.wake(info.ID)
+	return nil
+}
+
+func (l *Local) wake(id string) {
+	if l.hooks.Wake != nil {
+		l.hooks.Wake(id)
+	}
+}
+
+// Flush is in Queue.
+func (l *Local) Flush(ctx context.Context, f queueview.Filter) (n int, err error) {
+	if err := f.Check(); err != nil {
+		return 0, usage(err)
+	}
+	if f.Failed || f.Held {
+		return 0, usage(errors.New("a flush is for the queue alone: retry what was given up, release what is held"))
+	}
+	if l.viewer.All && l.hooks.Flush != nil {
+		return l.hooks.Flush(ctx, f)
+	}
+	ids, err := l.choose(ctx, f)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return n, sysexits.With(sysexits.TempFail, err)
+		}
+		err := l.apply(Retry, id)
+		if f.IDs != nil && err != nil && sysexits.Code(err, 0) == sysexits.NoInput {
+			return n, fmt.Errorf("%s: %w", id, err)
+		}
+		if err == nil {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// coded gives the spool's errors their exit codes.
+func coded(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, spool.ErrBadID):
+		return usage(err)
+	case errors.Is(err, spool.ErrGone):
+		return sysexits.With(sysexits.NoInput, err)
+	case errors.Is(err, spool.ErrBusy):
+		return sysexits.With(sysexits.TempFail, errors.New("the message is being delivered right now"))
+	case errors.Is(err, spool.ErrDamaged), errors.Is(err, spool.ErrNewer):
+		return sysexits.With(sysexits.DataErr, err)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return sysexits.With(sysexits.NoPerm, err)
+	}
+	return sysexits.With(sysexits.IOErr, err)
+}

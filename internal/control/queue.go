@@ -1,0 +1,76 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/sysexits"
+)
+
+// Action is what can be done to a message.
+type Action string
+
+// The actions.
+const (
+	Retry   Action = "retry"   // try now; a message that was given up goes back to the queue
+	Hold    Action = "hold"    // keep back until Release
+	Release Action = "release" // end Hold
+	Delete  Action = "delete"  // for good
+)
+
+// Known tells whether the action is one of the four.
+func (a Action) Known() bool {
+	switch a {
+	case Retry, Hold, Release, Delete:
+		return true
+	}
+	return false
+}
+
+// Result is what became of one message of an action.
+type Result struct {
+	ID    string `json:"id"`
+	Error string `json:"error,omitempty"`
+	Code  int    `json:"code,omitempty"` // sysexits, 0 for success
+}
+
+// Queue is a queue as one viewer may use it, here (Local) or through the agent (Client).
+// Errors carry an exit code.
+type Queue interface {
+	// Status says what keeps mail back.
+	Status(ctx context.Context) (queueview.Status, error)
+	// List calls fn for each message, oldest first, until it returns an error. The message is
+	// fn's only until it returns.
+	List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) error
+	// Show returns one message.
+	Show(ctx context.Context, id string) (*queueview.Detail, error)
+	// Content reads the octets of one message.
+	Content(ctx context.Context, id string) (io.ReadCloser, error)
+	// Apply acts on the messages of the filter and calls fn for each.
+	Apply(ctx context.Context, a Action, f queueview.Filter, fn func(Result) error) error
+	// Flush tries the messages of the filter now, and returns how many they are. It does not
+	// wait for their delivery.
+	Flush(ctx context.Context, f queueview.Filter) (n int, err error)
+	Close() error
+}
+
+// Viewer is who uses the queue.
+type Viewer struct {
+	UID int
+	// All is set for root and the service user.
+	All bool
+}
+
+// noOwner are user ids that stand for "unknown": nothing belongs to them. The kernel shows
+// users of other name spaces as 65534.
+func noOwner(uid int) bool { return uid < 0 || uid == 65534 }
+
+func (v Viewer) owns(uid int) bool { return v.All || !noOwner(uid) && uid == v.UID }
+
+func errAdmin(what string) error {
+	return sysexits.With(sysexits.NoPerm, fmt.Errorf("%s is for root and the service user", what))
+}
+
+func usage(err error) error { return sysexits.With(sysexits.Usage, err) }

@@ -1,0 +1,317 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
+)
+
+// Server answers on the control socket.
+type Server struct {
+	// Queue is the agent's own.
+	Queue *Local
+	// Metrics writes the metrics in Prometheus' text format; nil for none.
+	Metrics func(io.Writer) error
+	// ServiceUID is the user that may do everything besides root; the zero value means the
+	// user that the agent runs as.
+	ServiceUID int
+
+	peer  func(net.Conn) (int, error) // for tests
+	scans chan struct{}
+	http  *http.Server
+}
+
+// The deadlines. Writing has one for each piece, so that a long list may take its time but
+// a stopped reader does not keep anything.
+const (
+	readWait  = 10 * time.Second
+	writeWait = 20 * time.Second
+	idleWait  = 30 * time.Second
+	// maxQuery bounds a request's head, where up to thousands of ids stand.
+	maxQuery = 256 << 10
+	// maxScans is how many lists of users without rights are read at once.
+	maxScans = 2
+)
+
+// Serve answers until Close, and then returns nil.
+func (s *Server) Serve(l net.Listener) error {
+	if s.http == nil {
+		s.prepare()
+	}
+	err := s.http.Serve(&guard{Listener: l, peer: s.peer, all: s.all})
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// NewServer returns a server that is ready for Serve.
+func NewServer(q *Local, metrics func(io.Writer) error) *Server {
+	s := &Server{Queue: q, Metrics: metrics}
+	s.prepare()
+	return s
+}
+
+func (s *Server) prepare() {
+	if s.peer == nil {
+		s.peer = peerUID
+	}
+	if s.ServiceUID == 0 {
+		s.ServiceUID = os.Geteuid()
+	}
+	s.scans = make(chan struct{}, maxScans)
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.handle),
+		ReadHeaderTimeout: readWait,
+		ReadTimeout:       readWait,
+		IdleTimeout:       idleWait,
+		MaxHeaderBytes:    maxQuery,
+		ErrorLog:          silent(),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, viewerKey{}, c.(*guarded).uid)
+		},
+	}
+}
+
+// Close ends all connections.
+func (s *Server) Close() error { return s.http.Close() }
+
+func (s *Server) all(uid int) bool { return uid == 0 || uid == s.ServiceUID }
+
+type viewerKey struct{}
+
+func (s *Server) viewer(r *http.Request) Viewer {
+	uid, ok := r.Context().Value(viewerKey{}).(int)
+	if !ok {
+		uid = -1
+	}
+	return Viewer{UID: uid, All: s.all(uid)}
+}
+
+// handle finds the way by hand: a mux would answer an odd path with a redirect.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+	v := s.viewer(r)
+	a := &answer{w: w, rc: http.NewResponseController(w), queue: s.Queue.As(v), viewer: v, s: s}
+	a.moreTime()
+	w.Header().Set("Cache-Control", "no-store")
+	if r.ContentLength != 0 {
+		// What there is to say stands in the path and the query: nobody waits for a body.
+		w.Header().Set("Connection", "close")
+		a.fail(http.StatusRequestEntityTooLarge, sysexits.With(sysexits.Protocol, errors.New("a request has no body")))
+		return
+	}
+	// The request is read; the deadline for that must not end a long answer.
+	_ = a.rc.SetReadDeadline(time.Time{})
+	a.route(r)
+}
+
+// answer is one request being answered.
+type answer struct {
+	w      http.ResponseWriter
+	rc     *http.ResponseController
+	queue  *Local
+	viewer Viewer
+	s      *Server
+}
+
+func (a *answer) moreTime() { _ = a.rc.SetWriteDeadline(time.Now().Add(writeWait)) }
+
+func (a *answer) route(r *http.Request) {
+	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	var run func(*http.Request, []string) error
+	method := http.MethodGet
+	switch {
+	case r.URL.Path == "/metrics":
+		run = a.metrics
+	case r.URL.Path == "/v1/status":
+		run = a.status
+	case r.URL.Path == "/v1/flush":
+		run, method = a.flush, http.MethodPost
+	case len(path) < 2 || path[0] != "v1" || path[1] != "queue" || len(path) > 4:
+	case len(path) == 2:
+		run = a.list
+	case len(path) == 3:
+		run = a.show
+	case path[3] == "content":
+		run = a.content
+	case Action(path[3]).Known():
+		run, method = a.apply, http.MethodPost
+	}
+	switch {
+	case run == nil:
+		a.fail(http.StatusNotFound, sysexits.With(sysexits.Protocol, errors.New("the agent does not know this request")))
+		return
+	case r.Method != method:
+		a.fail(http.StatusMethodNotAllowed, sysexits.With(sysexits.Protocol, errors.New("this request needs the method "+method)))
+		return
+	}
+	if err := run(r, path); err != nil {
+		a.fail(statusOf(err), err)
+	}
+}
+
+func statusOf(err error) int {
+	switch sysexits.Code(err, sysexits.IOErr) {
+	case sysexits.Usage:
+		return http.StatusBadRequest
+	case sysexits.NoPerm:
+		return http.StatusForbidden
+	case sysexits.NoInput:
+		return http.StatusNotFound
+	case sysexits.DataErr, sysexits.TempFail:
+		return http.StatusConflict
+	}
+	return http.StatusInternalServerError
+}
+
+// fail tells an error instead of an answer.
+func (a *answer) fail(status int, err error) {
+	a.w.Header().Set("Content-Type", "application/json")
+	a.w.WriteHeader(status)
+	_ = json.NewEncoder(a.w).Encode(endOf(err))
+}
+
+func (a *answer) reply(v any) error {
+	a.w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(a.w).Encode(v) // a reader that is gone needs no answer
+	return nil
+}
+
+func (a *answer) metrics(*http.Request, []string) error {
+	if !a.viewer.All || a.s.Metrics == nil {
+		return errAdmin("the metrics")
+	}
+	a.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_ = a.s.Metrics(a.w)
+	return nil
+}
+
+func (a *answer) status(r *http.Request, _ []string) error {
+	st, err := a.queue.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	return a.reply(st)
+}
+
+func (a *answer) filter(r *http.Request) (queueview.Filter, error) {
+	f, err := queueview.ParseQuery(r.URL.RawQuery)
+	return f, sysexits.With(sysexits.Usage, err)
+}
+
+func (a *answer) flush(r *http.Request, _ []string) error {
+	f, err := a.filter(r)
+	if err != nil {
+		return err
+	}
+	done, err := a.scan(r.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	a.patience()
+	n, err := a.queue.Flush(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	return a.reply(Flushed{n})
+}
+
+// patience is for an answer that comes only after the whole queue was gone through.
+func (a *answer) patience() { _ = a.rc.SetWriteDeadline(time.Now().Add(10 * time.Minute)) }
+
+// scan waits for leave to read the whole queue, which costs time that other users need too.
+func (a *answer) scan(ctx context.Context) (done func(), err error) {
+	if a.viewer.All {
+		return func() {}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	select {
+	case a.s.scans <- struct{}{}:
+		return func() { <-a.s.scans }, nil
+	case <-ctx.Done():
+		return nil, sysexits.With(sysexits.TempFail, errors.New("the agent is busy with other lists; try again"))
+	}
+}
+
+func (a *answer) list(r *http.Request, _ []string) error {
+	f, err := a.filter(r)
+	if err != nil {
+		return err
+	}
+	done, err := a.scan(r.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	out := a.stream()
+	return out.close(a.queue.List(r.Context(), f, func(m *queueview.Message) error { return out.message(m) }))
+}
+
+func (a *answer) apply(r *http.Request, path []string) error {
+	f, err := a.filter(r)
+	if err != nil {
+		return err
+	}
+	switch id := path[2]; {
+	case id != "all" && !spool.ValidID(id):
+		return coded(spool.ErrBadID)
+	case id != "all":
+		f = queueview.Filter{IDs: []string{id}}
+	}
+	done, err := a.scan(r.Context())
+	if err != nil {
+		return err
+	}
+	defer done()
+	out := a.stream()
+	return out.close(a.queue.Apply(r.Context(), Action(path[3]), f, func(res Result) error { return out.line(res) }))
+}
+
+func (a *answer) show(r *http.Request, path []string) error {
+	d, err := a.queue.Show(r.Context(), path[2])
+	if err != nil {
+		return err
+	}
+	return a.reply(d)
+}
+
+func (a *answer) content(r *http.Request, path []string) error {
+	d, err := a.queue.Show(r.Context(), path[2])
+	if err != nil {
+		return err
+	}
+	c, err := a.queue.Content(r.Context(), path[2])
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	a.w.Header().Set("Content-Type", "application/octet-stream")
+	a.w.Header().Set("Content-Length", strconv.FormatInt(d.Size, 10))
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := c.Read(buf)
+		a.moreTime()
+		if _, err := a.w.Write(buf[:n]); err != nil {
+			return nil // the reader is gone
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			panic(http.ErrAbortHandler) // the reader must not take the piece for the whole
+		}
+	}
+}

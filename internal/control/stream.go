@@ -1,0 +1,72 @@
+package control
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"log"
+
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/sysexits"
+)
+
+// Flushed is the answer to a flush.
+type Flushed struct {
+	Messages int `json:"messages"`
+}
+
+// end is the last line of a stream, and the answer when something fails.
+type end struct {
+	End   bool   `json:"end"`
+	Error string `json:"error,omitempty"`
+	Code  int    `json:"code,omitempty"`
+}
+
+func endOf(err error) end {
+	if err == nil {
+		return end{End: true}
+	}
+	return end{End: true, Error: err.Error(), Code: sysexits.Code(err, sysexits.IOErr)}
+}
+
+// silent drops what net/http says of clients that break off.
+func silent() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// stream is an answer of lines of JSON. The last line is an end, so that a broken stream
+// is told from a whole one.
+type stream struct {
+	a   *answer
+	w   *bufio.Writer
+	enc *json.Encoder
+}
+
+// piece is how much is written under one deadline, in octets.
+const piece = 32 << 10
+
+func (a *answer) stream() *stream {
+	a.w.Header().Set("Content-Type", "application/jsonl")
+	s := &stream{a: a}
+	s.w = bufio.NewWriterSize(timed{a}, piece)
+	s.enc = json.NewEncoder(s.w)
+	s.enc.SetEscapeHTML(false)
+	return s
+}
+
+// timed gives each piece its time.
+type timed struct{ a *answer }
+
+func (t timed) Write(b []byte) (int, error) {
+	t.a.moreTime()
+	return t.a.w.Write(b)
+}
+
+func (s *stream) line(v any) error { return s.enc.Encode(v) }
+
+func (s *stream) message(m *queueview.Message) error { return s.enc.Encode(m) }
+
+// close writes the last line. When the reader is gone there is nobody to tell.
+func (s *stream) close(err error) error {
+	_ = s.enc.Encode(endOf(err))
+	_ = s.w.Flush()
+	return nil
+}

@@ -1,0 +1,123 @@
+package queueview
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"o365-sendmail/internal/maillog"
+)
+
+// Explainer says in plain words why a message waits.
+type Explainer struct {
+	// Status is what the agent told, or what is known without one.
+	Status Status
+	// Now is the time that "next try" is seen from; its location is the viewer's.
+	Now time.Time
+}
+
+// Waiting explains one message in one line, as foreign text is escaped.
+func (e *Explainer) Waiting(m *Message) string {
+	switch m.State {
+	case Damaged:
+		return "damaged: " + maillog.Clean(m.Reason)
+	case Failed:
+		return "given up: " + reasonOr(m.Reason, "no reason was recorded")
+	case Held:
+		if m.Reason == "" {
+			return "held back by an administrator"
+		}
+		return "held back by an administrator: " + maillog.Clean(m.Reason)
+	}
+	if s := e.stop(m); s != nil {
+		return e.stopped(s)
+	}
+	if m.Reason != "" {
+		return maillog.Clean(m.Reason) + e.next("next try", m.Next)
+	}
+	if !e.Status.Agent {
+		return "waiting: no agent is running; sendmail -q sends it"
+	}
+	return "waiting for its turn"
+}
+
+func reasonOr(reason, otherwise string) string {
+	if reason == "" {
+		return otherwise
+	}
+	return maillog.Clean(reason)
+}
+
+func (e *Explainer) stop(m *Message) *Stop {
+	var best *Stop
+	for i := range e.Status.Stops {
+		if s := &e.Status.Stops[i]; s.Covers(m, e.Status.Mailbox) && (best == nil || s.Hold && !best.Hold) {
+			best = s
+		}
+	}
+	if best == nil {
+		return m.Stop
+	}
+	return best
+}
+
+func (e *Explainer) stopped(s *Stop) string {
+	if s.Hold {
+		return "held: " + maillog.Clean(s.Reason) + e.next("next probe", s.Next)
+	}
+	return "paused: " + maillog.Clean(s.Reason) + e.next("next try", s.Next)
+}
+
+// next says when something happens by itself. Without an agent nothing does.
+func (e *Explainer) next(what string, t time.Time) string {
+	switch {
+	case !e.Status.Agent:
+		return "; no agent is running: sendmail -q tries again"
+	case !t.After(e.Now):
+		return "; " + what + " is due"
+	}
+	return "; " + what + " " + e.Clock(t)
+}
+
+// Clock writes a time as short as it can be understood: the hour for today, else with the day.
+func (e *Explainer) Clock(t time.Time) string {
+	t = t.In(e.Now.Location())
+	y1, d1 := t.Year(), t.YearDay()
+	y2, d2 := e.Now.Year(), e.Now.YearDay()
+	switch {
+	case y1 == y2 && d1 == d2:
+		return t.Format("15:04")
+	case y1 == y2 || t.Sub(e.Now).Abs() < 180*24*time.Hour:
+		return t.Format("Mon Jan 2 15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// Notes says in whole lines what keeps mail back and what an administrator can do. It is
+// empty when nothing does.
+func (e *Explainer) Notes() []string {
+	var notes []string
+	for i := range e.Status.Stops {
+		s := &e.Status.Stops[i]
+		what := "Delivery is paused"
+		if s.Hold {
+			what = "Delivery is held"
+		}
+		switch {
+		case s.All:
+		case s.Sender != "":
+			what += " for the sender " + maillog.Clean(s.Sender)
+		case !strings.EqualFold(s.Mailbox, e.Status.Mailbox):
+			what += " for the mailbox " + maillog.Clean(s.Mailbox)
+		}
+		if !s.Since.IsZero() {
+			what += " since " + e.Clock(s.Since)
+		}
+		note := fmt.Sprintf("%s: %s", what, maillog.Clean(s.Reason))
+		if s.Remedy != "" {
+			note += "; " + maillog.Clean(s.Remedy)
+		}
+		notes = append(notes, strings.TrimRight(note, ". ")+".")
+	}
+	return notes
+}

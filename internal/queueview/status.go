@@ -1,0 +1,90 @@
+package queueview
+
+import (
+	"strings"
+	"time"
+)
+
+// Status is what the agent says of itself and of the whole queue.
+type Status struct {
+	// Agent is false when no agent runs, and the queue's files were read directly.
+	Agent   bool      `json:"agent"`
+	Version string    `json:"version,omitempty"`
+	Mailbox string    `json:"mailbox,omitempty"` // the configured one
+	Since   time.Time `json:"since,omitzero"`
+	// Messages, Bytes and Failed are the size of the spool; -1 when the viewer may not know.
+	Messages int   `json:"messages"`
+	Bytes    int64 `json:"bytes"`
+	Failed   int   `json:"failed"`
+	// Ready messages wait only for their turn; Active ones are being delivered.
+	Ready    int `json:"ready"`
+	Active   int `json:"active"`
+	Sessions int `json:"sessions"`
+	// Sent, Deferred and Bounced count recipients since the agent's start.
+	Sent     int `json:"sent"`
+	Deferred int `json:"deferred"`
+	Bounced  int `json:"bounced"`
+	// Stops say what keeps mail back.
+	Stops []Stop `json:"stops"`
+}
+
+// Stop is something that keeps more than one message back.
+type Stop struct {
+	// Mailbox is whose mail is meant; All is set when everybody's is, and Sender when only
+	// that sender's mail stops.
+	Mailbox string `json:"mailbox,omitempty"`
+	All     bool   `json:"all,omitempty"`
+	Sender  string `json:"sender,omitempty"`
+	// Hold is set when an administrator has to act; else waiting helps.
+	Hold   bool      `json:"hold"`
+	Key    string    `json:"key,omitempty"`
+	Reason string    `json:"reason"`
+	Remedy string    `json:"remedy,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+	Next   time.Time `json:"next,omitzero"` // the next probe
+}
+
+// Covers tells whether the stop keeps the message back. configured is the mailbox that signs
+// in where a message names none.
+func (s *Stop) Covers(m *Message, configured string) bool {
+	mailbox := m.Mailbox
+	if mailbox == "" {
+		mailbox = configured
+	}
+	return s.All || strings.EqualFold(s.Mailbox, mailbox) && (s.Sender == "" || s.Sender == m.Sender)
+}
+
+// Harmless returns the status as any local user may see it: no counts of other people's
+// mail, no sender's name, and no name of a file.
+func (s Status) Harmless() Status {
+	h := Status{Agent: s.Agent, Version: s.Version, Mailbox: s.Mailbox, Since: s.Since, Messages: -1, Bytes: -1, Failed: -1}
+	for i := range s.Stops {
+		if s.Stops[i].Sender == "" {
+			h.Stops = append(h.Stops, s.Stops[i].Harmless())
+		}
+	}
+	return h
+}
+
+// Harmless returns the stop without names of files, and without the remedy, which is the
+// administrator's business.
+func (s Stop) Harmless() Stop {
+	s.Reason, s.Remedy = withoutPaths(s.Reason), ""
+	return s
+}
+
+// withoutPaths takes the names of files out of a text.
+func withoutPaths(s string) string {
+	words := strings.Split(s, " ")
+	for i, w := range words {
+		bare := strings.TrimLeft(w, `"'(<=`)
+		if strings.HasPrefix(bare, "/") || strings.HasPrefix(bare, "~/") || strings.HasPrefix(bare, "./") {
+			tail := ""
+			if n := len(w); w[n-1] == ':' || w[n-1] == ',' || w[n-1] == ';' {
+				tail = w[n-1:]
+			}
+			words[i] = "(a file)" + tail
+		}
+	}
+	return strings.Join(words, " ")
+}
