@@ -112,7 +112,7 @@ func (r *runner) judgeRoles(c *Check) {
 	case !has && r.o.Way == WayAPI:
 		c.fail(Configuration, "permission", who+": the role "+roleSendAsApp+r.otherRoles()+" is not in the token", setup.GrantConsent(r.values()))
 	case has && r.o.Way == WayScoped:
-		c.warn("permission-not-needed", who+": the role "+roleSendAsApp+" is in the token, which brings the mailbox permissions back that the scoped role does without",
+		c.fail(Configuration, "permission-not-needed", who+": the role "+roleSendAsApp+" is in the token, which brings the mailbox permissions back that the scoped role does without",
 			"Entra admin center > App registrations > your app > API permissions: remove "+roleSendAsApp)
 	case has:
 		c.ok(who + ", role " + roleSendAsApp)

@@ -25,15 +25,14 @@ const (
 
 // entra checks the login host and what it says of the tenant and the application.
 func (r *runner) entra(ctx context.Context) {
-	r.check("roots", nil, r.roots)
+	r.check("roots", r.known(), r.roots)
 	if r.cfg != nil && r.cfg.Credential.Type == config.TypeManagedIdentity {
 		r.tokenChecks(ctx, []string{"configuration", "credential"})
 		return
 	}
 	login := r.loginURL()
 	if login == nil {
-		// Without a configuration that can be used nobody knows the tenant, but the way
-		// to the worldwide cloud can be tried.
+		// Nobody here knows the tenant, but the way to the worldwide cloud can be tried.
 		login = &url.URL{Scheme: "https", Host: r.cloud.LoginHost, Path: "/"}
 	}
 	host, port := hostPort(login, 443)
@@ -41,7 +40,7 @@ func (r *runner) entra(ctx context.Context) {
 	if proxy := r.tokenProxy(); proxy != "" {
 		r.check("login-proxy", nil, func(c *Check) { c.ok("token requests go through " + proxyName(proxy)) })
 	} else {
-		way = r.reach(ctx, "login", host, port, nil)
+		way = r.reach(ctx, "login", host, port, r.known())
 	}
 	r.check("login-tls", append(way, "roots"), func(c *Check) { r.loginTLS(ctx, c, host, login) })
 	r.check("clock", []string{"login-tls"}, r.clock)
@@ -297,7 +296,9 @@ func (r *runner) judgeToken(c *Check, err error) {
 	}
 	advice := e.Advice()
 	seen := strings.TrimSuffix(err.Error(), "; "+advice)
-	if advice == "" && class == Temporary {
+	if advice == "" && e.Status == http.StatusOK {
+		advice = "a proxy or captive portal seems to answer in place of " + e.Host + ": let it through unchanged"
+	} else if advice == "" && class == Temporary {
 		advice = "wait; if it lasts, see https://status.cloud.microsoft"
 	}
 	c.fail(class, key, seen, advice)

@@ -53,14 +53,27 @@ func (r *runner) configuration(c *Check) {
 	case errors.Is(err, fs.ErrNotExist):
 		c.fail(Configuration, "config-missing", err.Error(), "sudo o365-sendmail setup")
 	case errors.As(err, &faults) && len(faults) > 0:
-		hint := first(faults[0].Hint, "correct it; o365-sendmail config check lists every fault")
+		hint := mendKey(faults[0])
 		if len(faults) > 1 {
 			hint += "; o365-sendmail config check lists every fault"
 		}
-		c.fail(Configuration, "config-fault", err.Error(), hint)
+		c.fail(Configuration, "config-fault", strings.TrimSuffix(err.Error(), "; "+faults[0].Hint), hint)
 	default:
 		c.fail(Configuration, "config-fault", err.Error(), "o365-sendmail config check")
 	}
+}
+
+// mendKey says how to mend a fault of the file.
+func mendKey(f *config.Error) string {
+	switch {
+	case f.Hint != "":
+		return f.Hint
+	case f.Suggestion != "":
+		return "write " + f.Suggestion + " in place of " + f.Key + " in " + f.File
+	case f.Expected != "":
+		return "set " + f.Key + " in " + f.File + ": " + f.Expected
+	}
+	return "correct " + f.Key + " in " + f.File
 }
 
 // settleUnseen makes an error of a configuration that the caller may not read, if no
@@ -86,8 +99,7 @@ func (r *runner) fileModes(c *Check) {
 	for _, f := range files {
 		fi, err := os.Stat(f)
 		if err != nil {
-			c.fail(Configuration, "file-unreadable", err.Error(), "correct the path, or make the file readable for "+r.o.User.Name)
-			return
+			continue // the check of the credential tells
 		}
 		st := fi.Sys().(*syscall.Stat_t)
 		seen = append(seen, fmt.Sprintf("%s is %04o %s:%d", f, fi.Mode().Perm(), host.UserByID(int(st.Uid)).Name, st.Gid))

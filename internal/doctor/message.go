@@ -10,14 +10,31 @@ import (
 	"o365-sendmail/internal/submit"
 )
 
+// messages sends one from the mailbox and from each other sender.
+func (r *runner) messages(ctx context.Context) {
+	r.check("message", []string{"sign-in", "recipient"}, func(c *Check) { r.message(ctx, c, r.cfg.Mailbox) })
+	if r.o.SendTo == "" || r.o.Send == nil {
+		return
+	}
+	for _, from := range r.otherSenders() {
+		r.checkAbout("message", from, []string{"message"}, func(c *Check) {
+			if s := r.rep.Find("sender", from); s != nil && s.Status != OK {
+				c.skip("needs sender " + from)
+				return
+			}
+			r.message(ctx, c, from)
+		})
+	}
+}
+
 // message sends one, which alone shows whether the application may use the mailbox:
 // Exchange Online tells that at the end of the data.
-func (r *runner) message(ctx context.Context, c *Check) {
+func (r *runner) message(ctx context.Context, c *Check, from string) {
 	if r.o.SendTo == "" || r.o.Send == nil {
 		c.skip("no message was sent: --send-to ADDRESS sends one")
 		return
 	}
-	words, err := r.o.Send(ctx, r.o.SendTo)
+	words, err := r.o.Send(ctx, from, r.o.SendTo)
 	if err == nil {
 		c.ok("to " + r.o.SendTo + ": " + words)
 		return

@@ -45,7 +45,7 @@ type Options struct {
 	Drop func() error
 	// SendTo gets a real message by Send when both are set. Send returns the server's words.
 	SendTo string
-	Send   func(ctx context.Context, to string) (words string, err error)
+	Send   func(ctx context.Context, from, to string) (words string, err error)
 	// Progress gets each check as it is done; may be nil.
 	Progress func(Check)
 
@@ -76,6 +76,8 @@ type runner struct {
 	tenant string        // id of the tenant, as the server tells it
 	token  xoauth.Token
 	claims xoauth.Claims
+
+	spreading bool // a change in Exchange works at every other sign-in
 
 	addrs map[string][]netip.Addr // by prefix of the check
 	alive map[string]string       // an address that took a connection
@@ -151,6 +153,15 @@ func (r *runner) missing(needs []string) string {
 		}
 	}
 	return why
+}
+
+// known is the need of checks that go to hosts which the configuration chooses. Who may
+// not read it sees the way to the worldwide cloud; a broken one has to be mended first.
+func (r *runner) known() []string {
+	if r.unseen != "" {
+		return nil
+	}
+	return []string{"configuration"}
 }
 
 // limit bounds one step.

@@ -83,7 +83,7 @@ func (r *runner) signInAs(ctx context.Context, c *Check, host string) {
 		return
 	}
 	if again, second, err := r.fresh(ctx, host, user); err == nil && second.code == 235 {
-		r.talk = again
+		r.talk, r.spreading = again, true
 		c.warn("spreading", "the first sign-in was refused and the second taken: a change in Exchange is still spreading ("+rep.String()+")", "wait: changes take up to 2 h; then o365-sendmail doctor again")
 		return
 	} else if again != nil {
@@ -166,12 +166,20 @@ func (r *runner) senders(ctx context.Context, host string) {
 		return
 	}
 	r.checkAbout("sender", r.cfg.Mailbox, []string{"sign-in"}, func(c *Check) { r.mailFrom(c, r.talk, r.cfg.Mailbox) })
-	for _, from := range r.cfg.From.SendAs {
-		if strings.Contains(from, "*") || strings.EqualFold(from, r.cfg.Mailbox) {
-			continue
-		}
+	for _, from := range r.otherSenders() {
 		r.checkAbout("sender", from, []string{"sign-in"}, func(c *Check) { r.senderAs(ctx, c, host, from) })
 	}
+}
+
+// otherSenders are the addresses of send_as; what a pattern stands for can't be tried.
+func (r *runner) otherSenders() []string {
+	var list []string
+	for _, from := range r.cfg.From.SendAs {
+		if !strings.Contains(from, "*") && !strings.EqualFold(from, r.cfg.Mailbox) {
+			list = append(list, from)
+		}
+	}
+	return list
 }
 
 // senderAs signs in as the rule says for that sender.
@@ -197,6 +205,8 @@ func (r *runner) senderAs(ctx context.Context, c *Check, host, from string) {
 		v := r.values()
 		v.Mailbox = user
 		switch {
+		case r.spreading && refusedToken(diag):
+			c.skip("not judged while a change in Exchange is spreading: " + rep.String())
 		case !refusedToken(diag):
 			c.fail(classOf(diag.Class), diag.Key, user+" can't sign in: "+rep.String(), v.Fill(diag.Advice(user)))
 		case r.claims.HasRole(roleSendAsApp):

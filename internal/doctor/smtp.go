@@ -24,7 +24,7 @@ func (r *runner) exchange(ctx context.Context) {
 	if r.cfg != nil && r.cfg.SMTP.Proxy != "" {
 		r.check("smtp-proxy", nil, func(c *Check) { r.viaProxy(ctx, c, host, port) })
 	} else {
-		way = r.reach(ctx, "smtp", host, port, nil)
+		way = r.reach(ctx, "smtp", host, port, r.known())
 	}
 	r.check("smtp-greeting", way, func(c *Check) { r.greeting(ctx, c, host, port) })
 	r.check("smtp-starttls", []string{"smtp-greeting"}, r.startTLS)
@@ -35,7 +35,9 @@ func (r *runner) exchange(ctx context.Context) {
 	r.check("recipient", []string{"configuration", "sign-in"}, r.recipient)
 	r.check("limits", []string{"configuration", "smtp-auth"}, r.limits)
 	r.endTalk()
-	r.check("message", []string{"sign-in", "recipient"}, func(c *Check) { r.message(ctx, c) })
+	if r.cfg != nil {
+		r.messages(ctx)
+	}
 }
 
 func (r *runner) viaProxy(ctx context.Context, c *Check, host string, port int) {

@@ -1,0 +1,386 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/emulator"
+)
+
+// row is one step left undone, alone, and what the doctor has to say about it.
+type row struct {
+	// undone is a fault of the emulator, or a name of its own with a change.
+	undone string
+	change func(t *testing.T, s *site)
+
+	check, key string // what must be named, and nothing else
+	remedy     string // must be in the hint, and in "next"
+}
+
+const (
+	oid       = emulator.DefaultObjectID
+	appID     = emulator.DefaultClientID
+	newSP     = "New-ServicePrincipal -AppId " + appID + " -ObjectId " + oid
+	fullMail  = "Add-MailboxPermission -Identity noreply@contoso.test -User " + oid + " -AccessRights FullAccess"
+	smtpAuth  = "Set-CASMailbox -Identity noreply@contoso.test -SmtpClientAuthenticationDisabled $false"
+	secrets   = "New client secret"
+	unblock   = "Restricted entities"
+	firewall  = "firewall"
+	statusURL = "https://status.cloud.microsoft"
+)
+
+func rows() []row {
+	var all []row
+	for _, part := range [][]row{machineRows(), networkRows(), entraRows(), credentialRows(), signInRows(), messageRows()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+// machineRows are steps on the machine itself.
+func machineRows() []row {
+	return []row{
+		{"config-missing", func(_ *testing.T, s *site) { s.text = "" }, "configuration", "config-missing", "o365-sendmail setup"},
+		{"config-key-typo", func(_ *testing.T, s *site) { s.text = "tennant = \"x\"\n" + s.text }, "configuration", "config-fault", "write tenant in place of tennant"},
+		{"config-world-readable", func(t *testing.T, s *site) {
+			s.write()
+			if err := os.Chmod(s.o.Config, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, "configuration", "config-fault", "chmod 0640"},
+		{"client-secret-left-out", func(_ *testing.T, s *site) { s.without("client_secret") }, "configuration", "config-fault", "client_secret"},
+		{"secret-file-missing", func(_ *testing.T, s *site) {
+			s.without("client_secret")
+			s.replace("client_secret_file", s.dir+"/no.secret")
+		}, "credential", "credential", "o365-sendmail setup"},
+		{"secret-end-unknown", func(_ *testing.T, s *site) { s.without("secret_expires") }, "expiry", "expiry-unknown", "set secret_expires"},
+		{"secret-ends-soon", func(_ *testing.T, s *site) {
+			s.text = "secret_expires = " + time.Now().AddDate(0, 0, 10).Format(time.DateOnly) + "\n" + without(s.text, "secret_expires")
+		}, "expiry", "expires-soon", secrets},
+		{"alert-to-left-out", func(_ *testing.T, s *site) { s.without("alert_to") }, "alerts", "alert-to-missing", "set alert_to"},
+		{"root-to-left-out", func(_ *testing.T, s *site) { s.without("root_to") }, "aliases", "root-nowhere", "set root_to"},
+		{"spool-missing", func(_ *testing.T, s *site) {
+			s.text = strings.Replace(s.text, "[spool]\ndir = \""+s.dir, "[spool]\ndir = \""+s.dir+"/none", 1)
+		}, "spool", "spool-missing", "sudo install -d"},
+		{"agent-dead", func(t *testing.T, s *site) {
+			path := filepath.Join(s.dir, "dead.sock")
+			l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.SetUnlinkOnClose(false)
+			l.Close()
+			s.text = strings.ReplaceAll(s.text, "submit.sock", "dead.sock")
+		}, "agent", "agent-dead", "systemctl"},
+		{"ca-file-missing", func(_ *testing.T, s *site) { s.text = strings.Replace(s.text, s.CAFile(), s.dir+"/no.pem", 1) }, "roots", "roots", "tls.ca_file"},
+	}
+}
+
+// networkRows are what stands between the machine and Microsoft.
+func networkRows() []row {
+	return []row{
+		{"dns-login", lookup(func(*site, string) error { return errNoName }, 1), "login-dns", "dns", "/etc/resolv.conf"},
+		{"dns-smtp", lookup(func(*site, string) error { return errNoName }, 2), "smtp-dns", "dns", "/etc/resolv.conf"},
+		{"tcp-443-filtered", dial(func(s *site, address string) error { return blockPort(address, s.LoginHost()) }), "login-ipv4", "connect", "open outbound"},
+		{"tcp-587-filtered", dial(func(s *site, address string) error { return blockPort(address, fmt.Sprint(":", s.SMTPPort())) }), "smtp-ipv4", "connect", "open outbound"},
+		{"ipv6-broken", func(_ *testing.T, s *site) {
+			n := 0
+			s.o.LookupNetIP = func(context.Context, string, string) ([]netip.Addr, error) {
+				n++
+				list := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+				if n == 2 {
+					list = append(list, netip.MustParseAddr("::1"))
+				}
+				return list, nil
+			}
+		}, "smtp-ipv6", "connect", "smtp.ipv4_only"},
+		{"token-closed", nil, "login-ipv4", "connect", "open outbound"},
+		{"token-untrusted", nil, "login-tls", "certificate-authority", "tls.ca_file"},
+		{"token-hang", shorter, "token", "token", ""},
+		{"token-reset", nil, "token", "token", ""},
+		{"token-500", nil, "token", "http-500", statusURL},
+		{"token-503", nil, "token", "http-503", statusURL},
+		{"token-429", nil, "token", "http-429", ""},
+		{"token-not-json", nil, "token", "http-200", ""},
+		{"token-truncated", nil, "token", "http-200", ""},
+		{"smtp-closed", nil, "smtp-ipv4", "connect", "open outbound"},
+		{"smtp-silent", shorter, "smtp-greeting", "timeout", firewall},
+		{"smtp-reset", nil, "smtp-greeting", "connection-lost", firewall},
+		{"smtp-busy", nil, "smtp-greeting", "service-closing", statusURL},
+		{"smtp-foreign", nil, "smtp-greeting", "smtp-foreign", "check smtp.host"},
+		{"starttls-stripped", nil, "smtp-starttls", "starttls-not-offered", "allow port 587 unmodified"},
+		{"tls-untrusted", nil, "smtp-tls", "certificate-authority", "tls.ca_file"},
+		{"tls-expired", nil, "smtp-tls", "certificate-expired", "timedatectl"},
+		{"tls-wrong-name", nil, "smtp-tls", "certificate-name", "smtp.host"},
+		{"tls-old", nil, "smtp-tls", "tls-version", "tls.min_version"},
+		{"tls-broken", nil, "smtp-tls", "tls", firewall},
+	}
+}
+
+// entraRows are steps in Entra.
+func entraRows() []row {
+	return []row{
+		{"tenant-unknown", nil, "tenant", "aadsts-90002", "Directory (tenant) ID"},
+		{"tenant-typo", func(_ *testing.T, s *site) {
+			s.text = strings.ReplaceAll(s.text, s.Tenant, "6f1e9d1c-5b0a-4c5e-9a53-0c1d7c7b3a11")
+		}, "tenant", "aadsts-90002", "Directory (tenant) ID"},
+		{"app-unknown", nil, "token", "aadsts-700016", "Application (client) ID"},
+		{"client-id-is-object-id", func(_ *testing.T, s *site) { s.replace("client_id", emulator.DefaultRegistrationID) }, "token", "aadsts-700016", "Application (client) ID"},
+		{"app-no-service-principal", nil, "token", "aadsts-7000229", "az ad sp create --id " + appID},
+		{"app-disabled", nil, "token", "aadsts-7000112", "accountEnabled=true"},
+		{"secret-wrong", nil, "token", "aadsts-7000215", secrets},
+		{"secret-id-in-place-of-value", func(_ *testing.T, s *site) { s.replace("client_secret", emulator.DefaultSecretID) }, "configuration", "config-fault", "copy the column Value"},
+		{"secret-expired", nil, "token", "aadsts-7000222", secrets},
+		{"resource-missing", nil, "token", "aadsts-500011", "Exchange Online licence"},
+		{"resource-disabled", nil, "token", "aadsts-500014", "Exchange Online licence"},
+		{"conditional-access", nil, "token", "aadsts-53003", "public IP address"},
+		{"clock-ahead", nil, "clock", "clock", "timedatectl set-ntp true"},
+		{"clock-behind", nil, "clock", "clock", "timedatectl set-ntp true"},
+		{"token-wrong-audience", nil, "claims", "wrong-audience", "cloud"},
+	}
+}
+
+// credentialRows are for the other credentials.
+func credentialRows() []row {
+	return []row{
+		{"certificate-unknown", withCertificate, "token", "aadsts-700027", "Upload certificate"},
+		{"federation-issuer", withFederation, "token", "aadsts-700211", "Federated credentials"},
+		{"federation-audience", withFederation, "token", "aadsts-700212", "Federated credentials"},
+		{"federation-subject", withFederation, "token", "aadsts-700213", "Federated credentials"},
+		{"identity-missing", func(_ *testing.T, s *site) {
+			s.without("client_secret")
+			s.without("secret_expires")
+			s.text += "\n[credential]\ntype = \"managed-identity\"\nidentity_endpoint = \"" + s.IdentityURL() + "\"\n"
+		}, "token", "", "az vm identity assign"},
+	}
+}
+
+// signInRows are steps in Exchange Online that show at AUTH.
+func signInRows() []row {
+	scoped := func(_ *testing.T, s *site) { s.o.Way = WayScoped }
+	return []row{
+		{"consent-missing", nil, "sign-in", "permission", "Grant admin consent"},
+		{"auth-challenge", nil, "sign-in", "permission", "Grant admin consent"},
+		{"sp-missing", nil, "sign-in", "service-principal", newSP},
+		{"sp-wrong-object-id", nil, "sign-in", "service-principal", newSP},
+		{"sp-propagating", nil, "sign-in", "service-principal", "2 h"},
+		{"sp-flapping", nil, "sign-in", "spreading", "2 h"},
+		{"mailbox-missing", nil, "sign-in", "not-a-mailbox", "Get-EXOMailbox -Identity noreply@contoso.test"},
+		{"mailbox-unlicensed", nil, "sign-in", "not-a-mailbox", "licence"},
+		{"mailbox-typo", func(_ *testing.T, s *site) { s.replace("mailbox", "norepyl@contoso.test") }, "sign-in", "not-a-mailbox", "correct mailbox"},
+		{"rbac-out-of-scope", nil, "sign-in", "scope", "Add-DistributionGroupMember"},
+		{"rbac-propagating", scoped, "sign-in", "scoped-role", "2 h"},
+		{"smtp-auth-tenant", nil, "sign-in", "smtp-auth-disabled-tenant", smtpAuth},
+		{"smtp-auth-mailbox", nil, "sign-in", "smtp-auth-disabled-mailbox", smtpAuth},
+		{"security-defaults", nil, "sign-in", "security-defaults", "security defaults"},
+		{"auth-policy", nil, "sign-in", "access-policy", "Conditional Access"},
+		{"auth-organization", nil, "sign-in", "organization-policy", "authentication policies"},
+		{"auth-hve", nil, "sign-in", "user-not-valid", "correct mailbox"},
+		{"auth-tls-old", nil, "sign-in", "tls-too-old", "TLS"},
+		{"auth-not-active", nil, "sign-in", "service-closing", statusURL},
+		{"auth-proxy", nil, "sign-in", "sign-in-unavailable", statusURL},
+		{"auth-not-offered", nil, "smtp-auth", "xoauth2-not-offered", "smtp.host"},
+		{"connections-used-auth", nil, "sign-in", "too-many-connections", "mailbox of its own"},
+	}
+}
+
+// messageRows are steps that show only with a message, or its envelope.
+func messageRows() []row {
+	scoped := func(_ *testing.T, s *site) { s.o.Way = WayScoped }
+	return []row{
+		{"send-as-other-mailbox", func(_ *testing.T, s *site) {
+			s.text = strings.Replace(s.text, "sign_in = \"sender\"", "sign_in = \"mailbox\"", 1)
+		}, "message " + otherMailbox, "send-as-denied", "Add-RecipientPermission"},
+		{"recipient-unknown", nil, "recipient", "recipient-refused", "it@contoso.test"},
+		{"size-small", nil, "limits", "size", "delivery.max_size"},
+		{"full-access-missing", nil, "message", "mailbox-permission", fullMail},
+		{"full-access-wrong-id", nil, "message", "mailbox-permission", fullMail},
+		{"full-access-propagating", nil, "message", "mailbox-permission", "2 h"},
+		{"rbac-with-consent", scoped, "claims", "permission-not-needed", "remove SMTP.SendAsApp"},
+		{"send-as-denied", nil, "message", "send-as-denied", "Add-RecipientPermission"},
+		{"send-as-denied-old", nil, "message", "send-as-denied", "Add-RecipientPermission"},
+		{"mailbox-full", nil, "message", "mailbox-full", "MessageCopyForSMTPClientSubmissionEnabled"},
+		{"send-size", nil, "message", "message-over-mailbox-limit", "-MaxSendSize"},
+		{"sender-restricted", nil, "message", "sender-restricted", unblock},
+		{"quota-exceeded", nil, "message", "submission-quota", "24 h"},
+		{"recipient-limit", nil, "message", "recipient-quota", "24 h"},
+		{"connections-used", nil, "message", "too-many-connections", "mailbox of its own"},
+		{"tenant-spam", nil, "message", "sender-banned", unblock},
+		{"tenant-threshold", nil, "message", "tenant-blocked", unblock},
+		{"tenant-traffic", nil, "message", "address-blocked", "Microsoft support"},
+		{"tenant-external", nil, "message", "tenant-external-quota", "24 h"},
+		{"tenant-domain", nil, "message", "domain-not-registered", "Domains"},
+		{"dot-temporary", nil, "message", "other-temporary", statusURL},
+	}
+}
+
+// TestMatrix leaves each step undone, alone, and prints what the doctor makes of it.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	faults := map[string]bool{}
+	for _, f := range emulator.Faults() {
+		faults[f.Name] = true
+	}
+	var mu sync.Mutex
+	right, printed := 0, map[string]string{}
+	t.Run("rows", func(t *testing.T) {
+		for _, w := range rows() {
+			t.Run(w.undone, func(t *testing.T) {
+				t.Parallel()
+				s := newSite(t)
+				s.agent()
+				if w.change != nil {
+					w.change(t, s)
+				} else if !faults[w.undone] {
+					t.Fatal("neither a fault nor a change")
+				}
+				if faults[w.undone] {
+					if err := s.SetFault(w.undone); err != nil {
+						t.Fatal(err)
+					}
+				}
+				rep := s.run()
+				line, good := w.judge(t, rep)
+				mu.Lock()
+				defer mu.Unlock()
+				printed[w.undone] = line
+				if good {
+					right++
+				}
+			})
+		}
+	})
+	for _, w := range rows() {
+		t.Log(printed[w.undone])
+	}
+	t.Logf("%d steps left undone, %d named rightly and alone: %d %%", len(rows()), right, 100*right/len(rows()))
+}
+
+// judge compares, and returns the row of the matrix.
+func (w row) judge(t *testing.T, rep *Report) (string, bool) {
+	t.Helper()
+	bad := named(rep)
+	switch {
+	case len(bad) != 1:
+		t.Errorf("%d checks are named, want one\n%s", len(bad), rep.Text())
+		return fmt.Sprintf("%-28s WRONG: %d named", w.undone, len(bad)), false
+	case rep.Exit == 0 && bad[0].Status == Failed, rep.Exit != 0 && bad[0].Status == Warning:
+		t.Errorf("%s and exit code %d", bad[0].Status, rep.Exit)
+	}
+	c := bad[0]
+	name := strings.TrimSpace(c.Name + " " + c.About)
+	good := name == w.check && (w.key == "" || c.Key == w.key) && strings.Contains(c.Hint, w.remedy) && c.Hint != "" && rep.Next == c.Hint
+	if !good {
+		t.Errorf("want %s (%s) with %q\n%s", w.check, w.key, w.remedy, rep.Text())
+	}
+	return fmt.Sprintf("%-28s %-8s %-28s %-28s exit %2d  %s", w.undone, c.Status, name, c.Key, rep.Exit, shortHint(c.Hint)), good
+}
+
+func shortHint(s string) string {
+	if len(s) > 90 {
+		return s[:90] + "..."
+	}
+	return s
+}
+
+var errNoName = &net.DNSError{Err: "no such host", Name: "localhost", IsNotFound: true}
+
+// lookup lets the n-th resolution fail: the login host's is the first, the relay's the second.
+func lookup(fails func(*site, string) error, nth int) func(*testing.T, *site) {
+	return func(_ *testing.T, s *site) {
+		good, n := s.o.LookupNetIP, 0
+		s.o.LookupNetIP = func(ctx context.Context, network, name string) ([]netip.Addr, error) {
+			if n++; n == nth {
+				return nil, fails(s, name)
+			}
+			return good(ctx, network, name)
+		}
+	}
+}
+
+func dial(fails func(*site, string) error) func(*testing.T, *site) {
+	return func(_ *testing.T, s *site) {
+		s.o.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if err := fails(s, address); err != nil {
+				return nil, err
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}
+	}
+}
+
+func blockPort(address, hostPort string) error {
+	_, port, _ := net.SplitHostPort(hostPort)
+	if _, p, _ := net.SplitHostPort(address); p == port {
+		return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ETIMEDOUT}
+	}
+	return nil
+}
+
+// shorter is for faults that are silence.
+func shorter(_ *testing.T, s *site) { s.o.Timeout = 400 * time.Millisecond }
+
+func without(text, key string) string {
+	s := &site{text: text}
+	s.without(key)
+	return s.text
+}
+
+func withCertificate(t *testing.T, s *site) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "app"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	s.AddCertificate(string(cert))
+	err = errors.Join(os.WriteFile(s.dir+"/cert.pem", cert, 0o600),
+		os.WriteFile(s.dir+"/key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.without("client_secret")
+	s.without("secret_expires")
+	s.text += "\n[credential]\ntype = \"certificate\"\ncertificate_file = \"" + s.dir + "/cert.pem\"\nkey_file = \"" + s.dir + "/key.pem\"\n"
+}
+
+func withFederation(t *testing.T, s *site) {
+	issuer, err := s.AddFederation("https://cluster.example.org", "system:serviceaccount:mail:sendmail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := issuer.Token("system:serviceaccount:mail:sendmail", emulator.AzureAudience, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.dir+"/token", []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.without("client_secret")
+	s.without("secret_expires")
+	s.text += "\n[credential]\ntype = \"federated\"\ntoken_file = \"" + s.dir + "/token\"\n"
+}
