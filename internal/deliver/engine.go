@@ -127,10 +127,10 @@ func NewEngine(o EngineOptions) *Engine {
 	}
 	e := &Engine{
 		o: o, clock: o.Clock, spool: o.Spool, log: o.Log,
-		boxes: map[string]*box{}, index: map[queueID]*entry{},
 		alerts: map[string]*alertState{}, told: map[string]int{},
 		wake: make(chan struct{}, 1), chore: make(chan struct{}, 1), looker: make(chan struct{}, 1), quiet: make(chan struct{}, 1),
 	}
+	e.boxes, e.index = map[string]*box{}, map[queueID]*entry{}
 	e.app.scope = scopeApp
 	e.setConfig(o.Config)
 	return e
@@ -236,6 +236,8 @@ func (e *Engine) begin(hard context.Context, once bool) error {
 	}
 	e.running, e.stopping, e.once, e.hard, e.started = true, false, once, hard, e.clock.Now()
 	e.seek, e.giveUp = context.WithCancel(hard)
+	e.boxes, e.index, e.waiting = map[string]*box{}, map[queueID]*entry{}, nil
+	e.app = gate{scope: scopeApp}
 	e.holdWithoutAccount(e.started)
 	return nil
 }

@@ -41,6 +41,9 @@ func (e *Engine) logFates(id string, env *envelope.Envelope, v *verdict, relay s
 			}
 			e.logStatus(maillog.Notice, id, env.Recipients[k].Address, relay, delay, status, "5.0.0", v.errs[k])
 		default:
+			if v.again {
+				continue // it goes now
+			}
 			deferred++
 			status := "deferred"
 			if v.stop != nil && v.stop.hold {

@@ -62,10 +62,6 @@ func (e *Engine) enqueue(ctx context.Context, env *envelope.Envelope, msg envelo
 	return queued(id, env.Recipients), nil
 }
 
-func metaOf(env *envelope.Envelope) spool.Meta {
-	return spool.Meta{UID: env.Caller.UID, Origin: env.Caller.Via}
-}
-
 func notKept(err error) error {
 	return sysexits.With(sysexits.Code(err, sysexits.TempFail), fmt.Errorf("the message was not queued: %w", err))
 }

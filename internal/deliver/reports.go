@@ -84,9 +84,9 @@ func (e *Engine) reports() Reports {
 }
 
 // reportable tells whether anybody can be told of the message's fate.
-func (e *Engine) reportable(env *envelope.Envelope) bool {
+func (e *Engine) reportable(it *spool.Item) bool {
 	r := e.reports()
-	return len(r.targets(env.Origin)) > 0
+	return len(r.targets(originOf(it.Envelope(), it.Meta()))) > 0
 }
 
 // reportFailures bounces the recipients that were refused. An error means that no report
@@ -152,7 +152,7 @@ func (e *Engine) report(j *job, action bounce.Action, told []bounce.Recipient, n
 	}
 	it := j.item
 	r := e.reports()
-	to := r.targets(it.Envelope().Origin)
+	to := r.targets(originOf(it.Envelope(), it.Meta()))
 	if len(to) == 0 {
 		return nil
 	}

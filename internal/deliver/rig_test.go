@@ -264,7 +264,8 @@ func (r *rig) ids() []string {
 func (r *rig) put(uid int, n int, to ...string) string {
 	r.t.Helper()
 	env := testEnvelope(r.em.Mailbox, to...)
-	id, err := r.sp.Put(context.Background(), spool.Meta{UID: uid}, env, testMessage(r.em.Mailbox, fmt.Sprintf("%d-%d", uid, n)))
+	env.Caller.UID = uid
+	id, err := r.sp.Put(context.Background(), metaOf(env), env, testMessage(r.em.Mailbox, fmt.Sprintf("%d-%d", uid, n)))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ import (
 func (e *Engine) settle(c *courier, j *job, v *verdict) {
 	if v.lost && !v.uncertain {
 		e.unreserve(c, j)
+	} else {
+		e.restamp(c, j)
 	}
 	e.mu.Lock()
 	e.settleGates(c, j, v)
@@ -107,7 +109,7 @@ const (
 
 // countLoss pauses a mailbox when session after session ends without a message taken.
 func (e *Engine) countLoss(b *box, j *job, v *verdict) {
-	if v.taken > 0 || v.err == nil || v.stop != nil || !ended(v.err) || e.hard.Err() != nil {
+	if v.taken > 0 || v.err == nil || v.stop != nil || v.bystander || !ended(v.err) || e.hard.Err() != nil {
 		return
 	}
 	id, _ := parseID(j.id)
@@ -289,14 +291,14 @@ func lastReason(it *spool.Item, states map[int]spool.RecipientStatus) string {
 // unreported tells whether somebody should have been told of a refusal, and nobody could be.
 func (e *Engine) unreported(it *spool.Item, states map[int]spool.RecipientStatus) bool {
 	env := it.Envelope()
-	if e.reportable(env) {
+	if e.reportable(it) {
 		return false
 	}
 	for i, r := range it.Status().Recipients {
 		if s, ok := states[i]; ok {
 			r = s
 		}
-		wanted := env.Recipients[i].Notify&envelope.NotifyNever == 0 || env.Origin == ""
+		wanted := env.Recipients[i].Notify&envelope.NotifyNever == 0 || originOf(env, it.Meta()) == ""
 		if r.State == spool.Failed && wanted {
 			return true
 		}

@@ -188,6 +188,18 @@ func (e *Engine) unreserve(c *courier, j *job) {
 	}
 }
 
+// restamp charges a message that took long for the time of its end, which is when the server
+// counts it.
+func (e *Engine) restamp(c *courier, j *job) {
+	now := e.clock.Now()
+	if j.reserved.IsZero() || now.Sub(j.reserved) < time.Second {
+		return
+	}
+	e.unreserve(c, j)
+	// The server has counted it; when others took the place meanwhile there is nothing to do.
+	_, _ = c.account.Cache.Reserve(c.mailbox, len(j.env.Recipients), c.account.Limits, now)
+}
+
 // rateLook is how often the rates are looked at when they are used up for long: another
 // process may have given something back.
 const rateLook = time.Minute

@@ -24,6 +24,7 @@ type verdict struct {
 	damaged bool // the message can't be read as it was accepted
 	stop    *stop
 
+	bystander bool  // another message was the last of the session
 	err       error // why anything is still to do
 	uncertain bool  // the server may have taken the message
 	reply     string
