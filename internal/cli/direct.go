@@ -16,6 +16,7 @@ import (
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/sender"
+	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -29,6 +30,7 @@ type direct struct {
 	config  *config.Config
 	account *deliver.Account
 	intake  *intake.Intake
+	spool   *spool.Spool // nil when none can be written
 	submit  envelope.Submitter
 }
 
@@ -52,12 +54,18 @@ func (e *Env) openDirect(name string, o *options, user host.User, hostName strin
 	if err := e.dropRoot(); err != nil {
 		return nil, err
 	}
-	log := assemble.Logger(cfg, o.tag, e.Stderr)
-	return &direct{
+	d := &direct{
 		env: e, opts: o, user: user, config: cfg, account: account,
 		intake: intake.New(cfg, hostName, e.Now, func(s string) { e.warnf(name, "%s", s) }),
-		submit: &deliver.Direct{Account: account, Log: log},
-	}, nil
+	}
+	if d.spool, err = assemble.Spool(cfg, warned); err != nil {
+		return nil, err
+	}
+	d.submit = &deliver.Direct{
+		Account: account, Log: assemble.Logger(cfg, o.tag, e.Stderr),
+		Spool: d.spool, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait,
+	}
+	return d, nil
 }
 
 // loadConfig finds and reads the configuration with the caller's own rights.
@@ -118,13 +126,19 @@ func (e *Env) dropRoot() error {
 
 func (d *direct) MaxSize() int64 { return d.config.Delivery.MaxSize }
 
-func (d *direct) Close() { assemble.Wait(d.account, refreshWait) }
+func (d *direct) Close() {
+	assemble.Wait(d.account, refreshWait)
+	if d.spool != nil {
+		d.spool.Close()
+	}
+}
 
 // Send completes, aliases and rewrites, and delivers.
 func (d *direct) Send(ctx context.Context, draft *draft) (envelope.Receipt, error) {
+	draft.env.Caller = envelope.Caller{UID: d.user.UID, User: d.user.Name, Via: "userid " + strconv.Itoa(d.user.UID)}
 	refused, err := d.intake.Accept(draft.env, draft.msg, intake.Caller{
 		User:      sender.Caller{Name: d.user.Name, UID: strconv.Itoa(d.user.UID)},
-		Via:       "userid " + strconv.Itoa(d.user.UID),
+		Via:       draft.env.Caller.Via,
 		NoAliases: d.opts.noAliases,
 		Hops:      d.opts.hops,
 	})
@@ -136,6 +150,7 @@ func (d *direct) Send(ctx context.Context, draft *draft) (envelope.Receipt, erro
 		return envelope.Receipt{Refused: refused}, sysexits.With(sysexits.IOErr, err)
 	}
 	draft.env.EightBit, draft.env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
+	draft.env.Mode = d.opts.delivery
 	receipt, err := d.submit.Submit(ctx, draft.env, wire)
 	receipt.Refused = append(refused, receipt.Refused...)
 	return receipt, err
