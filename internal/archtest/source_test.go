@@ -59,7 +59,8 @@ func TestNoWorkAtStart(t *testing.T) {
 		for _, d := range file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				if d.Name.Name == "init" && d.Recv == nil {
+				// One package may clear the environment before package time reads TZ.
+				if d.Name.Name == "init" && d.Recv == nil && p.path() != "internal/early" {
 					t.Errorf("%s: func init: start-up is paid for each message", set.Position(d.Pos()))
 				}
 			case *ast.GenDecl:
