@@ -39,6 +39,7 @@ const (
 	newSP     = "New-ServicePrincipal -AppId " + appID + " -ObjectId " + oid
 	fullMail  = "Add-MailboxPermission -Identity noreply@contoso.test -User " + oid + " -AccessRights FullAccess"
 	smtpAuth  = "Set-CASMailbox -Identity noreply@contoso.test -SmtpClientAuthenticationDisabled $false"
+	sendAsX   = "Add-RecipientPermission -Identity noreply@contoso.test -Trustee " + oid
 	secrets   = "New client secret"
 	unblock   = "Restricted entities"
 	firewall  = "firewall"
@@ -195,6 +196,7 @@ func signInRows() []row {
 		{"auth-tls-old", nil, "sign-in", "tls-too-old", "TLS"},
 		{"auth-not-active", nil, "sign-in", "service-closing", statusURL},
 		{"auth-proxy", nil, "sign-in", "sign-in-unavailable", statusURL},
+		{"auth-retired", nil, "sign-in", "basic-auth-retired", "XOAUTH2"},
 		{"auth-not-offered", nil, "smtp-auth", "xoauth2-not-offered", "smtp.host"},
 		{"connections-used-auth", nil, "sign-in", "too-many-connections", "mailbox of its own"},
 	}
@@ -206,15 +208,16 @@ func messageRows() []row {
 	return []row{
 		{"send-as-other-mailbox", func(_ *testing.T, s *site) {
 			s.text = strings.Replace(s.text, "sign_in = \"sender\"", "sign_in = \"mailbox\"", 1)
-		}, "message " + otherMailbox, "send-as-denied", "Add-RecipientPermission"},
+		}, "message " + otherMailbox, "send-as-denied", "Add-RecipientPermission -Identity alerts@contoso.test -Trustee noreply@contoso.test -AccessRights SendAs"},
+		{"send-as-mail-from", nil, "sender noreply@contoso.test", "send-as-denied", sendAsX},
 		{"recipient-unknown", nil, "recipient", "recipient-refused", "it@contoso.test"},
 		{"size-small", nil, "limits", "size", "delivery.max_size"},
 		{"full-access-missing", nil, "message", "mailbox-permission", fullMail},
 		{"full-access-wrong-id", nil, "message", "mailbox-permission", fullMail},
 		{"full-access-propagating", nil, "message", "mailbox-permission", "2 h"},
 		{"rbac-with-consent", scoped, "claims", "permission-not-needed", "remove SMTP.SendAsApp"},
-		{"send-as-denied", nil, "message", "send-as-denied", "Add-RecipientPermission"},
-		{"send-as-denied-old", nil, "message", "send-as-denied", "Add-RecipientPermission"},
+		{"send-as-denied", nil, "message", "send-as-denied", sendAsX},
+		{"send-as-denied-old", nil, "message", "send-as-denied", sendAsX},
 		{"mailbox-full", nil, "message", "mailbox-full", "MessageCopyForSMTPClientSubmissionEnabled"},
 		{"send-size", nil, "message", "message-over-mailbox-limit", "-MaxSendSize"},
 		{"sender-restricted", nil, "message", "sender-restricted", unblock},
@@ -226,7 +229,38 @@ func messageRows() []row {
 		{"tenant-traffic", nil, "message", "address-blocked", "Microsoft support"},
 		{"tenant-external", nil, "message", "tenant-external-quota", "24 h"},
 		{"tenant-domain", nil, "message", "domain-not-registered", "Domains"},
+		{"connections-used-old", nil, "message", "too-many-connections", "mailbox of its own"},
+		{"rate-exceeded", nil, "message", "", statusURL},
 		{"dot-temporary", nil, "message", "other-temporary", statusURL},
+	}
+}
+
+// noSteps are faults of the emulator that a doctor has nothing to say about, and why.
+var noSteps = map[string]string{
+	"token-loop":     "the doctor asks once",
+	"token-short":    "tokens of ten minutes work",
+	"token-large":    "tokens of 8 kB work",
+	"header-size":    "a limit for messages with a large header",
+	"recipients-few": "a limit for messages with several recipients",
+	"dot-lost":       "passes by itself",
+	"dot-broken":     "passes by itself",
+	"session-lost":   "passes by itself",
+}
+
+// TestMatrixIsWhole holds the matrix against the emulator's list.
+func TestMatrixIsWhole(t *testing.T) {
+	t.Parallel()
+	have := map[string]bool{}
+	for _, w := range rows() {
+		if have[w.undone] {
+			t.Errorf("%s is there twice", w.undone)
+		}
+		have[w.undone] = true
+	}
+	for _, f := range emulator.Faults() {
+		if _, left := noSteps[f.Name]; !have[f.Name] && !left {
+			t.Errorf("the matrix has no row for %s: %s", f.Name, f.Summary)
+		}
 	}
 }
 

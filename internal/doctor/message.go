@@ -42,6 +42,7 @@ func (r *runner) message(ctx context.Context, c *Check, from string) {
 	var e *submit.Error
 	if !errors.As(err, &e) {
 		r.judgeReport(c, err)
+		r.sendAs(c, from)
 		return
 	}
 	seen := e.Text
@@ -51,6 +52,7 @@ func (r *runner) message(ctx context.Context, c *Check, from string) {
 		seen = e.Err.Error()
 	}
 	r.judgeMessage(c, e.Diagnosis, seen)
+	r.sendAs(c, from)
 }
 
 func joinWords(s string) string { return strings.Join(strings.Fields(s), " ") }

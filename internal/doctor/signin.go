@@ -167,7 +167,13 @@ func (r *runner) senders(ctx context.Context, host string) {
 	}
 	r.checkAbout("sender", r.cfg.Mailbox, []string{"sign-in"}, func(c *Check) { r.mailFrom(c, r.talk, r.cfg.Mailbox) })
 	for _, from := range r.otherSenders() {
-		r.checkAbout("sender", from, []string{"sign-in"}, func(c *Check) { r.senderAs(ctx, c, host, from) })
+		r.checkAbout("sender", from, []string{"sign-in"}, func(c *Check) {
+			if own := r.rep.Find("sender", r.cfg.Mailbox); own.Status == Failed {
+				c.skip("needs sender " + r.cfg.Mailbox)
+				return
+			}
+			r.senderAs(ctx, c, host, from)
+		})
 	}
 }
 
@@ -228,6 +234,7 @@ func (r *runner) mailFrom(c *Check, d *dialogue, from string) {
 	}
 	if rep.code != 250 {
 		r.judgeReply(c, "mail", rep)
+		r.sendAs(c, from)
 		_, _ = d.cmd("RSET")
 		return
 	}
@@ -236,6 +243,13 @@ func (r *runner) mailFrom(c *Check, d *dialogue, from string) {
 		return
 	}
 	c.ok(rep.String())
+}
+
+// sendAs completes the remedy for a sender that is refused.
+func (r *runner) sendAs(c *Check, from string) {
+	if c.Key == "send-as-denied" {
+		c.Hint = clean(setup.GrantSendAs(r.values(), from))
+	}
 }
 
 // recipient names a recipient and takes it back.

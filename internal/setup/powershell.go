@@ -116,6 +116,14 @@ func GrantMailbox(v Values) string {
 	return addMailboxPermission(v) + "; " + addRecipientPermission(v) + spread
 }
 
+// GrantSendAs lets the mailbox, or the application itself, send as from.
+func GrantSendAs(v Values, from string) string {
+	if strings.EqualFold(from, v.Mailbox) {
+		return addRecipientPermission(v) + spread + "; and let messages have the From address " + v.Mailbox + " (from.policy = \"rewrite\")"
+	}
+	return "Add-RecipientPermission -Identity " + or(quote(from), "<the From address>") + " -Trustee " + v.mailbox() + " -AccessRights SendAs -Confirm:$false" + spread + "; or take the address out of from.send_as"
+}
+
 func addMailboxPermission(v Values) string {
 	return "Add-MailboxPermission -Identity " + v.mailbox() + " -User " + v.objectID() + " -AccessRights FullAccess"
 }
