@@ -22,7 +22,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	code := cli.Main(ctx, cli.Env{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv: os.Getenv, Now: time.Now, UID: os.Getuid(), Version: version,
+		Getenv: os.Getenv, Now: time.Now, UID: os.Getuid(), Version: version, Own: true,
 	})
 	stop()
 	os.Exit(code)

@@ -17,6 +17,7 @@ type verb struct {
 // verbs returns the administrator's commands in the order of the help text.
 func verbs() []verb {
 	return []verb{
+		{"serve", "run the agent: take mail from local programs and deliver it", serveVerb},
 		{"queue", "list, show, retry, hold, release, delete or flush queued mail", (*Env).queueCommand},
 		{"version", "print the version", func(e *Env, _ context.Context, _ []string) int {
 			fmt.Fprintf(e.Stdout, "o365-sendmail %s\n", e.Version)

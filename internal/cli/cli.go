@@ -22,6 +22,11 @@ type Env struct {
 	UID    int
 	// Version is the program's version.
 	Version string
+	// Socket is where the agent listens, "" for the place of a package installation.
+	Socket string
+	// Own is set when the process is the program's own, so that a service may change the
+	// limits and the environment of all of it.
+	Own bool
 }
 
 // Main runs the program and returns its exit code. The name that it was called by
@@ -57,6 +62,9 @@ func Main(ctx context.Context, e Env) int {
 
 // run carries out a parsed command line.
 func (e *Env) run(ctx context.Context, name string, o *options) int {
+	if o.mode == modeQueueRun && o.queue.interval > 0 {
+		return e.serve(ctx, name, o)
+	}
 	var err error
 	if o.mode == modeQueueRun && o.queue.interval == 0 {
 		return e.flush(ctx, name, o)
@@ -68,6 +76,10 @@ func (e *Env) run(ctx context.Context, name string, o *options) int {
 		err = e.newAliases(o)
 	case modeVerify:
 		return e.verify(name, o)
+	case modeSMTP:
+		return e.smtp(ctx, name, o)
+	case modeServe, modeServeFront:
+		return e.serve(ctx, name, o)
 	case modeQueueList:
 		return e.mailq(ctx, name, o)
 	default:

@@ -77,12 +77,6 @@ func (e *Env) report(name string, o *options, refused []envelope.Refusal, err er
 	return worst(codes...)
 }
 
-// openRoute picks the way: the agent's socket if something answers there, else the
-// configuration, if the caller can read one.
-func (e *Env) openRoute(_ context.Context, name string, o *options, user host.User, hostName string) (route, error) {
-	return e.openDirect(name, o, user, hostName)
-}
-
 // refreshWait bounds how long a process waits for its own token refresh after its
 // message is delivered.
 const refreshWait = 5 * time.Second

@@ -185,7 +185,7 @@ func FuzzPath(f *testing.F) {
 		if strings.ContainsAny(line, "\r\n") {
 			return
 		}
-		out := string(rewrite([]byte(line)))
+		out := string(rewrite([]byte(line), "web1"))
 		if strings.ContainsAny(out, "\r\n") {
 			t.Errorf("%q became %q", line, out)
 		}

@@ -34,12 +34,13 @@ func verb(line []byte, name string) bool {
 }
 
 // rewrite turns the path of MAIL and RCPT into one that the library takes and gives back
-// unchanged. A path that is none is left out, so that the library refuses the command.
-func rewrite(line []byte) []byte {
+// unchanged. A bare name sends from host and gets mail at localhost. A path that is none is
+// left out, so that the library refuses the command.
+func rewrite(line []byte, host string) []byte {
 	for _, c := range [...]struct {
-		verb, key string
-		null      bool
-	}{{"MAIL", "FROM:", true}, {"RCPT", "TO:", false}} {
+		verb, key, domain string
+		null              bool
+	}{{"MAIL", "FROM:", host, true}, {"RCPT", "TO:", "localhost", false}} {
 		if !verb(line, c.verb) {
 			continue
 		}
@@ -49,7 +50,7 @@ func rewrite(line []byte) []byte {
 		}
 		path, params, ok := splitPath(strings.TrimLeft(arg[len(c.key):], " \t"))
 		if ok {
-			path, ok = canonical(path, c.null)
+			path, ok = canonical(path, c.domain, c.null)
 		}
 		if !ok {
 			return []byte(c.verb + " " + c.key)
@@ -83,9 +84,9 @@ func splitPath(s string) (path, params string, ok bool) {
 	return s, "", !bracket && !quoted && s != ""
 }
 
-// canonical returns the path for the library: in angle brackets, a bare name at
-// localhost, a quoted local part quoted once more since the library takes one pair off.
-func canonical(path string, null bool) (string, bool) {
+// canonical returns the path for the library: in angle brackets, a bare name with the
+// domain, a quoted local part quoted once more since the library takes one pair off.
+func canonical(path, domain string, null bool) (string, bool) {
 	if path == "" {
 		return "<>", null
 	}
@@ -99,7 +100,7 @@ func canonical(path string, null bool) (string, bool) {
 		return "", false
 	}
 	if a.Domain == "" {
-		a.Domain = "localhost"
+		a.Domain = domain
 	}
 	addr := a.Addr()
 	at := strings.LastIndexByte(addr, '@')

@@ -37,6 +37,7 @@ const (
 type Conn struct {
 	net.Conn
 	timeouts Timeouts
+	host     string // of senders without a domain
 	in       *bufio.Reader
 	ready    []byte // for the library
 	buf      []byte // keeps ready's memory
@@ -65,7 +66,7 @@ func NewConn(c net.Conn, t Timeouts) *Conn {
 	if t == (Timeouts{}) {
 		t = DefaultTimeouts
 	}
-	return &Conn{Conn: c, timeouts: t, in: bufio.NewReaderSize(c, maxCommand), atStart: true, closed: make(chan struct{})}
+	return &Conn{Conn: c, timeouts: t, host: "localhost", in: bufio.NewReaderSize(c, maxCommand), atStart: true, closed: make(chan struct{})}
 }
 
 // Read gives the library the next command, or octets of a message.
@@ -188,7 +189,7 @@ func (c *Conn) readCommand() error {
 		}
 		c.ends = time.Time{}
 	}
-	c.buf = append(append(c.buf[:0], rewrite(line)...), "\r\n"...)
+	c.buf = append(append(c.buf[:0], rewrite(line, c.host)...), "\r\n"...)
 	c.ready = c.buf
 	return nil
 }

@@ -22,7 +22,7 @@ func TestDialogues(t *testing.T) {
 		{"plain", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nSubject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n",
 			"220 250 250 250 354 250 221", []string{"a@b.org>c@d.org:Subject: x\r\n\r\nbody\r\n"}},
 		{"LF alone", "HELO x\nMAIL FROM:root\nRCPT TO:<www-data>\nDATA\nSubject: x\n\n..dot\n.\n\nmail from:<>\nQUIT\n",
-			"220 250 250 250 354 250 500 250 221", []string{"root@localhost>www-data@localhost:Subject: x\r\n\r\n.dot\r\n"}},
+			"220 250 250 250 354 250 500 250 221", []string{"root@web1>www-data@localhost:Subject: x\r\n\r\n.dot\r\n"}},
 		{"two messages", "EHLO x\nMAIL FROM:<>\nRCPT TO:<a@b.org>\nDATA\nA: 1\n\n1\n.\nMAIL FROM:<q@r.org>\nRCPT TO:<b@b.org>\nRCPT TO:<c@b.org>\nDATA\nA: 2\n\n2\n.\nQUIT\n",
 			"220 250 250 250 354 250 250 250 250 354 250 221", []string{">a@b.org:A: 1\r\n\r\n1\r\n", "q@r.org>b@b.org,c@b.org:A: 2\r\n\r\n2\r\n"}},
 		{"BDAT", "EHLO x\r\nMAIL FROM:<a@b.org> BODY=8BITMIME\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\nBDAT 7 LAST\r\n\r\n.\r\nxyQUIT\r\n",

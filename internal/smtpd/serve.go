@@ -12,7 +12,7 @@ import (
 
 // Options say how a connection is served.
 type Options struct {
-	// Host is the name in the greeting.
+	// Host is the name in the greeting, and where a sender without a domain is.
 	Host string
 	// Handler stands behind the server.
 	Handler Handler
@@ -53,6 +53,9 @@ func Serve(ctx context.Context, c *Conn, o Options) {
 	s.EnableSMTPUTF8 = true
 	s.EnableDSN = true
 	s.ErrorLog = logger(o.log)
+	if o.Host != "" {
+		c.host = o.Host
+	}
 	l := &once{conn: c}
 	_ = s.Serve(l)
 	_ = s.Shutdown(context.Background()) // waits for the library's goroutine, which has nothing to wait for

@@ -63,13 +63,14 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // Conn is a connection to the agent. It is for one goroutine.
 type Conn struct {
-	o       Options
-	c       net.Conn
-	r       *bufio.Reader
-	since   time.Time
-	drop    *time.Timer
-	maxSize int64
-	maxRcpt int
+	o        Options
+	c        *net.UnixConn
+	r        *bufio.Reader
+	since    time.Time
+	drop     *time.Timer
+	maxSize  int64
+	maxRcpt  int
+	greeting string
 }
 
 // Dial connects and says EHLO. When nothing listens the error is an *UnreachableError.
@@ -147,10 +148,11 @@ func (e *busyError) Error() string { return e.text }
 
 func (c *Conn) try(ctx context.Context) error {
 	d := net.Dialer{Timeout: c.o.Silence}
-	conn, err := d.DialContext(ctx, "unix", c.o.Path)
+	dialled, err := d.DialContext(ctx, "unix", c.o.Path)
 	if err != nil {
 		return err
 	}
+	conn := dialled.(*net.UnixConn)
 	c.c, c.r = conn, bufio.NewReader(conn)
 	if err := c.hello(); err != nil {
 		_ = conn.Close()
@@ -182,7 +184,9 @@ func (c *Conn) hello() error {
 			return &busyError{r.text()}
 		case r.code != want:
 			return fmt.Errorf("it answers %d %s", r.code, r.text())
-		case want == 250:
+		case want == 220:
+			c.greeting = "220 " + r.text()
+		default:
 			c.learn(r.lines)
 		}
 	}
@@ -215,11 +219,12 @@ func (c *Conn) Close() {
 	_ = c.c.Close()
 }
 
-// Take hands over the bare connection, on which EHLO was said and answered.
-func (c *Conn) Take() net.Conn {
+// Take hands over the bare connection and the greeting that came on it. EHLO was said
+// already; saying it again does no harm (RFC 5321 4.1.4).
+func (c *Conn) Take() (conn *net.UnixConn, greeting string) {
 	c.drop.Stop()
 	_ = c.c.SetDeadline(time.Time{})
-	return c.c
+	return c.c, c.greeting
 }
 
 func (c *Conn) trace(direction byte, line string) {

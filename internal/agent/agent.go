@@ -1,0 +1,239 @@
+// Package agent is the resident service: it listens on the Unix socket that sendmail and
+// other local programs speak SMTP to, knows from the kernel who calls, bounds what each
+// user may do, and hands messages to the engine that delivers them. It alone reads the
+// secret, the token cache and the spool. It starts with a broken configuration too, and
+// then keeps mail until the configuration is mended. It never opens a path, a host or an
+// option that a client names, and never trusts a process id.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"o365-sendmail/internal/agent/sdnotify"
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/durable"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/smtpd"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
+)
+
+// Options are what the configuration does not say.
+type Options struct {
+	// ConfigPath names the configuration; "" means the service manager's credential
+	// "config", else the system's file.
+	ConfigPath string
+	// QueueInterval goes before the configuration's (sendmail -q15m); 0 for none.
+	QueueInterval time.Duration
+	HostName      string
+	Getenv        func(string) string
+	Now           func() time.Time
+	Stderr        io.Writer
+	// Reload asks for the configuration to be read again.
+	Reload <-chan os.Signal
+	// Started is called when the agent takes connections; may be nil.
+	Started func()
+	// Drop gives up root's rights once the sockets are open; may be nil.
+	Drop func() error
+	// Timeouts bound what a client can make the agent wait; zero means the usual ones.
+	Timeouts smtpd.Timeouts
+	// Look is how often a broken configuration is looked at again; 0 means every five seconds.
+	Look time.Duration
+}
+
+const (
+	defaultLook = 5 * time.Second
+	// memory is how much of a message is kept in memory before it goes to a file. What
+	// the spool holds in memory is as much again.
+	memory = 64 << 10
+)
+
+// Agent is a running agent.
+type Agent struct {
+	o       Options
+	manager *sdnotify.Manager
+	log     *maillog.Logger
+	lenient bool // the log is the lenient configuration's
+
+	spool  *spool.Spool
+	engine *deliver.Engine
+	submit envelope.Submitter
+
+	rules  atomic.Pointer[rules]
+	keeper sync.RWMutex // held for reading while a message is kept unprocessed
+
+	users    userNames
+	limits   limits
+	mu       sync.Mutex
+	conns    map[*smtpd.Conn]struct{}
+	draining bool
+	serving  sync.WaitGroup
+	status   string
+}
+
+// Run serves until ctx ends, then finishes what is under way within agent.drain_timeout.
+// Its errors carry exit codes.
+func Run(ctx context.Context, o Options) error {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Look <= 0 {
+		o.Look = defaultLook
+	}
+	a := &Agent{o: o, conns: map[*smtpd.Conn]struct{}{}, manager: sdnotify.New(o.Getenv, os.Getpid())}
+	a.users.now, a.limits.now = o.Now, o.Now
+	r := a.read()
+	a.log = r.logger(o.Stderr)
+	a.tell(r)
+	listeners, err := a.listen(r.config)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
+	if o.Drop != nil {
+		if err := o.Drop(); err != nil {
+			return err
+		}
+	}
+	unlock, err := a.openSpool(r.config)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	a.start(r)
+	return a.serve(ctx, listeners)
+}
+
+// openSpool opens the spool and makes sure that no other agent works on it.
+func (a *Agent) openSpool(c *config.Config) (unlock func(), err error) {
+	if c.Spool.Dir == "" {
+		return nil, sysexits.With(sysexits.Config, errors.New("the agent needs a spool: set spool.dir in the configuration"))
+	}
+	o := assemble.SpoolOptions(c)
+	o.Now, o.Warn = a.o.Now, a.warn
+	a.spool, err = spool.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(c.Spool.Dir, "agent.lock")
+	free, ok, err := durable.TryLock(path, 0o600)
+	switch {
+	case err != nil:
+		err = sysexits.With(sysexits.CantCreat, fmt.Errorf("%s: %w", path, err))
+	case !ok:
+		err = sysexits.With(sysexits.Unavailable, fmt.Errorf("another agent works on the spool %s", c.Spool.Dir))
+	default:
+		return func() {
+			_ = a.spool.Close()
+			free()
+		}, nil
+	}
+	_ = a.spool.Close()
+	return nil, err
+}
+
+// serve runs the parts and ends them in order.
+func (a *Agent) serve(ctx context.Context, listeners []listener) error {
+	stop, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Callers in mid-sentence may finish after the end has begun.
+	talk, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+	var parts sync.WaitGroup
+	errs := make(chan error, len(listeners)+1)
+	parts.Go(func() {
+		if err := a.engine.Run(stop); err != nil {
+			errs <- sysexits.With(sysexits.Software, fmt.Errorf("the delivery engine stopped: %w", err))
+		}
+	})
+	for _, l := range listeners {
+		parts.Go(func() {
+			if err := a.accept(talk, stop, l); err != nil {
+				errs <- err
+			}
+		})
+	}
+	parts.Go(func() { a.watch(stop) })
+	parts.Go(func() { a.beat(stop, listeners) })
+	a.notify(sdnotify.Ready)
+	a.log.Log(maillog.Info, "", "", "the agent is ready")
+	if a.o.Started != nil {
+		a.o.Started()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-errs:
+		a.log.Log(maillog.Err, "", "", err)
+	}
+	a.end(cancel, hangUp, listeners)
+	parts.Wait()
+	a.log.Log(maillog.Info, "", "", "the agent has stopped")
+	return err
+}
+
+// spare is what ending takes beside the drain timeout.
+const spare = 15 * time.Second
+
+// end takes no more connections and gives those that are open the drain timeout. The
+// engine ends at the same time: it tells waiting callers "queued" and finishes its tries.
+func (a *Agent) end(stop, hangUp context.CancelFunc, listeners []listener) {
+	drain := a.rules.Load().config.Agent.DrainTimeout
+	a.notify(sdnotify.Stopping, sdnotify.Extend(drain+spare))
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+	a.drain()
+	stop()
+	gone := make(chan struct{})
+	go func() {
+		a.serving.Wait()
+		close(gone)
+	}()
+	t := time.NewTimer(drain)
+	defer t.Stop()
+	select {
+	case <-gone:
+	case <-t.C:
+		hangUp()
+		<-gone
+	}
+}
+
+// drain ends the connections that are between messages; the others follow.
+func (a *Agent) drain() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.draining = true
+	for c := range a.conns {
+		c.Drain()
+	}
+}
+
+func (a *Agent) warn(err error) { a.log.Log(maillog.Warning, "", "", err) }
+
+// notify tells the service manager; that it can't be told stops nothing.
+func (a *Agent) notify(states ...string) {
+	if err := a.manager.Notify(states...); err != nil {
+		a.log.Log(maillog.Notice, "", "", fmt.Errorf("the service manager can't be told %q: %w", states[0], err))
+	}
+}
+
+// closed tells whether an accept failed because the listener was closed.
+func closed(err error) bool { return errors.Is(err, net.ErrClosed) }

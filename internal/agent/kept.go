@@ -1,0 +1,160 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// Without a configuration nobody knows the mailbox, the aliases or the sender rule. A
+// message that comes then is kept in the queue as it came: on hold, with a mark in its
+// origin, and its options in the private field. When the configuration is mended it is
+// processed as if it came that moment, and the new message takes the old one's place. A
+// crash between the two leaves both, and the message is sent twice.
+
+// unprocessed marks the origin of such a message.
+const unprocessed = "unprocessed, "
+
+// keep commits a message as it came.
+func (a *Agent) keep(ctx context.Context, r *rules, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
+	o.Partial = false
+	if v := o.Value(); v != "" {
+		msg.Header.Prepend(protocol.OptionsField, v)
+	}
+	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	if err != nil {
+		return envelope.Receipt{}, sysexits.With(sysexits.IOErr, err)
+	}
+	env.EightBit, env.SMTPUTF8, env.Origin = wire.EightBit(), wire.SMTPUTF8(), env.Sender
+	p, err := a.spool.Begin(spool.Meta{UID: env.Caller.UID, Origin: unprocessed + env.Caller.Via}, env)
+	if err != nil {
+		return envelope.Receipt{}, err
+	}
+	defer p.Abort()
+	if err := copyTo(p, wire); err != nil {
+		return envelope.Receipt{}, err
+	}
+	it, err := p.CommitClaimed(ctx)
+	if err != nil {
+		return envelope.Receipt{}, err
+	}
+	// From here on the message is safe, held or not.
+	defer it.Unlock()
+	if err := it.Hold("not processed yet, since the configuration can't be used: " + r.reason()); err != nil {
+		a.warn(err)
+	}
+	receipt := envelope.Receipt{Queued: true, QueueID: it.ID()}
+	for _, rcpt := range env.Recipients {
+		receipt.Accepted = append(receipt.Accepted, rcpt.Address)
+	}
+	return receipt, nil
+}
+
+func copyTo(p *spool.Pending, w *rfc822.Wire) error {
+	r, err := w.Open()
+	if err != nil {
+		return sysexits.With(sysexits.IOErr, err)
+	}
+	defer r.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		if _, writeErr := p.Write(buf[:n]); writeErr != nil {
+			return writeErr
+		}
+		if err != nil {
+			if p.Size() == w.Size() {
+				return nil
+			}
+			return sysexits.With(sysexits.IOErr, fmt.Errorf("the message can't be read again: %w", err))
+		}
+	}
+}
+
+// processKept processes what was kept without a configuration.
+func (a *Agent) processKept(r *rules) {
+	var ids []string
+	err := a.spool.List(context.Background(), func(i spool.Info) bool {
+		if i.Err == nil && strings.HasPrefix(i.Meta.Origin, unprocessed) {
+			ids = append(ids, i.ID)
+		}
+		return true
+	})
+	for _, id := range ids {
+		if err := a.processOne(r, id); err != nil {
+			a.log.Log(maillog.Err, id, "", fmt.Errorf("a message that was kept while the configuration was broken can't be processed: %w", err))
+		}
+	}
+	if err != nil {
+		a.warn(err)
+	}
+}
+
+func (a *Agent) processOne(r *rules, id string) error {
+	it, err := a.spool.Claim(id)
+	if errors.Is(err, spool.ErrGone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer it.Unlock()
+	env, msg, options, err := a.unpack(it)
+	if err != nil {
+		return err
+	}
+	defer msg.Close()
+	receipt, err := a.process(context.Background(), r, env, msg, options)
+	switch {
+	case err != nil && a.mayPass(err):
+		return err // it stays and is tried at the next reading
+	case err != nil:
+		return it.Fail(err.Error())
+	case len(receipt.Refused) > 0:
+		// Those who get it have it; the rest is for an administrator to see.
+		return it.Fail(receipt.Refused[0].Err.Error())
+	}
+	a.log.Log(maillog.Info, id, "status", "processed", "as", receipt.QueueID)
+	return it.Delete()
+}
+
+// mayPass tells whether an error may pass without anybody touching the message.
+func (a *Agent) mayPass(err error) bool { return protocol.StatusOf(a.exitCode(err)).Code < 500 }
+
+// unpack makes of a kept message what a session would have handed in.
+func (a *Agent) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, protocol.Options, error) {
+	f, err := it.Message().Open()
+	if err != nil {
+		return nil, nil, protocol.Options{}, err
+	}
+	defer f.Close()
+	msg, err := rfc822.Read(f, rfc822.ReadOptions{Memory: memory, TempDir: a.rules.Load().config.Spool.Dir})
+	if err != nil {
+		return nil, nil, protocol.Options{}, err
+	}
+	var options protocol.Options
+	if v, ok := msg.Header.Get(protocol.OptionsField); ok {
+		options = protocol.ParseOptions(v)
+		msg.Header.Remove(protocol.OptionsField)
+	}
+	env := *it.Envelope()
+	uid := it.Meta().UID
+	env.Caller = envelope.Caller{UID: uid, Via: strings.TrimPrefix(it.Meta().Origin, unprocessed)}
+	if uid >= 0 {
+		env.Caller.User = a.users.name(uid)
+	}
+	// Nobody waits for it.
+	if env.Mode = deliver.ModeBackground; options.Mode == deliver.ModeQueue {
+		env.Mode = deliver.ModeQueue
+	}
+	return &env, msg, options, nil
+}

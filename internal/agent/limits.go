@@ -1,0 +1,105 @@
+package agent
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/sysexits"
+)
+
+// limits count what each user has under way. What waits in the spool, the spool bounds.
+type limits struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	total int
+	users map[int]*use
+}
+
+// use is what one user has under way.
+type use struct {
+	connections int
+	// messages is how many may still come in this minute; it fills up with time.
+	messages float64
+	at       time.Time
+}
+
+// busy is a bound that was met. Trying again helps.
+func busy(format string, args ...any) error {
+	return sysexits.With(sysexits.TempFail, fmt.Errorf(format, args...))
+}
+
+// enter counts a connection, if the bounds allow it.
+func (l *limits) enter(uid int, c *config.Config) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total >= c.Agent.MaxConnections {
+		return busy("too many connections (agent.max_connections = %d); try again", c.Agent.MaxConnections)
+	}
+	u := l.user(uid)
+	if u.connections >= c.Agent.MaxConnectionsPerUser {
+		return busy("too many connections of uid %d (agent.max_connections_per_user = %d); try again", uid, c.Agent.MaxConnectionsPerUser)
+	}
+	l.total++
+	u.connections++
+	return nil
+}
+
+func (l *limits) leave(uid int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total--
+	l.user(uid).connections--
+	l.forget()
+}
+
+// message counts a message, if the bound on messages a minute allows it.
+func (l *limits) message(uid int, c *config.Config) error {
+	most := c.Agent.MessagesPerMinutePerUser
+	if most <= 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u, now := l.user(uid), l.now()
+	gone := now.Sub(u.at)
+	if u.at.IsZero() || gone < 0 || gone > time.Minute {
+		gone = time.Minute
+	}
+	u.messages = min(float64(most), u.messages+float64(most)*gone.Minutes())
+	u.at = now
+	if u.messages < 1 {
+		return busy("uid %d hands in more messages than agent.messages_per_minute_per_user allows (%d); try again in a minute", uid, most)
+	}
+	u.messages--
+	return nil
+}
+
+func (l *limits) user(uid int) *use {
+	if l.users == nil {
+		l.users = map[int]*use{}
+	}
+	u := l.users[uid]
+	if u == nil {
+		u = &use{}
+		l.users[uid] = u
+	}
+	return u
+}
+
+// manyUsers is from when on users without anything under way are forgotten.
+const manyUsers = 1000
+
+func (l *limits) forget() {
+	if len(l.users) < manyUsers {
+		return
+	}
+	now := l.now()
+	for uid, u := range l.users {
+		if gone := now.Sub(u.at); u.connections == 0 && (gone > time.Minute || gone < 0) {
+			delete(l.users, uid)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/smtpd"
+	"o365-sendmail/internal/sysexits"
+)
+
+// listener is a socket that the agent serves.
+type listener struct {
+	net.Listener
+	local bool // a Unix socket: the kernel tells who calls
+}
+
+// listen takes the sockets that were handed over, and makes those that are missing.
+func (a *Agent) listen(c *config.Config) ([]listener, error) {
+	given, err := a.manager.Listeners()
+	if err != nil {
+		return nil, sysexits.With(sysexits.OSErr, err)
+	}
+	var all []listener
+	unix, tcp := false, false
+	for _, l := range given {
+		_, local := l.Listener.(*net.UnixListener)
+		if !local && !c.Agent.AllowRemote && !loopback(l.Addr()) {
+			a.warn(fmt.Errorf("the socket %s (%s) that was handed over is open to other hosts: it is not served unless agent.allow_remote is set", l.Addr(), l.Name))
+			_ = l.Close()
+			continue
+		}
+		unix, tcp = unix || local, tcp || !local
+		all = append(all, listener{l.Listener, local})
+	}
+	if !unix {
+		l, err := listenUnix(c.Agent.Socket)
+		if err != nil {
+			return nil, sysexits.With(sysexits.OSErr, err)
+		}
+		all = append(all, listener{l, true})
+	}
+	if c.Agent.Listen != "" && !tcp {
+		l, err := listenTCP(c)
+		if err != nil {
+			// Mail by the Unix socket must not wait for this.
+			a.log.Log(maillog.Err, "", "", err)
+			return all, nil
+		}
+		all = append(all, listener{l, false})
+	}
+	return all, nil
+}
+
+func loopback(addr net.Addr) bool {
+	t, ok := addr.(*net.TCPAddr)
+	return ok && t.IP.IsLoopback()
+}
+
+func listenTCP(c *config.Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", c.Agent.Listen)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("agent.listen: %w; enable o365-sendmail-smtp.socket, which systemd opens, or choose a port above 1023", err)
+	case err != nil:
+		return nil, fmt.Errorf("agent.listen: %w", err)
+	case !c.Agent.AllowRemote && !loopback(l.Addr()):
+		_ = l.Close()
+		return nil, fmt.Errorf("agent.listen: %s is open to other hosts; set agent.allow_remote if that is meant", c.Agent.Listen)
+	}
+	return l, nil
+}
+
+// The modes of a socket that the agent makes: everybody may connect, nobody may put
+// another one in its place.
+const (
+	socketMask = 0o111 // of 0777, which bind(2) begins with
+	dirMode    = 0o755
+)
+
+// listenUnix makes the socket. It replaces one that no process listens on any more, and
+// nothing else.
+func listenUnix(path string) (net.Listener, error) {
+	if err := makeDir(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	// Only the mask makes the mode right from the first moment.
+	old := syscall.Umask(socketMask)
+	l, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	return l, err
+}
+
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, dirMode)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("the directory of agent.socket can't be made: %w", err)
+	}
+	return os.Chmod(dir, dirMode) // whatever the umask is
+}
+
+func removeStale(path string) error {
+	fi, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case fi.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is no socket: it is left alone; choose another agent.socket or remove it", path)
+	}
+	c, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		_ = c.Close()
+		return fmt.Errorf("another agent answers at %s", path)
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("the socket %s is in use: %w", path, err)
+	}
+	return os.Remove(path)
+}
+
+// accept takes connections until the listener is closed.
+func (a *Agent) accept(talk, stop context.Context, l listener) error {
+	const most = time.Second
+	for pause := time.Duration(0); ; {
+		c, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			a.admit(talk, c, l.local)
+			continue
+		case closed(err), stop.Err() != nil:
+			return nil
+		case !passing(err):
+			return sysexits.With(sysexits.OSErr, fmt.Errorf("no more connections can be taken at %s: %w", l.Addr(), err))
+		}
+		// Descriptors or memory are short: what is open will give some back.
+		if pause = min(max(2*pause, 5*time.Millisecond), most); pause == most {
+			a.warn(fmt.Errorf("no connection can be taken now: %w", err))
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-stop.Done():
+			t.Stop()
+		}
+	}
+}
+
+// passing tells whether a failed accept(2) says nothing about the listener.
+func passing(err error) bool {
+	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ECONNABORTED, syscall.EINTR, syscall.EAGAIN, syscall.EPERM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// admit serves a connection in a goroutine of its own, or says why not. It never waits.
+func (a *Agent) admit(talk context.Context, raw net.Conn, local bool) {
+	who, err := a.peer(raw, local)
+	if err != nil {
+		_ = raw.Close()
+		return
+	}
+	r := a.rules.Load()
+	if err := a.limits.enter(who.UID, r.config); err != nil {
+		a.log.Log(maillog.Warning, "", "uid", who.UID, "status", "refused", "", err)
+		_ = raw.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = fmt.Fprintf(raw, "421 4.3.2 %s\r\n", err)
+		_ = raw.Close()
+		return
+	}
+	c := smtpd.NewConn(raw, a.o.Timeouts)
+	a.mu.Lock()
+	a.conns[c] = struct{}{}
+	if a.draining {
+		c.Drain()
+	}
+	a.mu.Unlock()
+	a.serving.Go(func() {
+		defer a.leave(c, who.UID)
+		smtpd.Serve(talk, c, smtpd.Options{
+			Host: r.host, Handler: &handler{a, who, local}, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
+			MaxRecipients: r.config.Delivery.MaxRecipients, Memory: memory, TempDir: r.config.Spool.Dir, Local: local, Log: a.fault,
+		})
+	})
+}
+
+func (a *Agent) leave(c *smtpd.Conn, uid int) {
+	a.mu.Lock()
+	delete(a.conns, c)
+	a.mu.Unlock()
+	a.limits.leave(uid)
+}
+
+func (a *Agent) fault(err error) { a.log.Log(maillog.Err, "", "", err) }

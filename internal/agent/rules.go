@@ -1,0 +1,152 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"o365-sendmail/internal/agent/sdnotify"
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/maillog"
+)
+
+// rules are one reading of the configuration and what follows from it.
+type rules struct {
+	config  *config.Config
+	host    string
+	intake  *intake.Intake
+	account *deliver.Account
+	// fault is why messages can't be processed; nil when they can.
+	fault error
+}
+
+// path is where the configuration is read from. The caller's environment and home never
+// have a say: an agent has no caller.
+func (a *Agent) path() string {
+	if a.o.ConfigPath != "" {
+		return a.o.ConfigPath
+	}
+	if dir := a.o.Getenv("CREDENTIALS_DIRECTORY"); filepath.IsAbs(dir) {
+		if path := filepath.Join(dir, "config"); exists(path) {
+			return path
+		}
+	}
+	return config.SystemPath
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// read reads the configuration, whatever is wrong with it, and the secrets.
+func (a *Agent) read() *rules {
+	c, faults := config.Loader{Getenv: a.o.Getenv}.LoadLenient(a.path())
+	r := &rules{config: c, host: a.o.HostName, fault: errors.Join(faults...)}
+	if c.From.HostName != "" {
+		r.host = strings.ToLower(c.From.HostName)
+	}
+	if r.fault != nil {
+		return r
+	}
+	r.intake = intake.New(c, r.host, a.o.Now, func(s string) { a.warn(errors.New(s)) })
+	r.account, r.fault = assemble.Account(c, assemble.Options{HostName: r.host, Warn: a.warn, Getenv: a.o.Getenv, Now: a.o.Now})
+	return r
+}
+
+func (r *rules) logger(stderr io.Writer) *maillog.Logger {
+	return assemble.Logger(r.config, "", stderr)
+}
+
+// reason is the fault in one line.
+func (r *rules) reason() string { return strings.ReplaceAll(r.fault.Error(), "\n", "; ") }
+
+// engineConfig is the engine's part of the rules.
+func (a *Agent) engineConfig(r *rules) deliver.Config {
+	account, fault := r.account, r.fault
+	if fault != nil {
+		account, fault = nil, errors.New(r.reason())
+	}
+	var resolve func(string) ([]string, error)
+	if r.intake != nil {
+		resolve = func(addr string) ([]string, error) { return r.intake.Resolve(addr, false) }
+	}
+	e := assemble.Engine(r.config, account, fault, r.host, resolve)
+	if a.o.QueueInterval > 0 {
+		e.QueueInterval = a.o.QueueInterval
+	}
+	return e
+}
+
+// start makes the engine for the first rules.
+func (a *Agent) start(r *rules) {
+	a.rules.Store(r)
+	a.engine = deliver.NewEngine(deliver.EngineOptions{
+		Config: a.engineConfig(r), Spool: a.spool, Log: a.log, Warn: a.warn, Publish: a.publish,
+		StateFile: assemble.StateFile(r.config),
+	})
+	a.submit = deliver.NewQueue(a.engine)
+	if r.fault == nil {
+		a.processKept(r)
+	}
+}
+
+// tell logs what is wrong with a reading of the configuration.
+func (a *Agent) tell(r *rules) {
+	for _, w := range r.config.Warnings {
+		a.warn(w)
+	}
+	if r.fault != nil {
+		a.log.Log(maillog.Err, "", "", fmt.Errorf("the configuration can't be used: mail is accepted and kept, and goes out when it is mended: %s", r.reason()))
+	}
+}
+
+// reload reads the configuration and the secrets again. One that is broken never takes
+// the place of one that works.
+func (a *Agent) reload() {
+	a.notify(sdnotify.Reloading)
+	old, r := a.rules.Load(), a.read()
+	a.tell(r)
+	switch {
+	case r.fault != nil && old.fault == nil:
+		a.log.Log(maillog.Err, "", "", "the configuration that was read before stays in force")
+		a.setStatus("the changed configuration is broken, the one before stays in force: " + r.reason())
+	case r.fault != nil:
+		a.change(r)
+		a.engine.Reconfigure(a.engineConfig(r))
+		a.setStatus("")
+	default:
+		a.tellFixed(old.config, r.config)
+		a.change(r)
+		a.processKept(r)
+		a.engine.Reconfigure(a.engineConfig(r))
+		a.setStatus("")
+		a.log.Log(maillog.Info, "", "", "the configuration was read again")
+	}
+	a.notify(sdnotify.Ready)
+}
+
+// change puts new rules in force when no message is being kept by the old ones.
+func (a *Agent) change(r *rules) {
+	a.keeper.Lock()
+	defer a.keeper.Unlock()
+	a.rules.Store(r)
+}
+
+// tellFixed says which changes wait for a restart.
+func (a *Agent) tellFixed(old, c *config.Config) {
+	for _, k := range [...]struct{ name, old, now string }{
+		{"agent.socket", old.Agent.Socket, c.Agent.Socket}, {"agent.listen", old.Agent.Listen, c.Agent.Listen},
+		{"spool.dir", old.Spool.Dir, c.Spool.Dir}, {"log.to", old.Log.To, c.Log.To}, {"log.format", old.Log.Format, c.Log.Format},
+	} {
+		if k.old != k.now {
+			a.warn(fmt.Errorf("%s changed from %q to %q: restart the agent for that", k.name, k.old, k.now))
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
+)
+
+// watch reads the configuration again when it is told to, and, as long as mail is held
+// for a fault of it, when its file or that of a secret changes.
+func (a *Agent) watch(ctx context.Context) {
+	tick := time.NewTicker(a.o.Look)
+	defer tick.Stop()
+	seen := a.signature()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.o.Reload:
+		case <-tick.C:
+			if slices.Equal(a.signature(), seen) || !a.held() {
+				continue
+			}
+		}
+		// Taken before the reading: what changes meanwhile is seen at the next look.
+		seen = a.signature()
+		a.reload()
+	}
+}
+
+// held tells whether mail waits for an administrator.
+func (a *Agent) held() bool {
+	if a.rules.Load().fault != nil {
+		return true
+	}
+	return slices.ContainsFunc(a.engine.State().Stops, func(s deliver.Stop) bool { return s.Held })
+}
+
+// signature changes with the configuration's files.
+func (a *Agent) signature() []string {
+	c := a.rules.Load().config
+	var all []string
+	for _, path := range append([]string{a.path()}, secretFiles(c)...) {
+		if path != "" {
+			all = append(all, path+" "+fileState(path))
+		}
+	}
+	return all
+}
+
+func secretFiles(c *config.Config) []string {
+	return []string{
+		c.ClientSecretFile, c.SecondSecretFile, c.Credential.CertificateFile, c.Credential.KeyFile,
+		c.Credential.PFXFile, c.Credential.PassphraseFile, c.TLS.CAFile,
+	}
+}
+
+func fileState(path string) string {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return "missing"
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fi.ModTime().String()
+	}
+	// The time of change also tells of a changed owner or mode.
+	return fmt.Sprint(st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano())
+}

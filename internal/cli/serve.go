@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"o365-sendmail/internal/agent"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/sysexits"
+)
+
+// serveVerb is the administrator's command serve.
+func serveVerb(e *Env, ctx context.Context, args []string) int {
+	const name = "o365-sendmail serve"
+	o, err := parse(args)
+	if err == nil && len(o.recipients) > 0 {
+		err = usagef("serve takes only -C FILE and -qINTERVAL")
+	}
+	if err != nil {
+		return e.fail(name, err)
+	}
+	return e.serve(ctx, name, o)
+}
+
+// serve is the agent, in the foreground: also for sendmail -bd, since the service
+// manager of today wants it so. The environment variable that names a configuration
+// does not count here.
+func (e *Env) serve(ctx context.Context, name string, o *options) int {
+	if e.Own {
+		if err := agent.Harden(); err != nil {
+			e.warnf(name, "%v", err)
+		}
+	}
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	opts := agent.Options{
+		ConfigPath: o.config, QueueInterval: o.queue.interval, HostName: host.Name(),
+		Getenv: e.Getenv, Now: e.Now, Stderr: e.Stderr, Reload: reload,
+	}
+	if e.Own {
+		opts.Drop = func() error {
+			if err := e.dropRoot(); err != nil {
+				return err
+			}
+			return agent.Harden() // a change of user gives some of it back
+		}
+	}
+	if err := agent.Run(ctx, opts); err != nil {
+		return e.fail(name, err)
+	}
+	return sysexits.OK
+}
