@@ -250,6 +250,7 @@ func (e *Engine) syncSpool() {
 func (e *Engine) chores(ctx context.Context) {
 	const saveInterval = time.Minute
 	last := e.clock.Now()
+	e.minutely(last)
 	for ctx.Err() == nil {
 		e.sendNotices()
 		wait := saveInterval
