@@ -36,7 +36,7 @@ func (r *runner) configuration(c *Check) {
 		c.fail(Configuration, "config-missing", "there is none: looked for "+strings.Join(tried, ", "), "sudo o365-sendmail setup")
 		return
 	}
-	cfg, err := config.Loader{Getenv: r.o.Getenv}.Load(path)
+	cfg, err := r.o.load(path)
 	var faults config.Errors
 	switch {
 	case err == nil:

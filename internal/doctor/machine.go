@@ -22,6 +22,7 @@ func (r *runner) askAgent(ctx context.Context, c *Check) {
 	if r.cfg != nil {
 		path = r.cfg.Agent.Socket
 	}
+	path = first(r.o.Socket, path)
 	start := "sudo systemctl enable --now o365-sendmail.socket o365-sendmail.service"
 	ctx, cancel := r.limit(ctx)
 	defer cancel()

@@ -49,6 +49,11 @@ type Options struct {
 	// Progress gets each check as it is done; may be nil.
 	Progress func(Check)
 
+	// Socket is where the agent listens; "" is where the configuration says.
+	Socket string
+	// load stands in for the configuration's loader in tests.
+	load func(path string) (*config.Config, error)
+
 	// Timeout bounds each step on the network; 0 means 15 s. Exchange Online takes 7 s to
 	// refuse a sign-in.
 	Timeout time.Duration
@@ -101,6 +106,9 @@ func Run(ctx context.Context, o Options) *Report {
 	}
 	if o.DialContext == nil {
 		o.DialContext = (&net.Dialer{}).DialContext
+	}
+	if o.load == nil {
+		o.load = config.Loader{Getenv: o.Getenv}.Load
 	}
 	r := &runner{o: o, addrs: map[string][]netip.Addr{}, alive: map[string]string{}}
 	r.rep = &Report{Schema: 1, Version: o.Version, Time: o.Now().UTC().Truncate(time.Second), User: o.User.Name}

@@ -108,7 +108,7 @@ func newServicePrincipal(v Values) string {
 
 // CheckMailbox looks whether the address is a mailbox.
 func CheckMailbox(v Values) string {
-	return "Get-EXOMailbox -Identity " + v.mailbox() + " must show a mailbox: else correct mailbox in the configuration, make a shared mailbox (New-Mailbox -Shared -Name noreply -PrimarySmtpAddress " + v.mailbox() + ") or give the user a licence"
+	return "Get-EXOMailbox -Identity " + v.mailbox() + " must show a mailbox: else correct mailbox in the configuration, make a shared mailbox (New-Mailbox -Shared -Name o365-sendmail -PrimarySmtpAddress " + v.mailbox() + ") or give the user a licence"
 }
 
 // GrantMailbox gives the application the mailbox, as the API permission needs it.
