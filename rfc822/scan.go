@@ -95,15 +95,15 @@ func (s *headerScanner) classify(first bool) (lineKind, int) {
 	return lineBody, 0
 }
 
-// peekLine returns the next line without its end, or its first classifyLen octets.
-// whole is true when the line end, or the end of the input, is in sight.
+// peekLine returns the next line without its end, or the first classifyLen octets of a
+// longer one, however much of it was read. whole tells which.
 func (s *headerScanner) peekLine() (line []byte, whole bool) {
 	for {
 		p := s.in.pending()
-		if i := bytes.IndexByte(p, '\n'); i >= 0 {
+		if i := bytes.IndexByte(p[:min(len(p), classifyLen+1)], '\n'); i >= 0 {
 			return bytes.TrimRight(p[:i], "\r"), true
 		}
-		if len(p) >= classifyLen {
+		if len(p) > classifyLen {
 			return p[:classifyLen], false
 		}
 		if !s.in.more() {
