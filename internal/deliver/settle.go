@@ -31,7 +31,7 @@ func (e *Engine) settle(c *courier, j *job, v *verdict) {
 	if again || j.entry == nil && j.end(v) {
 		return // the caller records it
 	}
-	e.record(j, v, session{c.session.Server(), c.session.Extensions().DSN})
+	e.record(j, v, session{c.account.Submit.Host, c.session.Extensions().DSN})
 }
 
 // session is what a record needs to know of the session.
