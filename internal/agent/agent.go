@@ -21,6 +21,7 @@ import (
 	"o365-sendmail/internal/agent/sdnotify"
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/durable"
 	"o365-sendmail/internal/envelope"
@@ -38,6 +39,7 @@ type Options struct {
 	// QueueInterval goes before the configuration's (sendmail -q15m); 0 for none.
 	QueueInterval time.Duration
 	HostName      string
+	Version       string
 	Getenv        func(string) string
 	Now           func() time.Time
 	Stderr        io.Writer
@@ -162,8 +164,14 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 			errs <- sysexits.With(sysexits.Software, fmt.Errorf("the delivery engine stopped: %w", err))
 		}
 	})
+	queue := control.NewServer(control.NewLocal(a.spool, control.EngineHooks(a.engine, a.mailbox, a.o.Version)), nil)
+	defer queue.Close()
 	for _, l := range listeners {
 		parts.Go(func() {
+			if l.control {
+				_ = queue.Serve(l) // ends with the listener
+				return
+			}
 			if err := a.accept(talk, stop, l); err != nil {
 				errs <- err
 			}
@@ -183,6 +191,7 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 		a.log.Log(maillog.Err, "", "", err)
 	}
 	a.end(cancel, hangUp, listeners)
+	_ = queue.Close()
 	parts.Wait()
 	a.log.Log(maillog.Info, "", "", "the agent has stopped")
 	return err
@@ -225,6 +234,8 @@ func (a *Agent) drain() {
 		c.Drain()
 	}
 }
+
+func (a *Agent) mailbox() string { return a.rules.Load().config.Mailbox }
 
 func (a *Agent) warn(err error) { a.log.Log(maillog.Warning, "", "", err) }
 

@@ -42,6 +42,9 @@ func (a *Agent) check(ctx context.Context, listeners []listener, limit time.Dura
 		close(answered)
 	}()
 	for _, l := range listeners {
+		if l.control {
+			continue
+		}
 		if err := greet(ctx, l.Addr(), limit); err != nil {
 			return err
 		}

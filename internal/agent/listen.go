@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/sysexits"
@@ -20,7 +21,8 @@ import (
 // listener is a socket that the agent serves.
 type listener struct {
 	net.Listener
-	local bool // a Unix socket: the kernel tells who calls
+	local   bool // a Unix socket: the kernel tells who calls
+	control bool // for looking at the queue, not for mail
 }
 
 // listen takes the sockets that were handed over, and makes those that are missing.
@@ -30,32 +32,43 @@ func (a *Agent) listen(c *config.Config) ([]listener, error) {
 		return nil, sysexits.With(sysexits.OSErr, err)
 	}
 	var all []listener
-	unix, tcp := false, false
+	var unix, tcp, queue bool
 	for _, l := range given {
 		_, local := l.Listener.(*net.UnixListener)
+		if local && filepath.Base(l.Addr().String()) == control.SocketName {
+			queue = true
+			all = append(all, listener{l.Listener, true, true})
+			continue
+		}
 		if !local && !c.Agent.AllowRemote && !loopback(l.Addr()) {
 			a.warn(fmt.Errorf("the socket %s (%s) that was handed over is open to other hosts: it is not served unless agent.allow_remote is set", l.Addr(), l.Name))
 			_ = l.Close()
 			continue
 		}
 		unix, tcp = unix || local, tcp || !local
-		all = append(all, listener{l.Listener, local})
+		all = append(all, listener{l.Listener, local, false})
 	}
 	if !unix {
 		l, err := listenUnix(c.Agent.Socket)
 		if err != nil {
 			return nil, sysexits.With(sysexits.OSErr, err)
 		}
-		all = append(all, listener{l, true})
+		all = append(all, listener{l, true, false})
 	}
+	// Mail by the Unix socket must not wait for what follows.
 	if c.Agent.Listen != "" && !tcp {
-		l, err := listenTCP(c)
-		if err != nil {
-			// Mail by the Unix socket must not wait for this.
+		if l, err := listenTCP(c); err == nil {
+			all = append(all, listener{l, false, false})
+		} else {
 			a.log.Log(maillog.Err, "", "", err)
-			return all, nil
 		}
-		all = append(all, listener{l, false})
+	}
+	if !queue {
+		if l, err := control.Listen(control.SocketPath(c.Agent.Socket)); err == nil {
+			all = append(all, listener{l, true, true})
+		} else {
+			a.warn(fmt.Errorf("mailq can't ask this agent: %w", err))
+		}
 	}
 	return all, nil
 }

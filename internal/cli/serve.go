@@ -37,7 +37,7 @@ func (e *Env) serve(ctx context.Context, name string, o *options) int {
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
 	opts := agent.Options{
-		ConfigPath: o.config, QueueInterval: o.queue.interval, HostName: host.Name(),
+		ConfigPath: o.config, QueueInterval: o.queue.interval, HostName: host.Name(), Version: e.Version,
 		Getenv: e.Getenv, Now: e.Now, Stderr: e.Stderr, Reload: reload,
 	}
 	if e.Own {

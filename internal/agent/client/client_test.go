@@ -1,0 +1,427 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/smtpd"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// taken is a message that an agent took.
+type taken struct {
+	env     envelope.Envelope
+	options protocol.Options
+	text    string
+}
+
+// handler answers every message with receipt and err.
+type handler struct {
+	receipt     envelope.Receipt
+	err, recipe error
+
+	mu  sync.Mutex
+	got []taken
+}
+
+func (h *handler) Begin() error { return nil }
+
+func (h *handler) Recipient(addr string) error {
+	if strings.HasPrefix(addr, "nobody@") {
+		return h.recipe
+	}
+	return nil
+}
+
+func (h *handler) Message(_ context.Context, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
+	w, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	if err != nil {
+		return envelope.Receipt{}, err
+	}
+	r, err := w.Open()
+	if err != nil {
+		return envelope.Receipt{}, err
+	}
+	text, err := io.ReadAll(r)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.got = append(h.got, taken{*env, o, string(text)})
+	return h.receipt, errors.Join(err, h.err)
+}
+
+// socket returns a listener at a new path.
+func socket(t testing.TB) (net.Listener, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l, path
+}
+
+// agent serves h at a new socket.
+func agent(t testing.TB, h smtpd.Handler) string {
+	t.Helper()
+	l, path := socket(t)
+	var serving sync.WaitGroup
+	t.Cleanup(serving.Wait)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				smtpd.Serve(context.Background(), smtpd.NewConn(c, smtpd.Timeouts{}), smtpd.Options{Host: "web1", Handler: h, MaxSize: 1 << 20, MaxRecipients: 2000,
+					ExitCode: func(err error) int { return sysexits.Code(err, sysexits.TempFail) }, Local: true, TempDir: "/tmp"})
+			})
+		}
+	}()
+	return path
+}
+
+type message struct{ text string }
+
+func (m message) Size() int64                  { return int64(len(m.text)) }
+func (m message) Open() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(m.text)), nil }
+
+const hello = "Subject: x\r\n\r\nhello\r\n"
+
+func to(addrs ...string) *envelope.Envelope {
+	env := &envelope.Envelope{Sender: "www-data"}
+	for _, a := range addrs {
+		env.Recipients = append(env.Recipients, envelope.Recipient{Address: a})
+	}
+	return env
+}
+
+func send(t testing.TB, path string, env *envelope.Envelope, o protocol.Options, text string) (envelope.Receipt, error) {
+	t.Helper()
+	c, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.Send(context.Background(), env, o, message{text})
+}
+
+func TestSend(t *testing.T) {
+	t.Parallel()
+	h := &handler{receipt: envelope.Receipt{Queued: true, QueueID: "Q1"}}
+	path := agent(t, h)
+	env := to("root", "\"a b\"@example.org", "ü@example.org")
+	env.Ret, env.EnvID, env.EightBit = "HDRS", "a=b c", true
+	env.Recipients[1].Notify = envelope.NotifyFailure | envelope.NotifyDelay
+	env.Recipients[1].ORcpt = "rfc822;x+y@z"
+	r, err := send(t, path, env, protocol.Options{Mode: "queue", Hops: 2}, hello)
+	if err != nil || !r.Queued || r.QueueID != "Q1" || len(r.Accepted) != 3 || len(r.Refused) != 0 {
+		t.Fatalf("receipt %+v, %v", r, err)
+	}
+	got := h.got[0]
+	if got.env.Sender != "www-data@web1" || got.env.Ret != "HDRS" || got.env.EnvID != "a=b c" || got.options.Mode != "queue" || got.options.Hops != 2 || !got.options.Partial {
+		t.Errorf("got %+v", got)
+	}
+	want := []envelope.Recipient{{Address: "root@localhost"}, {Address: `"a b"@example.org`, Notify: envelope.NotifyFailure | envelope.NotifyDelay, ORcpt: "rfc822;x+y@z"}, {Address: "ü@example.org"}}
+	for i, r := range got.env.Recipients {
+		if r != want[i] {
+			t.Errorf("recipient %+v, want %+v", r, want[i])
+		}
+	}
+	if got.text != hello {
+		t.Errorf("text %q", got.text)
+	}
+}
+
+// TestExitCodes: what the agent's side failed with is what the client's side fails with.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	for exit := sysexits.Usage; exit <= sysexits.Config; exit++ {
+		problem := sysexits.With(exit, fmt.Errorf("reason %d, %s", exit, strings.Repeat("of many words ", 60)))
+		_, err := send(t, agent(t, &handler{err: problem}), to("a@b.org"), protocol.Options{}, hello)
+		if got := sysexits.Code(err, 0); got != exit || err.Error() != strings.TrimSpace(problem.Error()) {
+			t.Errorf("%d came as %d: %v", exit, got, err)
+		}
+		_, err = send(t, agent(t, &handler{recipe: problem}), to("nobody"), protocol.Options{}, hello)
+		if got := sysexits.Code(err, 0); got != exit {
+			t.Errorf("for the only recipient %d came as %d: %v", exit, got, err)
+		}
+		refused := []envelope.Refusal{{Address: "b@b.org", Err: problem}}
+		r, err := send(t, agent(t, &handler{receipt: envelope.Receipt{Reply: "ok", Refused: refused}}), to("a@b.org", "b@b.org"), protocol.Options{}, hello)
+		if err != nil || len(r.Refused) != 1 || sysexits.Code(r.Refused[0].Err, 0) != exit || r.Refused[0].Address != "b@b.org" || len(r.Accepted) != 1 {
+			t.Errorf("one of two with %d: %+v, %v", exit, r, err)
+		}
+	}
+}
+
+func TestSomeRefused(t *testing.T) {
+	t.Parallel()
+	h := &handler{recipe: sysexits.With(sysexits.NoUser, errors.New("no such user here")), receipt: envelope.Receipt{Reply: "fine"}}
+	r, err := send(t, agent(t, h), to("a@b.org", "nobody"), protocol.Options{}, hello)
+	if err != nil || r.Reply != "fine" || len(r.Accepted) != 1 || len(r.Refused) != 1 || r.Refused[0].Address != "nobody" || sysexits.Code(r.Refused[0].Err, 0) != sysexits.NoUser {
+		t.Errorf("receipt %+v, %v", r, err)
+	}
+	r, err = send(t, agent(t, h), to("nobody", "nobody"), protocol.Options{}, hello)
+	if sysexits.Code(err, 0) != sysexits.NoUser || len(r.Refused) != 2 || len(h.got) != 1 {
+		t.Errorf("receipt %+v, %v", r, err)
+	}
+}
+
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	h := &handler{receipt: envelope.Receipt{Reply: "fine"}}
+	path := agent(t, h)
+	text := "Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 10000)
+	env := to()
+	for i := range 1500 {
+		env.Recipients = append(env.Recipients, envelope.Recipient{Address: fmt.Sprintf("recipient%d@example.org", i)})
+	}
+	if _, err := send(t, path, env, protocol.Options{}, text); err != nil || h.got[0].text != text || len(h.got[0].env.Recipients) != 1500 {
+		t.Errorf("got %d octets of %d, %v", len(h.got[0].text), len(text), err)
+	}
+	_, err := send(t, path, to("a@b.org"), protocol.Options{}, strings.Repeat(text, 3))
+	if sysexits.Code(err, 0) != sysexits.DataErr {
+		t.Errorf("too large: %v", err)
+	}
+	for range 600 {
+		env.Recipients = append(env.Recipients, envelope.Recipient{Address: "x@example.org"})
+	}
+	if _, err := send(t, path, env, protocol.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr {
+		t.Errorf("too many recipients: %v", err)
+	}
+	if len(h.got) != 1 {
+		t.Errorf("%d messages were taken", len(h.got))
+	}
+}
+
+func TestInjection(t *testing.T) {
+	t.Parallel()
+	h := &handler{}
+	path := agent(t, h)
+	for _, env := range []*envelope.Envelope{
+		to("a@b.org>\r\nRCPT TO:<evil@b.org"), to("a@b.org\x00"),
+		{Sender: "x@y\r\nRSET", Recipients: to("a@b.org").Recipients},
+	} {
+		if _, err := send(t, path, env, protocol.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr {
+			t.Errorf("%+v: %v", env, err)
+		}
+	}
+	if len(h.got) != 0 {
+		t.Errorf("taken: %+v", h.got)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	_, err := Dial(context.Background(), Options{Path: filepath.Join(t.TempDir(), "none"), HostName: "x"})
+	var gone *UnreachableError
+	if !errors.As(err, &gone) || !gone.Absent {
+		t.Errorf("no socket: %v", err)
+	}
+	l, path := socket(t)
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	_, err = Dial(context.Background(), Options{Path: path, HostName: "x"})
+	if !errors.As(err, &gone) || gone.Absent || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("nobody listens: %v", err)
+	}
+	_, path = socket(t)
+	_, err = Dial(context.Background(), Options{Path: path, HostName: "x", Silence: 30 * time.Millisecond})
+	if !errors.As(err, &gone) {
+		t.Errorf("nobody accepts: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = Dial(context.Background(), Options{Path: file, HostName: "x"}); !errors.As(err, &gone) {
+		t.Errorf("a file: %v", err)
+	}
+}
+
+// script plays an agent: for each connection the next function.
+func script(t *testing.T, steps ...func(c net.Conn)) string {
+	t.Helper()
+	l, path := socket(t)
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait)
+	t.Cleanup(func() { l.Close() })
+	wg.Go(func() {
+		for _, step := range steps {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			step(c)
+			c.Close()
+		}
+	})
+	return path
+}
+
+func say(text string) func(net.Conn) {
+	return func(c net.Conn) { fmt.Fprint(c, text) }
+}
+
+const ready = "220 web1 ready\r\n250-web1\r\n250-SIZE 1000000\r\n250 DSN\r\n"
+
+// chat says hello, reads until the message has come, and says the rest.
+func chat(rest string) func(net.Conn) {
+	return func(c net.Conn) {
+		fmt.Fprint(c, ready)
+		r := bufio.NewReader(c)
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil || line == "QUIT\r\n" {
+				break
+			}
+		}
+		fmt.Fprint(c, rest)
+	}
+}
+
+func TestAgentGoesAway(t *testing.T) {
+	t.Parallel()
+	ok := "250 2.1.0 ok\r\n250 2.1.5 ok\r\n"
+	for name, c := range map[string]struct {
+		steps []func(net.Conn)
+		code  int
+	}{
+		"before it has read":        {[]func(net.Conn){say(ready)}, sysexits.TempFail},
+		"before it answers":         {[]func(net.Conn){chat("")}, sysexits.TempFail},
+		"in mid-answer":             {[]func(net.Conn){chat(ok)}, sysexits.TempFail},
+		"in mid-line":               {[]func(net.Conn){chat(ok + "250 2.0.0 queu")}, sysexits.TempFail},
+		"with nonsense":             {[]func(net.Conn){chat(ok + "hello\r\n")}, sysexits.TempFail},
+		"and another comes":         {[]func(net.Conn){chat("421 4.3.2 stopping\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
+		"busy at first":             {[]func(net.Conn){say("421 4.3.2 too many\r\n"), say("421 4.3.2 too many\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
+		"after the acknowledgement": {[]func(net.Conn){chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := script(t, c.steps...)
+			conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			r, err := conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, message{hello})
+			if got := sysexits.Code(err, 1); err != nil && got != c.code || err == nil && (c.code != 0 || r.QueueID != "Q") {
+				t.Errorf("receipt %+v, %v (%d), want %d", r, err, got, c.code)
+			}
+		})
+	}
+}
+
+// TestSilentAgent: an agent that reads everything and says nothing is given up.
+func TestSilentAgent(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{10, 1 << 20} {
+		hold := make(chan struct{})
+		path := script(t, func(c net.Conn) { fmt.Fprint(c, ready); <-hold })
+		conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1", Answer: 50 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, message{"A: 1\r\n\r\n" + strings.Repeat("x", size)})
+		if sysexits.Code(err, 0) != sysexits.TempFail {
+			t.Errorf("%d octets: %v", size, err)
+		}
+		close(hold)
+		conn.Close()
+	}
+}
+
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	hold := make(chan struct{})
+	defer close(hold)
+	path := script(t, func(c net.Conn) { fmt.Fprint(c, ready); <-hold })
+	conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := conn.Send(ctx, to("a@b.org"), protocol.Options{}, message{hello}); sysexits.Code(err, 0) != sysexits.TempFail || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestBrokenMessage: a message that can't be read to its end is never taken for a whole one.
+func TestBrokenMessage(t *testing.T) {
+	t.Parallel()
+	h := &handler{}
+	path := agent(t, h)
+	for _, size := range []int64{1000, 1 << 19} {
+		conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, short{size}); sysexits.Code(err, 0) != sysexits.IOErr {
+			t.Errorf("got %v", err)
+		}
+		conn.Close()
+	}
+	if len(h.got) != 0 {
+		t.Error("a piece of a message was taken")
+	}
+}
+
+// short is a message that promises more than it has.
+type short struct{ size int64 }
+
+func (m short) Size() int64                  { return m.size }
+func (m short) Open() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(hello)), nil }
+
+// TestSlowInput: when reading the message took long, the connection is made anew.
+func TestSlowInput(t *testing.T) {
+	t.Parallel()
+	h := &handler{receipt: envelope.Receipt{Reply: "fine"}}
+	conn, err := Dial(context.Background(), Options{Path: agent(t, h), HostName: "web1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { conn.Close() }()
+	conn.since = time.Now().Add(-time.Hour)
+	if _, err := conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, message{hello}); err != nil || len(h.got) != 1 {
+		t.Errorf("%d messages, %v", len(h.got), err)
+	}
+}
+
+func FuzzReply(f *testing.F) {
+	f.Add([]byte("250-2.0.0 a\r\n250 2.0.0 b\r\n"))
+	f.Add([]byte("421 x"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		c := &Conn{r: bufio.NewReader(strings.NewReader(string(in)))}
+		r, err := c.reply()
+		if err == nil && (r.code < 200 || r.code > 599 || strings.ContainsAny(r.text(), "\n")) {
+			t.Errorf("%q gave %+v", in, r)
+		}
+	})
+}
+
+func BenchmarkSend(b *testing.B) {
+	path := agent(b, &handler{receipt: envelope.Receipt{Reply: "fine"}})
+	for b.Loop() {
+		if _, err := send(b, path, to("a@b.org"), protocol.Options{}, hello); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
