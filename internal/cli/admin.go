@@ -19,6 +19,10 @@ func verbs() []verb {
 	return []verb{
 		{"serve", "run the agent: take mail from local programs and deliver it", serveVerb},
 		{"queue", "list, show, retry, hold, release, delete or flush queued mail", (*Env).queueCommand},
+		{"doctor", "check the way of a message and name the step to do next", (*Env).doctorCommand},
+		{"send-test", "send a test message and print the relay's words", (*Env).sendTestCommand},
+		{"token", "print an access token's claims, or with --raw the token", (*Env).tokenCommand},
+		{"config", "check the configuration, or show the values in force", (*Env).configCommand},
 		{"version", "print the version", func(e *Env, _ context.Context, _ []string) int {
 			fmt.Fprintf(e.Stdout, "o365-sendmail %s\n", e.Version)
 			return sysexits.OK

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"o365-sendmail/internal/doctor"
+	"o365-sendmail/internal/host"
+)
+
+// doctorFlags are the command line of doctor.
+type doctorFlags struct {
+	config, sendTo, way, other  string
+	json, report, strict, quiet bool
+}
+
+// doctorCommand checks the way of a message. Its exit code is that of the first error,
+// for monitoring: 78 an administrator has to act, 75 it passes, 69 the network or the
+// relay refuses; 0 without errors, and with --strict 1 when there are warnings.
+func (e *Env) doctorCommand(ctx context.Context, args []string) int {
+	var o doctorFlags
+	f := newVerbFlags("doctor", "[--send-to ADDRESS] [--json | --report] [--strict] [-C FILE]")
+	f.StringVar(&o.config, "C", "", "use the configuration `FILE`")
+	f.BoolVar(&o.json, "json", false, "print the report as JSON")
+	f.BoolVar(&o.report, "report", false, "print a report without names and addresses, to show to others")
+	f.StringVar(&o.sendTo, "send-to", "", "send a real message to `ADDRESS`: only that shows whether the mailbox may be used")
+	f.BoolVar(&o.strict, "strict", false, "exit with 1 when there are warnings")
+	f.BoolVar(&o.quiet, "quiet", false, "print warnings and errors only")
+	f.StringVar(&o.way, "way", "", "how the application may send: `WAY` is api (permission with admin consent) or scoped (Exchange role); a token can't tell")
+	f.StringVar(&o.other, "other-mailbox", "", "sign in to the mailbox `ADDRESS`, too: tells trouble of the mailbox from trouble of the application")
+	if _, err := f.parse(args, 0); err != nil {
+		return e.failVerb(f, err)
+	}
+	if err := o.check(); err != nil {
+		return e.fail("o365-sendmail", err)
+	}
+	return e.runDoctor(ctx, o)
+}
+
+func (o *doctorFlags) check() error {
+	for flag, addr := range map[string]string{"--send-to": o.sendTo, "--other-mailbox": o.other} {
+		if addr == "" {
+			continue
+		}
+		if err := checkAddress(addr); err != nil {
+			return usagef("doctor: %s: %v", flag, err)
+		}
+	}
+	switch o.way {
+	case "", doctor.WayAPI, doctor.WayScoped:
+		return nil
+	}
+	return usagef("doctor: --way is api or scoped, not %.64q", o.way)
+}
+
+func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {
+	user, hostName := host.UserByID(e.UID), host.Name()
+	if o.config != "" {
+		if err := e.checkNamed(o.config); err != nil {
+			return e.fail("o365-sendmail", err)
+		}
+	}
+	opts := doctor.Options{
+		Config: o.config, Getenv: e.Getenv, User: user, HostName: hostName, Version: e.Version, Now: e.Now,
+		Way: o.way, Other: o.other, Strict: o.strict, Drop: e.dropRoot, Socket: e.Socket, SendTo: o.sendTo,
+		Send: func(ctx context.Context, from, to string) (string, error) {
+			return e.sendTest(ctx, testMessage{config: o.config, from: from, to: to, user: user, hostName: hostName})
+		},
+	}
+	if !o.json && !o.report {
+		opts.Progress = func(c doctor.Check) {
+			if !o.quiet || c.Status == doctor.Warning || c.Status == doctor.Failed {
+				fmt.Fprint(e.Stdout, c.Line())
+			}
+		}
+	}
+	rep := doctor.Run(ctx, opts)
+	if o.report {
+		rep = rep.Public(hostName, user.Name, user.Home)
+	}
+	e.printReport(rep, o)
+	return rep.Exit
+}
+
+func (e *Env) printReport(rep *doctor.Report, o doctorFlags) {
+	switch {
+	case o.json:
+		printJSON(e.Stdout, rep)
+	case o.report:
+		fmt.Fprintf(e.Stdout, "o365-sendmail %s, %s\n%s", rep.Version, rep.Time.Format("2006-01-02 15:04 MST"), rep.Text())
+	default:
+		fmt.Fprint(e.Stdout, rep.Last())
+	}
+}
+
+// printJSON writes v as indented JSON. < and > stay as they are: nothing here is HTML.
+func printJSON(w io.Writer, v any) {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(v) // a reader that has gone away
+}

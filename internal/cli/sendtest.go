@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// testMessage is a message that says where it comes from.
+type testMessage struct {
+	config, from, to string
+	user             host.User
+	hostName         string
+	version          string
+}
+
+// sendTestCommand sends a test message the way that any other goes.
+func (e *Env) sendTestCommand(ctx context.Context, args []string) int {
+	m := testMessage{user: host.UserByID(e.UID), hostName: host.Name(), version: e.Version}
+	var asJSON bool
+	f := newVerbFlags("send-test", "ADDRESS [--from ADDRESS] [--json] [-C FILE]")
+	f.StringVar(&m.config, "C", "", "use the configuration `FILE` and not the agent")
+	f.StringVar(&m.from, "from", "", "send from `ADDRESS`, as far as the sender rule allows; default is the calling user")
+	f.BoolVar(&asJSON, "json", false, "print the outcome as JSON")
+	rest, err := f.parse(args, 1)
+	if err == nil && len(rest) == 0 {
+		err = usagef("send-test: to whom? o365-sendmail send-test you@example.com")
+	}
+	if err != nil {
+		return e.failVerb(f, err)
+	}
+	m.to = rest[0]
+	for _, addr := range []string{m.to, m.from} {
+		if err := checkAddress(addr); addr != "" && err != nil {
+			return e.fail("o365-sendmail", usagef("send-test: %v", err))
+		}
+	}
+	words, err := e.sendTest(ctx, m)
+	if asJSON {
+		return e.sendTestJSON(m, words, err)
+	}
+	if err != nil {
+		return e.fail("o365-sendmail", err)
+	}
+	fmt.Fprintf(e.Stdout, "sent to %s: %s\n", oneLine(m.to), oneLine(words))
+	return sysexits.OK
+}
+
+func (e *Env) sendTestJSON(m testMessage, words string, err error) int {
+	out := struct {
+		To    string `json:"to"`
+		Sent  bool   `json:"sent"`
+		Reply string `json:"reply,omitempty"`
+		Error string `json:"error,omitempty"`
+		Exit  int    `json:"exit"`
+	}{To: m.to, Sent: err == nil, Reply: words}
+	if err != nil {
+		out.Error, out.Exit = err.Error(), deliver.ExitCode(err)
+	}
+	printJSON(e.Stdout, out)
+	return out.Exit
+}
+
+// checkAddress takes one address, or the bare name of a local user.
+func checkAddress(addr string) error {
+	if hasControl(addr) {
+		return fmt.Errorf("%.128q is not an address", addr)
+	}
+	a, err := rfc822.ParseAddress(addr)
+	if err == nil && a.Addr() != addr {
+		err = fmt.Errorf("%.128q is not a plain address", addr)
+	}
+	return err
+}
+
+// sendTest sends m and returns the relay's words, or the agent's when it keeps the message.
+func (e *Env) sendTest(ctx context.Context, m testMessage) (string, error) {
+	sub := *e
+	sub.Stdin = strings.NewReader(m.text())
+	o := &options{mode: modeDeliver, config: m.config, errorMode: 'p', delivery: "interactive", ignoreDots: true, recipients: []string{m.to}}
+	if m.from != "" {
+		o.sender = &m.from
+	}
+	r, err := sub.openRoute(ctx, "o365-sendmail", o, m.user, m.hostName)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	d, err := sub.compose(o, m.user, m.hostName, r.MaxSize())
+	if err != nil {
+		return "", err
+	}
+	defer d.msg.Close()
+	receipt, err := r.Send(ctx, d)
+	switch {
+	case err != nil:
+		return "", err
+	case len(d.refused) > 0:
+		return "", d.refused[0].Err
+	case len(receipt.Refused) > 0:
+		return "", receipt.Refused[0].Err
+	case receipt.Queued:
+		return fmt.Sprintf("queued as %s: not delivered yet; mailq says why", receipt.QueueID), nil
+	}
+	return receipt.Reply, nil
+}
+
+func (m testMessage) text() string {
+	from := ""
+	if m.from != "" {
+		from = "From: " + m.from + "\n"
+	}
+	return from + "To: " + m.to + "\nSubject: Test from " + m.hostName + "\n\n" +
+		"This is a test message of o365-sendmail.\n\nHost: " + m.hostName + "\nUser: " + m.user.Name + "\n\n" +
+		"If you can read this, mail from this machine arrives.\n"
+}

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/xoauth"
+)
+
+// tokenView is what can be told of a token.
+type tokenView struct {
+	Expires   time.Time `json:"expires"`
+	ExpiresIn int       `json:"expires_in"` // seconds
+	RefreshAt time.Time `json:"refresh_at,omitzero"`
+	Audience  []string  `json:"aud,omitempty"`
+	Issuer    string    `json:"iss,omitempty"`
+	Tenant    string    `json:"tid,omitempty"`
+	AppID     string    `json:"appid,omitempty"`
+	ObjectID  string    `json:"oid,omitempty"`
+	IDType    string    `json:"idtyp,omitempty"`
+	Roles     []string  `json:"roles"`
+	Scopes    []string  `json:"scp,omitempty"`
+	UPN       string    `json:"upn,omitempty"`
+	NotBefore time.Time `json:"nbf,omitzero"`
+	IssuedAt  time.Time `json:"iat,omitzero"`
+	UTI       string    `json:"uti,omitempty"`
+	// Unreadable says why there are no claims.
+	Unreadable string `json:"unreadable,omitempty"`
+}
+
+// tokenCommand prints what an access token says of itself, or the token for a program
+// that signs in by itself. Who may not read the credential gets neither.
+func (e *Env) tokenCommand(ctx context.Context, args []string) int {
+	var raw, refresh, asJSON bool
+	var path string
+	f := newVerbFlags("token", "[--raw] [--refresh] [--json] [-C FILE]")
+	f.StringVar(&path, "C", "", "use the configuration `FILE`")
+	f.BoolVar(&raw, "raw", false, "print the token itself and nothing else, as a token command of msmtp, mutt or Postfix")
+	f.BoolVar(&refresh, "refresh", false, "get a new token first")
+	f.BoolVar(&asJSON, "json", false, "print the claims as JSON")
+	if _, err := f.parse(args, 0); err != nil {
+		return e.failVerb(f, err)
+	}
+	if raw && asJSON {
+		return e.fail("o365-sendmail", usagef("token: --raw and --json exclude each other"))
+	}
+	t, err := e.getToken(ctx, path, refresh)
+	if err != nil {
+		return e.fail("o365-sendmail", err)
+	}
+	switch {
+	case raw:
+		if err := assemble.WriteToken(e.Stdout, t); err != nil {
+			return e.fail("o365-sendmail", sysexits.With(sysexits.IOErr, fmt.Errorf("the token can't be written: %w", err)))
+		}
+	case asJSON:
+		printJSON(e.Stdout, viewToken(t, e.Now()))
+	default:
+		e.printToken(viewToken(t, e.Now()))
+	}
+	return sysexits.OK
+}
+
+// getToken reads the configuration with the caller's rights, and gives up root's for the
+// network.
+func (e *Env) getToken(ctx context.Context, path string, refresh bool) (xoauth.Token, error) {
+	cfg, err := e.loadConfig(&options{config: path}, host.UserByID(e.UID))
+	if err != nil {
+		return xoauth.Token{}, err
+	}
+	a, err := assemble.Account(cfg, assemble.Options{
+		HostName: host.Name(), Getenv: e.Getenv, Now: e.Now, Warn: func(err error) { e.warnf("o365-sendmail", "%v", err) },
+	})
+	if err != nil {
+		return xoauth.Token{}, err
+	}
+	if err := e.dropRoot(); err != nil {
+		return xoauth.Token{}, err
+	}
+	if old, _, ok := a.Cache.Peek(a.Key); ok && refresh {
+		a.Cache.Discard(a.Key, old)
+	}
+	defer assemble.Wait(a, refreshWait)
+	return a.Token(ctx)
+}
+
+func viewToken(t xoauth.Token, now time.Time) tokenView {
+	v := tokenView{Expires: t.Expiry.UTC().Truncate(time.Second), ExpiresIn: int(t.Expiry.Sub(now).Seconds()), Roles: []string{}}
+	if !t.RefreshAt.IsZero() {
+		v.RefreshAt = t.RefreshAt.UTC().Truncate(time.Second)
+	}
+	c, err := xoauth.ParseClaims(t.Access)
+	if err != nil {
+		v.Unreadable = err.Error()
+		return v
+	}
+	v.Audience, v.Issuer, v.Tenant, v.AppID, v.ObjectID, v.IDType = c.Aud, c.Iss, c.TID, c.AppID, c.OID, c.IDTyp
+	v.Roles, v.Scopes, v.UPN, v.UTI = slices.Concat(v.Roles, c.Roles), c.Scp, c.UPN, c.UTI
+	v.NotBefore, v.IssuedAt = utc(c.Nbf), utc(c.Iat)
+	return v
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+func (e *Env) printToken(v tokenView) {
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(e.Stdout, "%-8s %s\n", name, oneLine(value))
+		}
+	}
+	line("expires", fmt.Sprintf("%s, in %s", v.Expires.Format(time.RFC3339), (time.Duration(v.ExpiresIn)*time.Second).String()))
+	if v.Unreadable != "" {
+		line("claims", "none: "+v.Unreadable)
+		return
+	}
+	line("aud", strings.Join(v.Audience, " "))
+	line("iss", v.Issuer)
+	line("tid", v.Tenant)
+	line("appid", v.AppID)
+	line("oid", v.ObjectID)
+	line("idtyp", v.IDType)
+	roles := strings.Join(v.Roles, " ")
+	if roles == "" && len(v.Scopes) == 0 {
+		roles = "none: right only with Exchange's role \"Application SMTP.SendAsApp\""
+	}
+	line("roles", roles)
+	line("scp", strings.Join(v.Scopes, " "))
+	line("upn", v.UPN)
+	if !v.NotBefore.IsZero() {
+		line("nbf", v.NotBefore.Format(time.RFC3339))
+	}
+	line("uti", v.UTI)
+}

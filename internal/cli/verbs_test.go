@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/doctor"
+	"o365-sendmail/internal/sysexits"
+)
+
+// verb calls the program as o365-sendmail with the site's configuration.
+func (s *site) verb(stdin string, args ...string) result {
+	var out, errs bytes.Buffer
+	code := Main(context.Background(), Env{
+		Args:  append([]string{"/usr/bin/o365-sendmail"}, args...),
+		Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs,
+		Getenv: func(name string) string {
+			if name == "O365_SENDMAIL_CONFIG" {
+				return s.config
+			}
+			return ""
+		},
+		Now: time.Now, UID: os.Getuid(), Version: "test", Socket: filepath.Join(s.dir, "no.sock"),
+	})
+	return result{code, out.String(), errs.String()}
+}
+
+// silent fails if the secret or a token shows.
+func (s *site) silent(t *testing.T, r result) {
+	t.Helper()
+	if all := r.stdout + r.stderr; strings.Contains(all, s.ClientSecret) || strings.Contains(all, "eyJ") {
+		t.Errorf("a secret shows:\n%s", all)
+	}
+}
+
+func TestDoctorCommand(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.writeConfig(t, "secret_expires = 2099-01-31\n"+s.ConfigTOML(s.dir))
+	r := s.verb("", "doctor", "--send-to", "someone@example.org")
+	s.silent(t, r)
+	if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, "ok       message: to someone@example.org: 250 2.0.0 OK <") {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if n := len(s.Messages()); n != 1 {
+		t.Errorf("%d messages arrived", n)
+	}
+}
+
+func TestDoctorJSON(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if err := s.SetFault("sp-missing"); err != nil {
+		t.Fatal(err)
+	}
+	r := s.verb("", "doctor", "--json")
+	s.silent(t, r)
+	var rep doctor.Report
+	if err := json.Unmarshal([]byte(r.stdout), &rep); err != nil {
+		t.Fatalf("%v in %q", err, r.stdout)
+	}
+	if c := rep.Find("sign-in", ""); r.code != sysexits.Config || rep.Exit != r.code || rep.Schema != 1 || c == nil || c.Key != "service-principal" || rep.Next != c.Hint {
+		t.Errorf("exit %d\n%s", r.code, r.stdout)
+	}
+}
+
+func TestDoctorReport(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.verb("", "doctor", "--report", "--strict")
+	s.silent(t, r)
+	for _, private := range []string{"contoso", s.Tenant, s.ClientID, s.dir} {
+		if strings.Contains(r.stdout, private) {
+			t.Errorf("%q is in\n%s", private, r.stdout)
+		}
+	}
+	if r.code != doctor.ExitWarning || !strings.Contains(r.stdout, "next: set secret_expires") {
+		t.Errorf("exit %d\n%s", r.code, r.stdout)
+	}
+}
+
+// TestSendTestRefused shows the relay's words and the exit code of the fault.
+func TestSendTestRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if err := s.SetFault("smtp-auth-tenant"); err != nil {
+		t.Fatal(err)
+	}
+	r := s.verb("", "send-test", "someone@example.org")
+	s.silent(t, r)
+	if r.code != sysexits.Config || !strings.Contains(r.stderr, "535 5.7.139") || !strings.Contains(r.stderr, "Set-CASMailbox") {
+		t.Errorf("exit %d, %q", r.code, r.stderr)
+	}
+	r = s.verb("", "send-test", "--json", "someone@example.org")
+	var out struct {
+		Sent  bool
+		Error string
+		Exit  int
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil || out.Sent || out.Exit != r.code || !strings.Contains(out.Error, "535 5.7.139") {
+		t.Errorf("%v %+v in %q", err, out, r.stdout)
+	}
+}
+
+func TestSendTest(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.verb("", "send-test", "someone@example.org")
+	if r.code != 0 || !strings.HasPrefix(r.stdout, "sent to someone@example.org: 250 2.0.0 OK <") {
+		t.Errorf("exit %d, %q %q", r.code, r.stdout, r.stderr)
+	}
+	if r := s.verb("", "send-test", "root"); r.code != 0 {
+		t.Errorf("exit %d, %q %q", r.code, r.stdout, r.stderr)
+	}
+	msgs := s.Messages()
+	if len(msgs) != 2 || msgs[0].Header("Subject") == "" || msgs[1].To[0] != s.RootTo {
+		t.Errorf("%+v", msgs)
+	}
+}
+
+// TestToken prints claims, and the token only with --raw.
+func TestToken(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.verb("", "token")
+	s.silent(t, r)
+	for _, want := range []string{"expires ", "aud      https://outlook.office365.com", "appid    " + s.ClientID, "roles    SMTP.SendAsApp", "oid "} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("%q is not in\n%s", want, r.stdout)
+		}
+	}
+	r = s.verb("", "token", "--json")
+	s.silent(t, r)
+	var v tokenView
+	if err := json.Unmarshal([]byte(r.stdout), &v); err != nil || v.ExpiresIn < 3000 || len(v.Roles) != 1 {
+		t.Errorf("%v %+v", err, v)
+	}
+	first := s.verb("", "token", "--raw").stdout
+	if strings.Count(first, ".") != 2 || strings.Count(first, "\n") != 1 || !strings.HasPrefix(first, "eyJ") {
+		t.Errorf("--raw prints %d octets", len(first))
+	}
+	if again := s.verb("", "token", "--raw").stdout; again != first {
+		t.Error("the cache was not used")
+	}
+	if n := s.TokenRequests(); n != 1 {
+		t.Errorf("%d token requests", n)
+	}
+	if other := s.verb("", "token", "--raw", "--refresh").stdout; other == first || s.TokenRequests() != 2 {
+		t.Errorf("--refresh got the same token, %d requests", s.TokenRequests())
+	}
+}
+
+func TestTokenFails(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if err := s.SetFault("secret-expired"); err != nil {
+		t.Fatal(err)
+	}
+	r := s.verb("", "token", "--raw")
+	s.silent(t, r)
+	if r.code != sysexits.Config || r.stdout != "" || !strings.Contains(r.stderr, "AADSTS7000222") {
+		t.Errorf("exit %d, %q %q", r.code, r.stdout, r.stderr)
+	}
+}
+
+func TestConfigShow(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.verb("", "config", "show")
+	s.silent(t, r)
+	for _, want := range []string{"mailbox = \"noreply@contoso.test\"  # " + s.config + ":", "client_secret = \"[redacted]\"", "delivery.mode = \"interactive\"  # default"} {
+		if !strings.Contains(strings.ReplaceAll(r.stdout, "= [redacted]", "= \"[redacted]\""), want) {
+			t.Errorf("%q is not in\n%s", want, r.stdout)
+		}
+	}
+	r = s.verb("", "config", "show", "--json")
+	s.silent(t, r)
+	if !json.Valid([]byte(r.stdout)) {
+		t.Errorf("%q", r.stdout)
+	}
+}
+
+// TestConfigCheck lists every fault.
+func TestConfigCheck(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if r := s.verb("", "config", "check"); r.code != 0 || !strings.Contains(r.stdout, "is valid") {
+		t.Errorf("exit %d, %q %q", r.code, r.stdout, r.stderr)
+	}
+	s.writeConfig(t, "tennant = \"x\"\nmailbox = \"nobody\"\n")
+	r := s.verb("", "config", "check")
+	if r.code != sysexits.Config || strings.Count(r.stderr, "o365-sendmail: error: ") < 4 || !strings.Contains(r.stderr, "did you mean tenant?") {
+		t.Errorf("exit %d, %q", r.code, r.stderr)
+	}
+	var out struct {
+		Valid  bool
+		Faults []fault
+	}
+	r = s.verb("", "config", "check", "--json")
+	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil || out.Valid || len(out.Faults) < 4 {
+		t.Errorf("%v %+v", err, out)
+	}
+}
+
+func TestVerbUsage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, args := range [][]string{
+		{"doctor", "--wrong"}, {"doctor", "extra"}, {"doctor", "--way", "other"}, {"doctor", "--send-to", "a b"}, {"send-test"}, {"send-test", "a@b.example", "c@d.example"},
+		{"send-test", "bad\naddress@x.example"}, {"token", "--raw", "--json"}, {"config"}, {"config", "maybe"},
+	} {
+		if r := s.verb("", args...); r.code != sysexits.Usage || r.stdout != "" || !strings.HasPrefix(r.stderr, "o365-sendmail: error: ") || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("%q: exit %d, %q %q", args, r.code, r.stdout, r.stderr)
+		}
+	}
+	for _, verb := range []string{"doctor", "send-test", "token", "config"} {
+		if r := s.verb("", verb, "--help"); r.code != 0 || !strings.HasPrefix(r.stdout, "usage: o365-sendmail "+verb) {
+			t.Errorf("%s --help: exit %d, %q", verb, r.code, r.stdout)
+		}
+	}
+}
