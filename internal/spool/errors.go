@@ -34,7 +34,7 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s: %d %s of %d allowed; nothing was kept, try again later", e.What, e.Have, e.Unit, e.Limit)
+	return fmt.Sprintf("%s: %d %s, the bound is %d; nothing was kept, try again later", e.What, e.Have, e.Unit, e.Limit)
 }
 
 // fault gives err the exit code for a message of which nothing was kept: 75 only

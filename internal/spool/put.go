@@ -198,8 +198,11 @@ func (p *Pending) commit(ctx context.Context) error {
 		p.Abort()
 		return fault(ctx.Err())
 	}
-	onDisk := p.f != nil
-	if err := p.s.usage.reserve(p.h.meta, p.h.size, onDisk); err != nil {
+	need := p.h.size
+	if p.f != nil {
+		need = 0
+	}
+	if err := p.s.usage.reserve(p.h.meta, p.h.size, need); err != nil {
 		p.Abort()
 		return fault(err)
 	}

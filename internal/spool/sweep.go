@@ -42,19 +42,18 @@ func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
 			done.Leftovers++
 		}
 	}
-	err = s.List(ctx, func(i Info) bool {
-		switch {
-		case i.Err == nil:
-			done.Messages++
-		case s.sweepDamaged(i):
-			done.Quarantined++
-		}
-		return ctx.Err() == nil
+	err = s.usage.recountBy(func(see func(Info)) error {
+		return s.List(ctx, func(i Info) bool {
+			see(i)
+			if i.Err == nil {
+				done.Messages++
+			} else if s.sweepDamaged(i) {
+				done.Quarantined++
+			}
+			return true
+		})
 	})
-	if err != nil {
-		return done, err
-	}
-	return done, s.usage.refresh()
+	return done, err
 }
 
 // sweepOther removes a leftover, and tells whether it did.

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -21,25 +20,18 @@ import (
 // then the queue is counted again. A process that dies between counting and storing
 // leaves a count too high, which is why nothing is refused on an old count.
 type usage struct {
-	s  *Spool
-	mu sync.Mutex
-	f  *os.File
+	s        *Spool
+	mu       sync.Mutex // the lock on the file is the process's
+	f        *os.File
+	counting sync.Mutex // held by the one that counts anew
 }
 
 const (
 	usageName  = "usage"
-	usageLine  = 64
 	maxUsage   = 1 << 20 // octets
 	usageTrust = time.Minute
 	usageWait  = 2 * time.Second // for a process that was stopped in mid-change
 )
-
-// userCount is one line of the table.
-type userCount struct {
-	uid      int
-	messages int
-	bytes    int64
-}
 
 func (u *usage) open(s *Spool) { u.s = s }
 
@@ -54,71 +46,65 @@ func (u *usage) close() {
 
 // check tells whether one more message of size octets would be taken.
 func (u *usage) check(meta Meta, size int64) error {
-	if err := u.checkDisk(meta, size); err != nil {
-		return err
-	}
-	return u.update(func(t *table) error { return u.bound(t, meta, size) })
+	return u.admit(meta, size, size, func(*table) {})
 }
 
-// reserve counts one more message, if the bounds allow it.
-func (u *usage) reserve(meta Meta, size int64, onDisk bool) error {
-	need := size
-	if onDisk {
-		need = 0
-	}
+// reserve counts one more message, if the bounds allow it. Need is how many octets of
+// it are not on the disk yet.
+func (u *usage) reserve(meta Meta, size, need int64) error {
+	return u.admit(meta, size, need, func(t *table) { t.add(meta.UID, 1, size) })
+}
+
+// admit counts anew before it refuses.
+func (u *usage) admit(meta Meta, size, need int64, then func(*table)) error {
 	if err := u.checkDisk(meta, need); err != nil {
 		return err
 	}
-	return u.update(func(t *table) error {
-		if err := u.bound(t, meta, size); err != nil {
-			return err
+	old, err := u.tryAdmit(meta, size, then)
+	if err == nil || !old {
+		return err
+	}
+	if countErr := u.recount(context.Background()); countErr != nil {
+		u.s.o.Warn(fmt.Errorf("the queue can't be counted: %w", countErr))
+		return err
+	}
+	_, err = u.tryAdmit(meta, size, then)
+	return err
+}
+
+// tryAdmit also tells whether the counts are too old to refuse a message for.
+func (u *usage) tryAdmit(meta Meta, size int64, then func(*table)) (old bool, err error) {
+	unusable := u.update(func(t *table) {
+		age := u.s.o.Now().Sub(t.counted)
+		old = age < 0 || age >= usageTrust
+		if !meta.Internal {
+			err = u.exceeds(t, meta.UID, size)
 		}
-		t.add(meta.UID, 1, size)
-		return nil
+		if err == nil {
+			then(t)
+		}
 	})
+	if unusable != nil {
+		// KeepFree still guards the disk.
+		u.s.o.Warn(fmt.Errorf("the spool's counts can't be used, so its bounds do not hold: %w", unusable))
+	}
+	return old, err
 }
 
-// release takes a message off the count.
+// release takes a message off the count, count puts one on that is in the queue already. A
+// failure leaves a wrong count, or none, which the next counting mends.
 func (u *usage) release(meta Meta, size int64) {
-	_ = u.update(func(t *table) error {
-		t.add(meta.UID, -1, -size)
-		return nil
-	})
+	_ = u.tryUpdate(func(t *table) { t.add(meta.UID, -1, -size) }, false)
 }
 
-// count is reserve for a message that is in the queue already.
 func (u *usage) count(meta Meta, size int64) {
-	_ = u.update(func(t *table) error {
-		t.add(meta.UID, 1, size)
-		return nil
-	})
+	_ = u.tryUpdate(func(t *table) { t.add(meta.UID, 1, size) }, false)
 }
 
 // read returns the total.
 func (u *usage) read() (sum userCount, err error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	t, err := u.load()
-	if err != nil {
-		return sum, err
-	}
-	defer u.unlock()
-	return t.total(), t.store(u.s.ops.WriteAt, u.f)
-}
-
-// refresh counts again.
-func (u *usage) refresh() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	t, err := u.load()
-	if err != nil {
-		return err
-	}
-	defer u.unlock()
-	if err := u.recount(t); err != nil {
-		return err
-	}
-	return t.store(u.s.ops.WriteAt, u.f)
+	err = u.update(func(t *table) { sum = t.total() })
+	return sum, err
 }
 
 // checkDisk asks the file system first: it is what must never fill up.
@@ -137,82 +123,98 @@ func (u *usage) checkDisk(meta Meta, size int64) error {
 	return nil
 }
 
-// bound compares what would be with the limits, and counts again before it refuses.
-func (u *usage) bound(t *table, meta Meta, size int64) error {
-	if meta.Internal {
-		return nil
-	}
-	err := u.exceeds(t, meta.UID, size)
-	if err == nil {
-		return nil
-	}
-	if age := u.s.o.Now().Sub(t.counted); age >= 0 && age < usageTrust {
-		return err
-	}
-	if countErr := u.recount(t); countErr != nil {
-		return err
-	}
-	return u.exceeds(t, meta.UID, size)
-}
-
 func (u *usage) exceeds(t *table, uid int, size int64) error {
 	l, all, own := &u.s.o.Limits, t.total(), t.users[t.find(uid)]
-	for _, c := range []struct {
-		what        string
+	for _, c := range [...]struct {
+		key         string
 		have, limit int64
 		unit        string
 	}{
-		{"the queue is full (spool.max_messages)", int64(all.messages) + 1, int64(l.MaxMessages), "messages"},
-		{"the queue is full (spool.max_bytes)", all.bytes + size, l.MaxBytes, "octets"},
-		{fmt.Sprintf("uid %d has too much in the queue (spool.max_messages_per_user)", uid), int64(own.messages) + 1, int64(l.MaxMessagesPerUser), "messages"},
-		{fmt.Sprintf("uid %d has too much in the queue (spool.max_bytes_per_user)", uid), own.bytes + size, l.MaxBytesPerUser, "octets"},
+		{"max_messages", int64(all.messages) + 1, int64(l.MaxMessages), "messages"},
+		{"max_bytes", all.bytes + size, l.MaxBytes, "octets"},
+		{"max_messages_per_user", int64(own.messages) + 1, int64(l.MaxMessagesPerUser), "messages"},
+		{"max_bytes_per_user", own.bytes + size, l.MaxBytesPerUser, "octets"},
 	} {
-		if c.limit > 0 && c.have > c.limit {
-			return &LimitError{What: c.what, Have: c.have, Limit: c.limit, Unit: c.unit}
+		if c.limit <= 0 || c.have <= c.limit {
+			continue
 		}
+		what := "the queue is full"
+		if strings.HasSuffix(c.key, "_per_user") {
+			what = fmt.Sprintf("uid %d has too much in the queue", uid)
+		}
+		return &LimitError{What: what + " (spool." + c.key + ")", Have: c.have, Limit: c.limit, Unit: c.unit}
 	}
 	return nil
 }
 
-// update changes the table under the lock. If the table can't be used, the
-// message is not refused for it: KeepFree still guards the disk.
-func (u *usage) update(change func(t *table) error) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	t, err := u.load()
-	if err != nil {
-		u.s.o.Warn(fmt.Errorf("the spool's counts can't be used, so its bounds do not hold: %w", err))
-		return nil
+// update changes the table under the lock. One that is missing or damaged is made
+// from the queue first.
+func (u *usage) update(change func(*table)) error {
+	err := u.tryUpdate(change, false)
+	if !errors.Is(err, errNoTable) {
+		return err
 	}
-	defer u.unlock()
-	result := change(t)
-	if err := t.store(u.s.ops.WriteAt, u.f); err != nil {
-		u.s.o.Warn(fmt.Errorf("the spool's counts can't be written: %w", err))
+	if err := u.recount(context.Background()); err != nil {
+		return err
 	}
-	return result
+	return u.tryUpdate(change, false)
 }
 
-// load locks and reads the table, and counts if there is none yet.
-func (u *usage) load() (*table, error) {
+var errNoTable = errors.New("its file is damaged")
+
+// tryUpdate is update, with an empty table for a damaged one if anew is set.
+func (u *usage) tryUpdate(change func(*table), anew bool) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if err := u.lock(); err != nil {
-		return nil, err
+		return err
 	}
+	defer u.unlock()
 	b, err := io.ReadAll(io.NewSectionReader(u.f, 0, maxUsage+1))
-	if err == nil && len(b) > maxUsage {
-		err = errors.New("the file is too large")
-	}
 	if err != nil {
-		u.unlock()
-		return nil, err
+		return err
 	}
 	t, ok := parseTable(b)
-	if !ok || t.counted.After(u.s.o.Now()) {
-		if err := u.recount(t); err != nil {
-			u.unlock()
-			return nil, err
-		}
+	if !ok && !anew {
+		return errNoTable
 	}
-	return t, nil
+	change(t)
+	return t.store(u.s.ops, u.f)
+}
+
+// recount makes the table from the queue itself.
+func (u *usage) recount(ctx context.Context) error {
+	return u.recountBy(func(see func(Info)) error {
+		return u.s.List(ctx, func(i Info) bool { see(i); return true })
+	})
+}
+
+// recountBy lets scan show it every message. Meanwhile the lock is free, so that
+// nobody waits, and what others change comes on top.
+func (u *usage) recountBy(scan func(see func(Info)) error) error {
+	u.counting.Lock()
+	defer u.counting.Unlock()
+	var before table
+	begin := func(t *table) {
+		t.counted, t.all = u.s.o.Now().UTC().Truncate(time.Second), true
+		before = t.clone()
+	}
+	if err := u.tryUpdate(begin, true); err != nil {
+		return err
+	}
+	var found table
+	if err := scan(func(i Info) {
+		if i.Err == nil {
+			found.add(i.Meta.UID, 1, i.Size)
+		}
+	}); err != nil {
+		return err
+	}
+	return u.tryUpdate(func(t *table) {
+		if t.counted.Equal(before.counted) { // else another process has counted meanwhile
+			t.replace(found, before)
+		}
+	}, true)
 }
 
 func (u *usage) lock() error {
@@ -271,129 +273,4 @@ func (u *usage) unlock() {
 func (u *usage) drop() {
 	_ = u.f.Close()
 	u.f = nil
-}
-
-// recount fills the table from the queue itself.
-func (u *usage) recount(t *table) error {
-	fresh := table{counted: u.s.o.Now(), old: t.old, all: true}
-	err := u.s.List(context.Background(), func(i Info) bool {
-		if i.Err == nil {
-			fresh.add(i.Meta.UID, 1, i.Size)
-		}
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	*t = fresh
-	return nil
-}
-
-// table is the parsed file.
-type table struct {
-	counted time.Time
-	users   []userCount
-	changed []int // lines to write
-	all     bool  // write everything
-	old     int   // lines in the file
-}
-
-func (t *table) find(uid int) int {
-	free := -1
-	for i, c := range t.users {
-		if c.uid == uid {
-			return i
-		}
-		if c.messages == 0 {
-			free = i
-		}
-	}
-	if free < 0 {
-		free = len(t.users)
-		t.users = append(t.users, userCount{})
-	}
-	t.users[free] = userCount{uid: uid}
-	return free
-}
-
-// add never goes below nothing: the count may have been lost and begun anew.
-func (t *table) add(uid, messages int, bytes int64) {
-	i := t.find(uid)
-	c := &t.users[i]
-	c.messages = max(c.messages+messages, 0)
-	c.bytes = max(c.bytes+bytes, 0)
-	if c.messages == 0 {
-		c.bytes = 0
-	}
-	t.changed = append(t.changed, i)
-}
-
-func (t *table) total() (sum userCount) {
-	for _, c := range t.users {
-		sum.messages += c.messages
-		sum.bytes += c.bytes
-	}
-	return sum
-}
-
-func (t *table) headLine() []byte {
-	return fmt.Appendf(nil, "%-*s\n", usageLine-1, "usage 1 counted "+timestamp(t.counted))
-}
-
-func (c userCount) line() []byte {
-	return fmt.Appendf(nil, "%-*s\n", usageLine-1, fmt.Sprintf("uid %011d messages %010d bytes %018d", c.uid, c.messages, c.bytes))
-}
-
-func (t *table) store(writeAt func(*os.File, []byte, int64) (int, error), f *os.File) error {
-	if !t.all {
-		for _, i := range t.changed {
-			if _, err := writeAt(f, t.users[i].line(), int64(1+i)*usageLine); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	b := t.headLine()
-	for _, c := range t.users {
-		b = append(b, c.line()...)
-	}
-	for i := len(t.users); i < t.old; i++ {
-		b = append(b, userCount{}.line()...)
-	}
-	_, err := writeAt(f, b, 0)
-	return err
-}
-
-// parseTable is not ok when the file is empty or damaged; it then has no users.
-func parseTable(b []byte) (t *table, ok bool) {
-	t = &table{old: len(b)/usageLine - 1}
-	if len(b) < usageLine || len(b)%usageLine != 0 {
-		return t, false
-	}
-	var err error
-	stamp, found := bytes.CutPrefix(bytes.TrimRight(b[:usageLine], " \n"), []byte("usage 1 counted "))
-	if t.counted, err = time.Parse(timestampFormat, string(stamp)); err != nil || !found {
-		return t, false
-	}
-	for rest := b[usageLine:]; len(rest) > 0; rest = rest[usageLine:] {
-		c, ok := parseCount(rest[:usageLine])
-		if !ok {
-			t.users = nil
-			return t, false
-		}
-		t.users = append(t.users, c)
-	}
-	return t, true
-}
-
-func parseCount(b []byte) (c userCount, ok bool) {
-	f := bytes.Fields(b)
-	if len(f) != 6 {
-		return c, false
-	}
-	var errs [3]error
-	c.uid, errs[0] = strconv.Atoi(string(f[1]))
-	c.messages, errs[1] = strconv.Atoi(string(f[3]))
-	c.bytes, errs[2] = strconv.ParseInt(string(f[5]), 10, 64)
-	return c, errs == [3]error{} && c.messages >= 0 && c.bytes >= 0
 }

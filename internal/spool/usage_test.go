@@ -79,6 +79,9 @@ func TestCountsAreMended(t *testing.T) {
 		"deleted": func(p string, b []byte) error { return os.Remove(p) },
 		"empty":   func(p string, b []byte) error { return os.Truncate(p, 0) },
 		"cut":     func(p string, b []byte) error { return os.Truncate(p, 100) },
+		"too large": func(p string, b []byte) error {
+			return os.WriteFile(p, []byte(strings.Repeat(string(b), 1+maxUsage/len(b))), fileMode)
+		},
 		"garbage": func(p string, b []byte) error {
 			return os.WriteFile(p, []byte(strings.Repeat("x", 2*usageLine)), fileMode)
 		},
@@ -117,6 +120,59 @@ func TestCountsAreMended(t *testing.T) {
 			}
 			w.none(t)
 		})
+	}
+}
+
+// TestCountingStopsNobody lets messages come and go while the queue is counted.
+func TestCountingStopsNobody(t *testing.T) {
+	t.Parallel()
+	s, w := open(t, Options{Ops: withoutSync()})
+	first, second := put(t, s, to("b@example.com"), hello), put(t, s, to("b@example.com"), hello)
+	if err := os.Remove(s.dir(usageName)); err != nil {
+		t.Fatal(err)
+	}
+	err := s.usage.recountBy(func(see func(Info)) error {
+		all := list(t, s)
+		put(t, s, to("b@example.com"), hello)
+		for _, i := range all {
+			see(i)
+		}
+		return errors.Join(s.Remove(first), s.Remove(second))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, to("b@example.com"), hello)
+	// What left during the first counting of all is not known to have left; the next one mends it.
+	if err := s.usage.recount(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := s.Stats(); err != nil || st != (Stats{Messages: 2, Bytes: 2 * hello.Size()}) {
+		t.Errorf("stats %+v, %v", st, err)
+	}
+	w.none(t)
+}
+
+func TestCountsReplaced(t *testing.T) {
+	t.Parallel()
+	count := func(c ...userCount) table { return table{users: c} }
+	for _, c := range []struct {
+		name                string
+		before, now, found  table
+		uid, messages, size int
+	}{
+		{"right", count(userCount{1, 5, 50}), count(userCount{1, 5, 50}), count(userCount{1, 5, 50}), 1, 5, 50},
+		{"too high", count(userCount{1, 9, 90}), count(userCount{1, 9, 90}), count(userCount{1, 5, 50}), 1, 5, 50},
+		{"one came", count(userCount{1, 9, 90}), count(userCount{1, 10, 100}), count(userCount{1, 5, 50}), 1, 6, 60},
+		{"one left", count(userCount{1, 9, 90}), count(userCount{1, 8, 80}), count(userCount{1, 5, 50}), 1, 4, 40},
+		{"none left", count(userCount{1, 9, 90}), count(userCount{1, 0, 0}), count(userCount{1, 5, 50}), 1, 0, 0},
+		{"another user came", count(), count(userCount{2, 1, 10}), count(userCount{1, 5, 50}), 2, 1, 10},
+		{"no messages at all", count(userCount{1, 3, 30}), count(userCount{1, 3, 30}), count(), 1, 0, 0},
+	} {
+		c.now.replace(c.found, c.before)
+		if got, want := c.now.users[c.now.find(c.uid)], (userCount{c.uid, c.messages, int64(c.size)}); got != want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, want)
+		}
 	}
 }
 

@@ -1,0 +1,146 @@
+package spool
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"o365-sendmail/internal/durable"
+)
+
+const usageLine = 64 // octets
+
+// userCount is one line of the table.
+type userCount struct {
+	uid      int
+	messages int
+	bytes    int64
+}
+
+// table is the parsed file.
+type table struct {
+	counted time.Time
+	users   []userCount
+	changed []int // lines to write
+	all     bool  // write everything
+}
+
+func (t *table) clone() table {
+	return table{counted: t.counted, users: slices.Clone(t.users)}
+}
+
+// replace puts what was found in place of what was believed before, and keeps
+// what has changed since.
+func (t *table) replace(found, before table) {
+	since := t.users
+	t.users = slices.Clone(found.users)
+	for _, c := range since {
+		t.add(c.uid, c.messages, c.bytes)
+	}
+	for _, c := range before.users {
+		t.add(c.uid, -c.messages, -c.bytes)
+	}
+	t.all = true
+}
+
+func (t *table) find(uid int) int {
+	free := -1
+	for i, c := range t.users {
+		if c.uid == uid {
+			return i
+		}
+		if c.messages == 0 {
+			free = i
+		}
+	}
+	if free < 0 {
+		free = len(t.users)
+		t.users = append(t.users, userCount{})
+	}
+	t.users[free] = userCount{uid: uid}
+	return free
+}
+
+// add never goes below nothing: the count may have been lost and begun anew.
+func (t *table) add(uid, messages int, bytes int64) {
+	i := t.find(uid)
+	c := &t.users[i]
+	c.messages = max(c.messages+messages, 0)
+	c.bytes = max(c.bytes+bytes, 0)
+	if c.messages == 0 {
+		c.bytes = 0
+	}
+	t.changed = append(t.changed, i)
+}
+
+func (t *table) total() (sum userCount) {
+	for _, c := range t.users {
+		sum.messages += c.messages
+		sum.bytes += c.bytes
+	}
+	return sum
+}
+
+func (t *table) headLine() []byte {
+	return fmt.Appendf(nil, "%-*s\n", usageLine-1, "usage 1 counted "+timestamp(t.counted))
+}
+
+func (c userCount) line() []byte {
+	return fmt.Appendf(nil, "%-*s\n", usageLine-1, fmt.Sprintf("uid %011d messages %010d bytes %018d", c.uid, c.messages, c.bytes))
+}
+
+func (t *table) store(ops *durable.Ops, f *os.File) error {
+	if !t.all {
+		for _, i := range t.changed {
+			if _, err := ops.WriteAt(f, t.users[i].line(), int64(1+i)*usageLine); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	b := t.headLine()
+	for _, c := range t.users {
+		b = append(b, c.line()...)
+	}
+	if _, err := ops.WriteAt(f, b, 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(b)))
+}
+
+// parseTable is not ok when the file is empty or damaged; it then has no users.
+func parseTable(b []byte) (t *table, ok bool) {
+	t = &table{}
+	if len(b) < usageLine || len(b)%usageLine != 0 {
+		return t, false
+	}
+	var err error
+	stamp, found := bytes.CutPrefix(bytes.TrimRight(b[:usageLine], " \n"), []byte("usage 1 counted "))
+	if t.counted, err = time.Parse(timestampFormat, string(stamp)); err != nil || !found {
+		return t, false
+	}
+	for rest := b[usageLine:]; len(rest) > 0; rest = rest[usageLine:] {
+		c, ok := parseCount(rest[:usageLine])
+		if !ok {
+			t.users = nil
+			return t, false
+		}
+		t.users = append(t.users, c)
+	}
+	return t, true
+}
+
+func parseCount(b []byte) (c userCount, ok bool) {
+	f := bytes.Fields(b)
+	if len(f) != 6 {
+		return c, false
+	}
+	var errs [3]error
+	c.uid, errs[0] = strconv.Atoi(string(f[1]))
+	c.messages, errs[1] = strconv.Atoi(string(f[3]))
+	c.bytes, errs[2] = strconv.ParseInt(string(f[5]), 10, 64)
+	return c, errs == [3]error{} && c.messages >= 0 && c.bytes >= 0
+}
