@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/deliver"
@@ -72,6 +73,11 @@ func (h *handler) take(ctx context.Context, env *envelope.Envelope, msg *rfc822.
 // process applies the rules to a message and hands it on.
 func (a *Agent) process(ctx context.Context, r *rules, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
 	who := env.Caller
+	for i := range env.Recipients {
+		// SMTP has no bare names: this is how the client and the server write them.
+		addr := &env.Recipients[i].Address
+		*addr = strings.TrimSuffix(*addr, "@localhost")
+	}
 	refused, err := r.intake.Accept(env, msg, intake.Caller{
 		User: sender.Caller{Name: who.User, UID: strconv.Itoa(who.UID)}, Via: who.Via, NoAliases: o.NoAliases, Hops: o.Hops,
 	})

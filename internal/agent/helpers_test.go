@@ -16,6 +16,7 @@ import (
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/smtpd"
+	"o365-sendmail/internal/spool"
 	"o365-sendmail/rfc822"
 )
 
@@ -42,7 +43,9 @@ func newSite(t testing.TB, extra string) *site {
 
 // toml is a whole configuration. Tables of extra must be ones that it does not have.
 func (s *site) toml(extra string) string {
-	return s.ConfigTOML(s.dir) + "\n[log]\nto = \"" + filepath.Join(s.dir, "log") + "\"\n[spool]\ndir = \"" + filepath.Join(s.dir, "spool") +
+	// Alerts would be counted with the messages.
+	base := strings.Replace(s.ConfigTOML(s.dir), "alert_to ", "#", 1)
+	return base + "\n[log]\nto = \"" + filepath.Join(s.dir, "log") + "\"\n[spool]\ndir = \"" + filepath.Join(s.dir, "spool") +
 		"\"\nkeep_free = \"0B\"\n[agent]\nsocket = \"" + s.socket + "\"\ndrain_timeout = \"5s\"\n" + extra
 }
 
@@ -149,4 +152,27 @@ func read(t testing.TB, text string) *rfc822.Message {
 	}
 	t.Cleanup(func() { m.Close() })
 	return m
+}
+
+// stall makes Exchange fall silent at a stage.
+func (s *site) stall(stage string) {
+	s.t.Helper()
+	s.script(emulator.Rule{Stage: stage, Then: emulator.Stall})
+}
+
+func (s *site) script(rules ...emulator.Rule) {
+	s.t.Helper()
+	if err := s.Script(rules...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// info looks at a message in the spool.
+func (s *site) info(id string) (spool.Info, error) {
+	sp, err := spool.Open(spool.Options{Dir: filepath.Join(s.dir, "spool")})
+	if err != nil {
+		return spool.Info{}, err
+	}
+	defer sp.Close()
+	return sp.Get(id)
 }

@@ -1,0 +1,208 @@
+package agent
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/sysexits"
+)
+
+// TestKeepsWhileBroken: whatever is wrong with the configuration, mail is accepted and
+// kept, and goes out by the rules of the mended one.
+func TestKeepsWhileBroken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		change func(toml string) string
+		signal bool
+	}{
+		{"a typing error", func(s string) string { return strings.Replace(s, "\n[smtp]", "\nroot_too = \"x\"\n[smtp]", 1) }, true},
+		{"no mailbox", func(s string) string { return strings.Replace(s, "mailbox ", "#", 1) }, true},
+		{"not TOML", func(s string) string { return "tenant = = x\n" + s }, false},
+		{"an unknown root", func(s string) string { return strings.Replace(s, "root_to ", "root_to = 5 #", 1) }, false},
+		{"a missing secret", func(s string) string {
+			return strings.Replace(s, "client_secret ", "client_secret_file = \"/nonexistent/s\" #", 1)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, "")
+			good := s.toml("")
+			s.write(c.change(good))
+			s.start()
+			if !strings.Contains(s.log(), "can't be used") {
+				t.Errorf("the log does not tell:\n%s", s.log())
+			}
+			r, err := s.send(to("root", "a@example.org"), protocol.Options{Hops: 1}, "Subject: kept\r\n\r\nx\r\n")
+			if err != nil || !r.Queued || r.QueueID == "" {
+				t.Fatalf("receipt %+v, %v\n%s", r, err, s.log())
+			}
+			s.until("the message is on hold", func() bool {
+				i, err := s.info(r.QueueID)
+				return err == nil && i.Status.Held && strings.Contains(i.Status.Reason, "configuration")
+			})
+			if len(s.Messages()) != 0 {
+				t.Fatal("a message went out")
+			}
+			s.write(good)
+			if c.signal {
+				s.reload <- syscall.SIGHUP
+			}
+			m := s.arrived(1)[0]
+			if m.Envelope.From != s.Mailbox || len(m.Envelope.To) != 2 || m.Envelope.To[0] != s.RootTo || !strings.Contains(m.Header("From"), "www-data@web1") {
+				t.Errorf("envelope %+v, From %q", m.Envelope, m.Header("From"))
+			}
+			if m.Header("Subject") != "kept" || strings.Contains(string(m.Data), protocol.OptionsField) {
+				t.Errorf("message\n%s", m.Data)
+			}
+			s.until("the queue is empty", func() bool { return s.queued() == 0 })
+			if _, err := s.send(to("b@example.org"), protocol.Options{}, "A: 1\r\n\r\n"); err != nil {
+				t.Error(err)
+			}
+			if n := len(s.arrived(2)); n != 2 {
+				t.Errorf("%d messages arrived", n)
+			}
+		})
+	}
+}
+
+// TestKeptAcrossRestart: what a broken start kept, a good start sends.
+func TestKeptAcrossRestart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	good := s.toml("")
+	s.write(strings.Replace(good, "mailbox ", "#", 1))
+	s.start()
+	if _, err := s.send(to("root"), protocol.Options{}, "A: 1\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	s.write(good)
+	s.start()
+	s.arrived(1)
+}
+
+// TestNoWayAfterMending: a kept message that turns out to have no way is put aside, not lost.
+func TestNoWayAfterMending(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	good := strings.Replace(s.toml(""), "root_to ", "#", 1)
+	s.write("broken\n" + good)
+	s.start()
+	r, err := s.send(to("nobody-here"), protocol.Options{}, "A: 1\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(good)
+	s.reload <- syscall.SIGHUP
+	s.until("it is in failed/", func() bool { i, err := s.info(r.QueueID); return err == nil && i.Failed })
+}
+
+// TestBrokenReload: a configuration that works is not given up for one that does not.
+func TestBrokenReload(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.start()
+	s.write("nonsense")
+	s.reload <- syscall.SIGHUP
+	s.until("the log tells", func() bool { return strings.Contains(s.log(), "stays in force") })
+	if r, err := s.send(to("root"), protocol.Options{}, "A: 1\r\n\r\n"); err != nil || r.Queued {
+		t.Errorf("receipt %+v, %v", r, err)
+	}
+}
+
+// TestReload: new rules hold for a connection that is open, and a new secret is used.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.start()
+	c, err := s.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s.write(s.toml("[aliases]\nops = \"ops@example.org\"\n[from]\nsend_as = [\"app@contoso.com\"]\n"))
+	s.reload <- syscall.SIGHUP
+	s.until("it is read", func() bool { return strings.Contains(s.log(), "read again") })
+	if _, err := c.Send(t.Context(), to("ops"), protocol.Options{}, message{"A: 1\r\n\r\n"}); err != nil {
+		t.Fatal(err)
+	}
+	if m := s.arrived(1)[0]; m.Envelope.To[0] != "ops@example.org" {
+		t.Errorf("envelope %+v", m.Envelope)
+	}
+}
+
+// TestWrongSecret: mail is held while the secret is wrong and goes out when the file changes.
+func TestWrongSecret(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "[delivery]\nwait = \"20s\"\n")
+	good := s.toml("")
+	s.write(strings.Replace(good, s.ClientSecret, "wrong~secret", 1))
+	s.start()
+	r, err := s.send(to("a@example.org"), protocol.Options{}, "A: 1\r\n\r\n")
+	if err != nil || !r.Queued {
+		t.Fatalf("receipt %+v, %v", r, err)
+	}
+	s.write(good)
+	s.arrived(1)
+}
+
+func TestSecondAgent(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.start()
+	for name, toml := range map[string]string{
+		"answers":             s.toml(""),
+		"another agent works": strings.Replace(s.toml(""), s.socket, filepath.Join(s.dir, "other", "submit.sock"), 1),
+	} {
+		path := filepath.Join(t.TempDir(), "c.toml")
+		if err := os.WriteFile(path, []byte(toml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := Run(t.Context(), Options{ConfigPath: path, HostName: "web1", Getenv: func(string) string { return "" }})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := s.send(to("a@example.org"), protocol.Options{}, "A: 1\r\n\r\n"); err != nil {
+		t.Errorf("the first agent suffered: %v", err)
+	}
+}
+
+func TestNoSpool(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.write(strings.Replace(s.toml(""), "dir = \""+filepath.Join(s.dir, "spool"), "dir = \"", 1))
+	err := Run(t.Context(), Options{ConfigPath: s.config, HostName: "web1", Getenv: func(string) string { return "" }})
+	if sysexits.Code(err, 0) != sysexits.Config {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestConfigPath(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env := func(name string) string {
+		return map[string]string{"CREDENTIALS_DIRECTORY": dir, "O365_SENDMAIL_CONFIG": "/tmp/evil.toml", "HOME": "/tmp"}[name]
+	}
+	a := &Agent{o: Options{Getenv: env}}
+	if got := a.path(); got != "/etc/o365-sendmail.toml" {
+		t.Errorf("without a credential: %s", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.path(); got != filepath.Join(dir, "config") {
+		t.Errorf("with a credential: %s", got)
+	}
+	a.o.ConfigPath = "/x.toml"
+	if got := a.path(); got != "/x.toml" {
+		t.Errorf("named: %s", got)
+	}
+	_ = time.Second
+}
