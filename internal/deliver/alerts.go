@@ -138,10 +138,13 @@ func (e *Engine) warnExpiry(now time.Time) {
 			continue
 		}
 		e.told[name] = days
-		left := schedule.DaysLeft(x.Ends, now)
-		text := fmt.Sprintf("%s ends on %s, in %d days", x.What, x.Ends.UTC().Format("2006-01-02 15:04 MST"), left)
+		within := fmt.Sprintf("in %d days", schedule.DaysLeft(x.Ends, now))
+		if x.Ends.Sub(now) < 48*time.Hour {
+			within = "in " + roughly(x.Ends.Sub(now))
+		}
+		text := fmt.Sprintf("%s ends on %s, %s", x.What, x.Ends.UTC().Format("2006-01-02 15:04 MST"), within)
 		e.log.Log(maillog.Warning, "", "", text)
-		e.notices = append(e.notices, notice{fmt.Sprintf("%s ends in %d days", capital(x.What), left),
+		e.notices = append(e.notices, notice{capital(x.What) + " ends " + within,
 			capital(text) + ".\nAfter that no mail can be sent.\n\n" +
 				"What to do: make a new one in Entra (App registrations, Certificates & secrets), put it into\n" +
 				"the configuration beside the old one, and run: systemctl reload o365-sendmail\n"})

@@ -147,6 +147,17 @@ func newRig(t testing.TB, o rigOptions) *rig {
 				s.Exchange.Tarpit = 0
 				s.Limits.PerMinute = 0
 				s.Limits.RecipientsPerDay = 0
+				if o.fakeClock { // nothing ends because the clock was moved in the midst of a sign-in
+					s.Entra.ExpiresIn = 47 * 3600
+					for _, t := range s.Tenants {
+						for _, a := range t.Apps {
+							for _, secret := range a.Secrets {
+								secret.Expires = time.Time{}
+							}
+						}
+						t.Mailboxes["other@contoso.test"] = &emulator.Mailbox{SendAs: map[string]*emulator.Grant{emulator.DefaultMailbox: {}}}
+					}
+				}
 				if o.emulator != nil {
 					o.emulator(s)
 				}
