@@ -47,12 +47,17 @@ func Connect(ctx context.Context, path string) (*Client, error) {
 	}
 	dialled := make(chan net.Conn, 1)
 	dialled <- first
+	since := time.Now()
 	t := &http.Transport{
 		Proxy: nil,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			select {
 			case c := <-dialled:
-				return patient{c}, nil
+				// The agent does not wait long for the first request.
+				if time.Since(since) < readWait/2 {
+					return patient{c}, nil
+				}
+				_ = c.Close()
 			default:
 			}
 			c, err := d.DialContext(ctx, "unix", path)

@@ -77,14 +77,24 @@ func (s Stop) Harmless() Stop {
 func withoutPaths(s string) string {
 	words := strings.Split(s, " ")
 	for i, w := range words {
-		bare := strings.TrimLeft(w, `"'(<=`)
-		if strings.HasPrefix(bare, "/") || strings.HasPrefix(bare, "~/") || strings.HasPrefix(bare, "./") {
-			tail := ""
-			if n := len(w); w[n-1] == ':' || w[n-1] == ',' || w[n-1] == ';' {
-				tail = w[n-1:]
-			}
-			words[i] = "(a file)" + tail
+		if !namesFile(w) {
+			continue
+		}
+		words[i] = "(a file)"
+		if last := w[len(w)-1]; strings.IndexByte(":,;", last) >= 0 {
+			words[i] += string(last)
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// namesFile tells whether a path begins in the word, at its start or behind a mark.
+func namesFile(w string) bool {
+	for i := range len(w) {
+		begins := i == 0 || strings.IndexByte(`"'(<=[`, w[i-1]) >= 0
+		if rest := w[i:]; begins && (rest[0] == '/' || strings.HasPrefix(rest, "~/") || strings.HasPrefix(rest, "./") || strings.HasPrefix(rest, "../")) {
+			return true
+		}
+	}
+	return false
 }
