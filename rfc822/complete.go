@@ -14,6 +14,9 @@ type CompleteOptions struct {
 	Host       string  // right side of a new Message-ID
 	From       Address // zero: no From is added
 	MailDomain string  // put behind bare local names; "" leaves them alone
+	// SenderDomain takes MailDomain's place in From, Sender and Reply-To: a local user has
+	// no mailbox in the mail domain. "" means MailDomain.
+	SenderDomain string
 }
 
 // Complete adds Date, Message-ID and From (RFC 5322 3.6) where they are missing or empty, and
@@ -22,9 +25,11 @@ type CompleteOptions struct {
 // such a field changes.
 func (m *Message) Complete(o CompleteOptions) {
 	h := m.Header
-	if _, problem := parseDomain(o.MailDomain); problem == "" {
-		h.qualify(o.MailDomain)
+	if o.SenderDomain == "" {
+		o.SenderDomain = o.MailDomain
 	}
+	h.qualify(o.MailDomain, "To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc")
+	h.qualify(o.SenderDomain, "From", "Sender", "Reply-To", "Resent-From", "Resent-Sender")
 	if !o.From.IsZero() {
 		h.supply("From", o.From.String())
 	}
@@ -69,13 +74,14 @@ func newMessageID(host string, now time.Time) string {
 	return fmt.Sprintf("<%016x%08x.%x@%s>", rand.Uint64(), rand.Uint32(), now.UnixMilli(), host)
 }
 
-// qualify puts "@" and the domain behind the bare local names of address fields.
-func (h *Header) qualify(domain string) {
+// qualify puts "@" and the domain behind the bare local names of address fields. It does
+// nothing if the domain is none.
+func (h *Header) qualify(domain string, names ...string) {
+	if _, problem := parseDomain(domain); problem != "" {
+		return
+	}
 	for i, f := range h.fields {
-		if slices.ContainsFunc([]string{
-			"To", "Cc", "Bcc", "From", "Sender", "Reply-To",
-			"Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-From", "Resent-Sender",
-		}, f.is) {
+		if slices.ContainsFunc(names, f.is) {
 			h.fields[i] = f.qualified(domain)
 		}
 	}

@@ -178,6 +178,17 @@ func TestCompleteLeavesNamesWithoutDomain(t *testing.T) {
 	}
 }
 
+func TestCompleteSenders(t *testing.T) {
+	t.Parallel()
+	m := mustRead(t, "From: root\nSender: cron\nReply-To: ops\nTo: root\nCc: pi\n\n", ReadOptions{})
+	m.Complete(CompleteOptions{MailDomain: "example.com", SenderDomain: "web1"})
+	for name, want := range map[string]string{"From": "root@web1", "Sender": "cron@web1", "Reply-To": "ops@web1", "To": "root@example.com", "Cc": "pi@example.com"} {
+		if v, _ := m.Header.Get(name); v != want {
+			t.Errorf("%s: %q, want %q", name, v, want)
+		}
+	}
+}
+
 func TestRemoveBcc(t *testing.T) {
 	t.Parallel()
 	h := ParseHeader([]byte("BCC: a@b\nTo: c@d\nresent-bcc : e@f,\n g@h\nb\x00cc: i@j\nX-Bcc: k\n"))

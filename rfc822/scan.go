@@ -89,7 +89,7 @@ func (s *headerScanner) classify(first bool) (lineKind, int) {
 		return lineMore, 0
 	case name > 0:
 		return lineField, name
-	case first && bytes.HasPrefix(text, []byte("From ")):
+	case first && bytes.HasPrefix(bytes.TrimLeft(text, ">"), []byte("From ")):
 		return lineFrom, 0
 	}
 	return lineBody, 0
