@@ -47,12 +47,15 @@ func (e *Env) verify(name string, o *options) int {
 		return e.fail(name, err)
 	}
 	in := intake.New(cfg, host.Name(), e.Now, func(s string) { e.warnf(name, "%s", s) })
+	if len(o.recipients) == 0 {
+		return e.fail(name, usagef("-bv needs an address"))
+	}
 	code := sysexits.OK
 	for _, addr := range o.recipients {
 		targets, err := in.Resolve(addr, o.noAliases)
 		if err != nil {
 			e.errorf(name, "%v", err)
-			code = sysexits.NoUser
+			code = worst(code, sysexits.Code(err, sysexits.NoUser))
 			continue
 		}
 		for _, t := range targets {

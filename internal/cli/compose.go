@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/sysexits"
@@ -21,7 +22,7 @@ type draft struct {
 
 // compose reads the message from standard input. maxSize is the limit on its wire form,
 // 0 for none. The caller closes the draft's message.
-func (e *Env) compose(o *options, user host.User, hostName string, maxSize int64) (*draft, error) {
+func (e *Env) compose(name string, o *options, user host.User, maxSize int64) (*draft, error) {
 	env, refused, err := o.envelope(user)
 	if err != nil {
 		return nil, err
@@ -33,12 +34,19 @@ func (e *Env) compose(o *options, user host.User, hostName string, maxSize int64
 	if err != nil {
 		return nil, readError(err)
 	}
+	if msg.Body().CutAtDot {
+		e.warnf(name, "the message ended at a line with a single dot, and what followed is lost; call sendmail with -i")
+	}
 	d := &draft{env: env, msg: msg, refused: refused}
 	if o.readHeader {
 		d.addFromHeader(o.notify)
 	}
-	msg.Complete(rfc822.CompleteOptions{Now: e.Now(), Host: hostName, From: author(o, user, hostName), MailDomain: hostName})
+	// Intake completes the rest: it knows what this host is called.
+	if from, _ := msg.Header.Get("From"); from == "" {
+		msg.Header.Set("From", author(o, user).String())
+	}
 	msg.Header.RemoveBcc()
+	msg.Header.Remove(protocol.OptionsField)
 	return d, nil
 }
 
@@ -104,18 +112,13 @@ func (d *draft) addFromHeader(n envelope.Notify) {
 }
 
 // author is the From of a message that has none: the sender, with the full name from -F
-// or the user's entry in /etc/passwd.
-func author(o *options, user host.User, hostName string) rfc822.Address {
-	a := rfc822.Address{Local: user.Name, Domain: hostName}
+// or the user's entry in /etc/passwd. A local name stays bare.
+func author(o *options, user host.User) rfc822.Address {
+	a := rfc822.Address{Local: user.Name}
 	name := user.FullName
 	if o.sender != nil && *o.sender != "" {
 		if given, err := rfc822.ParseAddress(*o.sender); err == nil {
-			if a.Local, a.Domain = given.Local, given.Domain; a.Domain == "" {
-				a.Domain = hostName
-			}
-			if name = ""; given.Display != "" {
-				name = given.Display
-			}
+			a.Local, a.Domain, name = given.Local, given.Domain, given.Display
 		}
 	}
 	if o.fullName != "" {

@@ -31,7 +31,7 @@ func (e *Env) deliver(ctx context.Context, name string, o *options) int {
 		return e.fail(name, err)
 	}
 	defer r.Close()
-	d, err := e.compose(o, user, hostName, r.MaxSize())
+	d, err := e.compose(name, o, user, r.MaxSize())
 	if err != nil {
 		return e.fail(name, err)
 	}

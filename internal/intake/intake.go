@@ -52,11 +52,15 @@ type Intake struct {
 // New takes the rules from a configuration. hostName is this host's; warn gets a line
 // for each alias that is skipped.
 func New(c *config.Config, hostName string, now func() time.Time, warn func(string)) *Intake {
-	if c.From.HostName != "" {
-		hostName = strings.ToLower(c.From.HostName)
-	}
 	_, tenantDomain, _ := strings.Cut(c.Mailbox, "@")
 	isLocal := host.Local(hostName, host.Mailname(), tenantDomain)
+	if c.From.HostName != "" {
+		// Callers go on to write the host's own name.
+		own := isLocal
+		hostName = strings.ToLower(c.From.HostName)
+		named := host.Local(hostName, "", tenantDomain)
+		isLocal = func(domain string) bool { return own(domain) || named(domain) }
+	}
 	in := &Intake{
 		host:       hostName,
 		mailDomain: c.From.Domain,
@@ -115,7 +119,7 @@ func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([
 		env.Sender = in.qualify(env.Sender)
 	}
 	env.Origin = env.Sender
-	m.Complete(rfc822.CompleteOptions{Now: in.now(), Host: in.host, From: in.author(env, c), MailDomain: in.mailDomain})
+	m.Complete(rfc822.CompleteOptions{Now: in.now(), Host: in.host, From: in.author(env, c), MailDomain: in.mailDomain, SenderDomain: in.host})
 	m.Header.RemoveBcc()
 	refused, err := in.expand(env, c.NoAliases)
 	if err != nil {

@@ -43,6 +43,26 @@ func to(addrs ...string) *envelope.Envelope {
 	return env
 }
 
+// TestHostName: the configured name is shown, and mail to both names is local.
+func TestHostName(t *testing.T) {
+	t.Parallel()
+	in := newIntake(func(c *config.Config) { c.From.HostName = "Shop.example.com"; c.From.Domain = "contoso.com" })
+	for _, addr := range []string{"root@web1", "root@shop.example.com", "root@shop"} {
+		if got, err := in.Resolve(addr, false); err != nil || got[0] != "it@contoso.com" {
+			t.Errorf("%s: %v %v", addr, got, err)
+		}
+	}
+	env, m := to("a@example.org"), read(t, "From: root\nTo: root\n\nbody\n")
+	if _, err := in.Accept(env, m, Caller{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"From": `"root@shop.example.com" <noreply@contoso.com>`, "To": "root@contoso.com", "Reply-To": ""} {
+		if v, _ := m.Header.Get(name); v != want {
+			t.Errorf("%s: %q, want %q", name, v, want)
+		}
+	}
+}
+
 func TestAccept(t *testing.T) {
 	t.Parallel()
 	in := newIntake(nil)
