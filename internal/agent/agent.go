@@ -197,8 +197,12 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 	return err
 }
 
-// spare is what ending takes beside the drain timeout.
-const spare = 15 * time.Second
+// spare is what ending takes beside the drain timeout; grace is the part of it in which
+// messages whose tries were broken off go into the spool and their callers hear of it.
+const (
+	spare = 15 * time.Second
+	grace = 5 * time.Second
+)
 
 // end takes no more connections and gives those that are open the drain timeout. The
 // engine ends at the same time: it tells waiting callers "queued" and finishes its tries.
@@ -215,7 +219,7 @@ func (a *Agent) end(stop, hangUp context.CancelFunc, listeners []listener) {
 		a.serving.Wait()
 		close(gone)
 	}()
-	t := time.NewTimer(drain)
+	t := time.NewTimer(drain + grace)
 	defer t.Stop()
 	select {
 	case <-gone:

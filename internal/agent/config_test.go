@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/sysexits"
@@ -204,5 +203,4 @@ func TestConfigPath(t *testing.T) {
 	if got := a.path(); got != "/x.toml" {
 		t.Errorf("named: %s", got)
 	}
-	_ = time.Second
 }

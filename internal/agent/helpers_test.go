@@ -176,3 +176,5 @@ func (s *site) info(id string) (spool.Info, error) {
 	defer sp.Close()
 	return sp.Get(id)
 }
+
+type emulatorState = emulator.State
