@@ -22,7 +22,7 @@ type draft struct {
 
 // compose reads the message from standard input. maxSize is the limit on its wire form,
 // 0 for none. The caller closes the draft's message.
-func (e *Env) compose(name string, o *options, user host.User, maxSize int64) (*draft, error) {
+func (e *Env) compose(o *options, user host.User, maxSize int64) (*draft, error) {
 	env, refused, err := o.envelope(user)
 	if err != nil {
 		return nil, err
@@ -33,9 +33,6 @@ func (e *Env) compose(name string, o *options, user host.User, maxSize int64) (*
 	msg, err := rfc822.Read(e.Stdin, rfc822.ReadOptions{DotEnds: !o.ignoreDots, MaxSize: maxSize})
 	if err != nil {
 		return nil, readError(err)
-	}
-	if msg.Body().CutAtDot {
-		e.warnf(name, "the message ended at a line with a single dot, and what followed is lost; call sendmail with -i")
 	}
 	d := &draft{env: env, msg: msg, refused: refused}
 	if o.readHeader {

@@ -31,11 +31,14 @@ func (e *Env) deliver(ctx context.Context, name string, o *options) int {
 		return e.fail(name, err)
 	}
 	defer r.Close()
-	d, err := e.compose(name, o, user, r.MaxSize())
+	d, err := e.compose(o, user, r.MaxSize())
 	if err != nil {
 		return e.fail(name, err)
 	}
 	defer d.msg.Close()
+	if d.msg.Body().CutAtDot {
+		e.warnf(name, "the message ended at a line with a single dot, and what followed is lost; call sendmail with -i")
+	}
 	if len(d.env.Recipients) == 0 {
 		return e.report(name, o, d.refused, noneLeft(d.refused))
 	}

@@ -91,7 +91,7 @@ func (e *Env) sendTest(ctx context.Context, m testMessage) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	d, err := sub.compose(o, m.user, m.hostName, r.MaxSize())
+	d, err := sub.compose(o, m.user, r.MaxSize())
 	if err != nil {
 		return "", err
 	}
