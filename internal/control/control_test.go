@@ -230,6 +230,26 @@ func TestStatus(t *testing.T) {
 	})
 }
 
+func TestNoPathsForOthers(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, r *rig, as func(int) Queue) {
+		id := r.put(alice, "alice@example.com", "x@example.org")
+		r.claim(id, func(it *spool.Item) error {
+			it.Log("open /etc/secret: no\nread /etc/other: no")
+			return it.Defer(later, "configuration", "open /etc/secret: no")
+		})
+		for uid, want := range map[int]bool{0: true, alice: false} {
+			d, err := as(uid).Show(context.Background(), id)
+			if err != nil || d.Log == "" {
+				t.Fatal(err)
+			}
+			if strings.Contains(d.Reason, "/etc") != want || strings.Contains(d.Log, "/etc") != want {
+				t.Errorf("uid %d: %q, log %q", uid, d.Reason, d.Log)
+			}
+		}
+	})
+}
+
 func TestDamaged(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig, as func(int) Queue) {

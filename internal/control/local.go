@@ -157,6 +157,9 @@ func (l *Local) senderStops() queueview.Status {
 
 func (l *Local) view(info *spool.Info, m *queueview.Message, st *queueview.Status) {
 	queueview.FromSpool(info, m)
+	if !l.viewer.All {
+		m.Reason = queueview.WithoutPaths(m.Reason)
+	}
 	for i := range st.Stops {
 		if st.Stops[i].Covers(m, st.Mailbox) {
 			m.Stop = &st.Stops[i]
@@ -179,6 +182,9 @@ func (l *Local) Show(_ context.Context, id string) (*queueview.Detail, error) {
 		return nil, coded(err)
 	}
 	d.Log = string(log)
+	if !l.viewer.All {
+		d.Log = queueview.WithoutPaths(d.Log)
+	}
 	return &d, nil
 }
 

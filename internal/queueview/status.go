@@ -69,12 +69,12 @@ func (s Status) Harmless() Status {
 // Harmless returns the stop without names of files, and without the remedy, which is the
 // administrator's business.
 func (s Stop) Harmless() Stop {
-	s.Reason, s.Remedy = withoutPaths(s.Reason), ""
+	s.Reason, s.Remedy = WithoutPaths(s.Reason), ""
 	return s
 }
 
-// withoutPaths takes the names of files out of a text.
-func withoutPaths(s string) string {
+// WithoutPaths takes the names of files out of a text.
+func WithoutPaths(s string) string {
 	words := strings.Split(s, " ")
 	for i, w := range words {
 		if !namesFile(w) {
@@ -91,7 +91,7 @@ func withoutPaths(s string) string {
 // namesFile tells whether a path begins in the word, at its start or behind a mark.
 func namesFile(w string) bool {
 	for i := range len(w) {
-		begins := i == 0 || strings.IndexByte(`"'(<=[`, w[i-1]) >= 0
+		begins := i == 0 || strings.IndexByte("\"'(<=[\n\t", w[i-1]) >= 0
 		if rest := w[i:]; begins && (rest[0] == '/' || strings.HasPrefix(rest, "~/") || strings.HasPrefix(rest, "./") || strings.HasPrefix(rest, "../")) {
 			return true
 		}
