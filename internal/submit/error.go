@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -129,6 +130,9 @@ func (c *Config) replyError(phase Phase, command string, r Reply) *Error {
 // fault makes the error of a failure that is no reply.
 func (c *Config) fault(phase Phase, f exchange.Fault, err error) *Error {
 	d := exchange.DiagnoseFault(f)
+	if c.Port != submissionPort {
+		d.Remedy = strings.ReplaceAll(d.Remedy, "587", strconv.Itoa(c.Port))
+	}
 	return &Error{Phase: phase, Server: c.Host, Mailbox: c.User, Class: d.Class, Diagnosis: d, Err: err}
 }
 

@@ -2,7 +2,6 @@ package submit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -31,7 +30,8 @@ type race struct {
 	started int             // attempts begun
 	running int             // attempts not ended
 	ready   bool            // another attempt may begin
-	err     error           // the first failure
+	err     error           // the failure that says most
+	tried   bool            // err is that of an attempt
 }
 
 type answer struct {
@@ -86,7 +86,9 @@ func (r *race) run(ctx context.Context, port string) (net.Conn, error) {
 			if a.err == nil {
 				return a.conn, nil
 			}
-			r.failed(a.err)
+			if !r.tried {
+				r.err, r.tried = a.err, true
+			}
 			r.ready = true
 		case <-ctx.Done():
 			return nil, r.gaveUp(ctx)
@@ -114,9 +116,9 @@ func (r *race) resolved(a answer) {
 	r.queue[a.family] = a.addrs
 	switch {
 	case a.err != nil:
-		r.failed(a.err)
+		r.unresolved(a.err)
 	case len(a.addrs) == 0:
-		r.failed(&net.DNSError{Err: "no addresses", Name: r.cfg.Host, IsNotFound: true})
+		r.unresolved(&net.DNSError{Err: "no addresses", Name: r.cfg.Host, IsNotFound: true})
 	case r.started == 0 && a.family == 1 && r.asking > 0:
 		r.timer.Reset(resolutionDelay)
 		return
@@ -147,10 +149,10 @@ func (r *race) begin(ctx context.Context, port string) bool {
 	return true
 }
 
-// failed keeps the failure that says most: the first of an attempt, else the first of a lookup.
-func (r *race) failed(err error) {
-	var dns *net.DNSError
-	if r.err == nil || errors.As(r.err, &dns) && !errors.As(err, &dns) {
+// unresolved keeps the first failure of a lookup, as long as no attempt has failed: the lack
+// of an IPv6 address must not hide why the IPv4 address does not answer.
+func (r *race) unresolved(err error) {
+	if r.err == nil {
 		r.err = err
 	}
 }
