@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/cli"
+	_ "o365-sendmail/internal/early" // before anything reads TZ
 )
 
 // version is set at link time.
