@@ -2,9 +2,12 @@ package assemble
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/trust"
 	"o365-sendmail/xoauth"
 )
 
@@ -44,4 +47,21 @@ func tomlString(s string) string {
 		b = append(b, s[i])
 	}
 	return string(append(b, '"'))
+}
+
+// SignIn makes the interactive part of a person's sign-in.
+func SignIn(c *config.Config, warn func(error)) (*xoauth.DeviceCode, error) {
+	cloud, _ := xoauth.LookupCloud(c.Cloud)
+	pool, err := trust.Roots(c.TLS.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	client, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: pool, MinVersion: minVersion(c.TLS.MinVersion), Timeout: c.Token.Timeout, Proxy: c.Token.Proxy})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(RefreshTokenFile(c)), 0o700); err != nil {
+		return nil, err
+	}
+	return DeviceCode(c, cloud, client, warn)
 }

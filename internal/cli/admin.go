@@ -19,6 +19,7 @@ func verbs() []verb {
 	return []verb{
 		{"serve", "run the agent: take mail from local programs and deliver it", serveVerb},
 		{"queue", "list, show, retry, hold, release, delete or flush queued mail", (*Env).queueCommand},
+		{"setup", "ask for what is needed, write the configuration, print what to do in the tenant", (*Env).setupCommand},
 		{"doctor", "check the way of a message and name the step to do next", (*Env).doctorCommand},
 		{"send-test", "send a test message and print the relay's words", (*Env).sendTestCommand},
 		{"token", "print an access token's claims, or with --raw the token", (*Env).tokenCommand},

@@ -56,12 +56,23 @@ func (o *doctorFlags) check() error {
 }
 
 func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {
-	user, hostName := host.UserByID(e.UID), host.Name()
 	if o.config != "" {
 		if err := e.checkNamed(o.config); err != nil {
 			return e.fail("o365-sendmail", err)
 		}
 	}
+	rep := e.examine(ctx, o)
+	if o.report {
+		user := host.UserByID(e.UID)
+		rep = rep.Public(host.Name(), user.Name, user.Home)
+	}
+	e.printReport(rep, o)
+	return rep.Exit
+}
+
+// examine makes the checks; without --json and --report it prints each as it is done.
+func (e *Env) examine(ctx context.Context, o doctorFlags) *doctor.Report {
+	user, hostName := host.UserByID(e.UID), host.Name()
 	opts := doctor.Options{
 		Config: o.config, Getenv: e.Getenv, User: user, HostName: hostName, Version: e.Version, Now: e.Now,
 		Way: o.way, Other: o.other, Strict: o.strict, Drop: e.dropRoot, Socket: e.Socket, SendTo: o.sendTo,
@@ -76,12 +87,7 @@ func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {
 			}
 		}
 	}
-	rep := doctor.Run(ctx, opts)
-	if o.report {
-		rep = rep.Public(hostName, user.Name, user.Home)
-	}
-	e.printReport(rep, o)
-	return rep.Exit
+	return doctor.Run(ctx, opts)
 }
 
 func (e *Env) printReport(rep *doctor.Report, o doctorFlags) {

@@ -1,0 +1,266 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/doctor"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/setup"
+	"o365-sendmail/internal/sysexits"
+)
+
+// setupFlags are the command line of setup.
+type setupFlags struct {
+	answers                                    setup.Answers
+	path, way, sendTo                          string
+	set                                        []string
+	json, dryRun, noDoctor, yes, secretOnStdin bool
+	federated, identity, device                bool
+}
+
+// setupOutcome is what --json prints.
+type setupOutcome struct {
+	setup.Written
+	DryRun bool `json:"dry_run,omitempty"`
+	// Config is the text that a dry run would write, secrets left out.
+	Config   string         `json:"config,omitempty"`
+	ObjectID string         `json:"object_id,omitempty"`
+	Steps    []string       `json:"steps"`
+	Script   string         `json:"script"`
+	Doctor   *doctor.Report `json:"doctor,omitempty"`
+}
+
+// setupCommand asks for what is needed, or takes it as flags, writes the configuration,
+// prints what to do in the tenant, and lets the doctor look.
+func (e *Env) setupCommand(ctx context.Context, args []string) int {
+	o := setupFlags{answers: setup.Answers{Now: e.Now}}
+	f := o.flags()
+	if _, err := f.parse(args, 0); err != nil {
+		return e.failVerb(f, err)
+	}
+	code, err := e.runSetup(ctx, &o)
+	if err != nil {
+		return e.fail("o365-sendmail", err)
+	}
+	return code
+}
+
+func (o *setupFlags) flags() *verbFlags {
+	f := newVerbFlags("setup", "[FLAGS]; on a terminal it asks for what the flags leave open")
+	a := &o.answers
+	f.StringVar(&a.Tenant, "tenant", "", "the Directory (tenant) `ID`, or a domain of the tenant")
+	f.StringVar(&a.ClientID, "client-id", "", "the Application (client) `ID`")
+	f.BoolVar(&o.secretOnStdin, "client-secret-stdin", false, "read the client secret's Value from standard input")
+	f.StringVar(&a.SecretFile, "client-secret-file", "", "the configuration names `FILE`, which holds the client secret")
+	f.StringVar(&a.SecretExpires, "secret-expires", "", "the secret's last `DAY`, as 2027-01-31")
+	f.StringVar(&a.CertFile, "certificate-file", "", "sign in with the certificate in the PEM `FILE`")
+	f.StringVar(&a.KeyFile, "key-file", "", "the certificate's key, a PEM `FILE`")
+	f.StringVar(&a.PFXFile, "pfx-file", "", "sign in with certificate and key in the PKCS #12 `FILE`")
+	f.StringVar(&a.PassphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the key or the PFX file")
+	f.BoolVar(&o.federated, "federated", false, "sign in with another issuer's token (workload identity)")
+	f.StringVar(&a.TokenFile, "token-file", "", "that token's `FILE`; default is what AZURE_FEDERATED_TOKEN_FILE names")
+	f.BoolVar(&o.identity, "managed-identity", false, "sign in with the managed identity of this machine in Azure")
+	f.StringVar(&a.IdentityID, "identity-client-id", "", "client `ID` of a user-assigned managed identity")
+	f.BoolVar(&o.device, "device-code", false, "a person signs in once in a browser; for mailboxes without an application, and outlook.com")
+	f.StringVar(&a.Mailbox, "mailbox", "", "the mailbox that sends, an `ADDRESS`")
+	f.StringVar(&a.RootTo, "root-to", "", "where root's mail goes, an `ADDRESS`")
+	f.StringVar(&a.AlertTo, "alert-to", "", "who is told when mail stops, an `ADDRESS`")
+	f.StringVar(&a.Cloud, "cloud", "", "the `CLOUD`: global, gcc-high, dod or china")
+	f.Func("set", "a further key of the configuration, as `KEY=VALUE`; may be given several times", func(s string) error {
+		o.set = append(o.set, s) // judged later: package flag repeats the value in its errors
+		return nil
+	})
+	f.StringVar(&o.path, "config", config.SystemPath, "write `FILE`")
+	f.StringVar(&o.path, "C", config.SystemPath, "the same as --config `FILE`")
+	f.StringVar(&o.way, "way", "", "how the application may send, for the doctor: `WAY` is api or scoped")
+	f.StringVar(&o.sendTo, "send-to", "", "the doctor sends a test message to `ADDRESS`")
+	f.BoolVar(&o.yes, "yes", false, "write without asking")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be written and done, and change nothing")
+	f.BoolVar(&o.noDoctor, "no-doctor", false, "do not check afterwards")
+	f.BoolVar(&o.json, "json", false, "ask nothing, print JSON")
+	return f
+}
+
+// keyChange reads KEY=VALUE and writes the value as the key's kind needs it.
+func keyChange(s string) (setup.Change, error) {
+	name, value, ok := strings.Cut(s, "=")
+	i := slices.IndexFunc(config.Keys(), func(k *config.Key) bool { return k.Name == name })
+	switch {
+	case !ok:
+		return setup.Change{}, errors.New("must be KEY=VALUE")
+	case i < 0:
+		return setup.Change{}, fmt.Errorf("%.64q is no key of the configuration", name)
+	case strings.ContainsAny(value, "\r\n"):
+		return setup.Change{}, fmt.Errorf("%s: the value has more than one line", name)
+	case config.Keys()[i].Secret():
+		return setup.Change{}, fmt.Errorf("%s is a secret, which every user of this machine can see in a command line: use --client-secret-stdin", name)
+	}
+	number := strings.Trim(value, "0123456789-") == "" && value != ""
+	switch k := config.Keys()[i].Kind; {
+	case (k == config.KindInt || k == config.KindDate) && number, k == config.KindBool && (value == "true" || value == "false"),
+		strings.HasPrefix(value, "["), strings.HasPrefix(value, `"`):
+	default:
+		value = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+	}
+	return setup.Change{Key: name, Value: []byte(value)}, nil
+}
+
+func (e *Env) runSetup(ctx context.Context, o *setupFlags) (int, error) {
+	if err := e.fillAnswers(o); err != nil {
+		return 0, err
+	}
+	term := setup.OpenTerminal(e.Stdin, e.Stdout)
+	if o.json || o.secretOnStdin {
+		term = nil
+	}
+	if term != nil {
+		if err := term.Ask(ctx, &o.answers, e.presentAnswers(o.path)); err != nil {
+			return 0, sysexits.With(sysexits.Usage, err)
+		}
+	}
+	if missing := o.answers.Missing(); len(missing) > 0 {
+		return 0, usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists all flags)", strings.Join(missing, ", "))
+	}
+	file := e.setupFile(o.path)
+	if o.dryRun {
+		return e.drySetup(o, file)
+	}
+	if term != nil && !o.yes {
+		if ok, err := term.Confirm(ctx, "\nWrite "+o.path+"?"); err != nil || !ok {
+			return 0, sysexits.With(sysexits.Usage, errors.Join(err, errors.New("nothing was changed")))
+		}
+	}
+	out := setupOutcome{}
+	var err error
+	if out.Written, err = file.Write(&o.answers); err != nil {
+		return 0, explainWrite(o.path, err)
+	}
+	return e.afterSetup(ctx, o, term, &out)
+}
+
+// fillAnswers derives the credential's type and reads the secret.
+func (e *Env) fillAnswers(o *setupFlags) error {
+	a := &o.answers
+	given := []string{}
+	for kind, is := range map[string]bool{
+		setup.TypeSecret:      o.secretOnStdin || a.SecretFile != "",
+		setup.TypeCertificate: a.CertFile+a.KeyFile+a.PFXFile != "",
+		setup.TypeFederated:   o.federated || a.TokenFile != "",
+		setup.TypeIdentity:    o.identity || a.IdentityID != "",
+		setup.TypeDevice:      o.device,
+	} {
+		if is {
+			given = append(given, kind)
+		}
+	}
+	if len(given) > 1 {
+		slices.Sort(given)
+		return usagef("setup: there can be one credential, not %s", strings.Join(given, " and "))
+	}
+	if len(given) == 1 {
+		a.Type = given[0]
+	}
+	for _, text := range o.set {
+		c, err := keyChange(text)
+		if err != nil {
+			return usagef("setup: --set: %v", err)
+		}
+		a.Set = append(a.Set, c)
+	}
+	if err := a.CheckAll(); err != nil {
+		return usagef("setup: %v", err)
+	}
+	switch o.way {
+	case "", doctor.WayAPI, doctor.WayScoped:
+	default:
+		return usagef("setup: --way is api or scoped, not %.64q", o.way)
+	}
+	if o.sendTo != "" {
+		if err := checkAddress(o.sendTo); err != nil {
+			return usagef("setup: --send-to: %v", err)
+		}
+	}
+	if !o.secretOnStdin {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(e.Stdin, 64<<10))
+	if err != nil {
+		return sysexits.With(sysexits.NoInput, fmt.Errorf("the secret can't be read: %w", err))
+	}
+	if a.Secret, err = setup.CheckSecret(string(text)); err != nil {
+		return usagef("setup: --client-secret-stdin: %v", err)
+	}
+	return nil
+}
+
+// presentAnswers offers what the present configuration says.
+func (e *Env) presentAnswers(path string) func(flag string) string {
+	cfg, faults := config.Loader{Getenv: e.Getenv}.LoadLenient(path)
+	if cfg == nil || len(faults) > 0 {
+		return func(string) string { return "" }
+	}
+	return func(flag string) string {
+		switch flag {
+		case "tenant":
+			return cfg.Tenant
+		case "client-id":
+			return cfg.ClientID
+		case "mailbox":
+			return cfg.Mailbox
+		case "root-to":
+			return cfg.RootTo
+		case "alert-to":
+			return cfg.AlertTo
+		}
+		return ""
+	}
+}
+
+// setupFile says how the configuration is written: readable by root and the service, or
+// by its owner alone.
+func (e *Env) setupFile(path string) *setup.File {
+	f := &setup.File{Path: path, Sample: []byte(config.Sample()), Owner: setup.Owner{GID: -1}, Now: e.Now}
+	if u, ok := host.UserByName(config.ServiceUser); ok && os.Geteuid() == 0 && strings.HasPrefix(path, "/etc/") {
+		f.Owner.GID = u.GID
+	}
+	f.Check = func(tried string) error {
+		_, err := config.Loader{Getenv: e.Getenv}.Load(tried)
+		if err != nil {
+			return sysexits.With(sysexits.Config, errors.New(strings.ReplaceAll(err.Error(), tried, path)))
+		}
+		return nil
+	}
+	return f
+}
+
+// drySetup shows what would be written and done.
+func (e *Env) drySetup(o *setupFlags, file *setup.File) (int, error) {
+	text, err := file.Text(&o.answers, true)
+	if err != nil {
+		return 0, err
+	}
+	out := setupOutcome{Written: setup.Written{Path: o.path}, DryRun: true, Config: string(text)}
+	e.tellSteps(o, &out)
+	if o.json {
+		printJSON(e.Stdout, out)
+		return sysexits.OK, nil
+	}
+	fmt.Fprintf(e.Stdout, "%s would be:\n\n%s\n", o.path, text)
+	e.printSteps(&out)
+	return sysexits.OK, nil
+}
+
+// explainWrite says what to do when the configuration can't be written.
+func explainWrite(path string, err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return sysexits.With(sysexits.NoPerm, fmt.Errorf("%w; run sudo o365-sendmail setup, or name a file of your own with --config", err))
+	}
+	return sysexits.With(sysexits.Code(err, sysexits.CantCreat), fmt.Errorf("%s is not changed: %w", path, err))
+}

@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/setup"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/xoauth"
+)
+
+// afterSetup goes on when the configuration is written: a person's sign-in, the object id
+// from a first token, what to do in the tenant, and the doctor.
+func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Terminal, out *setupOutcome) (int, error) {
+	if !o.json {
+		fmt.Fprintf(e.Stdout, "\n%s is written (mode %s)\n", out.Path, out.Mode)
+		if out.Backup != "" {
+			fmt.Fprintf(e.Stdout, "the old one is %s\n", out.Backup)
+		}
+	}
+	if o.answers.Type == setup.TypeDevice {
+		if err := e.signInPerson(ctx, out.Path); err != nil {
+			return 0, err
+		}
+	}
+	if err := e.dropRoot(); err != nil {
+		return 0, err
+	}
+	if o.answers.Type != setup.TypeDevice && !o.noDoctor {
+		out.ObjectID = e.objectID(ctx, out.Path)
+	}
+	e.tellSteps(o, out)
+	if !o.json {
+		e.printSteps(out)
+	}
+	return e.checkSetup(ctx, o, term, out)
+}
+
+// objectID asks for a token, which tells the one value that is easily mixed up. That it
+// can't be had is for the doctor to explain.
+func (e *Env) objectID(ctx context.Context, path string) string {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	quiet := *e
+	quiet.Stderr = discard{}
+	t, err := quiet.getToken(ctx, path, false)
+	if err != nil {
+		return ""
+	}
+	c, err := xoauth.ParseClaims(t.Access)
+	if err != nil || !xoauth.IsGUID(c.OID) {
+		return ""
+	}
+	return c.OID
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// tellSteps fills in what is to be done in the tenant.
+func (e *Env) tellSteps(o *setupFlags, out *setupOutcome) {
+	v := o.answers.Values()
+	v.ObjectID = out.ObjectID
+	out.Steps, out.Script = setup.Steps(o.answers.Type, v), setup.Script(o.answers.Type, v)
+}
+
+func (e *Env) printSteps(out *setupOutcome) {
+	fmt.Fprint(e.Stdout, "\nIn the tenant, what is not done yet:\n\n")
+	for i, s := range out.Steps {
+		fmt.Fprintf(e.Stdout, "%d. %s\n", i+1, s)
+	}
+	fmt.Fprintf(e.Stdout, "\nThe PowerShell for it:\n\n%s\n", out.Script)
+}
+
+// checkSetup lets the doctor look, once the person has done what the script is for.
+func (e *Env) checkSetup(ctx context.Context, o *setupFlags, term *setup.Terminal, out *setupOutcome) (int, error) {
+	if o.noDoctor {
+		if o.json {
+			printJSON(e.Stdout, out)
+		} else {
+			fmt.Fprint(e.Stdout, "next: sudo systemctl restart o365-sendmail, where the agent runs; then o365-sendmail doctor\n")
+		}
+		return sysexits.OK, nil
+	}
+	if term != nil && !o.yes {
+		to, err := term.Line(ctx, "When that is done: a test message goes to which address? ["+first(o.sendTo, o.answers.RootTo, "none")+"] > ")
+		if err != nil {
+			return sysexits.OK, nil // the configuration stands; the doctor can be called later
+		}
+		if o.sendTo = first(to, o.sendTo, o.answers.RootTo); o.sendTo != "" && checkAddress(o.sendTo) != nil {
+			e.warnf("o365-sendmail", "%.128q is not an address: no message is sent", o.sendTo)
+			o.sendTo = ""
+		}
+	}
+	// Root's rights may have gone.
+	now := *e
+	now.UID = os.Geteuid()
+	if o.json {
+		out.Doctor = now.examine(ctx, doctorFlags{config: out.Path, json: true, sendTo: o.sendTo, way: o.way})
+		printJSON(e.Stdout, out)
+		return out.Doctor.Exit, nil
+	}
+	return now.runDoctor(ctx, doctorFlags{config: out.Path, sendTo: o.sendTo, way: o.way}), nil
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// signInPerson is the device code flow: the person enters a code in any browser.
+func (e *Env) signInPerson(ctx context.Context, path string) error {
+	cfg, err := e.loadConfig(&options{config: path}, host.UserByID(e.UID))
+	if err != nil {
+		return err
+	}
+	store := assemble.RefreshTokenFile(cfg)
+	own := []string{store}
+	if _, err := os.Stat(filepath.Dir(store)); errors.Is(err, fs.ErrNotExist) {
+		own = append(own, filepath.Dir(store))
+	}
+	d, err := assemble.SignIn(cfg, func(err error) { e.warnf("o365-sendmail", "%v", err) })
+	if err != nil {
+		return sysexits.With(sysexits.Config, err)
+	}
+	a, err := d.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	// Standard output may be JSON.
+	fmt.Fprintf(e.Stderr, "\nIn any browser, as who sends: open %s and enter the code %s\n", oneLine(a.VerificationURI), oneLine(a.UserCode))
+	if _, err := d.Poll(ctx, a); err != nil {
+		return err
+	}
+	u, ok := host.UserByName(config.ServiceUser)
+	for _, path := range own {
+		if !ok || os.Geteuid() != 0 {
+			break
+		}
+		if err := os.Chown(path, u.UID, u.GID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

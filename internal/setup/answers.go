@@ -1,0 +1,203 @@
+package setup
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"o365-sendmail/internal/assemble"
+	"o365-sendmail/xoauth"
+)
+
+// The credential types, as credential.type has them.
+const (
+	TypeSecret      = "secret"
+	TypeCertificate = "certificate"
+	TypeFederated   = "federated"
+	TypeIdentity    = "managed-identity"
+	TypeDevice      = "device-code"
+)
+
+// Answers are what a configuration needs.
+type Answers struct {
+	Cloud, Tenant, ClientID string
+	// Type is the credential's.
+	Type           string
+	Secret         xoauth.Secret
+	SecretFile     string // in place of Secret
+	SecretExpires  string // a date, "" when nobody knows
+	CertFile       string
+	KeyFile        string
+	PFXFile        string
+	PassphraseFile string
+	TokenFile      string // federated; "" is the environment's
+	IdentityID     string // client ID of a user-assigned managed identity
+	Mailbox        string
+	RootTo         string
+	AlertTo        string
+	// Set are further keys with their values as TOML text.
+	Set []Change
+
+	// Now is the clock; nil is the system's.
+	Now func() time.Time
+}
+
+func (a *Answers) now() time.Time {
+	if a.Now != nil {
+		return a.Now()
+	}
+	return time.Now()
+}
+
+// question is one thing to know: from a flag, or asked.
+type question struct {
+	flag  string // without its hyphens
+	name  string
+	where string // how to find the answer
+	value func(a *Answers) *string
+	form  form
+	// needed tells whether there can be no configuration without an answer.
+	needed func(a *Answers) bool
+	// asked tells whether to ask a person who did not give the flag.
+	asked func(a *Answers) bool
+	// fallback is what an empty answer means.
+	fallback func(a *Answers) string
+	secret   bool
+}
+
+func always(*Answers) bool { return true }
+func never(*Answers) bool  { return false }
+
+func ofType(types ...string) func(*Answers) bool {
+	return func(a *Answers) bool { return strings.Contains(" "+strings.Join(types, " ")+" ", " "+a.Type+" ") }
+}
+
+// questions are in the order in which a person finds the answers.
+func questions() []question {
+	withApp := ofType(TypeSecret, TypeCertificate, TypeFederated, TypeDevice)
+	noPFX := func(a *Answers) bool { return a.Type == TypeCertificate && a.PFXFile == "" }
+	return []question{
+		{flag: "cloud", name: "Cloud", value: func(a *Answers) *string { return &a.Cloud }, form: cloudForm, needed: never, asked: never},
+		{flag: "credential", name: "Kind of credential", value: func(a *Answers) *string { return &a.Type }, form: typeForm, needed: never, asked: never},
+		{flag: "tenant", name: "Directory (tenant) ID", value: func(a *Answers) *string { return &a.Tenant }, form: tenantForm, needed: withApp, asked: withApp,
+			where: "Entra admin center > App registrations > your app > Overview; or a domain of the tenant"},
+		{flag: "client-id", name: "Application (client) ID", value: func(a *Answers) *string { return &a.ClientID }, form: clientForm, needed: withApp, asked: withApp,
+			where: "on the same page; not the Object ID"},
+		{flag: "client-secret-stdin", name: "Client secret (its Value)", secret: true, form: secretForm,
+			needed: func(a *Answers) bool { return a.Type == TypeSecret && a.SecretFile == "" },
+			asked:  func(a *Answers) bool { return a.Type == TypeSecret && a.SecretFile == "" },
+			where:  "Certificates & secrets > New client secret > the column Value, not Secret ID; it is not shown while you type"},
+		{flag: "secret-expires", name: "The secret's last day", value: func(a *Answers) *string { return &a.SecretExpires }, form: dateForm, needed: never, asked: ofType(TypeSecret),
+			where: "the column Expires, written as 2027-01-31; empty if you don't know: then nobody is warned"},
+		{flag: "pfx-file", name: "PFX file", value: func(a *Answers) *string { return &a.PFXFile }, form: pathForm, needed: never, asked: never},
+		{flag: "certificate-file", name: "Certificate (PEM file)", value: func(a *Answers) *string { return &a.CertFile }, form: pathForm, needed: noPFX, asked: noPFX,
+			where: "the one that Certificates & secrets > Certificates shows"},
+		{flag: "key-file", name: "Private key (PEM file)", value: func(a *Answers) *string { return &a.KeyFile }, form: pathForm, needed: noPFX, asked: noPFX,
+			where: "may be the same file"},
+		{flag: "mailbox", name: "Mailbox that sends", value: func(a *Answers) *string { return &a.Mailbox }, form: mailboxForm, needed: always, asked: always,
+			where: "a shared mailbox is best: it needs no licence"},
+		{flag: "root-to", name: "Where root's mail goes", value: func(a *Answers) *string { return &a.RootTo }, form: addressForm, needed: never, asked: always,
+			where: "a person's address; empty to refuse such mail"},
+		{flag: "alert-to", name: "Who is told when mail stops", value: func(a *Answers) *string { return &a.AlertTo }, form: addressForm, needed: never, asked: always,
+			where: "empty for the same address", fallback: func(a *Answers) string { return a.RootTo }},
+	}
+}
+
+// CheckAll puts the answers that were given as flags into form. Its error names the flag.
+func (a *Answers) CheckAll() error {
+	if a.Type == "" {
+		a.Type = TypeSecret
+	}
+	for _, q := range questions() {
+		if q.secret || *q.value(a) == "" {
+			continue
+		}
+		v, err := q.form(a, strings.TrimSpace(*q.value(a)))
+		if err != nil {
+			return fmt.Errorf("--%s: %w", q.flag, err)
+		}
+		*q.value(a) = v
+	}
+	return nil
+}
+
+// CheckSecret judges the form of a secret that was read from a file or a pipe.
+func CheckSecret(text string) (xoauth.Secret, error) {
+	s, err := secretForm(nil, strings.TrimSpace(text))
+	return xoauth.NewSecret(s), err
+}
+
+// Missing lists the flags without which there is no configuration.
+func (a *Answers) Missing() []string {
+	var list []string
+	for _, q := range questions() {
+		if q.needed(a) && a.open(q) {
+			list = append(list, "--"+q.flag)
+		}
+	}
+	return list
+}
+
+func (a *Answers) open(q question) bool {
+	if q.secret {
+		return a.Secret.Empty()
+	}
+	return *q.value(a) == ""
+}
+
+// Values are the answers as the administrator's commands need them.
+func (a *Answers) Values() Values {
+	return Values{Cloud: a.Cloud, Tenant: a.Tenant, ClientID: a.ClientID, Mailbox: a.Mailbox}
+}
+
+// changes are the keys to write; a nil value takes the key out.
+func (a *Answers) changes() []Change {
+	text := func(key, v string) Change {
+		if v == "" {
+			return Change{Key: key}
+		}
+		return Change{Key: key, Value: tomlString(v)}
+	}
+	list := []Change{text("tenant", a.Tenant), text("client_id", a.ClientID), text("client_secret_file", a.SecretFile)}
+	secret := Change{Key: "client_secret", Secret: true}
+	if !a.Secret.Empty() {
+		secret.Value = assemble.SecretText(a.Secret)
+	}
+	list = append(list, secret, Change{Key: "mailbox", Value: tomlString(a.Mailbox)})
+	date := Change{Key: "secret_expires"}
+	if a.SecretExpires != "" {
+		date.Value = []byte(a.SecretExpires)
+	}
+	list = append(list, date)
+	for _, c := range []Change{text("root_to", a.RootTo), text("alert_to", a.AlertTo), text("cloud", a.Cloud)} {
+		if c.Value != nil {
+			list = append(list, c)
+		}
+	}
+	return append(append(list, a.credentialChanges(text)...), a.Set...)
+}
+
+func (a *Answers) credentialChanges(text func(key, v string) Change) []Change {
+	kind := a.Type
+	if kind == TypeSecret {
+		kind = ""
+	}
+	return []Change{
+		text("credential.type", kind), text("credential.certificate_file", a.CertFile), text("credential.key_file", a.KeyFile),
+		text("credential.pfx_file", a.PFXFile), text("credential.passphrase_file", a.PassphraseFile),
+		text("credential.token_file", a.TokenFile), text("credential.identity_client_id", a.IdentityID),
+	}
+}
+
+func tomlString(s string) []byte {
+	return []byte(`"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`)
+}
+
+// keep stores an answer that is in form.
+func (q *question) keep(a *Answers, text string) {
+	if q.secret {
+		a.Secret = xoauth.NewSecret(text)
+		return
+	}
+	*q.value(a) = text
+}

@@ -1,0 +1,116 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"o365-sendmail/internal/durable"
+)
+
+// Owner is who may read the configuration besides root.
+type Owner struct {
+	// GID is the service user's group; -1 when there is none, or when a user writes a
+	// configuration of his own.
+	GID int
+}
+
+// File is a configuration to be written.
+type File struct {
+	Path string
+	// Sample is what an absent file begins with.
+	Sample []byte
+	Owner  Owner
+	// Check reads the new file before it takes its place.
+	Check func(path string) error
+	Now   func() time.Time
+}
+
+// Written says what was done.
+type Written struct {
+	Path   string `json:"path"`
+	Backup string `json:"backup,omitempty"` // "" when there was nothing to keep
+	Mode   string `json:"mode"`
+}
+
+// Text is what Write would write. With shown, secrets are left out.
+func (f *File) Text(a *Answers, shown bool) ([]byte, error) {
+	old, err := f.old()
+	if err != nil {
+		return nil, err
+	}
+	if old == nil {
+		old = f.Sample
+	}
+	changes := a.changes()
+	if shown {
+		for i := range changes {
+			if changes[i].Secret && changes[i].Value != nil {
+				changes[i].Value = []byte(`"[redacted]"`)
+			}
+		}
+	}
+	return Edit(old, changes)
+}
+
+// old returns the present file, nil when there is none.
+func (f *File) old() ([]byte, error) {
+	b, err := os.ReadFile(f.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// Write checks the new text and puts it in place. At no time can others read it: it is
+// 0600 until its group is right.
+func (f *File) Write(a *Answers) (Written, error) {
+	if real, err := filepath.EvalSymlinks(f.Path); err == nil {
+		f.Path = real
+	}
+	w := Written{Path: f.Path, Mode: "0600"}
+	text, err := f.Text(a, false)
+	if err != nil {
+		return w, err
+	}
+	if err := f.try(text); err != nil {
+		return w, err
+	}
+	old, err := f.old()
+	if err != nil {
+		return w, err
+	}
+	if old != nil {
+		w.Backup = f.Path + ".bak-" + f.Now().UTC().Format("20060102T150405Z")
+		if err := durable.Replace(w.Backup, old, 0o600); err != nil {
+			return w, fmt.Errorf("the old configuration can't be kept: %w", err)
+		}
+	}
+	if err := durable.Replace(f.Path, text, 0o600); err != nil {
+		return w, err
+	}
+	if f.Owner.GID < 0 {
+		return w, nil
+	}
+	if err := errors.Join(os.Chown(f.Path, 0, f.Owner.GID), os.Chmod(f.Path, 0o640)); err != nil {
+		return w, fmt.Errorf("%s is written, but the service can't read it: %w", f.Path, err)
+	}
+	w.Mode = "0640"
+	return w, nil
+}
+
+// try reads the text as the configuration that it will be.
+func (f *File) try(text []byte) error {
+	if f.Check == nil {
+		return nil
+	}
+	path := f.Path + ".new"
+	if err := durable.Replace(path, text, 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(path)
+	return f.Check(path)
+}
