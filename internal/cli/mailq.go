@@ -75,29 +75,29 @@ func (e *Env) explainer(ctx context.Context, q control.Queue) (*queueview.Explai
 	return &queueview.Explainer{Status: st, Now: e.Now()}, err
 }
 
-// queueConfig reads as much of the configuration as can be: a typing error in it must not
-// hide the queue.
-func (e *Env) queueConfig(name string, o *options) (*config.Config, error) {
+// queueConfig reads as much of the configuration as can be: a typing error in it, which
+// comes back as fault, must not hide the queue.
+func (e *Env) queueConfig(o *options) (cfg *config.Config, fault, err error) {
 	path, tried := config.Find(o.config, e.Getenv, host.UserByID(e.UID).Home)
 	if path == "" {
-		return nil, explainNoConfig(tried)
+		return nil, nil, explainNoConfig(tried)
 	}
 	if o.config != "" {
 		if err := e.checkNamed(path); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	cfg, faults := config.Loader{Getenv: e.Getenv}.LoadLenient(path)
 	for _, f := range faults {
 		if errors.Is(f, fs.ErrPermission) {
-			return nil, sysexits.With(sysexits.NoPerm, errors.New("this user may not read the configuration, and so not the queue"))
+			return nil, nil, sysexits.With(sysexits.NoPerm, errors.New("this user may not read the configuration, and so not the queue"))
 		}
 		if errors.Is(f, fs.ErrNotExist) {
-			return nil, sysexits.With(sysexits.Config, f)
+			return nil, nil, sysexits.With(sysexits.Config, f)
 		}
 	}
 	if len(faults) > 0 {
-		e.warnf(name, "%v", faults[0])
+		fault = faults[0]
 	}
-	return cfg, nil
+	return cfg, fault, nil
 }

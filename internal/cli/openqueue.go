@@ -21,7 +21,7 @@ import (
 // openQueue reaches the agent, else the spool itself if this user may. With run the queue
 // can be flushed without an agent, too, for which the credentials are read.
 func (e *Env) openQueue(ctx context.Context, name string, o *options, run bool) (control.Queue, error) {
-	cfg, err := e.queueConfig(name, o)
+	cfg, fault, err := e.queueConfig(o)
 	socket := config.DefaultSocket
 	if cfg != nil && cfg.Agent.Socket != "" {
 		socket = cfg.Agent.Socket
@@ -32,7 +32,11 @@ func (e *Env) openQueue(ctx context.Context, name string, o *options, run bool) 
 		return agent, nil
 	case err != nil:
 		return nil, sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w; %w", absent, err))
-	case cfg.Spool.Dir == "" || missingFile(cfg.Spool.Dir):
+	}
+	if fault != nil && !run {
+		e.warnf(name, "%v", fault) // a run tells it as the error that it is
+	}
+	if cfg.Spool.Dir == "" || missingFile(cfg.Spool.Dir) {
 		return noQueue{}, nil
 	}
 	q := &ownSpool{env: e, name: name}

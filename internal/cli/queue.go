@@ -179,7 +179,7 @@ func (r *queueRunner) apply(ctx context.Context, a control.Action) error {
 		}
 		return nil
 	})
-	if !r.args.json && (err == nil || r.end.Messages > 0) {
+	if !r.args.json && (err == nil && failed == nil || r.end.Messages > 0) {
 		fmt.Fprintf(r.env.Stdout, "%s %s\n", count(r.end.Messages, "message"), past(a))
 	}
 	if err != nil {

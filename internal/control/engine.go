@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/deliver"
@@ -72,7 +73,8 @@ func StopsOf(stops []deliver.Stop) []queueview.Stop {
 	for _, s := range stops {
 		all = append(all, queueview.Stop{
 			Mailbox: s.Mailbox, All: s.Mailbox == "" && s.Sender == "", Sender: s.Sender, Hold: s.Held,
-			Key: s.Key, Reason: s.Reason, Remedy: s.Remedy, Since: s.Since, Next: s.Next,
+			// The reason is told with each message, the remedy once.
+			Key: s.Key, Reason: strings.TrimSuffix(s.Reason, "; "+s.Remedy), Remedy: s.Remedy, Since: s.Since, Next: s.Next,
 		})
 	}
 	return all

@@ -70,7 +70,7 @@ func noOwner(uid int) bool { return uid < 0 || uid == 65534 }
 func (v Viewer) owns(uid int) bool { return v.All || !noOwner(uid) && uid == v.UID }
 
 func errAdmin(what string) error {
-	return sysexits.With(sysexits.NoPerm, fmt.Errorf("%s is for root and the service user", what))
+	return sysexits.With(sysexits.NoPerm, fmt.Errorf("%s: only root and the service user may ask for that", what))
 }
 
 func usage(err error) error { return sysexits.With(sysexits.Usage, err) }

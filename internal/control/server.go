@@ -189,8 +189,11 @@ func (a *answer) reply(v any) error {
 }
 
 func (a *answer) metrics(*http.Request, []string) error {
-	if !a.viewer.All || a.s.Metrics == nil {
-		return errAdmin("the metrics")
+	if !a.viewer.All {
+		return errAdmin("metrics")
+	}
+	if a.s.Metrics == nil {
+		return sysexits.With(sysexits.NoInput, errors.New("the agent has no metrics"))
 	}
 	a.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_ = a.s.Metrics(a.w)
