@@ -67,7 +67,6 @@ type Agent struct {
 	o       Options
 	manager *sdnotify.Manager
 	log     *maillog.Logger
-	lenient bool // the log is the lenient configuration's
 
 	spool  *spool.Spool
 	engine *deliver.Engine
@@ -81,13 +80,17 @@ type Agent struct {
 	mu       sync.Mutex
 	conns    map[*smtpd.Conn]struct{}
 	draining bool
-	serving  sync.WaitGroup
 	status   string
+
+	accepting sync.WaitGroup // goroutines that wait for connections
+	serving   sync.WaitGroup // and those that have one
 }
 
 // Run serves until ctx ends, then finishes what is under way within agent.drain_timeout.
 // Its errors carry exit codes.
-func Run(ctx context.Context, o Options) error {
+func Run(ctx context.Context, o Options) error { return newAgent(o).run(ctx) }
+
+func newAgent(o Options) *Agent {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -96,7 +99,11 @@ func Run(ctx context.Context, o Options) error {
 	}
 	a := &Agent{o: o, conns: map[*smtpd.Conn]struct{}{}, manager: sdnotify.New(o.Getenv, os.Getpid())}
 	a.users.now, a.limits.now = o.Now, o.Now
-	r := a.read()
+	return a
+}
+
+func (a *Agent) run(ctx context.Context) error {
+	o, r := &a.o, a.read()
 	a.log = r.logger(o.Stderr)
 	a.tell(r)
 	listeners, err := a.listen(r.config)
@@ -167,7 +174,7 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 	queue := control.NewServer(control.NewLocal(a.spool, control.EngineHooks(a.engine, a.mailbox, a.o.Version)), nil)
 	defer queue.Close()
 	for _, l := range listeners {
-		parts.Go(func() {
+		a.accepting.Go(func() {
 			if l.control {
 				_ = queue.Serve(l) // ends with the listener
 				return
@@ -212,6 +219,7 @@ func (a *Agent) end(stop, hangUp context.CancelFunc, listeners []listener) {
 	for _, l := range listeners {
 		_ = l.Close()
 	}
+	a.accepting.Wait()
 	a.drain()
 	stop()
 	gone := make(chan struct{})

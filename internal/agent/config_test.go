@@ -204,3 +204,26 @@ func TestConfigPath(t *testing.T) {
 		t.Errorf("named: %s", got)
 	}
 }
+
+// TestAliasesChange: who edits the alias file need not tell the agent.
+func TestAliasesChange(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	path := filepath.Join(s.dir, "aliases")
+	aliases := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	aliases("ops: one@example.org\n")
+	s.write("aliases_file = \"" + path + "\"\n" + s.toml(""))
+	s.start()
+	s.send(to("ops"), protocol.Options{}, "A: 1\r\n\r\n")
+	aliases("ops: two@example.org, three@example.org\n")
+	s.until("the change is seen", func() bool { return strings.Contains(s.log(), "aliases were read") })
+	s.send(to("ops"), protocol.Options{}, "A: 1\r\n\r\n")
+	m := s.arrived(2)
+	if m[0].Envelope.To[0] != "one@example.org" || len(m[1].Envelope.To) != 2 {
+		t.Errorf("%v and %v", m[0].Envelope.To, m[1].Envelope.To)
+	}
+}

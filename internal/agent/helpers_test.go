@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
@@ -17,7 +16,6 @@ import (
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/spool"
-	"o365-sendmail/rfc822"
 )
 
 // site is an emulator with an agent in front of it.
@@ -30,6 +28,7 @@ type site struct {
 	stop        context.CancelFunc
 	done        chan error
 	timeouts    smtpd.Timeouts
+	agent       *Agent
 }
 
 // newSite makes an emulator and a configuration, to which extra is added.
@@ -72,10 +71,11 @@ func (s *site) start() {
 		})
 	}
 	go func() {
-		s.done <- Run(ctx, Options{
+		s.agent = newAgent(Options{
 			ConfigPath: s.config, HostName: "web1", Getenv: func(string) string { return "" }, Now: time.Now, Stderr: io.Discard,
 			Reload: s.reload, Started: func() { close(started) }, Timeouts: s.timeouts, Look: 20 * time.Millisecond,
 		})
+		s.done <- s.agent.run(ctx)
 	}()
 	select {
 	case <-started:
@@ -142,29 +142,6 @@ func (s *site) until(what string, done func() bool) {
 func (s *site) queued() int {
 	all, _ := filepath.Glob(filepath.Join(s.dir, "spool", "queue", "*.msg"))
 	return len(all)
-}
-
-func read(t testing.TB, text string) *rfc822.Message {
-	t.Helper()
-	m, err := rfc822.Read(bytes.NewReader([]byte(text)), rfc822.ReadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
-}
-
-// stall makes Exchange fall silent at a stage.
-func (s *site) stall(stage string) {
-	s.t.Helper()
-	s.script(emulator.Rule{Stage: stage, Then: emulator.Stall})
-}
-
-func (s *site) script(rules ...emulator.Rule) {
-	s.t.Helper()
-	if err := s.Script(rules...); err != nil {
-		s.t.Fatal(err)
-	}
 }
 
 // info looks at a message in the spool.

@@ -2,7 +2,9 @@ package agent
 
 import (
 	"fmt"
+	"io"
 	"sync"
+	"syscall"
 	"time"
 
 	"o365-sendmail/internal/config"
@@ -15,6 +17,7 @@ type limits struct {
 
 	mu    sync.Mutex
 	total int
+	bytes int64
 	users map[int]*use
 }
 
@@ -24,6 +27,7 @@ type use struct {
 	// messages is how many may still come in this minute; it fills up with time.
 	messages float64
 	at       time.Time
+	bytes    int64 // of messages that are coming in
 }
 
 // busy is a bound that was met. Trying again helps.
@@ -74,6 +78,65 @@ func (l *limits) message(uid int, c *config.Config) error {
 		return busy("uid %d hands in more messages than agent.messages_per_minute_per_user allows (%d); try again in a minute", uid, most)
 	}
 	u.messages--
+	return nil
+}
+
+// meter watches a message come in: until it is in the spool nothing else bounds what it
+// takes of the disk.
+type meter struct {
+	r      io.Reader
+	l      *limits
+	uid    int
+	c      *config.Config
+	n      int64
+	looked int64 // n when the disk was last looked at
+}
+
+// lookEvery is after how many octets the disk is looked at again.
+const lookEvery = 8 << 20
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	m.n += int64(n)
+	if bound := m.l.grow(m.uid, int64(n), m.c); bound != nil {
+		return 0, bound
+	}
+	if m.n-m.looked >= lookEvery {
+		m.looked = m.n
+		if full := enoughDisk(m.c); full != nil {
+			return 0, full
+		}
+	}
+	return n, err
+}
+
+// grow counts octets that came in.
+func (l *limits) grow(uid int, n int64, c *config.Config) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := l.user(uid)
+	l.bytes += n
+	u.bytes += n
+	switch {
+	case n <= 0:
+	case c.Spool.MaxBytesPerUser > 0 && u.bytes > c.Spool.MaxBytesPerUser:
+		return busy("uid %d hands in more at once than spool.max_bytes_per_user allows (%d octets); try again", uid, c.Spool.MaxBytesPerUser)
+	case c.Spool.MaxBytes > 0 && l.bytes > c.Spool.MaxBytes:
+		return busy("more mail comes in at once than spool.max_bytes allows (%d octets); try again", c.Spool.MaxBytes)
+	}
+	return nil
+}
+
+func (m *meter) done() { _ = m.l.grow(m.uid, -m.n, m.c) }
+
+func enoughDisk(c *config.Config) error {
+	var st syscall.Statfs_t
+	if c.Spool.KeepFree <= 0 || syscall.Statfs(c.Spool.Dir, &st) != nil {
+		return nil
+	}
+	if free := int64(st.Bavail) * st.Bsize; free < c.Spool.KeepFree {
+		return busy("the spool's disk has too little room (spool.keep_free = %d octets); try again later", c.Spool.KeepFree)
+	}
 	return nil
 }
 

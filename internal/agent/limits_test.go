@@ -270,3 +270,55 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	}
 	s.until("all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before+1 })
 }
+
+// TestComingIn: messages that are still coming in count, too.
+func TestComingIn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.write(strings.Replace(s.toml(""), "keep_free", "max_bytes_per_user = \"1MiB\"\nkeep_free", 1))
+	s.start()
+	text := "A: 1\r\n\r\n" + strings.Repeat("x", 600<<10) + "\r\n"
+	half := func() net.Conn {
+		c, err := net.Dial("unix", s.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go fmt.Fprint(c, "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.org>\r\nBDAT 10000000 LAST\r\n"+text)
+		return c
+	}
+	c := half()
+	a := s.agent
+	coming := func() int64 {
+		a.limits.mu.Lock()
+		defer a.limits.mu.Unlock()
+		return a.limits.bytes
+	}
+	s.until("half a message is there", func() bool { return coming() >= 600<<10 })
+	if _, err := s.send(to("a@example.org"), protocol.Options{}, text); sysexits.Code(err, 0) != sysexits.TempFail || !strings.Contains(err.Error(), "max_bytes_per_user") {
+		t.Errorf("got %v", err)
+	}
+	c.Close()
+	s.until("it is forgotten", func() bool { return coming() == 0 })
+	if _, err := s.send(to("a@example.org"), protocol.Options{}, text); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	c := &config.Config{}
+	c.Spool.Dir, c.Spool.KeepFree = t.TempDir(), 1<<62
+	l := limits{now: time.Now}
+	m := &meter{r: strings.NewReader(strings.Repeat("x", 2*lookEvery)), l: &l, c: c}
+	n, err := io.Copy(io.Discard, m)
+	if sysexits.Code(err, 0) != sysexits.TempFail || n > lookEvery {
+		t.Errorf("%d octets, %v", n, err)
+	}
+	if m.done(); l.bytes != 0 {
+		t.Errorf("%d octets are still counted", l.bytes)
+	}
+	c.Spool.KeepFree = 1
+	if err := enoughDisk(c); err != nil {
+		t.Error(err)
+	}
+}

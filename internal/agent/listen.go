@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -212,6 +213,10 @@ func (a *Agent) admit(talk context.Context, raw net.Conn, local bool) {
 		smtpd.Serve(talk, c, smtpd.Options{
 			Host: r.host, Handler: &handler{a, who, local}, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
 			MaxRecipients: r.config.Delivery.MaxRecipients, Memory: memory, TempDir: r.config.Spool.Dir, Local: local, Log: a.fault,
+			Meter: func(in io.Reader) (io.Reader, func()) {
+				m := &meter{r: in, l: &a.limits, uid: who.UID, c: a.rules.Load().config}
+				return m, m.done
+			},
 		})
 	})
 }

@@ -55,7 +55,7 @@ func (a *Agent) read() *rules {
 	if r.fault != nil {
 		return r
 	}
-	r.intake = intake.New(c, r.host, a.o.Now, func(s string) { a.warn(errors.New(s)) })
+	r.intake = a.newIntake(r)
 	r.account, r.fault = assemble.Account(c, assemble.Options{HostName: r.host, Warn: a.warn, Getenv: a.o.Getenv, Now: a.o.Now})
 	return r
 }
@@ -73,15 +73,19 @@ func (a *Agent) engineConfig(r *rules) deliver.Config {
 	if fault != nil {
 		account, fault = nil, errors.New(r.reason())
 	}
-	var resolve func(string) ([]string, error)
-	if r.intake != nil {
-		resolve = func(addr string) ([]string, error) { return r.intake.Resolve(addr, false) }
-	}
-	e := assemble.Engine(r.config, account, fault, r.host, resolve)
+	e := assemble.Engine(r.config, account, fault, r.host, a.resolve)
 	if a.o.QueueInterval > 0 {
 		e.QueueInterval = a.o.QueueInterval
 	}
 	return e
+}
+
+// resolve finds where mail for an address goes, by the rules in force.
+func (a *Agent) resolve(addr string) ([]string, error) {
+	if r := a.rules.Load(); r.intake != nil {
+		return r.intake.Resolve(addr, false)
+	}
+	return []string{addr}, nil
 }
 
 // start makes the engine for the first rules.
@@ -130,6 +134,21 @@ func (a *Agent) reload() {
 		a.log.Log(maillog.Info, "", "", "the configuration was read again")
 	}
 	a.notify(sdnotify.Ready)
+}
+
+// rereadAliases takes the alias file in anew.
+func (a *Agent) rereadAliases() {
+	r := *a.rules.Load()
+	if r.intake == nil {
+		return
+	}
+	r.intake = a.newIntake(&r)
+	a.change(&r)
+	a.log.Log(maillog.Info, "", "", "the aliases were read again")
+}
+
+func (a *Agent) newIntake(r *rules) *intake.Intake {
+	return intake.New(r.config, r.host, a.o.Now, func(s string) { a.warn(errors.New(s)) })
 }
 
 // change puts new rules in force when no message is being kept by the old ones.

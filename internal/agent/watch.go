@@ -13,17 +13,22 @@ import (
 )
 
 // watch reads the configuration again when it is told to, and, as long as mail is held
-// for a fault of it, when its file or that of a secret changes.
+// for a fault of it, when its file or that of a secret changes. The alias file is read
+// again whenever it changes, since newaliases(1) can tell nobody.
 func (a *Agent) watch(ctx context.Context) {
 	tick := time.NewTicker(a.o.Look)
 	defer tick.Stop()
-	seen := a.signature()
+	seen, aliases := a.signature(), a.aliasState()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-a.o.Reload:
 		case <-tick.C:
+			if now := a.aliasState(); now != aliases {
+				aliases = now
+				a.rereadAliases()
+			}
 			if slices.Equal(a.signature(), seen) || !a.held() {
 				continue
 			}
@@ -31,6 +36,7 @@ func (a *Agent) watch(ctx context.Context) {
 		// Taken before the reading: what changes meanwhile is seen at the next look.
 		seen = a.signature()
 		a.reload()
+		aliases = a.aliasState()
 	}
 }
 
@@ -52,6 +58,14 @@ func (a *Agent) signature() []string {
 		}
 	}
 	return all
+}
+
+func (a *Agent) aliasState() string {
+	path := a.rules.Load().config.AliasesFile
+	if path == "" {
+		return ""
+	}
+	return path + " " + fileState(path)
 }
 
 func secretFiles(c *config.Config) []string {

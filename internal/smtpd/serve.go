@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -25,6 +26,9 @@ type Options struct {
 	// see rfc822.ReadOptions.
 	Memory  int
 	TempDir string
+	// Meter watches a message come in and may end that with an error; done is called when
+	// what it took is no longer needed. nil watches nothing.
+	Meter func(r io.Reader) (metered io.Reader, done func())
 	// Local is set when the client is a local process, whose private field counts.
 	Local bool
 	// Log hears of faults of the server itself; nil means nobody does.

@@ -108,6 +108,11 @@ func (s *session) Data(r io.Reader) error {
 	if tx == nil {
 		return smtp.ErrDataReset
 	}
+	if s.o.Meter != nil {
+		metered, done := s.o.Meter(r)
+		defer done()
+		r = metered
+	}
 	msg, err := rfc822.Read(r, rfc822.ReadOptions{MaxSize: s.o.MaxSize, Memory: s.o.Memory, TempDir: s.o.TempDir})
 	if err != nil {
 		return s.readError(err)
