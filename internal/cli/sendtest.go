@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/host"
@@ -56,11 +58,17 @@ func (e *Env) sendTestJSON(m testMessage, words string, err error) int {
 		To    string `json:"to"`
 		Sent  bool   `json:"sent"`
 		Reply string `json:"reply,omitempty"`
-		Error string `json:"error,omitempty"`
-		Exit  int    `json:"exit"`
+		// Queued is the id of a message that is kept and not delivered yet.
+		Queued string `json:"queued,omitempty"`
+		Error  string `json:"error,omitempty"`
+		Exit   int    `json:"exit"`
 	}{To: m.to, Sent: err == nil, Reply: words}
 	if err != nil {
 		out.Error, out.Exit = err.Error(), deliver.ExitCode(err)
+		var waiting *waitingError
+		if errors.As(err, &waiting) {
+			out.Queued = waiting.id
+		}
 	}
 	printJSON(e.Stdout, out)
 	return out.Exit
@@ -105,9 +113,42 @@ func (e *Env) sendTest(ctx context.Context, m testMessage) (string, error) {
 	case len(receipt.Refused) > 0:
 		return "", receipt.Refused[0].Err
 	case receipt.Queued:
-		return fmt.Sprintf("queued as %s: not delivered yet; mailq says why", receipt.QueueID), nil
+		return "", &waitingError{receipt.QueueID, sub.whyWaiting(ctx, o, receipt.QueueID)}
 	}
 	return receipt.Reply, nil
+}
+
+// waitingError is a message that is safe in the queue: for a test that is no success yet.
+type waitingError struct{ id, reason string }
+
+func (w *waitingError) Error() string {
+	if w.reason == "" {
+		return fmt.Sprintf("the message is in the queue as %s and not delivered yet; mailq says why", w.id)
+	}
+	return fmt.Sprintf("the message is in the queue as %s and not delivered yet: %s", w.id, w.reason)
+}
+
+// whyWaiting asks the agent, or the spool, why a message is not delivered. A stop of all
+// mail tells more than the message, whose reason is cut short.
+func (e *Env) whyWaiting(ctx context.Context, o *options, id string) string {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	q, err := e.openQueue(ctx, "o365-sendmail", o, false)
+	if err != nil {
+		return ""
+	}
+	defer q.Close()
+	if st, err := q.Status(ctx); err == nil {
+		for _, s := range st.Stops {
+			if s.Reason != "" {
+				return s.Reason
+			}
+		}
+	}
+	if d, err := q.Show(ctx, id); err == nil {
+		return d.Reason
+	}
+	return ""
 }
 
 func (m testMessage) text() string {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/doctor"
+	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -223,5 +224,53 @@ func TestVerbUsage(t *testing.T) {
 		if r := s.verb("", verb, "--help"); r.code != 0 || !strings.HasPrefix(r.stdout, "usage: o365-sendmail "+verb) {
 			t.Errorf("%s --help: exit %d, %q", verb, r.code, r.stdout)
 		}
+	}
+}
+
+// TestDoctorThroughAgent: the agent keeps a message that can't be delivered; the doctor
+// still names the missing permission, and says later that nothing is wrong any more.
+func TestDoctorThroughAgent(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, "[delivery]\nwait = \"3s\"\n")
+	h.withExpiry(t)
+	verb := func(args ...string) result {
+		var out, errs bytes.Buffer
+		code := Main(context.Background(), Env{
+			Args: append([]string{"o365-sendmail"}, args...), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
+			Getenv: func(string) string { return "" }, Now: time.Now, UID: os.Getuid(), Version: "test", Socket: h.socket,
+		})
+		return result{code, out.String(), errs.String()}
+	}
+	if err := h.SetFault("full-access-missing"); err != nil {
+		t.Fatal(err)
+	}
+	r := verb("doctor", "-C", h.config, "--send-to", "someone@example.org")
+	h.silent(t, r)
+	if r.code != sysexits.Config || !strings.Contains(r.stdout, "error    message: ") || !strings.Contains(r.stdout, "next: Add-MailboxPermission -Identity noreply@contoso.test -User "+emulator.DefaultObjectID) {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	r = verb("send-test", "-C", h.config, "someone@example.org")
+	if r.code != sysexits.TempFail || !strings.Contains(r.stderr, "is in the queue as ") || !strings.Contains(r.stderr, "430 4.2.0") {
+		t.Errorf("exit %d, %q %q", r.code, r.stdout, r.stderr)
+	}
+	if err := h.ClearFaults(); err != nil {
+		t.Fatal(err)
+	}
+	r = verb("doctor", "-C", h.config)
+	if r.code != 0 || !strings.Contains(r.stdout, "warning  queue: mail waits: ") || !strings.Contains(r.stdout, "next: sudo o365-sendmail queue flush") {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// withExpiry adds what the doctor would miss in the host's configuration.
+func (h *hostWithAgent) withExpiry(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append([]byte("secret_expires = 2099-01-31\nalert_to = \"it@contoso.test\"\n"), text...)
+	if err := os.WriteFile(h.config, text, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

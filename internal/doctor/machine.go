@@ -13,7 +13,9 @@ import (
 
 	"o365-sendmail/internal/aliases"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/queueview"
 )
 
 // askAgent connects to the agent's socket, as sendmail does.
@@ -23,6 +25,7 @@ func (r *runner) askAgent(ctx context.Context, c *Check) {
 		path = r.cfg.Agent.Socket
 	}
 	path = first(r.o.Socket, path)
+	r.socket = path
 	start := "sudo systemctl enable --now o365-sendmail.socket o365-sendmail.service"
 	ctx, cancel := r.limit(ctx)
 	defer cancel()
@@ -69,6 +72,49 @@ func hello(conn net.Conn) (string, error) {
 	}
 	_, _ = d.cmd("QUIT")
 	return greeting.String(), nil
+}
+
+// queue asks the agent what keeps mail back. Without an agent nothing is asked.
+func (r *runner) queue(ctx context.Context) {
+	if !r.agent {
+		return
+	}
+	r.check("queue", nil, func(c *Check) {
+		ctx, cancel := r.limit(ctx)
+		defer cancel()
+		q, err := control.Connect(ctx, control.SocketPath(r.socket))
+		if err != nil {
+			c.skip("the agent tells nothing of its queue: " + err.Error())
+			return
+		}
+		defer q.Close()
+		st, err := q.Status(ctx)
+		if err != nil {
+			c.skip("the agent tells nothing of its queue: " + err.Error())
+			return
+		}
+		r.judgeQueue(c, st)
+	})
+}
+
+func (r *runner) judgeQueue(c *Check, st queueview.Status) {
+	seen := "no mail is kept back"
+	if st.Messages >= 0 {
+		seen = fmt.Sprintf("%d messages, none kept back", st.Messages)
+	}
+	if len(st.Stops) == 0 {
+		c.ok(seen)
+		return
+	}
+	s := st.Stops[0]
+	switch {
+	case r.rep.first(Failed) != nil:
+		c.skip("mail waits for the error above to be mended: " + s.Reason)
+	case s.Hold:
+		c.warn("mail-held", "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
+	default:
+		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason, first(s.Remedy, "wait; sudo o365-sendmail queue flush tries it now"))
+	}
 }
 
 // spool looks at the queue's directory.

@@ -3,10 +3,8 @@ package doctor
 import (
 	"context"
 	"net"
-	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"o365-sendmail/internal/config"
@@ -72,10 +70,10 @@ type runner struct {
 	unseen  string         // why the configuration can't be read, when that is no fault
 	account *deliver.Account
 	cloud   xoauth.Cloud
+	socket  string
 	agent   bool // it answers
 	install bool // the service user exists
 
-	http   *http.Client
 	openID *openID
 	skew   time.Duration // the server's clock minus ours
 	tenant string        // id of the tenant, as the server tells it
@@ -122,6 +120,7 @@ func Run(ctx context.Context, o Options) *Report {
 	}
 	r.entra(ctx)
 	r.exchange(ctx)
+	r.queue(ctx)
 	r.rep.finish(o.Strict, r.idle())
 	return r.rep
 }
@@ -230,9 +229,4 @@ func first(values ...string) string {
 		}
 	}
 	return ""
-}
-
-// joined puts the parts that are there in one line.
-func joined(parts ...string) string {
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }
