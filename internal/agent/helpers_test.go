@@ -155,3 +155,11 @@ func (s *site) info(id string) (spool.Info, error) {
 }
 
 type emulatorState = emulator.State
+
+// stall makes Exchange fall silent at a stage.
+func (s *site) stall(stage string) {
+	s.t.Helper()
+	if err := s.Script(emulator.Rule{Stage: stage, Then: emulator.Stall}); err != nil {
+		s.t.Fatal(err)
+	}
+}
