@@ -92,7 +92,7 @@ var optionTable = [...]option{
 	{'7', ignored, "strip to seven bits", nil},
 	{'A', unsafe, "alias file", nil},
 	{'d', done, "delivery mode: i and n deliver now, b in the background, q and d queue", (*options).setDelivery},
-	{'e', done, "error mode: p print, m and w mail back, e mail back and exit 0, q quiet", (*options).setErrorMode},
+	{'e', done, "error mode: p, m, w and e print on standard error, q is quiet; the exit code is the same", (*options).setErrorMode},
 	{'i', done, "as -i", func(o *options, _ string) error { return o.setIgnoreDots("") }},
 	{'m', ignored, "as -m", nil},
 	{'Q', unsafe, "queue directory", nil},
