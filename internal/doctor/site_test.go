@@ -170,7 +170,7 @@ func TestHealthy(t *testing.T) {
 		t.Errorf("status %s, exit %d, next %q\n%s", rep.Status, rep.Exit, rep.Next, rep.Text())
 	}
 	for _, c := range rep.Checks {
-		if c.Status != OK {
+		if c.Status != OK && c.Name != "queue" { // the agent here has no queue
 			t.Errorf("%s", c.Line())
 		}
 	}
