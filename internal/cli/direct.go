@@ -32,6 +32,9 @@ type direct struct {
 	intake  *intake.Intake
 	spool   *spool.Spool // nil when none can be written
 	submit  envelope.Submitter
+	// reached tells that a queue run may have something to do: a message just went out, or was
+	// left for the background.
+	reached bool
 }
 
 // openDirect reads the configuration and gives up root's rights.
@@ -128,9 +131,13 @@ func (d *direct) MaxSize() int64 { return d.config.Delivery.MaxSize }
 
 func (d *direct) Close() {
 	assemble.Wait(d.account, refreshWait)
-	if d.spool != nil {
-		d.spool.Close()
+	if d.spool == nil {
+		return
 	}
+	if d.env.Own && d.reached {
+		d.env.kick(d.spool, d.config.Path)
+	}
+	d.spool.Close()
 }
 
 // Send completes, aliases and rewrites, and delivers.
@@ -152,6 +159,7 @@ func (d *direct) Send(ctx context.Context, draft *draft) (envelope.Receipt, erro
 	draft.env.EightBit, draft.env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	draft.env.Mode = d.opts.delivery
 	receipt, err := d.submit.Submit(ctx, draft.env, wire)
+	d.reached = err == nil && (receipt.Reply != "" || draft.env.Mode == deliver.ModeBackground)
 	receipt.Refused = append(refused, receipt.Refused...)
 	return receipt, err
 }

@@ -51,6 +51,8 @@ type options struct {
 type queueRun struct {
 	interval                time.Duration
 	id, recipient, fromAddr string
+	// dueOnly leaves alone what is not due yet: the run that a delivery starts by itself.
+	dueOnly bool
 }
 
 func usagef(format string, a ...any) error {
@@ -238,6 +240,8 @@ func (o *options) setLongOption(v string) error {
 		return o.setDelivery(firstLetter(value))
 	case "errormode":
 		return o.setErrorMode(firstLetter(value))
+	case "queuedueonly":
+		o.queue.dueOnly = true
 	case "ignoredots":
 		o.ignoreDots = !strings.HasPrefix(strings.ToLower(value), "f")
 	}

@@ -39,7 +39,7 @@ func (e *Env) openQueue(ctx context.Context, name string, o *options, run bool) 
 	if cfg.Spool.Dir == "" || missingFile(cfg.Spool.Dir) {
 		return noQueue{}, nil
 	}
-	q := &ownSpool{env: e, name: name}
+	q := &ownSpool{env: e, name: name, dueOnly: o.queue.dueOnly}
 	if run {
 		if err := q.prepare(o); err != nil {
 			return nil, err
@@ -63,6 +63,8 @@ type ownSpool struct {
 	env   *Env
 	name  string
 	spool *spool.Spool
+	// dueOnly has Flush leave alone what is not due yet.
+	dueOnly bool
 	// What a run of the queue needs; account is nil when none was prepared.
 	account *deliver.Account
 	options deliver.EngineOptions
@@ -125,6 +127,7 @@ func (q *ownSpool) Flush(ctx context.Context, f queueview.Filter) (int, error) {
 	q.options.Spool = q.spool
 	n := 0
 	for _, sel := range control.Selections(f) {
+		sel.Force = !q.dueOnly
 		engine := deliver.NewEngine(q.options)
 		state, err := engine.RunOnce(ctx, sel, func(p deliver.Progress) {
 			if q.progress != nil {
