@@ -81,11 +81,14 @@ func (e *Env) examine(ctx context.Context, o doctorFlags) *doctor.Report {
 		},
 	}
 	if !o.json && !o.report {
-		opts.Progress = func(c doctor.Check) {
-			if !o.quiet || c.Status == doctor.Warning || c.Status == doctor.Failed {
-				fmt.Fprint(e.Stdout, c.Line())
-			}
+		p := doctor.NewPrinter(e.Stdout)
+		if o.quiet {
+			p.Only = []doctor.Status{doctor.Warning, doctor.Failed}
 		}
+		opts.Progress = p.Add
+		rep := doctor.Run(ctx, opts)
+		p.End(rep)
+		return rep
 	}
 	return doctor.Run(ctx, opts)
 }
@@ -96,8 +99,6 @@ func (e *Env) printReport(rep *doctor.Report, o doctorFlags) {
 		printJSON(e.Stdout, rep)
 	case o.report:
 		fmt.Fprintf(e.Stdout, "o365-sendmail %s, %s\n%s", rep.Version, rep.Time.Format("2006-01-02 15:04 MST"), rep.Text())
-	default:
-		fmt.Fprint(e.Stdout, rep.Last())
 	}
 }
 

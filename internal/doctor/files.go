@@ -24,7 +24,6 @@ func (r *runner) local(ctx context.Context) {
 	r.check("credential", []string{"configuration"}, r.credential)
 	r.check("expiry", []string{"configuration", "credential"}, r.expiry)
 	r.check("agent", nil, func(c *Check) { r.askAgent(ctx, c) })
-	r.settleUnseen()
 	r.check("spool", []string{"configuration"}, r.spool)
 	r.check("aliases", []string{"configuration"}, r.aliases)
 	r.check("alerts", []string{"configuration"}, r.alerts)
@@ -74,15 +73,6 @@ func mendKey(f *config.Error) string {
 		return "set " + f.Key + " in " + f.File + ": " + f.Expected
 	}
 	return "correct " + f.Key + " in " + f.File
-}
-
-// settleUnseen makes an error of a configuration that the caller may not read, if no
-// agent sends for him.
-func (r *runner) settleUnseen() {
-	if c := r.rep.Find("agent", ""); r.unseen != "" && c.Status != Failed && !r.agent {
-		c.fail(Configuration, "agent-missing", c.Seen+", and "+r.unseen+": this user can't send",
-			"sudo systemctl enable --now o365-sendmail.socket")
-	}
 }
 
 // fileModes looks at who can read what. That nobody else can write has been judged when

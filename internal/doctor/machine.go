@@ -31,6 +31,9 @@ func (r *runner) askAgent(ctx context.Context, c *Check) {
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 	switch {
+	case errors.Is(err, syscall.ENOENT) && r.unseen != "":
+		c.fail(Configuration, "agent-missing", "none at "+path+", and "+r.unseen+": this user can't send", start)
+		return
 	case errors.Is(err, syscall.ENOENT) && !r.install:
 		c.ok("none at " + path + ": each sendmail delivers by itself")
 		return

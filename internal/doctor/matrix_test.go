@@ -368,7 +368,7 @@ func blockPort(address, hostPort string) error {
 }
 
 // shorter is for faults that are silence.
-func shorter(_ *testing.T, s *site) { s.o.Timeout = 400 * time.Millisecond }
+func shorter(_ *testing.T, s *site) { s.o.Timeout = 1500 * time.Millisecond }
 
 func without(text, key string) string {
 	s := &site{text: text}

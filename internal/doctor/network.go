@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"o365-sendmail/internal/trust"
@@ -20,11 +21,14 @@ import (
 func (r *runner) reach(ctx context.Context, prefix, host string, port int, needs []string) []string {
 	dns, four, six := prefix+"-dns", prefix+"-ipv4", prefix+"-ipv6"
 	r.check(dns, needs, func(c *Check) { r.resolve(ctx, c, prefix, host) })
+	r.holdBack = true
 	r.check(four, []string{dns}, func(c *Check) { r.connect(ctx, c, prefix, host, port, false) })
 	if r.cfg == nil || !r.cfg.SMTP.IPv4Only || prefix != "smtp" {
 		r.check(six, []string{dns}, func(c *Check) { r.connect(ctx, c, prefix, host, port, true) })
 	}
 	r.judgeFamilies(prefix, host, port)
+	r.holdBack = false
+	r.tell()
 	return []string{dns, four, six}
 }
 
@@ -43,6 +47,10 @@ func (r *runner) resolve(ctx context.Context, c *Check, prefix, host string) {
 		if err != nil {
 			why = err.Error()
 		}
+		if prefix == "smtp" && r.failed("login-dns") {
+			c.skip("fails as login-dns does: " + why)
+			return
+		}
 		c.fail(Unavailable, "dns", why, "getent ahosts "+host+" must list addresses: correct the name in the configuration, or /etc/resolv.conf")
 		return
 	}
@@ -50,7 +58,25 @@ func (r *runner) resolve(ctx context.Context, c *Check, prefix, host string) {
 		list[i] = a.Unmap()
 	}
 	r.addrs[prefix] = list
-	c.ok(fmt.Sprintf("%s has %d addresses (%d ms)", host, len(list), time.Since(began).Milliseconds()))
+	c.ok(fmt.Sprintf("%s is %s (%d ms)", host, listed(list), time.Since(began).Milliseconds()))
+}
+
+// listed names the first addresses.
+func listed(list []netip.Addr) string {
+	const most = 3
+	var names []string
+	for _, a := range list[:min(len(list), most)] {
+		names = append(names, a.String())
+	}
+	if n := len(list) - most; n > 0 {
+		names = append(names, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (r *runner) failed(name string) bool {
+	c := r.rep.Find(name, "")
+	return c != nil && c.Status == Failed
 }
 
 // connect tries the first two addresses of a family.
@@ -66,11 +92,14 @@ func (r *runner) connect(ctx context.Context, c *Check, prefix, host string, por
 		step, cancel := r.limit(ctx)
 		conn, err := r.o.DialContext(step, "tcp", address)
 		cancel()
-		if err != nil {
+		if err != nil && !errors.Is(err, syscall.ECONNRESET) {
 			last = err
 			continue
 		}
-		conn.Close()
+		// A reset comes from a peer that was reached: the next step tells about it.
+		if err == nil {
+			conn.Close()
+		}
 		if r.alive[prefix] == "" {
 			r.alive[prefix] = address
 		}

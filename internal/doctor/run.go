@@ -80,6 +80,10 @@ type runner struct {
 	token  xoauth.Token
 	claims xoauth.Claims
 
+	// told is how many checks Progress has got; holdBack keeps those that may change.
+	told     int
+	holdBack bool
+
 	spreading bool // a change in Exchange works at every other sign-in
 
 	addrs map[string][]netip.Addr // by prefix of the check
@@ -138,10 +142,19 @@ func (r *runner) checkAbout(name, about string, needs []string, f func(*Check)) 
 		f(&c)
 	}
 	r.rep.Checks = append(r.rep.Checks, c)
-	if r.o.Progress != nil {
-		r.o.Progress(c)
+	if !r.holdBack {
+		r.tell()
 	}
 	return &r.rep.Checks[len(r.rep.Checks)-1]
+}
+
+// tell hands over the checks that nothing changes any more.
+func (r *runner) tell() {
+	for ; r.told < len(r.rep.Checks); r.told++ {
+		if r.o.Progress != nil {
+			r.o.Progress(r.rep.Checks[r.told])
+		}
+	}
 }
 
 // missing says why a check can't be made, "" if it can. A broken need is named rather

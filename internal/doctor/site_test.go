@@ -38,7 +38,7 @@ func newSite(t *testing.T) *site {
 		"\n[spool]\ndir = \"" + s.dir + "\"\n\n[agent]\nsocket = \"" + filepath.Join(s.dir, "submit.sock") + "\"\n"
 	s.o = Options{
 		Config: filepath.Join(s.dir, "config.toml"), HostName: "web1.contoso.test", Version: "test",
-		User: host.User{Name: "root"}, Now: time.Now, Timeout: 3 * time.Second, Send: s.send, SendTo: emulator.DefaultRootTo,
+		User: host.User{Name: "root"}, Now: time.Now, Timeout: 20 * time.Second, Send: s.send, SendTo: emulator.DefaultRootTo,
 		LookupNetIP: func(context.Context, string, string) ([]netip.Addr, error) {
 			return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
 		},
