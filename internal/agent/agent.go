@@ -125,7 +125,7 @@ func (a *Agent) run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	a.start(r)
+	a.start(ctx, r)
 	return a.serve(ctx, listeners)
 }
 

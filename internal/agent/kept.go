@@ -49,7 +49,7 @@ func (a *Agent) keep(ctx context.Context, r *rules, env *envelope.Envelope, msg 
 	}
 	// From here on the message is safe, held or not.
 	defer it.Unlock()
-	if err := it.Hold("not processed yet, since the configuration can't be used: " + r.reason()); err != nil {
+	if err := it.Hold(notProcessed + ": " + r.reason()); err != nil {
 		a.warn(err)
 	}
 	receipt := envelope.Receipt{Queued: true, QueueID: it.ID()}
@@ -80,26 +80,56 @@ func copyTo(p *spool.Pending, w *rfc822.Wire) error {
 	}
 }
 
-// processKept processes what was kept without a configuration.
-func (a *Agent) processKept(r *rules) {
-	var ids []string
-	err := a.spool.List(context.Background(), func(i spool.Info) bool {
+// eachKept calls fn for the messages that were kept without a configuration.
+func (a *Agent) eachKept(ctx context.Context, fn func(i spool.Info)) {
+	var kept []spool.Info
+	err := a.spool.List(ctx, func(i spool.Info) bool {
 		if i.Err == nil && strings.HasPrefix(i.Meta.Origin, unprocessed) {
-			ids = append(ids, i.ID)
+			kept = append(kept, i)
 		}
 		return true
 	})
-	for _, id := range ids {
-		if err := a.processOne(r, id); err != nil {
-			a.log.Log(maillog.Err, id, "", fmt.Errorf("a message that was kept while the configuration was broken can't be processed: %w", err))
-		}
-	}
 	if err != nil {
 		a.warn(err)
 	}
+	for _, i := range kept {
+		if ctx.Err() != nil {
+			return
+		}
+		fn(i)
+	}
 }
 
-func (a *Agent) processOne(r *rules, id string) error {
+// holdKept makes sure that none of them is delivered as it is: an agent may have died
+// before it had put the hold on.
+func (a *Agent) holdKept(ctx context.Context) {
+	a.eachKept(ctx, func(i spool.Info) {
+		if i.Status.Held {
+			return
+		}
+		it, err := a.spool.Claim(i.ID)
+		if err != nil {
+			return
+		}
+		defer it.Unlock()
+		if err := it.Hold(notProcessed); err != nil {
+			a.warn(err)
+		}
+	})
+}
+
+const notProcessed = "not processed yet, since the configuration could not be used"
+
+// processKept processes what was kept.
+func (a *Agent) processKept(ctx context.Context, r *rules) {
+	a.eachKept(ctx, func(i spool.Info) {
+		if err := a.processOne(ctx, r, i.ID); err != nil {
+			a.log.Log(maillog.Err, i.ID, "", fmt.Errorf("a message that was kept while the configuration was broken can't be processed: %w", err))
+		}
+	})
+}
+
+func (a *Agent) processOne(ctx context.Context, r *rules, id string) error {
 	it, err := a.spool.Claim(id)
 	if errors.Is(err, spool.ErrGone) {
 		return nil
@@ -113,7 +143,7 @@ func (a *Agent) processOne(r *rules, id string) error {
 		return err
 	}
 	defer msg.Close()
-	receipt, err := a.process(context.Background(), r, env, msg, options)
+	receipt, err := a.process(ctx, r, env, msg, options)
 	switch {
 	case err != nil && a.mayPass(err):
 		return err // it stays and is tried at the next reading

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -89,16 +90,14 @@ func (a *Agent) resolve(addr string) ([]string, error) {
 }
 
 // start makes the engine for the first rules.
-func (a *Agent) start(r *rules) {
+func (a *Agent) start(ctx context.Context, r *rules) {
 	a.rules.Store(r)
 	a.engine = deliver.NewEngine(deliver.EngineOptions{
 		Config: a.engineConfig(r), Spool: a.spool, Log: a.log, Warn: a.warn, Publish: a.publish,
 		StateFile: assemble.StateFile(r.config),
 	})
 	a.submit = deliver.NewQueue(a.engine)
-	if r.fault == nil {
-		a.processKept(r)
-	}
+	a.holdKept(ctx)
 }
 
 // tell logs what is wrong with a reading of the configuration.
@@ -113,7 +112,7 @@ func (a *Agent) tell(r *rules) {
 
 // reload reads the configuration and the secrets again. One that is broken never takes
 // the place of one that works.
-func (a *Agent) reload() {
+func (a *Agent) reload(ctx context.Context) {
 	a.notify(sdnotify.Reloading)
 	old, r := a.rules.Load(), a.read()
 	a.tell(r)
@@ -128,7 +127,7 @@ func (a *Agent) reload() {
 	default:
 		a.tellFixed(old.config, r.config)
 		a.change(r)
-		a.processKept(r)
+		a.processKept(ctx, r)
 		a.engine.Reconfigure(a.engineConfig(r))
 		a.setStatus("")
 		a.log.Log(maillog.Info, "", "", "the configuration was read again")

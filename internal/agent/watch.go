@@ -19,6 +19,9 @@ func (a *Agent) watch(ctx context.Context) {
 	tick := time.NewTicker(a.o.Look)
 	defer tick.Stop()
 	seen, aliases := a.signature(), a.aliasState()
+	if r := a.rules.Load(); r.fault == nil {
+		a.processKept(ctx, r)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -35,7 +38,7 @@ func (a *Agent) watch(ctx context.Context) {
 		}
 		// Taken before the reading: what changes meanwhile is seen at the next look.
 		seen = a.signature()
-		a.reload()
+		a.reload(ctx)
 		aliases = a.aliasState()
 	}
 }
