@@ -82,6 +82,9 @@ type Agent struct {
 	draining bool
 	status   string
 
+	metricsPath  string
+	writeMetrics func(deliver.State)
+
 	accepting sync.WaitGroup // goroutines that wait for connections
 	serving   sync.WaitGroup // and those that have one
 }
@@ -171,7 +174,7 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 			errs <- sysexits.With(sysexits.Software, fmt.Errorf("the delivery engine stopped: %w", err))
 		}
 	})
-	queue := control.NewServer(control.NewLocal(a.spool, control.EngineHooks(a.engine, a.mailbox, a.o.Version)), nil)
+	queue := control.NewServer(control.NewLocal(a.spool, control.EngineHooks(a.engine, a.mailbox, a.o.Version)), a.metrics)
 	defer queue.Close()
 	for _, l := range listeners {
 		a.accepting.Go(func() {

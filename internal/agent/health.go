@@ -3,12 +3,15 @@ package agent
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
 	"o365-sendmail/internal/agent/sdnotify"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/metrics"
 )
 
 // beat tells the watchdog that the agent lives, as often as it wants, and only if a
@@ -55,7 +58,7 @@ func (a *Agent) check(ctx context.Context, listeners []listener, limit time.Dura
 	case <-answered:
 		return nil
 	case <-t.C:
-		return fmt.Errorf("the delivery engine does not answer")
+		return errors.New("the delivery engine does not answer")
 	}
 }
 
@@ -78,6 +81,22 @@ func greet(ctx context.Context, addr net.Addr, limit time.Duration) error {
 // publish gets the engine's state every minute.
 func (a *Agent) publish(s deliver.State) {
 	a.notify(sdnotify.Status(a.statusLine(&s)))
+	path := a.rules.Load().config.Agent.MetricsFile
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if path != a.metricsPath {
+		a.metricsPath, a.writeMetrics = path, metrics.Writer(path, a.warn)
+	}
+	if path != "" {
+		a.writeMetrics(s)
+	}
+}
+
+// metrics writes the engine's state for who asks on the control socket.
+func (a *Agent) metrics(w io.Writer) error {
+	s := a.engine.State()
+	_, err := w.Write(metrics.Render(&s))
+	return err
 }
 
 // setStatus sets what goes before the engine's own state; "" for nothing.
