@@ -156,24 +156,31 @@ type field struct{ name, value string }
 // ends up with an empty name.
 func headerFields(head []byte) []field {
 	var out []field
+	var value strings.Builder // of the last field
+	end := func() {
+		if len(out) > 0 {
+			out[len(out)-1].value = strings.TrimSpace(value.String())
+		}
+		value.Reset()
+	}
 	for line := range bytes.Lines(head) {
 		s := strings.TrimRight(string(line), "\r\n")
 		if s == "" {
 			break
 		}
 		if (s[0] == ' ' || s[0] == '\t') && len(out) > 0 {
-			out[len(out)-1].value += s
+			value.WriteString(s)
 			continue
 		}
-		name, value, ok := strings.Cut(s, ":")
+		end()
+		name, rest, ok := strings.Cut(s, ":")
 		if !ok {
-			name, value = "", s
+			name, rest = "", s
 		}
-		out = append(out, field{strings.TrimRight(name, " \t"), value})
+		out = append(out, field{name: strings.TrimRight(name, " \t")})
+		value.WriteString(rest)
 	}
-	for i := range out {
-		out[i].value = strings.TrimSpace(out[i].value)
-	}
+	end()
 	return out
 }
 
