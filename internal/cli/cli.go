@@ -40,6 +40,9 @@ func Main(ctx context.Context, e Env) int {
 	if len(args) > 0 {
 		args = args[1:]
 	}
+	if err := enoughDescriptors(); err != nil {
+		return e.fail(name, err)
+	}
 	switch name {
 	case "o365-sendmail":
 		if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
