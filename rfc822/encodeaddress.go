@@ -58,7 +58,7 @@ func (it item) encode(b *strings.Builder, s string) (smtputf8 bool) {
 			b.WriteString(text)
 			smtputf8 = true
 		default:
-			b.Write(escapeEightBit([]byte(text)))
+			b.Write(escapeEightBit([]byte(text), '='))
 		}
 	}
 	return smtputf8

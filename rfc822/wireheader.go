@@ -89,15 +89,17 @@ func (f Field) isStructured() bool {
 	}, f.is)
 }
 
-// escapeEightBit writes octets over 127 as "=XX", for places where nothing can be declared.
-func escapeEightBit(s []byte) []byte {
+// escapeEightBit writes octets over 127 as mark and two digits, for places where nothing can be
+// declared. The mark has to be one that may stand there: "=" in an atom (RFC 5322 3.2.3), "_"
+// in a token (RFC 2045 5.1).
+func escapeEightBit(s []byte, mark byte) []byte {
 	if !hasEightBit(s) {
 		return s
 	}
 	var out []byte
 	for _, c := range s {
 		if c >= 0x80 {
-			out = append(out, '=', hexDigits[c>>4], hexDigits[c&15])
+			out = append(out, mark, hexDigits[c>>4], hexDigits[c&15])
 		} else {
 			out = append(out, c)
 		}
@@ -169,7 +171,7 @@ func encodeStructured(value string) string {
 				continue
 			}
 		}
-		b.Write(escapeEightBit([]byte{value[i]}))
+		b.Write(escapeEightBit([]byte{value[i]}, '_'))
 		i++
 	}
 	return b.String()
