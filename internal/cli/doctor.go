@@ -98,7 +98,7 @@ func (e *Env) printReport(rep *doctor.Report, o doctorFlags) {
 	case o.json:
 		printJSON(e.Stdout, rep)
 	case o.report:
-		fmt.Fprintf(e.Stdout, "o365-sendmail %s, %s\n%s", rep.Version, rep.Time.Format("2006-01-02 15:04 MST"), rep.Text())
+		fmt.Fprintf(e.Stdout, "o365-sendmail %s, %s, %s\n%s", rep.Version, rep.Platform, rep.Time.Format("2006-01-02 15:04 MST"), rep.Text())
 	}
 }
 

@@ -60,9 +60,11 @@ func (c *Check) fail(class Class, key, seen, hint string) {
 // Report is the outcome of a run.
 type Report struct {
 	// Schema is 1 as long as no field changes its meaning.
-	Schema  int       `json:"schema"`
-	Version string    `json:"version"`
-	Time    time.Time `json:"time"`
+	Schema  int    `json:"schema"`
+	Version string `json:"version"`
+	// Platform is the system and the Go version that the program was built for and with.
+	Platform string    `json:"platform"`
+	Time     time.Time `json:"time"`
 	// User is whose rights the checks were made with.
 	User   string  `json:"user"`
 	Status Status  `json:"status"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"time"
 
@@ -113,7 +114,7 @@ func Run(ctx context.Context, o Options) *Report {
 		o.load = config.Loader{Getenv: o.Getenv}.Load
 	}
 	r := &runner{o: o, addrs: map[string][]netip.Addr{}, alive: map[string]string{}}
-	r.rep = &Report{Schema: 1, Version: o.Version, Time: o.Now().UTC().Truncate(time.Second), User: o.User.Name}
+	r.rep = &Report{Schema: 1, Version: o.Version, Platform: runtime.GOOS + "/" + runtime.GOARCH + " " + runtime.Version(), Time: o.Now().UTC().Truncate(time.Second), User: o.User.Name}
 	r.cloud, _ = xoauth.LookupCloud("")
 	_, r.install = host.UserByName(config.ServiceUser)
 	r.local(ctx)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -42,12 +43,16 @@ func (r *runner) exchange(ctx context.Context) {
 
 func (r *runner) viaProxy(ctx context.Context, c *Check, host string, port int) {
 	seen := "mail goes through " + proxyName(r.cfg.SMTP.Proxy)
-	if r.account == nil || r.account.Submit.DialContext == nil {
+	r.alive["smtp"] = net.JoinHostPort(host, strconv.Itoa(port))
+	switch {
+	case r.account == nil:
 		c.skip(seen + ", and that way is not tried without the credential")
+		return
+	case r.account.Submit.DialContext == nil:
+		c.warn("proxy-unused", "smtp.proxy is set, and mail does not go through it", "remove smtp.proxy from "+r.path)
 		return
 	}
 	r.o.DialContext = r.account.Submit.DialContext
-	r.alive["smtp"] = host + ":" + strconv.Itoa(port)
 	ctx, cancel := r.limit(ctx)
 	defer cancel()
 	conn, err := r.o.DialContext(ctx, "tcp", r.alive["smtp"])
