@@ -119,9 +119,8 @@ func bothFailed(gone *client.UnreachableError, err error) error {
 	if gone == nil {
 		return err
 	}
-	code := sysexits.Unavailable
-	if gone.Absent {
-		code = sysexits.Code(err, sysexits.Config)
+	if !gone.Absent {
+		return sysexits.With(sysexits.Unavailable, fmt.Errorf("%w; start it with systemctl start o365-sendmail (and directly: %v)", gone, err))
 	}
-	return sysexits.With(code, fmt.Errorf("%w (%v)", err, gone))
+	return sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w (%v)", err, gone))
 }

@@ -123,7 +123,7 @@ func TestReplies(t *testing.T) {
 		want           string
 	}{
 		{"queued", dialogue, &recorder{receipt: envelope.Receipt{Queued: true, QueueID: "Q1"}}, "250 2.0.0 queued as Q1"},
-		{"delivered", dialogue, &recorder{receipt: envelope.Receipt{Reply: "250 2.0.0 OK <x> [Hostname=y]"}}, "250 2.0.0 250 2.0.0 OK <x> [Hostname=y]"},
+		{"delivered", dialogue, &recorder{receipt: envelope.Receipt{Reply: "250 2.0.0 OK <x> [Hostname=y]"}}, "250 2.0.0 OK <x> [Hostname=y]"},
 		{"refused", dialogue, &recorder{err: sysexits.With(sysexits.Unavailable, errors.New("no\r\n250 yes"))}, "554 5.0.0 no  250 yes"},
 		{"later", dialogue, &recorder{err: errors.New("not now")}, "451 4.0.0 not now"},
 		{"some refused", dialogue, &recorder{receipt: envelope.Receipt{Reply: "fine", Refused: refused}}, "250 2.0.0 fine (1 recipients refused, the first: not here)"},

@@ -173,7 +173,7 @@ func TestSomeRefused(t *testing.T) {
 	t.Parallel()
 	h := &handler{recipe: sysexits.With(sysexits.NoUser, errors.New("no such user here")), receipt: envelope.Receipt{Reply: "fine"}}
 	r, err := send(t, agent(t, h), to("a@b.org", "nobody"), protocol.Options{}, hello)
-	if err != nil || r.Reply != "fine" || len(r.Accepted) != 1 || len(r.Refused) != 1 || r.Refused[0].Address != "nobody" || sysexits.Code(r.Refused[0].Err, 0) != sysexits.NoUser {
+	if err != nil || r.Reply != "250 2.0.0 fine" || len(r.Accepted) != 1 || len(r.Refused) != 1 || r.Refused[0].Address != "nobody" || sysexits.Code(r.Refused[0].Err, 0) != sysexits.NoUser {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
 	r, err = send(t, agent(t, h), to("nobody", "nobody"), protocol.Options{}, hello)

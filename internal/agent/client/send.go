@@ -247,6 +247,9 @@ func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
 		return envelope.Receipt{Refused: refused}, end.err()
 	}
 	receipt := protocol.ParseReceipt(end.lines)
+	if receipt.Reply != "" {
+		receipt.Reply = "250 2.0.0 " + receipt.Reply
+	}
 	receipt.Accepted = without(accepted, receipt.Refused)
 	receipt.Refused = append(refused, receipt.Refused...)
 	return receipt, nil

@@ -29,7 +29,7 @@ func Words(r envelope.Receipt) string {
 	case r.Queued:
 		return "queued"
 	case r.Reply != "":
-		return OneLine(r.Reply)
+		return OneLine(strings.TrimPrefix(r.Reply, "250 2.0.0 ")) // the reply has these already
 	}
 	return "accepted"
 }
