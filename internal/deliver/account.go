@@ -1,6 +1,3 @@
-// Package deliver takes messages to Exchange Online: it joins the token, the session
-// and the limits of an account, tries a message, and says for each recipient what became
-// of it. It parses no configuration, rewrites no message and decides no exit code.
 package deliver
 
 import (

@@ -38,12 +38,14 @@ func (e *Engine) subjectOf(sc scope, b *box, sender string) string {
 	return fmt.Sprintf("mail from <%s>, signed in as %s", sender, e.mailbox(b))
 }
 
-func alertName(sc scope, b *box, sender, key string) string {
+// alertName is what an alert is remembered by. Senders share theirs: a thousand of them
+// with the same fault are one thing to mend.
+func alertName(sc scope, b *box, key string) string {
 	name := fmt.Sprint(sc)
 	if b != nil {
 		name += "|" + strings.ToLower(b.name)
 	}
-	return name + "|" + sender + "|" + key
+	return name + "|" + key
 }
 
 // noteShut tells of a fault: in the log when it is new, by mail when an administrator has to act.
@@ -57,7 +59,7 @@ func (e *Engine) noteShut(g *gate, changed bool, now time.Time) {
 		e.log.Log(p, "", "status", status, "what", what, "next", g.next.UTC().Format(time.RFC3339), "", g.cause.reason)
 	}
 	if g.cause.hold {
-		e.alert(alertName(g.scope, g.box, g.sender, g.cause.key), what, &g.cause, g.since, now)
+		e.alert(alertName(g.scope, g.box, g.cause.key), what, &g.cause, g.since, now)
 	}
 }
 
@@ -67,7 +69,7 @@ func (e *Engine) noteOwn(j *job, s *stop, now time.Time) {
 		return
 	}
 	what := e.subjectOf(scopeMessage, j.box, j.env.Sender)
-	e.alert(alertName(scopeSender, j.box, j.env.Sender, s.key), what, s, now, now)
+	e.alert(alertName(scopeSender, j.box, s.key), what, s, now, now)
 }
 
 // alert queues a mail about a fault, once, and again a day later.
@@ -105,8 +107,8 @@ func (e *Engine) noteOpen(g *gate, now time.Time) {
 	if !g.cause.hold {
 		return
 	}
-	a := e.alerts[alertName(g.scope, g.box, g.sender, g.cause.key)]
-	if a == nil || !a.Open {
+	a := e.alerts[alertName(g.scope, g.box, g.cause.key)]
+	if a == nil || !a.Open || g.scope == scopeSender && g.box.held(g) {
 		return
 	}
 	a.Open = false
@@ -115,11 +117,21 @@ func (e *Engine) noteOpen(g *gate, now time.Time) {
 	poke(e.chore)
 }
 
+// held tells whether another sender is held by the same fault.
+func (b *box) held(g *gate) bool {
+	for _, o := range b.senders {
+		if o != g && o.shut && o.cause.key == g.cause.key {
+			return true
+		}
+	}
+	return false
+}
+
 // remind repeats the alerts of faults that last.
 func (e *Engine) remind(now time.Time) {
 	e.gates(func(g *gate) {
 		if g.shut && g.cause.hold {
-			e.alert(alertName(g.scope, g.box, g.sender, g.cause.key), e.subjectOf(g.scope, g.box, g.sender), &g.cause, g.since, now)
+			e.alert(alertName(g.scope, g.box, g.cause.key), e.subjectOf(g.scope, g.box, g.sender), &g.cause, g.since, now)
 		}
 	})
 	for name, a := range e.alerts {

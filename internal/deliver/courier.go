@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"o365-sendmail/internal/maillog"
@@ -23,15 +24,29 @@ type courier struct {
 	probes     []*gate         // that its first message has to answer
 
 	session *submit.Session
-	window  int    // how many messages may be sent ahead of the replies
-	flying  []*job // sent, not answered; the oldest first
-	idled   bool   // the session had nothing to do before the oldest of flying
-	broken  bool   // the session is over
+	window  int         // how many messages may be on their way at once
+	flying  []*job      // sent, not answered; the oldest first
+	idled   bool        // the session had nothing to do before the oldest of flying
+	broken  bool        // the session is over
+	faulty  atomic.Bool // this program has gone wrong with it
+	records chan record
 }
+
+// record is a delivery that only has to be noted in the spool.
+type record struct {
+	job     *job
+	verdict *verdict
+}
+
+// maxRecords is how many deliveries of a courier may wait for the disk.
+const maxRecords = 4
 
 // hire starts a courier. The engine's mutex is held.
 func (e *Engine) hire(b *box, probes []*gate) {
-	c := &courier{e: e, box: b, account: e.config.Account, mailbox: e.mailbox(b), generation: e.generation, seek: e.seek, hard: e.hard, probes: probes, window: 1}
+	c := &courier{e: e, box: b, account: e.config.Account, mailbox: e.mailbox(b), generation: e.generation, seek: e.seek, hard: e.hard, probes: probes, window: e.o.Depth}
+	if b.losses > 0 {
+		c.window = 1 // the message that ends sessions is to be found alone
+	}
 	b.couriers++
 	b.starting++
 	e.couriers.Go(c.run)
@@ -50,8 +65,32 @@ func (c *courier) run() {
 	}
 	ready = true
 	c.arrived()
-	defer func() { _ = c.session.Close() }()
+	c.records = make(chan record, maxRecords)
+	recorded := make(chan struct{})
+	go func() {
+		defer close(recorded)
+		c.keepRecords()
+	}()
 	c.serve()
+	_ = c.session.Close()
+	close(c.records)
+	<-recorded
+}
+
+// keepRecords notes deliveries in the spool beside the session, so that neither waits for the other.
+func (c *courier) keepRecords() {
+	for r := range c.records {
+		c.recordOne(r)
+	}
+}
+
+func (c *courier) recordOne(r record) {
+	defer c.guard(r.job)
+	c.e.record(r.job, r.verdict, c.sessionFacts())
+}
+
+func (c *courier) sessionFacts() session {
+	return session{c.account.Submit.Host, c.session.Extensions().DSN}
 }
 
 // leave signs off, and has the work that is left done by others.
@@ -158,6 +197,9 @@ func (c *courier) serve() {
 
 // fit tells whether the session can take another message.
 func (c *courier) fit() bool {
+	if c.faulty.Load() {
+		c.broken = true
+	}
 	if c.broken {
 		return false
 	}
@@ -312,8 +354,7 @@ func (c *courier) guard(j *job) {
 	if p == nil {
 		return
 	}
-	c.broken = true
-	_ = c.session.Close()
+	c.faulty.Store(true)
 	c.e.log.Log(maillog.Err, j.id, "status", "held", "", fmt.Sprintf("internal fault: %v\n%s", p, debug.Stack()))
 	c.e.holdAfterPanic(j, fmt.Sprintf("internal fault: %v", p))
 }

@@ -92,6 +92,7 @@ type Engine struct {
 	scanned    time.Time // the last look through the spool
 	lookFrom   int       // which waiting messages are read again in the next
 
+	rates    sync.Mutex      // held while the account's rates are charged
 	hard     context.Context // ends what is under way
 	seek     context.Context // ends the search for a session
 	giveUp   context.CancelFunc

@@ -147,9 +147,6 @@ func (e *Engine) openGate(g *gate, now time.Time) {
 	e.rouse()
 }
 
-// endProbe gives a probe back that proved nothing: the next message may try.
-func (g *gate) endProbe() { g.probing = false }
-
 // senderGate returns the gate of a sender, made if need be.
 func (b *box) senderGate(sender string) *gate {
 	g := b.senders[sender]

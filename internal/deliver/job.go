@@ -33,9 +33,6 @@ type job struct {
 	finished chan struct{}
 }
 
-// probing tells whether the try is to find out whether a fault is mended.
-func (j *job) probing() bool { return len(j.probes) > 0 }
-
 // adopt gives a job that is under way an item to record its outcome in. When the try is
 // over already it returns the verdict instead, and the caller records it.
 func (j *job) adopt(it *spool.Item) *verdict {

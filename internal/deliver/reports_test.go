@@ -265,7 +265,7 @@ func TestOneSenderIsHeld(t *testing.T) {
 	if len(stops) != 1 || stops[0].Sender != "other@contoso.test" || !stops[0].Held {
 		t.Errorf("%+v", stops)
 	}
-	if n := r.em.Refused("550"); n > 8 {
+	if n := r.em.Refused("550"); n > 3*(defaultDepth+1) {
 		t.Errorf("%d tries", n)
 	}
 	r.em.ClearScript()

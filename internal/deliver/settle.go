@@ -31,7 +31,11 @@ func (e *Engine) settle(c *courier, j *job, v *verdict) {
 	if again || j.entry == nil && j.end(v) {
 		return // the caller records it
 	}
-	e.record(j, v, session{c.account.Submit.Host, c.session.Extensions().DSN})
+	if j.entry != nil && v.taken == len(v.fate) {
+		c.records <- record{j, v}
+		return
+	}
+	e.record(j, v, c.sessionFacts())
 }
 
 // session is what a record needs to know of the session.

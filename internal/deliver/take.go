@@ -24,11 +24,17 @@ func (e *Engine) take(c *courier) *job {
 		if j == nil {
 			return nil
 		}
-		if e.prepare(c, j) {
+		if c.prepare(j) {
 			return j
 		}
 		e.releaseProbes(j)
 	}
+}
+
+// prepare is Engine.prepare with a guard.
+func (c *courier) prepare(j *job) (ok bool) {
+	defer c.guard(j)
+	return c.e.prepare(c, j)
 }
 
 // choose picks a message by turn.
@@ -169,6 +175,8 @@ func (e *Engine) reserve(c *courier, j *job) time.Duration {
 	if limits == (cache.Limits{}) {
 		return 0
 	}
+	e.rates.Lock()
+	defer e.rates.Unlock()
 	now := e.clock.Now()
 	wait, err := c.account.Cache.Reserve(c.mailbox, len(j.env.Recipients), limits, now)
 	if err != nil { // an interactive message with too many: by way of the queue it goes in parts
@@ -195,8 +203,9 @@ func (e *Engine) restamp(c *courier, j *job) {
 	if j.reserved.IsZero() || now.Sub(j.reserved) < time.Second {
 		return
 	}
+	e.rates.Lock() // no other courier takes the place meanwhile
+	defer e.rates.Unlock()
 	e.unreserve(c, j)
-	// The server has counted it; when others took the place meanwhile there is nothing to do.
 	_, _ = c.account.Cache.Reserve(c.mailbox, len(j.env.Recipients), c.account.Limits, now)
 }
 
@@ -261,6 +270,9 @@ func (e *Engine) releaseProbes(j *job) {
 // holdAfterPanic puts a message on hold that has brought out a fault of this program.
 func (e *Engine) holdAfterPanic(j *job, reason string) {
 	e.releaseProbes(j)
+	e.mu.Lock()
+	e.counters.Faults++
+	e.mu.Unlock()
 	if j.entry == nil {
 		v := &verdict{fate: make([]fate, len(j.env.Recipients)), errs: make([]error, len(j.env.Recipients)), later: len(j.env.Recipients), err: errors.New(reason)}
 		if j.end(v) {
@@ -275,7 +287,6 @@ func (e *Engine) holdAfterPanic(j *job, reason string) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.counters.Faults++
 	if j.entry != nil {
 		j.entry.place = placeHeld
 	}

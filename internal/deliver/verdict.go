@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"o365-sendmail/internal/exchange"
@@ -92,7 +93,9 @@ func (v *verdict) judgeWhole(err error) {
 		f = fateRefused
 	default:
 		v.stop = stopOf(e)
-		v.uncertain = e.Uncertain
+		if v.uncertain = e.Uncertain; v.uncertain {
+			err = fmt.Errorf("%w; the server may have taken the message, so it may arrive twice", err)
+		}
 	}
 	for i := range v.fate {
 		v.fate[i], v.errs[i] = f, err

@@ -1,0 +1,27 @@
+// Package deliver takes messages to Exchange Online: it joins the token, the session
+// and the limits of an account, tries a message, and says for each recipient what became
+// of it.
+//
+// An Engine delivers what is in a spool. Messages go by turns: every local user in turn, and every
+// sender of a user in turn. Each mailbox that signs in has its couriers, at most as many as
+// the account allows connections, each with one session on which it sends messages
+// ahead of the replies. What becomes of a try is judged by whose fault it was:
+//
+//   - The message's own trouble puts off or ends that message, recipient by recipient.
+//   - Trouble of the account (no network, no token, a quota, a block) pauses everything that it
+//     concerns. It counts for no message. After a while one message tries, and the rest follows
+//     when that one passes.
+//   - A fault of the configuration holds everything that it concerns in the same way, for as long as
+//     it lasts: nothing is bounced, and somebody is told once, again after a day, and when
+//     it is over.
+//
+// A Queue is the submitter in front of an Engine: a caller is told "delivered" when the server
+// has taken the message, or "queued" when it is on stable storage, and nothing else. Direct
+// is the submitter of a process that has no Engine.
+//
+// Delivery is at least once. A message may arrive twice, with the same Message-ID, in two cases:
+// the connection or the process ended between its last octet and the reply, or the process or the
+// machine ended between the reply and the removal of its file from the spool.
+//
+// The package parses no configuration and rewrites no message.
+package deliver
