@@ -125,6 +125,7 @@ func (e *Env) runSetup(ctx context.Context, o *setupFlags) (int, error) {
 			return 0, sysexits.With(sysexits.Usage, err)
 		}
 	}
+	o.answers.Default()
 	if missing := o.answers.Missing(); len(missing) > 0 {
 		return 0, usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists all flags)", strings.Join(missing, ", "))
 	}

@@ -21,7 +21,11 @@ import (
 // from a first token, what to do in the tenant, and the doctor.
 func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Terminal, out *setupOutcome) (int, error) {
 	if !o.json {
-		fmt.Fprintf(e.Stdout, "\n%s is written (mode %s)\n", out.Path, out.Mode)
+		done := "is written"
+		if !out.Changed {
+			done = "says all that already"
+		}
+		fmt.Fprintf(e.Stdout, "\n%s %s (mode %s)\n", out.Path, done, out.Mode)
 		if out.Backup != "" {
 			fmt.Fprintf(e.Stdout, "the old one is %s\n", out.Backup)
 		}

@@ -121,6 +121,15 @@ func (a *Answers) CheckAll() error {
 	return nil
 }
 
+// Default gives the answers that are open their defaults, where nobody can be asked.
+func (a *Answers) Default() {
+	for _, q := range questions() {
+		if !q.secret && q.fallback != nil && *q.value(a) == "" {
+			*q.value(a) = q.fallback(a)
+		}
+	}
+}
+
 // CheckSecret judges the form of a secret that was read from a file or a pipe.
 func CheckSecret(text string) (xoauth.Secret, error) {
 	s, err := secretForm(nil, strings.TrimSpace(text))

@@ -69,7 +69,7 @@ func Script(kind string, v Values) string {
 	line("    Add-DistributionGroupMember -Identity '", groupName, "' -Member $Mailbox -ErrorAction SilentlyContinue")
 	line("    $dn = (Get-DistributionGroup '", groupName, "').DistinguishedName")
 	line("    if (-not (Get-ManagementScope '", scopeName, "' -ErrorAction SilentlyContinue)) { New-ManagementScope -Name '", scopeName, "' -RecipientRestrictionFilter \"MemberOfGroup -eq '$dn'\" }")
-	line("    New-ManagementRoleAssignment -Name '", scopeName, "' -Role '", sendRole, "' -App $AppId -CustomResourceScope '", scopeName, "'")
+	line("    if (-not (Get-ManagementRoleAssignment '", scopeName, "' -ErrorAction SilentlyContinue)) { New-ManagementRoleAssignment -Name '", scopeName, "' -Role '", sendRole, "' -App $AppId -CustomResourceScope '", scopeName, "' }")
 	line("    Test-ServicePrincipalAuthorization -Identity $AppId -Resource $Mailbox | Format-Table RoleName,AllowedResourceScope,InScope")
 	line("}")
 	line("# Changes take up to 2 hours. Then, on the server: sudo o365-sendmail doctor --send-to you@your-domain")

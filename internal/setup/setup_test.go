@@ -158,10 +158,13 @@ func TestWrite(t *testing.T) {
 		return nil
 	}}
 	w, err := f.Write(someAnswers())
-	if err != nil || w.Backup != "" || w.Mode != "0600" || tried != 1 {
+	if err != nil || w.Backup != "" || w.Mode != "0600" || !w.Changed || tried != 1 {
 		t.Fatalf("%+v %v, tried %d times", w, err, tried)
 	}
 	first, _ := os.ReadFile(path)
+	if w, err := f.Write(someAnswers()); err != nil || w.Changed || w.Backup != "" {
+		t.Errorf("the same again: %+v %v", w, err)
+	}
 	if want := `client_secret = "abc8Q~\"\\TheValue.of-a-secret~0123456789"`; !strings.Contains(string(first), want) {
 		t.Errorf("%q is not in\n%s", want, first)
 	}

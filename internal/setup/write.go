@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,6 +35,8 @@ type Written struct {
 	Path   string `json:"path"`
 	Backup string `json:"backup,omitempty"` // "" when there was nothing to keep
 	Mode   string `json:"mode"`
+	// Changed is false when the file said all that already.
+	Changed bool `json:"changed"`
 }
 
 // Text is what Write would write. With shown, secrets are left out.
@@ -83,6 +86,9 @@ func (f *File) Write(a *Answers) (Written, error) {
 	if err != nil {
 		return w, err
 	}
+	if w.Changed = !bytes.Equal(old, text); !w.Changed {
+		return f.own(w)
+	}
 	if old != nil {
 		w.Backup = f.Path + ".bak-" + f.Now().UTC().Format("20060102T150405Z")
 		if err := durable.Replace(w.Backup, old, 0o600); err != nil {
@@ -92,6 +98,11 @@ func (f *File) Write(a *Answers) (Written, error) {
 	if err := durable.Replace(f.Path, text, 0o600); err != nil {
 		return w, err
 	}
+	return f.own(w)
+}
+
+// own gives the file to the service's group, if there is one.
+func (f *File) own(w Written) (Written, error) {
 	if f.Owner.GID < 0 {
 		return w, nil
 	}
