@@ -29,6 +29,9 @@ func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 		if out.Backup != "" {
 			fmt.Fprintf(e.Stdout, "the old one is %s\n", out.Backup)
 		}
+		if _, err := os.Stat(e.socket()); err == nil && out.Changed {
+			fmt.Fprint(e.Stdout, "the agent reads it with: sudo systemctl reload o365-sendmail\n")
+		}
 	}
 	if o.answers.Type == setup.TypeDevice {
 		if err := e.signInPerson(ctx, out.Path); err != nil {
@@ -91,7 +94,7 @@ func (e *Env) checkSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 		if o.json {
 			printJSON(e.Stdout, out)
 		} else {
-			fmt.Fprint(e.Stdout, "next: sudo systemctl restart o365-sendmail, where the agent runs; then o365-sendmail doctor\n")
+			fmt.Fprint(e.Stdout, "next: sudo o365-sendmail doctor\n")
 		}
 		return sysexits.OK, nil
 	}
