@@ -93,6 +93,12 @@ func (c *testCase) configure(t *testing.T, s *site) {
 	}
 	text := fmt.Sprintf("aliases_file = %q\n", file) + strings.Join(own, "")
 	config := strings.ReplaceAll(c.config, "DIR", s.dir)
+	const named = "[from]\nhost_name = \"web1.example.net\"\n"
+	if strings.Contains(config, "[from]\n") {
+		config = strings.Replace(config, "[from]\n", named, 1)
+	} else {
+		config = named + config
+	}
 	if !strings.Contains(config, "[spool]") {
 		config += "\n[spool]\ndir = \"\"\n"
 	}
@@ -119,7 +125,10 @@ func showLines(b *strings.Builder, name, text string) {
 	if text == "" {
 		return
 	}
-	fmt.Fprintf(b, "%s:\n%s", name, visible(bytes.ReplaceAll([]byte(text), []byte("\n"), []byte("\r\n")), 1000, 4000))
+	if strings.Count(text, "\r\n") != strings.Count(text, "\n") { // SMTP has CRLF
+		text = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	fmt.Fprintf(b, "%s:\n%s", name, visible([]byte(text), 1000, 4000))
 }
 
 // showMessage shows envelope and octets of a message that arrived.
@@ -152,41 +161,54 @@ func (s *site) showMessage(m *emulator.Message) string {
 			fmt.Fprintf(&b, " %s", r.Params)
 		}
 	}
+	if strings.HasPrefix(m.Header("Content-Type"), "multipart/report") {
+		b.WriteString("\n" + reportLines(m))
+		return s.steady(b.String())
+	}
 	return s.steady(b.String()) + "\n" + visible([]byte(s.steady(string(m.Data))), 200, 1500) + ".\n"
 }
 
-// steady replaces what differs from run to run and from machine to machine. A field that
-// names the host is shown unfolded, because the length of the name decides on the folding.
+// reportLines is what counts of a delivery report.
+func reportLines(m *emulator.Message) string {
+	var b strings.Builder
+	for line := range strings.Lines(strings.ReplaceAll(string(m.Data), "\r\n", "\n")) {
+		name, _, _ := strings.Cut(line, ":")
+		switch name {
+		case "Subject", "From", "To", "Auto-Submitted", "Final-Recipient", "Action", "Status":
+			b.WriteString(line)
+		case "Content-Type":
+			if strings.Contains(line, "message/rfc822") || strings.Contains(line, "rfc822-headers") {
+				return b.String() + ".\n"
+			}
+		}
+	}
+	return b.String() + ".\n"
+}
+
+// steady replaces what differs from run to run and from machine to machine.
 func (s *site) steady(text string) string {
 	name := regexp.QuoteMeta(host.Name())
-	for _, r := range []struct{ find, put string }{
+	for _, r := range [...][2]string{
 		{regexp.QuoteMeta(s.dir), "DIR"},
-		{`(?m)(^(?:Received|From|Reply-To|Message-ID|To|Cc|Sender):[^\r\n]*)((?:\r\n[ \t][^\r\n]*)+)`, ""},
 		{`<[0-9a-f]{24}\.[0-9a-f]+@`, "<ID@"},
-		{`@` + name + `\b`, "@HOST"},
-		{`by ` + name + ` `, "by HOST "},
+		{`@(?:` + name + `|localhost)\b`, "@HOST"},
 		{`\[(?:Hostname=)?[A-Z0-9]+\.[^ \]]*outlook[^\]]*\]`, "[SERVER]"},
 		{`\[[0-9A-F]{16}\]`, "[SESSION]"},
 		{`(?m)^> EHLO .*`, "> EHLO HOST"},
-		{`\b(SIZE=|BDAT )\d+`, "${1}N"},
+		{`(?m)^220 ` + name + ` `, "220 HOST "},
+		{`\b\d{14}-[0-9a-f]{16}(?: +\d+ )?`, "QUEUEID "},
+		{`\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\b`, "TIME"},
+		{`\bsince \d\d:\d\d\b`, "since TIME"},
 	} {
-		re := regexp.MustCompile(r.find)
-		if r.put == "" {
-			text = re.ReplaceAllStringFunc(text, func(f string) string {
-				if !strings.Contains(f, host.Name()) && !strings.HasPrefix(f, "Received: by ") {
-					return f
-				}
-				return regexp.MustCompile(`\r\n[ \t]`).ReplaceAllString(f, " ")
-			})
-			continue
-		}
-		text = re.ReplaceAllString(text, r.put)
+		text = regexp.MustCompile(r[0]).ReplaceAllString(text, r[1])
 	}
-	return regexp.MustCompile(`[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}`).ReplaceAllStringFunc(text, func(d string) string {
-		if when, err := mail.ParseDate(d); err == nil && time.Since(when).Abs() < time.Hour {
-			return "NOW"
+	date := regexp.MustCompile(`[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2}\s+\d{4} \d\d:\d\d:\d\d [+-]\d{4}`)
+	return date.ReplaceAllStringFunc(text, func(d string) string {
+		when, err := mail.ParseDate(strings.ReplaceAll(d, "\r\n", ""))
+		if err != nil || time.Since(when).Abs() > time.Hour {
+			return d
 		}
-		return d
+		return "NOW"
 	})
 }
 
