@@ -36,9 +36,10 @@ func (p *pkg) path() string {
 }
 
 // program tells whether the package is part of what users run: the tests'
-// own packages and this one are not.
+// own packages, the benchmarks, which start the programs that they measure, and this
+// one are not.
 func (p *pkg) program() bool {
-	return !under(p.path(), "test") && p.path() != "internal/archtest"
+	return !underAny(p.path(), []string{"test", "bench"}) && p.path() != "internal/archtest"
 }
 
 // packages lists the module's packages once for all tests.

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// burst is many processes at the same moment, with a relay that allows three sessions.
+func (b *bench) burst() error {
+	t := b.report.add(fmt.Sprintf("%d processes at once, %d ms round trip", b.processes, b.rtt.Milliseconds()),
+		"The relay allows 3 sessions, and the token cache is cold. Until all messages have arrived.",
+		"", "all delivered after s", "× floor-queue", "slowest caller s", "arrived", "callers that failed", "token requests", "refused")
+	put, err := b.folder("burst-floor")
+	if err != nil {
+		return err
+	}
+	through, err := b.agentSite("burst-agent", b.rtt, `mode = "background"`)
+	if err != nil {
+		return err
+	}
+	alone, err := b.site("burst-alone", b.rtt, nil)
+	if err != nil {
+		return err
+	}
+	yardstick, err := b.crowd(t, "floor-queue", 0, b.floorArgs(b.rtt, "-put", put, "-start"))
+	if err != nil {
+		return err
+	}
+	agent, caller, err := through.agent()
+	if err != nil {
+		return err
+	}
+	_, err = b.crowd(t, "o365-sendmail, through the agent", yardstick, caller)
+	if stopErr := agent.stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil {
+		return err
+	}
+	// Those that get no session in time leave their message in the queue, for the next run.
+	rest := func() error {
+		_, err := once("/dev/null", b.ours, "-C", alone.config, "-q")
+		return err
+	}
+	_, err = b.crowd(t, "o365-sendmail, no agent, then -q", yardstick, alone.sendmail(), rest)
+	return err
+}
+
+// crowd starts all processes at once, waits for them, does what follows, and waits for
+// the messages.
+func (b *bench) crowd(t *table, name string, yardstick time.Duration, argv []string, then ...func() error) (time.Duration, error) {
+	b.reset()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var slowest time.Duration
+	failed := 0
+	begun := time.Now()
+	for range b.processes {
+		wg.Go(func() {
+			c, err := once(b.message, argv...)
+			mu.Lock()
+			defer mu.Unlock()
+			slowest = max(slowest, c.wall)
+			if err != nil {
+				if failed++; failed == 1 {
+					fmt.Fprintln(os.Stderr, "bench:", name+":", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, f := range then {
+		if err := f(); err != nil {
+			return 0, err
+		}
+	}
+	_ = b.arrived(b.processes-failed, 20*time.Second) // the table shows how many came
+	took := time.Since(begun)
+	if yardstick == 0 {
+		yardstick = took
+	}
+	st := b.emulator.Stats()
+	t.row(name, short(took.Seconds()), times(took, yardstick), short(slowest.Seconds()), fmt.Sprint(st.Messages), fmt.Sprint(failed),
+		fmt.Sprint(st.TokenRequests), fmt.Sprint(b.emulator.Refused("")))
+	return took, nil
+}

@@ -1,0 +1,109 @@
+// Command bench measures the program beside the least that is possible (bench/cmd/floor)
+// and beside the mailers that Debian has, all against the same emulator in one run,
+// interleaved, and writes the tables to docs/performance.md. It sends nothing anywhere
+// but to the emulator on loopback.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settings are what the command line says.
+type settings struct {
+	ours, floor, peers string // the binary, the floor's, and the directory of unpacked peers
+	out, dir           string
+	only               string
+	rounds             int
+	rtt                time.Duration
+	messages           int
+	processes          int
+	huge               bool
+}
+
+// A scenario fills tables of the report.
+type scenario struct {
+	name string
+	run  func(*bench) error
+}
+
+var scenarios = []scenario{
+	{"machine", (*bench).machine},
+	{"submit", (*bench).submit},
+	{"accept", (*bench).accept},
+	{"drain", (*bench).drain},
+	{"burst", (*bench).burst},
+	{"big", (*bench).big},
+	{"growth", (*bench).growth},
+}
+
+func main() {
+	var s settings
+	flag.StringVar(&s.ours, "ours", "bin/sendmail", "the program")
+	flag.StringVar(&s.floor, "floor", "build/bench/floor", "the floor")
+	flag.StringVar(&s.peers, "peers", "build/bench/peers", "where bench/peers.sh has unpacked peers")
+	flag.StringVar(&s.out, "out", "docs/performance.md", "the report; - for standard output")
+	flag.StringVar(&s.dir, "dir", "", "where spools lie while it runs (default: a temporary directory)")
+	flag.StringVar(&s.only, "only", "", "scenarios, by commas: machine,submit,accept,drain,burst,big,growth (default: all)")
+	flag.IntVar(&s.rounds, "rounds", 21, "rounds of submit and accept")
+	flag.DurationVar(&s.rtt, "rtt", 50*time.Millisecond, "the round trip of the distant relay")
+	flag.IntVar(&s.messages, "messages", 500, "messages of drain")
+	flag.IntVar(&s.processes, "processes", 200, "processes of burst")
+	flag.BoolVar(&s.huge, "huge", false, "growth also with 100,000 messages")
+	flag.Parse()
+	if err := isolate(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	if err := run(&s); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(s *settings) (err error) {
+	for _, p := range []*string{&s.ours, &s.floor, &s.peers} {
+		if *p, err = filepath.Abs(*p); err != nil {
+			return err
+		}
+	}
+	for _, p := range []string{s.ours, s.floor} {
+		if _, err := exec.LookPath(p); err != nil {
+			return fmt.Errorf("%w: make bench builds it", err)
+		}
+	}
+	dir, err := os.MkdirTemp(s.dir, "bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b, err := newBench(s, dir)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	begun := time.Now()
+	only := strings.FieldsFunc(s.only, func(r rune) bool { return r == ',' })
+	for _, sc := range scenarios {
+		if len(only) > 0 && !slices.Contains(only, sc.name) {
+			continue
+		}
+		t := time.Now()
+		if err := sc.run(b); err != nil {
+			return fmt.Errorf("%s: %w", sc.name, err)
+		}
+		fmt.Fprintf(os.Stderr, "bench: %s took %.0f s\n", sc.name, time.Since(t).Seconds())
+	}
+	b.report.took = time.Since(begun)
+	if s.out == "-" || len(only) > 0 {
+		fmt.Print(b.report.results()) // a part of the report must not replace the whole
+		return nil
+	}
+	return os.WriteFile(s.out, []byte(head+b.report.results()), 0o644)
+}
