@@ -24,6 +24,7 @@ type courier struct {
 	probes     []*gate         // that its first message has to answer
 
 	session *submit.Session
+	depth   int         // the largest window
 	window  int         // how many messages may be on their way at once
 	flying  []*job      // sent, not answered; the oldest first
 	idled   bool        // the session had nothing to do before the oldest of flying
@@ -43,13 +44,24 @@ const maxRecords = 4
 
 // hire starts a courier. The engine's mutex is held.
 func (e *Engine) hire(b *box, probes []*gate) {
-	c := &courier{e: e, box: b, account: e.config.Account, mailbox: e.mailbox(b), generation: e.generation, seek: e.seek, hard: e.hard, probes: probes, window: e.o.Depth}
+	c := &courier{e: e, box: b, account: e.config.Account, mailbox: e.mailbox(b), generation: e.generation, seek: e.seek, hard: e.hard, probes: probes, depth: e.depth()}
+	c.window = c.depth
 	if b.losses > 0 {
 		c.window = 1 // the message that ends sessions is to be found alone
 	}
 	b.couriers++
 	b.starting++
 	e.couriers.Go(c.run)
+}
+
+// depth is how many messages a session has on its way at most. Each is one that may arrive twice when
+// the connection is lost, so there are only as many as the account's rates make use of.
+func (e *Engine) depth() int {
+	depth := e.o.Depth
+	if perMinute := e.config.Account.Limits.MessagesPerMinute; perMinute > 0 {
+		depth = min(depth, max(perMinute/30, 1))
+	}
+	return depth
 }
 
 func (c *courier) run() {
@@ -241,7 +253,7 @@ func (c *courier) land() {
 	v := judge(res, err)
 	switch {
 	case err == nil:
-		c.window = min(2*c.window, c.e.o.Depth)
+		c.window = min(2*c.window, c.depth)
 	case c.broken:
 		// The session ended with an earlier message: this one has no part in it.
 		*v = verdict{fate: make([]fate, len(v.fate)), errs: v.errs, later: len(v.fate), lost: true, bystander: true, err: err, uncertain: v.uncertain}

@@ -126,6 +126,7 @@ func TestWaitEndsOnAFullDisk(t *testing.T) {
 			t.Errorf("%+v, %v", receipt, err)
 		}
 	}
+	r.em.ClearScript()
 	if err := r.em.Script(emulator.Rule{Stage: "dot", Delay: 300 * time.Millisecond, Reply: "451 4.3.0 later"}); err != nil {
 		t.Fatal(err)
 	}

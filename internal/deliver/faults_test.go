@@ -314,6 +314,38 @@ func TestRatesAreKept(t *testing.T) {
 	}
 }
 
+// A message with more recipients than a day allows goes in parts, and others in between.
+func TestRecipientsPerDay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{
+		fakeClock: true,
+		emulator:  func(s *emulator.State) { s.Limits.RecipientsPerDay = 5 },
+		account:   func(a *Account) { a.Limits.RecipientsPerDay = 5 },
+	})
+	var to []string
+	for i := range 12 {
+		to = append(to, fmt.Sprintf("u%d@example.com", i))
+	}
+	id := r.put(1000, 0, to...)
+	r.run()
+	r.until("the first day's are out", func() bool { return r.e.sent() == 5 })
+	r.step("all is delivered", 0, func() bool {
+		if r.e.State().InFlight == 0 {
+			r.clock.advance(30 * time.Minute)
+		}
+		return len(r.ids()) == 0
+	})
+	if got := r.arrivals("1000-0"); len(got) != 12 {
+		t.Errorf("%d recipients: %v", len(got), got)
+	}
+	if n := r.em.Refused("554"); n != 0 {
+		t.Errorf("the server's quota was met %d times", n)
+	}
+	if days := r.e.State().Now.Sub(r.e.State().Started); days < 48*time.Hour || days > 60*time.Hour {
+		t.Errorf("%s took %v", id, days)
+	}
+}
+
 func TestFairBetweenUsers(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{})

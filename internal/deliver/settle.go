@@ -359,6 +359,9 @@ func (e *Engine) keep(j *job, v *verdict, states map[int]spool.RecipientStatus, 
 			return
 		}
 	}
+	if v.later == 0 {
+		v.again = true // only a part was tried, and it is done with
+	}
 	next := now
 	var err error
 	switch {
