@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,6 +15,10 @@ import (
 // serveVerb is the administrator's command serve.
 func serveVerb(e *Env, ctx context.Context, args []string) int {
 	const name = "o365-sendmail serve"
+	if len(args) == 1 && (args[0] == "--help" || args[0] == "-help") {
+		fmt.Fprintln(e.Stdout, "usage: o365-sendmail serve [-C FILE] [-qINTERVAL]")
+		return sysexits.OK
+	}
 	o, err := parse(args)
 	if err == nil && len(o.recipients) > 0 {
 		err = usagef("serve takes only -C FILE and -qINTERVAL")
