@@ -1,0 +1,314 @@
+package deliver
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/schedule"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/submit"
+)
+
+// record writes the outcome into the spool and the log, and gives the message its place.
+func (e *Engine) record(j *job, v *verdict, s session) {
+	it := j.item
+	switch {
+	case v.lost:
+		it.Unlock()
+		e.requeue(j, it, func(en *entry) { en.lane.push(en, true) })
+		return
+	case v.damaged:
+		e.quarantine(j, v)
+		return
+	}
+	now := e.clock.Now()
+	expired := e.expire(it, v, now)
+	states, failed := e.states(j, v)
+	if err := e.reportFailures(j, failed, now); err != nil {
+		// Without a report the refusal must not be final.
+		for k, i := range j.todo {
+			if states[i].State == spool.Failed {
+				delete(states, i)
+				v.fate[k] = fateLater
+				v.later++
+			}
+		}
+		v.stop, v.again, v.err = nil, false, err
+		failed = nil
+	}
+	e.reportSuccess(j, v, s, now)
+	e.logTry(j, v, s.server, now, expired)
+	if len(states) == countTodo(it) {
+		e.close(j, states)
+		return
+	}
+	e.keep(j, v, states, now)
+}
+
+func countTodo(it *spool.Item) int {
+	st := it.Status()
+	return st.Count(spool.Todo)
+}
+
+// expire gives up what is too old.
+func (e *Engine) expire(it *spool.Item, v *verdict, now time.Time) bool {
+	if v.later == 0 || v.stop != nil || v.again {
+		return false
+	}
+	e.mu.Lock()
+	lifetime := e.config.Lifetime
+	e.mu.Unlock()
+	arrived := it.Meta().Arrived
+	if !schedule.Expired(it.Status().Attempts+1, arrived, now, lifetime) {
+		return false
+	}
+	for k, f := range v.fate {
+		if f == fateLater {
+			v.fate[k] = fateRefused
+			v.errs[k] = &expiredError{age: now.Sub(arrived), err: v.errs[k]}
+		}
+	}
+	v.later = 0
+	return true
+}
+
+// expiredError says that a message was given up.
+type expiredError struct {
+	age time.Duration
+	err error
+}
+
+func (e *expiredError) Error() string {
+	return fmt.Sprintf("given up after %s: %v", roughly(e.age), e.err)
+}
+
+func (e *expiredError) Unwrap() error { return e.err }
+
+// roughly shows a time in its largest unit.
+func roughly(d time.Duration) string {
+	switch {
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	}
+	return fmt.Sprintf("%d minutes", max(d/time.Minute, 1))
+}
+
+// states are the recipients that are done with.
+func (e *Engine) states(j *job, v *verdict) (states map[int]spool.RecipientStatus, failed []failure) {
+	states = make(map[int]spool.RecipientStatus, len(j.todo))
+	for k, i := range j.todo {
+		switch v.fate[k] {
+		case fateTaken:
+			states[i] = spool.RecipientStatus{State: spool.Done, Code: 250, Enhanced: v.enhanced}
+		case fateRefused:
+			code, enh := replyOf(v.errs[k])
+			states[i] = spool.RecipientStatus{State: spool.Failed, Code: code, Enhanced: enh}
+			failed = append(failed, failure{j.env.Recipients[k], v.errs[k]})
+		}
+	}
+	return states, failed
+}
+
+// failure is a recipient that won't get the message.
+type failure struct {
+	recipient envelope.Recipient
+	err       error
+}
+
+func replyOf(err error) (code int, enh string) {
+	var e *submit.Error
+	if errors.As(err, &e) {
+		return e.Code, e.Enhanced
+	}
+	return 0, ""
+}
+
+// close ends a message of which nothing is to do. Its file is removed without a mark before: the
+// removal says the same, with one sync less. A message that failed and of which
+// nobody could be told stays in failed/.
+func (e *Engine) close(j *job, states map[int]spool.RecipientStatus) {
+	it := j.item
+	var err error
+	if e.unreported(it, states) {
+		if err = it.Mark(states); err == nil {
+			err = it.Fail("refused for good, and nobody can be told: " + lastReason(it, states))
+			e.countFailed()
+		}
+	} else {
+		err = it.Delete()
+	}
+	if err != nil {
+		e.strand(j, states, err)
+		return
+	}
+	e.unsyncedRemoval()
+	e.log.Log(maillog.Info, j.id, "", "removed")
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if j.entry != nil {
+		e.drop(j.entry)
+	}
+	poke(e.quiet)
+}
+
+func (e *Engine) countFailed() {
+	e.mu.Lock()
+	e.counters.Failed++
+	e.mu.Unlock()
+}
+
+// lastReason is the code of a refusal, for the file in failed/.
+func lastReason(it *spool.Item, states map[int]spool.RecipientStatus) string {
+	env := it.Envelope()
+	for i, r := range it.Status().Recipients {
+		if s, ok := states[i]; ok {
+			r = s
+		}
+		if r.State == spool.Failed {
+			return fmt.Sprintf("%s %d %s", env.Recipients[i].Address, r.Code, r.Enhanced)
+		}
+	}
+	return ""
+}
+
+// unreported tells whether somebody should have been told of a refusal, and nobody could be.
+func (e *Engine) unreported(it *spool.Item, states map[int]spool.RecipientStatus) bool {
+	env := it.Envelope()
+	if e.reportable(it) {
+		return false
+	}
+	for i, r := range it.Status().Recipients {
+		if s, ok := states[i]; ok {
+			r = s
+		}
+		wanted := env.Recipients[i].Notify&envelope.NotifyNever == 0 || originOf(env, it.Meta()) == ""
+		if r.State == spool.Failed && wanted {
+			return true
+		}
+	}
+	return false
+}
+
+// keep records a try after which something is still to do.
+func (e *Engine) keep(j *job, v *verdict, states map[int]spool.RecipientStatus, now time.Time) {
+	it := j.item
+	if len(states) > 0 {
+		if err := it.Mark(states); err != nil {
+			e.strandOpen(j, err)
+			return
+		}
+	}
+	if v.later == 0 {
+		v.again = true // only a part was tried, and it is done with
+	}
+	next := now
+	var err error
+	switch {
+	case v.again:
+	case v.stop != nil:
+		next = e.stopEnd(j, v.stop, now)
+		err = it.Postpone(next, v.stop.class(), reasonText(v.err))
+	default:
+		next = schedule.NextAttempt(it.Status().Attempts+1, now, 0, e.o.Jitter())
+		err = it.Defer(next, classTemporary, reasonText(v.err))
+		e.warnDelay(j, v, now)
+		if j.entry != nil {
+			j.entry.retried = false
+		}
+	}
+	if err != nil {
+		e.o.Warn(err) // it only means a try too early
+	}
+	it.Unlock()
+	e.requeue(j, it, func(en *entry) {
+		switch {
+		case v.again:
+			en.lane.push(en, true)
+		case v.stop != nil && v.stop.scope != scopeMessage:
+			en.lane.push(en, false) // its gate says when
+		default:
+			e.wait(en, next)
+		}
+	})
+}
+
+// stopEnd says when a message that met a fault is tried again at the earliest.
+func (e *Engine) stopEnd(j *job, s *stop, now time.Time) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var g *gate
+	switch s.scope {
+	case scopeApp:
+		g = &e.app
+	case scopeBox:
+		g = &j.box.gate
+	case scopeSender:
+		g = j.box.senderGate(j.env.Sender)
+	}
+	switch {
+	case s.key == keyPace:
+		return j.box.paceEnd
+	case g != nil && g.shut:
+		return g.next
+	}
+	id, _ := parseID(j.id)
+	times := max(j.box.faulted[id].times, 1)
+	return now.Add(min(e.config.ProbeInterval<<min(times-1, 8), time.Hour))
+}
+
+// requeue gives a message that stays in the queue its place in the index.
+func (e *Engine) requeue(j *job, it *spool.Item, place func(*entry)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	en := j.entry
+	if en == nil {
+		id, ok := parseID(it.ID())
+		if !ok || e.index[id] != nil {
+			return
+		}
+		env := it.Envelope()
+		en = &entry{id: id, place: placeOut, retried: j.retried}
+		en.lane = e.box(env.SignIn).lane(it.Meta().UID, env.Sender)
+		en.lane.entries++
+		e.index[id] = en
+	}
+	en.forced = false
+	if e.stopping {
+		en.place = placeReady // nobody takes it any more
+		poke(e.quiet)
+		return
+	}
+	place(en)
+	e.kick(en.lane.user.box)
+	poke(e.quiet)
+}
+
+func (e *Engine) quarantine(j *job, v *verdict) {
+	err := j.item.Quarantine(v.errs[0].Error())
+	e.log.Log(maillog.Err, j.id, "status", "damaged", "", v.errs[0])
+	if err != nil {
+		j.item.Unlock()
+		e.o.Warn(err)
+		e.requeue(j, j.item, func(en *entry) { e.wait(en, e.clock.Now().Add(troublePause)) })
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.counters.Damaged++
+	if j.entry != nil {
+		e.drop(j.entry)
+	}
+	poke(e.quiet)
+}
+
+func reasonText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
