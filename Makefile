@@ -62,7 +62,7 @@ race:
 	else echo "race tests: SKIP: no C compiler"; fi
 
 system: build
-	$(GO) test -tags system -count=1 -timeout 10m -v ./test/system/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+	$(GO) test -tags system -count=1 -timeout 10m -parallel 8 -v ./test/system/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 # --- the rest ---
 

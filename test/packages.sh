@@ -4,7 +4,10 @@
 # It starts no service and asks no question. Run as root on Debian 12 or later.
 set -eu
 
-packages="postfix dovecot-core php-cli bsd-mailx s-nail cron git git-email libmailtools-perl
+packages="postfix dovecot-core php-cli php-fpm libfcgi-bin libphp-phpmailer php-symfony-mailer
+bsd-mailx s-nail mailutils mutt cron anacron at git git-email libmailtools-perl
+libmime-lite-perl libemail-sender-perl ruby-mail nodejs node-nodemailer python3
+mdadm smartmontools unattended-upgrades apticron fail2ban logwatch
 curl openssl gcc libc6-dev strace man-db procps util-linux libc-bin make ca-certificates"
 
 missing=""
@@ -55,6 +58,6 @@ if [ -n "$missing" ]; then
 fi
 
 echo "packages in use:"
-for package in $packages php8.2-cli; do
+for package in $packages php8.2-cli php8.2-fpm; do
 	dpkg-query -W -f '  ${Package} ${Version}\n' "$package" 2>/dev/null || true
 done

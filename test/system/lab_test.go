@@ -27,6 +27,8 @@ type laboratory struct {
 	sink       *sink
 	postfix    *postfix
 	emulator   *emulatorProcess
+	agent      *agentProcess
+	program    string // a copy of the program under test that every user can run
 
 	calls   atomic.Int64
 	mu      sync.Mutex
@@ -36,7 +38,7 @@ type laboratory struct {
 
 func newLab(work, root string) (*laboratory, error) {
 	l := &laboratory{work: work, root: root}
-	for _, dir := range []string{"authority", "postfix", "emulator", "collected", "home"} {
+	for _, dir := range []string{"authority", "postfix", "emulator", "agent", "program", "collected", "home"} {
 		if err := os.MkdirAll(filepath.Join(work, dir), 0o755); err != nil {
 			return nil, err
 		}
@@ -56,6 +58,13 @@ func newLab(work, root string) (*laboratory, error) {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
 	l.secrets = append(l.secrets, l.emulator.clientSecret)
+	l.program = filepath.Join(work, "program", "sendmail")
+	if err := copyProgram(filepath.Join(root, "bin", "sendmail"), l.program); err != nil {
+		return nil, err
+	}
+	if l.agent, err = startAgent(filepath.Join(work, "agent"), l.program, l.emulator); err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
 	return l, nil
 }
 
@@ -69,6 +78,15 @@ func tearDown(code int) int {
 		fmt.Println("system tests: FAIL:", c)
 		code = 1
 	}
+	for _, d := range append([]*daemon{lab.agent.daemon, lab.emulator.daemon}, lab.postfix.daemons...) {
+		select {
+		case <-d.done:
+			fmt.Printf("system tests: FAIL: %s ended before the tests: %v\n", d.name, d.cmd.ProcessState)
+			code = 1
+		default:
+		}
+	}
+	lab.agent.daemon.stop()
 	lab.postfix.stop()
 	lab.emulator.daemon.stop()
 	found, searched, err := lab.findSecrets()
@@ -153,6 +171,7 @@ type call struct {
 	dir    string   // "" = /
 	before string   // shell commands before the program, as root, in the namespace
 	daemon bool     // stays root: a daemon that changes to the user by itself
+	record recorder // takes the place of /usr/sbin/sendmail; "" = our binary itself is there
 }
 
 // A result is what a finished call left.
@@ -170,7 +189,11 @@ func newCall(t *testing.T, to target, user string, argv ...string) *call {
 	t.Helper()
 	dir := lab.userDir(t, user)
 	cache := filepath.Join(dir, "cache")
-	return &call{config: to.config(cache), cache: cache, user: user, argv: argv}
+	c := &call{config: to.config(cache), cache: cache, user: user, argv: argv}
+	if to == target(lab.agent) {
+		c.before = lab.agent.reach()
+	}
+	return c
 }
 
 // userDir makes a directory that belongs to the user alone.
@@ -213,6 +236,9 @@ func (c *call) command(t *testing.T) *exec.Cmd {
 		t.Fatal(err)
 	}
 	script := `set -e; exec 3<&-; `
+	if c.record != "" {
+		script += `mount --bind '` + c.record.wrapper() + `' /usr/sbin/sendmail; `
+	}
 	argv := []string{"-m", "--", "sh", "-c", "", "sh"}
 	if c.config != "" {
 		script += `touch /etc/o365-sendmail.toml; mount --bind '` + config + `' /etc/o365-sendmail.toml; `

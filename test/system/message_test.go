@@ -4,9 +4,11 @@ package system
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"io"
 	"mime"
+	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
 	"slices"
@@ -20,6 +22,7 @@ type expectation struct {
 	subject string            // decoded
 	body    string            // after transfer decoding, with LF lines
 	header  map[string]string // decoded fields that must be so
+	files   map[string][]byte // attachments by their decoded names; then body is the first part's
 }
 
 // hidden is the Bcc recipient of the tests: in the envelope, never in the message.
@@ -62,9 +65,92 @@ func (want expectation) check(t *testing.T, d delivery, mailbox string) {
 			t.Errorf("%s %q, want %q", name, got, value)
 		}
 	}
-	if body := decodeBody(t, m); body != want.body {
+	body := ""
+	if want.files == nil {
+		body = decodeBody(t, m.Header.Get("Content-Transfer-Encoding"), m.Body)
+	} else {
+		body = want.checkFiles(t, m)
+	}
+	if body != want.body {
 		t.Errorf("body after transfer decoding:\n%q\nwant\n%q", body, want.body)
 	}
+}
+
+// checkFiles compares the digests of the attachments and returns the text.
+func (want expectation) checkFiles(t *testing.T, m *mail.Message) (text string) {
+	t.Helper()
+	found := make(map[string]int)
+	walkParts(t, m.Header.Get("Content-Type"), m.Body, func(p *multipart.Part) {
+		body := decodeBody(t, p.Header.Get("Content-Transfer-Encoding"), p)
+		name := fileName(t, p)
+		if name == "" {
+			if text != "" {
+				t.Errorf("two texts: %q and %q", text, body)
+			}
+			text = body
+			return
+		}
+		found[name]++
+		file, ok := want.files[name]
+		if !ok {
+			t.Errorf("unexpected attachment %q", name)
+			return
+		}
+		if got, wanted := sha256.Sum256([]byte(body)), sha256.Sum256(file); got != wanted {
+			t.Errorf("attachment %q has SHA-256 %x with %d octets, want %x with %d", name, got, len(body), wanted, len(file))
+		}
+	})
+	for name := range want.files {
+		if found[name] != 1 {
+			t.Errorf("attachment %q came %d times, want once", name, found[name])
+		}
+	}
+	return text
+}
+
+// walkParts shows every part that is not itself made of parts.
+func walkParts(t *testing.T, contentType string, body io.Reader, show func(*multipart.Part)) {
+	t.Helper()
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil || !strings.HasPrefix(kind, "multipart/") {
+		t.Fatalf("Content-Type %q: %v, want multipart", contentType, err)
+	}
+	r := multipart.NewReader(body, params["boundary"])
+	for {
+		p, err := r.NextRawPart()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if inner := p.Header.Get("Content-Type"); strings.HasPrefix(inner, "multipart/") {
+			walkParts(t, inner, p, show)
+			continue
+		}
+		show(p)
+	}
+}
+
+// fileName is the name of an attachment, decoded as mail programs do it:
+// RFC 2231 as the standard wants it, RFC 2047 as many do.
+func fileName(t *testing.T, p *multipart.Part) string {
+	t.Helper()
+	disposition, params, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
+	if err != nil || disposition != "attachment" {
+		return ""
+	}
+	return decodeHeader(t, params["filename"])
+}
+
+// expectationOf is the expectation that a message of one text arrives as it is.
+func expectationOf(t *testing.T, message []byte, to []string) expectation {
+	t.Helper()
+	m, err := mail.ReadMessage(bytes.NewReader(message))
+	if err != nil {
+		t.Fatalf("%v: %q", err, message)
+	}
+	return expectation{to: to, subject: decodeHeader(t, m.Header.Get("Subject")), body: decodeBody(t, m.Header.Get("Content-Transfer-Encoding"), m.Body)}
 }
 
 // checkLines fails for a bare CR or LF and for a line over 998 octets (RFC 5322 2.1.1).
@@ -90,12 +176,11 @@ func decodeHeader(t *testing.T, value string) string {
 	return decoded
 }
 
-// decodeBody undoes the transfer encoding of a message that is one text, and
-// turns CRLF into LF.
-func decodeBody(t *testing.T, m *mail.Message) string {
+// decodeBody undoes a transfer encoding, and turns CRLF into LF where the
+// encoding is one of lines.
+func decodeBody(t *testing.T, encoding string, body io.Reader) string {
 	t.Helper()
-	body := m.Body
-	switch encoding := strings.ToLower(m.Header.Get("Content-Transfer-Encoding")); encoding {
+	switch strings.ToLower(encoding) {
 	case "quoted-printable":
 		body = quotedprintable.NewReader(body)
 	case "base64":
@@ -107,6 +192,9 @@ func decodeBody(t *testing.T, m *mail.Message) string {
 	text, err := io.ReadAll(body)
 	if err != nil {
 		t.Errorf("body: %v", err)
+	}
+	if strings.EqualFold(encoding, "base64") && bytes.IndexByte(text, 0) >= 0 {
+		return string(text) // no text
 	}
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }

@@ -41,7 +41,7 @@ func (l *laboratory) findSecrets() (found []string, s searched, err error) {
 		}
 		return nil
 	}
-	logs := []string{"collected", "postfix/dovecot/log", "postfix/dovecot/out", "postfix/postfix/log", "postfix/postfix/out"}
+	logs := []string{"collected", "postfix/dovecot/log", "postfix/dovecot/out", "postfix/postfix/log", "postfix/postfix/out", "agent/out"}
 	logs = append(logs, l.emulator.logs()...)
 	for _, path := range logs {
 		path = filepath.Join(l.work, path)

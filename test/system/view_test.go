@@ -47,6 +47,19 @@ func (v *view) mount(program string) error {
 			return err
 		}
 	}
+	if err := addUsers(etc); err != nil {
+		return err
+	}
+	// Which of them is "mail" depends on what else is installed; Debian's default is this one.
+	for _, name := range []string{"mail", "mailx"} {
+		link := filepath.Join(etc, "alternatives", name)
+		if err := os.Remove(link); err != nil {
+			return err
+		}
+		if err := os.Symlink("/usr/bin/bsd-mailx", link); err != nil {
+			return err
+		}
+	}
 	if err := bind(etc, "/etc"); err != nil {
 		return err
 	}
@@ -54,6 +67,33 @@ func (v *view) mount(program string) error {
 		return fmt.Errorf("the program under test is missing (make build makes it): %w", err)
 	}
 	return bind(program, "/usr/sbin/sendmail")
+}
+
+// The view's own users.
+const (
+	// Not the package's own: as that one's name is known, root would change to it.
+	agentUser = "mailagent"
+	worker    = "worker" // may do what a person may: at.deny keeps daemons from it
+)
+
+func addUsers(etc string) error {
+	for file, lines := range map[string]string{
+		"passwd": agentUser + ":x:64998:64998::/nonexistent:/usr/sbin/nologin\n" + worker + ":x:64999:64999:Wörker,,,:/:/bin/sh\n",
+		"group":  agentUser + ":x:64998:\n" + worker + ":x:64999:\n",
+		"shadow": agentUser + ":*:20000:0:99999:7:::\n" + worker + ":*:20000:0:99999:7:::\n",
+	} {
+		f, err := os.OpenFile(filepath.Join(etc, file), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		if _, err := f.WriteString(lines); err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func bind(from, to string) error {
