@@ -1,0 +1,128 @@
+//go:build package
+
+package pkgtest
+
+import (
+	"bufio"
+	"bytes"
+	"debug/buildinfo"
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// extract unpacks the package.
+func extract(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("dpkg-deb", "-x", deb, dir).CombinedOutput(); err != nil {
+		t.Fatalf("dpkg-deb: %v\n%s", err, out)
+	}
+	return dir
+}
+
+func field(t *testing.T, name string) string {
+	t.Helper()
+	out, err := exec.Command("dpkg-deb", "-f", deb, name).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func TestControlFields(t *testing.T) {
+	for _, name := range []string{"Provides", "Conflicts", "Replaces"} {
+		if got := field(t, name); got != "mail-transport-agent" {
+			t.Errorf("%s: %s, want mail-transport-agent", name, got)
+		}
+	}
+	for _, dep := range []string{"adduser", "ca-certificates"} {
+		if !strings.Contains(field(t, "Depends"), dep) {
+			t.Errorf("no dependency on %s", dep)
+		}
+	}
+}
+
+// The program is static, has no set-id bit, and was built as it says.
+func TestProgram(t *testing.T) {
+	dir := extract(t)
+	program := filepath.Join(dir, "usr/sbin/o365-sendmail")
+	info, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode() != 0o755 {
+		t.Errorf("mode %v, want -rwxr-xr-x", info.Mode())
+	}
+	f, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
+			t.Errorf("the program is not static: it has %v", p.Type)
+		}
+	}
+	b, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{}
+	for _, s := range b.Settings {
+		settings[s.Key] = s.Value
+	}
+	if settings["CGO_ENABLED"] != "0" || settings["-trimpath"] != "true" || settings["vcs"] != "" {
+		t.Errorf("built with %v", settings)
+	}
+	t.Logf("%s, %s/%s, %d octets", b.GoVersion, settings["GOOS"], settings["GOARCH"], info.Size())
+
+	// Every module that is linked has its paragraph in the copyright file, and no other.
+	copyright, err := os.ReadFile(filepath.Join(dir, "usr/share/doc/o365-sendmail/copyright"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	linked := map[string]bool{}
+	for _, m := range b.Deps {
+		linked[m.Path] = true
+		if !bytes.Contains(copyright, []byte("Comment: Linked: Go module "+m.Path+".\n")) {
+			t.Errorf("packaging/deb/debian/copyright lacks the module %s", m.Path)
+		}
+	}
+	lines := bufio.NewScanner(bytes.NewReader(copyright))
+	for lines.Scan() {
+		if path, ok := strings.CutPrefix(lines.Text(), "Comment: Linked: Go module "); ok && !linked[strings.TrimSuffix(path, ".")] {
+			t.Errorf("packaging/deb/debian/copyright names %s which is not linked", path)
+		}
+	}
+}
+
+// The manual pages are there and man(1) has nothing to say about them; the completion
+// offers the commands that the program has; newaliases and mailq answer.
+func TestManualAndCompletion(t *testing.T) {
+	c := newChroot(t, bases["bookworm"])
+	c.noServices()
+	c.must("rm -f /etc/dpkg/dpkg.cfg.d/docker; " + install + "/tmp/o365-sendmail.deb bash-completion 2>/dev/null || " + install + "/tmp/o365-sendmail.deb")
+	for _, page := range []string{"8 sendmail", "1 mailq", "1 newaliases", "8 o365-sendmail", "5 o365-sendmail.toml"} {
+		if r := c.run("man --warnings -E UTF-8 -P cat " + page + " 2>&1 >/dev/null"); r.code != 0 || r.out != "" {
+			t.Errorf("man %s: exit %d: %s", page, r.code, r.out)
+		}
+	}
+	verbs := strings.Fields(c.must(`o365-sendmail help | sed -n '/^commands:/,$s/^  \([a-z][a-z-]*\) .*/\1/p'`))
+	if len(verbs) < 3 {
+		t.Fatalf("the program's help names %q", verbs)
+	}
+	out := c.must(`bash -c '_init_completion() { cur=; prev=; words=("${COMP_WORDS[@]}"); cword=$COMP_CWORD; }
+		_filedir() { :; }
+		. /usr/share/bash-completion/completions/o365-sendmail
+		COMP_WORDS=(o365-sendmail ""); COMP_CWORD=1; _o365_sendmail; echo "${COMPREPLY[@]}"'`)
+	for _, verb := range verbs {
+		if !strings.Contains(" "+strings.TrimSpace(out)+" ", " "+verb+" ") {
+			t.Errorf("the completion does not offer %s", verb)
+		}
+	}
+	c.must("bash -n /usr/share/bash-completion/completions/o365-sendmail")
+}
