@@ -6,7 +6,6 @@ package assemble
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -48,9 +47,9 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 	if err != nil {
 		return nil, sysexits.With(sysexits.Config, err)
 	}
-	roots := sync.OnceValues(func() (*x509.CertPool, error) {
-		pool, err := trust.Roots(c.TLS.CAFile)
-		return pool, sysexits.With(sysexits.Config, err)
+	bundle := sync.OnceValues(func() (submit.Trust, error) {
+		b, err := trust.Load(c.TLS.CAFile)
+		return b, sysexits.With(sysexits.Config, err)
 	})
 	scope := first(c.Token.Scope, cloud.Scope)
 	a := &deliver.Account{
@@ -60,7 +59,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			Port:           c.SMTP.Port,
 			IPv4Only:       c.SMTP.IPv4Only,
 			EHLOName:       first(c.SMTP.EHLOName, o.HostName),
-			LoadRoots:      roots,
+			LoadTrust:      bundle,
 			MinVersion:     minVersion(c.TLS.MinVersion),
 			CommandTimeout: c.SMTP.Timeout,
 			Trace:          o.Trace,
@@ -71,9 +70,9 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		Limits:      cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
 	}
 	a.Source = func() (xoauth.TokenSource, error) {
-		pool, err := roots()
+		pool, err := trust.Roots(c.TLS.CAFile)
 		if err != nil {
-			return nil, err
+			return nil, sysexits.With(sysexits.Config, err)
 		}
 		client, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: pool, MinVersion: minVersion(c.TLS.MinVersion), Timeout: c.Token.Timeout, Proxy: c.Token.Proxy})
 		if err != nil {

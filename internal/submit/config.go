@@ -11,6 +11,12 @@ import (
 	"time"
 )
 
+// Trust knows the trusted roots.
+type Trust interface {
+	// Roots returns those that may have a part in the verification of what a server sent.
+	Roots(chain []*x509.Certificate) *x509.CertPool
+}
+
 // Config says where a Session goes and as whom. Host, User and Token are required.
 type Config struct {
 	// Host is the server's DNS name (or IP address); its certificate must be valid for it.
@@ -23,10 +29,10 @@ type Config struct {
 	// own full name is taken, else the connection's local address as a literal.
 	EHLOName string
 
-	// RootCAs are the trusted roots. When nil, LoadRoots is asked for them while the
+	// RootCAs are the trusted roots. When nil, LoadTrust is asked for them while the
 	// connection is being made; when that is nil, too, the system's roots are used.
 	RootCAs   *x509.CertPool
-	LoadRoots func() (*x509.CertPool, error)
+	LoadTrust func() (Trust, error)
 	// MinVersion is the least TLS version; never below TLS 1.2.
 	MinVersion uint16
 	// SessionCache keeps TLS session tickets; nil means none.

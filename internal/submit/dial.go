@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"strings"
@@ -69,7 +68,7 @@ func (c *Config) connectError(ctx context.Context, err error) *Error {
 // errands are what is fetched while packets travel.
 type errands struct {
 	token chan fetched[string]
-	roots chan fetched[*x509.CertPool]
+	trust chan fetched[Trust]
 	wg    sync.WaitGroup
 }
 
@@ -81,7 +80,7 @@ type fetched[T any] struct {
 // startErrands fetches the token and, if need be, the roots. A failure ends the context,
 // so that nobody waits for a connection that could not be used.
 func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Config) *errands {
-	e := &errands{token: make(chan fetched[string], 1), roots: make(chan fetched[*x509.CertPool], 1)}
+	e := &errands{token: make(chan fetched[string], 1), trust: make(chan fetched[Trust], 1)}
 	e.wg.Go(func() {
 		token, err := cfg.Token(ctx)
 		if err == nil && (token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
@@ -93,17 +92,17 @@ func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Conf
 		}
 		e.token <- fetched[string]{token, err}
 	})
-	if cfg.RootCAs != nil || cfg.LoadRoots == nil {
-		e.roots <- fetched[*x509.CertPool]{value: cfg.RootCAs}
+	if cfg.RootCAs != nil || cfg.LoadTrust == nil {
+		e.trust <- fetched[Trust]{value: pool{cfg.RootCAs}}
 		return e
 	}
 	e.wg.Go(func() {
-		pool, err := cfg.LoadRoots()
+		trust, err := cfg.LoadTrust()
 		if err != nil {
 			err = cfg.misuse(err)
 			cancel(err)
 		}
-		e.roots <- fetched[*x509.CertPool]{pool, err}
+		e.trust <- fetched[Trust]{trust, err}
 	})
 	return e
 }
@@ -136,11 +135,11 @@ func (s *Session) open(e *errands) error {
 	if err := s.startTLS(); err != nil {
 		return err
 	}
-	roots := <-e.roots
-	if roots.err != nil {
-		return roots.err
+	trust := <-e.trust
+	if trust.err != nil {
+		return trust.err
 	}
-	if err := s.handshake(roots.value); err != nil {
+	if err := s.handshake(trust.value); err != nil {
 		return err
 	}
 	if err := s.hello(name); err != nil {
@@ -187,13 +186,15 @@ func (s *Session) startTLS() error {
 }
 
 // handshake encrypts the connection and verifies the server's name and roots.
-func (s *Session) handshake(roots *x509.CertPool) error {
+func (s *Session) handshake(trust Trust) error {
 	if err := s.wire.SetReadDeadline(time.Now().Add(s.cfg.CommandTimeout)); err != nil {
 		return s.cfg.ioError(PhaseTLS, err)
 	}
 	c := tls.Client(s.wire, &tls.Config{
-		ServerName:         s.cfg.Host,
-		RootCAs:            roots,
+		ServerName: s.cfg.Host,
+		// VerifyConnection does it instead, with the few roots that concern this server.
+		InsecureSkipVerify: true,
+		VerifyConnection:   func(cs tls.ConnectionState) error { return verify(cs, s.cfg.Host, trust) },
 		MinVersion:         s.cfg.MinVersion,
 		ClientSessionCache: s.cfg.SessionCache,
 		// A flight is to leave as one record and so in one packet where it fits.

@@ -3,7 +3,6 @@ package submit
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -178,7 +177,7 @@ func TestErrands(t *testing.T) {
 			cfg := p.config()
 			slow := func() { time.Sleep(2 * time.Second) }
 			cfg.Token = func(context.Context) (string, error) { slow(); return p.token, nil }
-			cfg.RootCAs, cfg.LoadRoots = nil, func() (*x509.CertPool, error) { slow(); return p.ca.pool, nil }
+			cfg.RootCAs, cfg.LoadTrust = nil, func() (Trust, error) { slow(); return pool{p.ca.pool}, nil }
 			inner := cfg.DialContext
 			cfg.DialContext = func(ctx context.Context, n, a string) (net.Conn, error) { slow(); return inner(ctx, n, a) }
 			s, _, e, took := run(t, p, cfg, hello)
@@ -209,7 +208,7 @@ func TestErrands(t *testing.T) {
 		p := newPeer(t)
 		defer p.end()
 		cfg := p.config()
-		cfg.RootCAs, cfg.LoadRoots = nil, func() (*x509.CertPool, error) { return nil, errors.New("no bundle") }
+		cfg.RootCAs, cfg.LoadTrust = nil, func() (Trust, error) { return nil, errors.New("no bundle") }
 		if _, _, e, _ := run(t, p, cfg, hello); e == nil || !e.Configuration() || !strings.Contains(e.Error(), "no bundle") || p.counts["auth"] > 0 {
 			t.Errorf("roots: %v", e)
 		}

@@ -26,19 +26,37 @@ const maxBundle = 16 << 20
 
 // Roots loads file, or the first system bundle when file is "".
 func Roots(file string) (*x509.CertPool, error) {
-	if file != "" {
-		return load(file)
+	pem, path, err := read(file)
+	if err != nil {
+		return nil, err
 	}
-	for _, b := range bundles {
-		pool, err := load(b)
-		if err == nil || !errors.Is(err, os.ErrNotExist) {
-			return pool, err
-		}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, noCertificate(path)
 	}
-	return nil, fmt.Errorf("no bundle of certificate authorities: install the package ca-certificates, or set tls.ca_file (looked at %s)", strings.Join(bundles[:], ", "))
+	return pool, nil
 }
 
-func load(file string) (*x509.CertPool, error) {
+func noCertificate(path string) error {
+	return fmt.Errorf("%s holds no certificate in PEM form", path)
+}
+
+// read returns what file, or the first system bundle, holds, and its path.
+func read(file string) (pem []byte, path string, err error) {
+	if file != "" {
+		pem, err = readFile(file)
+		return pem, file, err
+	}
+	for _, b := range bundles {
+		pem, err := readFile(b)
+		if err == nil || !errors.Is(err, os.ErrNotExist) {
+			return pem, b, err
+		}
+	}
+	return nil, "", fmt.Errorf("no bundle of certificate authorities: install the package ca-certificates, or set tls.ca_file (looked at %s)", strings.Join(bundles[:], ", "))
+}
+
+func readFile(file string) ([]byte, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("certificate authorities can't be read: %w", err)
@@ -56,9 +74,5 @@ func load(file string) (*x509.CertPool, error) {
 	if n < len(pem) {
 		return nil, fmt.Errorf("certificate authorities can't be read: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
-	}
-	return pool, nil
+	return pem, nil
 }
