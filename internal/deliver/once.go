@@ -26,7 +26,7 @@ func (s *Selection) match(info *spool.Info) bool {
 		return false
 	}
 	env := &info.Envelope
-	if !contains(info.ID, s.ID) || !contains(env.Sender, s.Sender) && !contains(originOf(env, info.Meta), s.Sender) {
+	if !contains(info.ID, s.ID) || !contains(env.Sender, s.Sender) && !contains(env.Origin, s.Sender) {
 		return false
 	}
 	if s.Recipient == "" {

@@ -46,7 +46,7 @@ func TestInteractiveRefusals(t *testing.T) {
 	if err != nil || !receipt.Queued || len(receipt.Accepted) != 2 || len(receipt.Refused) != 1 || receipt.Reply == "" {
 		t.Errorf("mixed: %+v, %v", receipt, err)
 	}
-	if info := r.status(receipt.QueueID); len(info.Envelope.Recipients) != 1 || info.Status.Attempts != 1 || originOf(&info.Envelope, info.Meta) != "root@web1.local" {
+	if info := r.status(receipt.QueueID); len(info.Envelope.Recipients) != 1 || info.Status.Attempts != 1 || info.Envelope.Origin != "root@web1.local" {
 		t.Errorf("what was kept: %+v", info)
 	}
 	r.step("the rest is delivered", 20*time.Second, func() bool { return len(r.ids()) == 0 })

@@ -186,7 +186,7 @@ func (e *Engine) unreported(it *spool.Item, states map[int]spool.RecipientStatus
 		if s, ok := states[i]; ok {
 			r = s
 		}
-		wanted := env.Recipients[i].Notify&envelope.NotifyNever == 0 || originOf(env, it.Meta()) == ""
+		wanted := env.Recipients[i].Notify&envelope.NotifyNever == 0 || env.Origin == ""
 		if r.State == spool.Failed && wanted {
 			return true
 		}

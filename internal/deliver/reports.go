@@ -86,7 +86,7 @@ func (e *Engine) reports() Reports {
 // reportable tells whether anybody can be told of the message's fate.
 func (e *Engine) reportable(it *spool.Item) bool {
 	r := e.reports()
-	return len(r.targets(originOf(it.Envelope(), it.Meta()))) > 0
+	return len(r.targets(it.Envelope().Origin)) > 0
 }
 
 // reportFailures bounces the recipients that were refused. An error means that no report
@@ -152,7 +152,7 @@ func (e *Engine) report(j *job, action bounce.Action, told []bounce.Recipient, n
 	}
 	it := j.item
 	r := e.reports()
-	to := r.targets(originOf(it.Envelope(), it.Meta()))
+	to := r.targets(it.Envelope().Origin)
 	if len(to) == 0 {
 		return nil
 	}

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the example file anew: only with 
 func example() (head, Status) {
 	arrived := newClock().now
 	h := head{id: "20260304050607-0123456789abcdef", meta: Meta{UID: 33, Origin: "agent", Arrived: arrived}}
-	h.env = envelope.Envelope{Sender: "noreply@contoso.com", EightBit: true, Recipients: []envelope.Recipient{
+	h.env = envelope.Envelope{Sender: "noreply@contoso.com", Origin: "root@web1", EightBit: true, Recipients: []envelope.Recipient{
 		{Address: "it@contoso.com"},
 		{Address: `"o d"@example.com`, Notify: envelope.NotifySuccess | envelope.NotifyFailure, ORcpt: "rfc822;root"},
 	}}
