@@ -27,10 +27,20 @@ func (t *transaction) inOneFlight() bool {
 	t.s.trace('>', "DATA")
 	t.setDeadline()
 	written := make(chan error, 1)
+	write := func() {
+		err := t.s.write(b)
+		if err != nil {
+			t.mu.Lock()
+			t.writeErr = err
+			t.mu.Unlock()
+			t.setDeadline()
+		}
+		written <- err
+	}
 	if len(b) > inlineSize {
-		go func() { written <- t.s.write(b) }()
+		go write()
 	} else {
-		written <- t.s.write(b)
+		write()
 	}
 	ok := t.readReset() && t.readMail() && t.readRcpts()
 	if err := <-written; err != nil && ok {

@@ -141,13 +141,19 @@ func (t *transaction) finishPrevious() {
 
 // setDeadline bounds the wait for all replies to a flight, once it is written and its turn
 // has come. A server may hold the first back until it has the last (RFC 2920 section
-// 3.2), so the time for the end of the data is due to all of them, but once only.
+// 3.2), so the time for the end of the data is due to all of them, but once only. A server
+// that did not get the whole flight may wait for the rest, and is heard for a moment only.
 func (t *transaction) setDeadline() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.writing {
-		_ = t.s.wire.SetReadDeadline(time.Now().Add(t.s.cfg.DataTimeout))
+	if t.writing {
+		return
 	}
+	within := t.s.cfg.DataTimeout
+	if t.writeErr != nil {
+		within = lastWords
+	}
+	_ = t.s.wire.SetReadDeadline(time.Now().Add(within))
 }
 
 // settle gives every recipient its outcome and lets go of the session.
