@@ -80,8 +80,8 @@ func (e *Env) openRoute(ctx context.Context, name string, o *options, user host.
 func (e *Env) agentFor(ctx context.Context, o *options, user host.User, hostName string) (*client.Conn, error) {
 	path := e.socket()
 	if e.namesConfig(o) {
-		cfg, err := e.loadConfig(o, user)
-		if err != nil || !sets(cfg, "agent.socket") {
+		cfg, err := e.loadOnce(o, user)
+		if err != nil || !cfg.IsSet("agent.socket") {
 			return nil, nil // openDirect tells what is wrong
 		}
 		path = cfg.Agent.Socket
@@ -101,16 +101,6 @@ func (e *Env) socket() string {
 		return e.Socket
 	}
 	return config.DefaultSocket
-}
-
-// sets tells whether the file itself has the key.
-func sets(c *config.Config, key string) bool {
-	for _, s := range c.Effective() {
-		if s.Key == key {
-			return s.Line > 0
-		}
-	}
-	return false
 }
 
 // bothFailed tells in one line why there is no way. A socket at which nobody answers

@@ -43,7 +43,28 @@ func (e *Env) deliver(ctx context.Context, name string, o *options) int {
 		return e.report(name, o, d.refused, noneLeft(d.refused))
 	}
 	receipt, err := r.Send(ctx, d)
-	return e.report(name, o, append(d.refused, receipt.Refused...), err)
+	refused := append(d.refused, receipt.Refused...)
+	if mailsBack(o.errorMode) && e.mailBack(ctx, name, o, user, d, refused) {
+		return backCode(o, refused, err)
+	}
+	return e.report(name, o, refused, err)
+}
+
+// mailsBack tells whether an error mode asks for mail to the sender.
+func mailsBack(errorMode byte) bool {
+	return errorMode == 'm' || errorMode == 'w' || errorMode == 'e'
+}
+
+// backCode is the exit code when the sender was told by mail: -oee is content with that.
+func backCode(o *options, refused []envelope.Refusal, err error) int {
+	if o.errorMode == 'e' {
+		return sysexits.OK
+	}
+	codes := []int{deliver.ExitCode(err)}
+	for _, r := range refused {
+		codes = append(codes, deliver.ExitCode(r.Err))
+	}
+	return worst(codes...)
 }
 
 func noneLeft(refused []envelope.Refusal) error {

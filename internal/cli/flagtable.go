@@ -92,7 +92,7 @@ var optionTable = [...]option{
 	{'7', ignored, "strip to seven bits", nil},
 	{'A', unsafe, "alias file", nil},
 	{'d', done, "delivery mode: i and n deliver now, b in the background, q and d queue", (*options).setDelivery},
-	{'e', done, "error mode: p, m, w and e print on standard error, q is quiet; the exit code is the same", (*options).setErrorMode},
+	{'e', done, "error mode: p prints, m and w mail refused recipients back to the sender, e does and exits with 0, q is quiet", (*options).setErrorMode},
 	{'i', done, "as -i", func(o *options, _ string) error { return o.setIgnoreDots("") }},
 	{'m', ignored, "as -m", nil},
 	{'Q', unsafe, "queue directory", nil},

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"o365-sendmail/internal/bounce"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/submit"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// mailBack tells the sender by mail which recipients were refused for good, as -oem asks:
+// cron throws standard error away. It reports whether the report is on its way. What may pass
+// later is not told so, since the caller keeps the message.
+func (e *Env) mailBack(ctx context.Context, name string, o *options, user host.User, d *draft, refused []envelope.Refusal) bool {
+	to := user.Name
+	if o.sender != nil {
+		to = *o.sender
+	}
+	if to == "" || len(refused) == 0 {
+		return false // a report on a report would never end
+	}
+	r := bounce.Report{
+		Action: bounce.Failed, From: "MAILER-DAEMON@" + host.Name(), To: []string{to}, Host: host.Name(),
+		Now: e.Now(), Arrived: e.Now(), Envelope: d.env,
+	}
+	for _, f := range refused {
+		if deliver.ExitCode(f.Err) == sysexits.TempFail || deliver.Class(f.Err) == exchange.Configuration {
+			return false
+		}
+		r.Recipients = append(r.Recipients, bounced(f))
+	}
+	if wire, err := d.msg.Wire(rfc822.WireOptions{AllowEightBit: true}); err == nil {
+		r.Message = wire
+	}
+	_, msg, err := bounce.Build(&r)
+	if err != nil {
+		return false
+	}
+	return e.sendReport(ctx, name, o, user, to, msg) == nil
+}
+
+func bounced(f envelope.Refusal) bounce.Recipient {
+	r := bounce.Recipient{Address: f.Address, Reason: f.Err.Error()}
+	if e, ok := f.Err.(*submit.Error); ok {
+		r.Status, r.Reply = e.Enhanced, e.Text
+	}
+	return r
+}
+
+// sendReport sends a report of the program's own with the null sender.
+func (e *Env) sendReport(ctx context.Context, name string, o *options, user host.User, to string, report envelope.Message) error {
+	body, err := report.Open()
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(body) // bounded by bounce.Build
+	if err != nil {
+		return err
+	}
+	msg, err := rfc822.FromWire(bytes.NewReader(text), int64(len(text)))
+	if err != nil {
+		return err
+	}
+	defer msg.Close()
+	way := options{mode: modeDeliver, config: o.config, tag: o.tag}
+	r, err := e.openRoute(ctx, name, &way, user, host.Name())
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = r.Send(ctx, &draft{env: &envelope.Envelope{Recipients: []envelope.Recipient{{Address: to}}}, msg: msg})
+	return err
+}
