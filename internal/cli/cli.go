@@ -27,6 +27,8 @@ type Env struct {
 	// Own is set when the process is the program's own, so that a service may change the
 	// limits and the environment of all of it.
 	Own bool
+
+	loaded *loaded // see loadOnce
 }
 
 // Main runs the program and returns its exit code. The name that it was called by

@@ -39,7 +39,7 @@ type direct struct {
 
 // openDirect reads the configuration and gives up root's rights.
 func (e *Env) openDirect(name string, o *options, user host.User, hostName string) (*direct, error) {
-	cfg, err := e.loadConfig(o, user)
+	cfg, err := e.loadOnce(o, user)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +69,21 @@ func (e *Env) openDirect(name string, o *options, user host.User, hostName strin
 		Spool: d.spool, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait,
 	}
 	return d, nil
+}
+
+// loaded is what reading the configuration has given.
+type loaded struct {
+	config *config.Config
+	err    error
+}
+
+// loadOnce is loadConfig for a message's way, where two ask for the configuration.
+func (e *Env) loadOnce(o *options, user host.User) (*config.Config, error) {
+	if e.loaded == nil {
+		c, err := e.loadConfig(o, user)
+		e.loaded = &loaded{c, err}
+	}
+	return e.loaded.config, e.loaded.err
 }
 
 // loadConfig finds and reads the configuration with the caller's own rights.
