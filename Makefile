@@ -21,6 +21,7 @@ help:
 	@echo "make check            format, vet, staticcheck, tests, race tests, system tests, secret search"
 	@echo "make test             the tests that need nothing but Go"
 	@echo "make system           the tests with real peers (root, Debian, after 'make packages')"
+	@echo "make interop          the tests with an independent OAuth server (node 18, npm)"
 	@echo "make packages         install the Debian packages that 'make system' uses"
 	@echo "make fuzz FUZZTIME=1m each fuzz target for that long"
 	@echo "make bench            the benchmarks"
@@ -63,6 +64,16 @@ race:
 
 system: build
 	$(GO) test -tags system -count=1 -timeout 10m -parallel 8 -v ./test/system/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+
+# npm asks its registry the first time, and when package-lock.json has changed.
+.PHONY: interop
+interop:
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		cd test/interop; \
+		[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund; \
+		$(GO) vet -tags interop . && $(GO) tool staticcheck -tags interop . && $(GO) test -tags interop -count=1 -timeout 2m .; \
+	elif [ "$${CI:-}" = true ]; then echo "interop tests: FAIL: no node or npm (apt-get install nodejs npm)"; exit 1; \
+	else echo "interop tests: SKIP: no node or npm"; fi
 
 # --- the rest ---
 
