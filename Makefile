@@ -13,7 +13,11 @@ BENCHTIME ?= 1s
 # The same sources give the same bytes wherever they are built.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help build demo check format vet lint test race system packages fuzz bench clean
+# Packages whose goroutines and processes meet each other; the others have none.
+CONCURRENT = ./cache ./internal/agent/... ./internal/cli ./internal/control ./internal/deliver \
+	./internal/emulator ./internal/smtpd ./internal/spool ./internal/submit
+
+.PHONY: help build demo check format vet lint test race system packages deb package package-full fuzz bench clean
 
 help:
 	@echo "make build            bin/sendmail and bin/m365-emulator"
@@ -23,6 +27,9 @@ help:
 	@echo "make system           the tests with real peers (root, Debian, after 'make packages')"
 	@echo "make interop          the tests with an independent OAuth server (node 18, npm)"
 	@echo "make packages         install the Debian packages that 'make system' uses"
+	@echo "make deb              build the Debian package, in build/deb"
+	@echo "make package          install that package in a fresh Debian and use it there (root)"
+	@echo "make package-full     the same with more of Debian and other mailers, lintian, piuparts (minutes)"
 	@echo "make fuzz FUZZTIME=1m each fuzz target for that long"
 	@echo "make bench            the benchmarks"
 	@echo "make clean            remove what was built"
@@ -53,15 +60,16 @@ lint:
 
 # Fuzz targets run their seeds here; internal/archtest holds the tree's rules.
 test:
-	$(GO) test -timeout 10m ./...
+	$(GO) test -p 2 -timeout 10m ./...
 
 # The race detector needs cgo and a C compiler, which "make packages" installs.
 race:
 	@if command -v $${CC:-gcc} >/dev/null; then \
-		set -x; CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...; \
+		set -x; CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 15m $(CONCURRENT); \
 	elif [ "$$CI" = true ]; then echo "race tests: FAIL: no C compiler"; exit 1; \
 	else echo "race tests: SKIP: no C compiler"; fi
 
+# Most of these tests wait for other programs, not for a processor.
 system: build
 	$(GO) test -tags system -count=1 -timeout 10m -parallel 8 -v ./test/system/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
@@ -79,6 +87,17 @@ interop:
 
 packages:
 	test/packages.sh
+
+deb:
+	packaging/deb/packages.sh
+	packaging/deb/build.sh
+
+package: deb
+	$(GO) test -tags package -count=1 -timeout 15m -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+
+package-full: deb
+	packaging/deb/check.sh
+	PACKAGE_FULL=1 $(GO) test -tags package -count=1 -timeout 30m -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 fuzz:
 	FUZZTIME=$(FUZZTIME) GO=$(GO) test/fuzz.sh
