@@ -84,14 +84,29 @@ func (p *plan) encode(l *leaf, end int64, last bool) {
 	switch l.coding {
 	case encodingQP:
 		kind = segSoften
+		l.redeclare("quoted-printable")
 	case encodingIdentity:
 		kind = p.label(l)
+	default:
+		l.redeclare("base64")
 	}
 	p.header(l)
 	p.copyTo(l.at)
 	p.change(kind, l.at, end)
 	if last && end > l.at && (kind == segBase64 || kind == segRewrap) {
 		p.literal([]byte("\r\n")) // no delimiter follows to bring it
+	}
+}
+
+// redeclare says the encoding once more in the plain form: what is sent now depends on it, and
+// readers pass over a name with blanks behind it.
+func (l *leaf) redeclare(encoding string) {
+	const name = "Content-Transfer-Encoding"
+	for _, f := range l.header.fields {
+		if f.is(name) && len(f.raw) > f.name && f.raw[f.name] != ':' {
+			l.header.Set(name, encoding)
+			return
+		}
 	}
 }
 
