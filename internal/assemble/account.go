@@ -69,6 +69,9 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		Connections: c.Delivery.Connections,
 		Limits:      cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
 	}
+	if err := throughProxy(c, &a.Submit); err != nil {
+		return nil, err
+	}
 	a.Source = func() (xoauth.TokenSource, error) {
 		pool, err := trust.Roots(c.TLS.CAFile)
 		if err != nil {

@@ -44,12 +44,8 @@ func (r *runner) exchange(ctx context.Context) {
 func (r *runner) viaProxy(ctx context.Context, c *Check, host string, port int) {
 	seen := "mail goes through " + proxyName(r.cfg.SMTP.Proxy)
 	r.alive["smtp"] = net.JoinHostPort(host, strconv.Itoa(port))
-	switch {
-	case r.account == nil:
+	if r.account == nil {
 		c.skip(seen + ", and that way is not tried without the credential")
-		return
-	case r.account.Submit.DialContext == nil:
-		c.warn("proxy-unused", "smtp.proxy is set, and mail does not go through it", "remove smtp.proxy from "+r.path)
 		return
 	}
 	r.o.DialContext = r.account.Submit.DialContext
