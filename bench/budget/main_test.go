@@ -1,0 +1,82 @@
+package budget
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"o365-sendmail/internal/emulator"
+)
+
+// program is the binary, built as a release is.
+var program string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "budget-")
+	if err != nil {
+		panic(err)
+	}
+	program = filepath.Join(dir, "sendmail")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program, "o365-sendmail/cmd/sendmail")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "budget: building the program: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// within fails the test when a cost is over its budget.
+func within(t *testing.T, what string, cost, budget int64, reason string) {
+	t.Helper()
+	if cost > budget {
+		t.Errorf("%s: %d, the budget is %d: %s", what, cost, budget, reason)
+		return
+	}
+	t.Logf("%s: %d of %d", what, cost, budget)
+}
+
+// A site is an emulator with a configuration for it.
+type site struct {
+	*emulator.Emulator
+	t      *testing.T
+	config string
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	e := emulator.New(t, func(o *emulator.Options) {
+		o.State = func(s *emulator.State) { s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0 }
+	})
+	dir := t.TempDir()
+	s := &site{e, t, filepath.Join(dir, "config.toml")}
+	text := e.ConfigTOML(dir) + fmt.Sprintf("[spool]\ndir = %q\n[delivery]\nmessages_per_minute = 0\n[log]\nto = \"stderr\"\n", filepath.Join(dir, "spool"))
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+const message = "From: noreply@contoso.test\nSubject: budget\n\nA line of text.\n"
+
+// call is the program with a message on its standard input, by way of another program if named.
+func (s *site) call(before ...string) *exec.Cmd {
+	args := append(before, program, "-C", s.config, "-i", "someone@example.org")
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}
+	cmd.Stdin = bytes.NewReader([]byte(message))
+	return cmd
+}
+
+// send delivers a message by a process of its own.
+func (s *site) send() {
+	s.t.Helper()
+	if out, err := s.call().CombinedOutput(); err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+}

@@ -1,0 +1,81 @@
+package budget
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Each round trip costs a delivery without an agent what a distant relay is away: the
+// connect, the greeting, EHLO, STARTTLS, TLS 1.3, EHLO, AUTH, and the message in one flight.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.send()
+	s.send()
+	for _, m := range s.Messages() {
+		within(t, "round trips", m.Trips, 8, "each is 20 to 200 ms to a caller who waits")
+	}
+}
+
+// Processes at the same moment share one token and three connections.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const processes = 12
+	var wg sync.WaitGroup
+	for range processes {
+		wg.Go(s.send)
+	}
+	wg.Wait()
+	st := s.Stats()
+	within(t, "messages", int64(st.Messages), processes, "each process delivers")
+	within(t, "token requests", int64(st.TokenRequests), 1, "Entra throttles an application that asks too often")
+	within(t, "connections at once", int64(st.MaxConcurrent), 3, "Exchange Online refuses the fourth, after it has taken the data")
+	within(t, "connections", int64(st.Connections), processes, "one for each process")
+	if n := s.Refused(""); n > 0 {
+		t.Errorf("%d replies were refusals", n)
+	}
+}
+
+func TestBinary(t *testing.T) {
+	t.Parallel()
+	fi, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, "KiB of the binary", fi.Size()>>10, 11<<10, "pages are read and mapped at each start; a new dependency shows here first")
+}
+
+// What packages do before main runs is paid for each message. Its time depends on the
+// machine; what it allocates does not.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(program, "-bv", "-C", "/nonexistent", "someone@example.org")
+	cmd.Env = []string{"GODEBUG=inittrace=1"}
+	out, _ := cmd.CombinedOutput() // there is no configuration; the trace comes before that is noticed
+	var packages, octets, allocations int64
+	for line := range strings.Lines(string(out)) {
+		// init os @0.76 ms, 0.019 ms clock, 432 bytes, 9 allocs
+		f := strings.Fields(line)
+		if len(f) != 11 || f[0] != "init" {
+			continue
+		}
+		b, err1 := strconv.ParseInt(f[7], 10, 64)
+		n, err2 := strconv.ParseInt(f[9], 10, 64)
+		if err1 != nil || err2 != nil {
+			t.Fatalf("%q is not understood", line)
+		}
+		packages, octets, allocations = packages+1, octets+b, allocations+n
+	}
+	if packages == 0 {
+		t.Fatalf("no trace: %s", out)
+	}
+	const reason = "start-up is paid for each message; GODEBUG=inittrace=1 shows who does it"
+	within(t, "packages with work at start", packages, 105, reason)
+	within(t, "octets allocated at start", octets, 72<<10, reason)
+	within(t, "allocations at start", allocations, 450, reason)
+}
