@@ -107,6 +107,11 @@ func newAgent(o Options) *Agent {
 
 func (a *Agent) run(ctx context.Context) error {
 	o, r := &a.o, a.read()
+	if config.Passing(r.fault) {
+		// Not even where the spool is would be known. The service manager starts the agent
+		// again, and callers wait at the socket or fail for now.
+		return sysexits.With(sysexits.TempFail, fmt.Errorf("the configuration can't be read now: %s", r.reason()))
+	}
 	a.log = r.logger(o.Stderr)
 	a.tell(r)
 	listeners, err := a.listen(r.config)

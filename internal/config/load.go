@@ -21,7 +21,7 @@ type Loader struct {
 }
 
 // Load reads and checks the file at path. The error lists every fault (Errors) and carries exit
-// code 78; errors.Is knows fs.ErrPermission and fs.ErrNotExist in it. It reads no environment: a
+// code 78, or 74 or 75 for one that is Passing; errors.Is knows fs.ErrPermission and fs.ErrNotExist in it. It reads no environment: a
 // program that may run under systemd uses a Loader.
 func Load(path string) (*Config, error) { return Loader{}.Load(path) }
 
@@ -35,7 +35,7 @@ func (l Loader) Load(path string) (*Config, error) {
 	r := l.load(path, false)
 	if len(r.faults) > 0 {
 		r.faults.sort()
-		return nil, sysexits.With(sysexits.Config, r.faults)
+		return nil, sysexits.With(exitCode(r.faults), r.faults)
 	}
 	return r.c, nil
 }

@@ -248,7 +248,7 @@ func (c *Config) SecretFile(key string) ([]byte, error) {
 	return data, nil
 }
 
-func (c *Config) secretFault(e *Error) error { return sysexits.With(sysexits.Config, Errors{e}) }
+func (c *Config) secretFault(e *Error) error { return sysexits.With(exitCode(e), Errors{e}) }
 
 // resolve gives the path of a file reference.
 func (c *Config) resolve(ref string) (string, *Error) {
