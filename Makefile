@@ -17,7 +17,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X m
 CONCURRENT = ./cache ./internal/agent/... ./internal/cli ./internal/control ./internal/deliver \
 	./internal/emulator ./internal/smtpd ./internal/spool ./internal/submit
 
-.PHONY: help build demo check format vet lint test race system packages deb package package-full fuzz bench clean
+.PHONY: help build demo check format vet lint test race system crash packages deb package package-full fuzz bench clean
 
 help:
 	@echo "make build            bin/sendmail and bin/m365-emulator"
@@ -26,6 +26,7 @@ help:
 	@echo "make test             the tests that need nothing but Go"
 	@echo "make system           the tests with real peers (root, Debian, after 'make packages')"
 	@echo "make interop          the tests with an independent OAuth server (node 18, npm)"
+	@echo "make crash            kill the program at its system calls, fill its disk (root, strace; 90 s)"
 	@echo "make packages         install the Debian packages that 'make system' uses"
 	@echo "make deb              build the Debian package, in build/deb"
 	@echo "make package          install that package in a fresh Debian and use it there (root)"
@@ -82,6 +83,12 @@ interop:
 		$(GO) vet -tags interop . && $(GO) tool staticcheck -tags interop . && $(GO) test -tags interop -count=1 -timeout 2m .; \
 	elif [ "$${CI:-}" = true ]; then echo "interop tests: FAIL: no node or npm (apt-get install nodejs npm)"; exit 1; \
 	else echo "interop tests: SKIP: no node or npm"; fi
+
+# Kills, broken and full disks; CRASHFLAGS="-long -timeout 3h" takes every point.
+CRASHFLAGS ?= -timeout 10m
+crash:
+	$(GO) vet -tags crash ./test/crash/
+	$(GO) test -tags crash -count=1 -v ./test/crash/ $(CRASHFLAGS) | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 # --- the rest ---
 
