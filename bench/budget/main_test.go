@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"o365-sendmail/internal/emulator"
@@ -48,7 +49,8 @@ type site struct {
 	config string
 }
 
-func newSite(t *testing.T) *site {
+// newSite starts an emulator; change lists texts of the configuration and what replaces them.
+func newSite(t *testing.T, change ...string) *site {
 	t.Helper()
 	e := emulator.New(t, func(o *emulator.Options) {
 		o.State = func(s *emulator.State) { s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0 }
@@ -56,6 +58,7 @@ func newSite(t *testing.T) *site {
 	dir := t.TempDir()
 	s := &site{e, t, filepath.Join(dir, "config.toml")}
 	text := e.ConfigTOML(dir) + fmt.Sprintf("[spool]\ndir = %q\n[delivery]\nmessages_per_minute = 0\n[log]\nto = \"stderr\"\n", filepath.Join(dir, "spool"))
+	text = strings.NewReplacer(change...).Replace(text)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

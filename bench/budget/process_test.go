@@ -21,6 +21,22 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
+// With the sign-in in one flight with the message it is one less, and a refused token of the
+// cache is replaced as ever.
+func TestPipelinedSignIn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "[smtp]", "[smtp]\npipeline_auth = true")
+	s.send()
+	s.send()
+	for _, m := range s.Messages() {
+		within(t, "round trips", m.Trips, 7, "that is what the setting is for")
+	}
+	s.RevokeTokens()
+	s.send()
+	within(t, "messages", int64(s.Stats().Messages), 3, "each once")
+	within(t, "token requests", int64(s.TokenRequests()), 2, "one, and one for the token that was refused")
+}
+
 // Processes at the same moment share one token and three connections.
 func TestCrowd(t *testing.T) {
 	t.Parallel()

@@ -66,8 +66,8 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		},
 		Cache:       cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn}),
 		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
-		Connections: c.Delivery.Connections,
-		Limits:      cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
+		Connections: c.Delivery.Connections, PipelineAuth: c.SMTP.PipelineAuth,
+		Limits: cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
 	}
 	if err := throughProxy(c, &a.Submit); err != nil {
 		return nil, err

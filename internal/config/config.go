@@ -97,13 +97,15 @@ type Credential struct {
 
 // SMTP is how the relay is reached.
 type SMTP struct {
-	Host        string // "" = the cloud's
-	Port        int
-	IPv4Only    bool
-	Timeout     time.Duration // for a connection, and for each reply
-	IdleTimeout time.Duration // how long a warm session is kept
-	EHLOName    string        // "" = the host's own name
-	Proxy       string        // socks5 URL, "" = none
+	Host     string // "" = the cloud's
+	Port     int
+	IPv4Only bool
+	// PipelineAuth sends AUTH in one flight with the message.
+	PipelineAuth bool
+	Timeout      time.Duration // for a connection, and for each reply
+	IdleTimeout  time.Duration // how long a warm session is kept
+	EHLOName     string        // "" = the host's own name
+	Proxy        string        // socks5 URL, "" = none
 }
 
 // Token is how the token endpoint is reached.

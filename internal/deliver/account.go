@@ -30,6 +30,9 @@ type Account struct {
 	Connections int
 	// Limits are the account's rates.
 	Limits cache.Limits
+	// PipelineAuth sends the sign-in in one flight with the message where a session is opened
+	// for one message.
+	PipelineAuth bool
 
 	once   sync.Once
 	source xoauth.TokenSource
@@ -62,12 +65,12 @@ func (a *Account) User(env *envelope.Envelope) string {
 // refuses is dropped and a new one tried once, since only a new token's refusal
 // proves that the set-up is wrong.
 func (a *Account) Dial(ctx context.Context, user string) (*submit.Session, error) {
-	s, used, fresh, err := a.dial(ctx, user)
+	s, used, fresh, err := a.dial(ctx, user, false)
 	if err == nil || fresh || used.Access.Empty() || !tokenToBlame(err) {
 		return s, err
 	}
 	a.Cache.Discard(a.Key, used)
-	s, _, _, err = a.dial(ctx, user)
+	s, _, _, err = a.dial(ctx, user, false)
 	return s, err
 }
 
@@ -77,10 +80,10 @@ func tokenToBlame(err error) bool {
 }
 
 // dial signs in once, and tells which token it used and whether it was fetched for this.
-func (a *Account) dial(ctx context.Context, user string) (s *submit.Session, used xoauth.Token, fresh bool, err error) {
+func (a *Account) dial(ctx context.Context, user string, pipeline bool) (s *submit.Session, used xoauth.Token, fresh bool, err error) {
 	var mu sync.Mutex
 	cfg := a.Submit
-	cfg.User = user
+	cfg.User, cfg.PipelineAuth = user, pipeline
 	cfg.Token = func(ctx context.Context) (string, error) {
 		fetched := false
 		t, err := a.Cache.Token(ctx, a.Key, func(ctx context.Context) (xoauth.Token, error) {
@@ -130,12 +133,32 @@ func (a *Account) deliver(ctx, queueing context.Context, env *envelope.Envelope,
 	if err := a.Reserve(queueing, user, len(env.Recipients)); err != nil {
 		return nil, err
 	}
+	if a.PipelineAuth {
+		res, again, err := a.deliverPipelined(ctx, user, env, msg)
+		if !again {
+			return res, err
+		}
+	}
 	s, err := a.Dial(ctx, user)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
 	return s.Send(ctx, env, msg)
+}
+
+// deliverPipelined sends the sign-in and the message in one flight. again is set when the server refused
+// a token of the cache, and with it the message: a new token may be good.
+func (a *Account) deliverPipelined(ctx context.Context, user string, env *envelope.Envelope, msg envelope.Message) (res *submit.Result, again bool, err error) {
+	s, used, fresh, err := a.dial(ctx, user, true)
+	if err == nil {
+		res, err = s.Send(ctx, env, msg)
+		s.Close()
+	}
+	if again = err != nil && !fresh && !used.Access.Empty() && tokenToBlame(err); again {
+		a.Cache.Discard(a.Key, used)
+	}
+	return res, again, err
 }
 
 // busyError says that no connection got free in time.

@@ -61,9 +61,16 @@ func (b *bench) submit() error {
 		if err != nil {
 			return err
 		}
+		ahead, err := b.site(fmt.Sprintf("ahead-%d", rtt.Milliseconds()), rtt, tables{"smtp": {"pipeline_auth = true"}})
+		if err != nil {
+			return err
+		}
 		yardstick := &contestant{name: "floor", argv: b.floorArgs(rtt, to), sends: true}
 		all := []*contestant{{name: "o365-sendmail", argv: s.sendmail(), sends: true}, yardstick,
 			{name: "floor, one authority", argv: b.leastArgs(rtt), sends: true}}
+		if rtt > 0 {
+			all = append(all, &contestant{name: "o365-sendmail, smtp.pipeline_auth", argv: ahead.sendmail(), sends: true})
+		}
 		msmtp, err := b.msmtp(rtt)
 		if err != nil {
 			return err
