@@ -17,7 +17,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X m
 CONCURRENT = ./cache ./internal/agent/... ./internal/cli ./internal/control ./internal/deliver \
 	./internal/emulator ./internal/smtpd ./internal/spool ./internal/submit
 
-.PHONY: help build demo check format vet lint test race system crash packages deb package package-full fuzz bench clean
+.PHONY: help build demo check format vet lint test race system crash packages deb package package-full fuzz bench microbench clean
 
 help:
 	@echo "make build            bin/sendmail and bin/m365-emulator"
@@ -32,7 +32,8 @@ help:
 	@echo "make package          install that package in a fresh Debian and use it there (root)"
 	@echo "make package-full     the same with more of Debian and other mailers, lintian, piuparts (minutes)"
 	@echo "make fuzz FUZZTIME=1m each fuzz target for that long"
-	@echo "make bench            the benchmarks"
+	@echo "make bench            measure beside the floor and Debian's mailers, write docs/performance.md"
+	@echo "make microbench       the benchmarks of the packages"
 	@echo "make clean            remove what was built"
 
 build:
@@ -110,6 +111,11 @@ fuzz:
 	FUZZTIME=$(FUZZTIME) GO=$(GO) test/fuzz.sh
 
 bench: build
+	$(BUILD) -o build/bench/floor ./bench/cmd/floor
+	$(GO) build -o bin/bench ./bench/cmd/bench
+	bin/bench $(BENCHFLAGS)
+
+microbench:
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 clean:
