@@ -159,9 +159,9 @@ func FuzzWire(f *testing.F) {
 
 // hasTextBesideParts tells whether the message has structure at all: text between
 // parts may change, and the standard parsers disagree with each other about odd parts and
-// about a type that is not ASCII, which can't leave as it is.
+// about a type or an encoding that is not ASCII, which can't leave as it is.
 func hasTextBesideParts(m *Message) bool {
-	return !isASCII(strings.Join(m.Header.All("Content-Type"), "")) ||
+	return !isASCII(strings.Join(m.Header.All("Content-Type"), "")+strings.Join(m.Header.All("Content-Transfer-Encoding"), "")) ||
 		strings.Contains(strings.Join(m.Header.All("Content-Type"), ""), "/") ||
 		len(m.Header.All("Content-Transfer-Encoding")) > 1
 }
