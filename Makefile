@@ -68,7 +68,7 @@ test:
 race:
 	@if command -v $${CC:-gcc} >/dev/null; then \
 		set -x; CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 15m $(CONCURRENT); \
-	elif [ "$$CI" = true ]; then echo "race tests: FAIL: no C compiler"; exit 1; \
+	elif [ "$${CI:-}" = true ]; then echo "race tests: FAIL: no C compiler"; exit 1; \
 	else echo "race tests: SKIP: no C compiler"; fi
 
 # Most of these tests wait for other programs, not for a processor.
