@@ -42,7 +42,13 @@ func isolate() error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
 	var exit *exec.ExitError
-	switch err := cmd.Run(); {
+	run := filepath.Dir(config.DefaultSocket)
+	_, statErr := os.Stat(run)
+	err = cmd.Run()
+	if errors.Is(statErr, os.ErrNotExist) {
+		_ = os.Remove(run)
+	}
+	switch {
 	case err == nil:
 		os.Exit(0)
 	case errors.As(err, &exit):
