@@ -3,7 +3,7 @@
 # are there. Needs root only if something is missing. FULL=1 takes piuparts too.
 set -eu
 
-packages="dpkg-dev debhelper po-debconf gettext lintian debootstrap"
+packages="dpkg-dev debhelper po-debconf gettext lintian debootstrap systemd-container"
 [ -z "${FULL:-}" ] || packages="$packages piuparts"
 missing=""
 for package in $packages; do
