@@ -29,6 +29,9 @@ func newSite(t *testing.T, change ...func(*emulator.Options)) *site {
 
 func (s *site) writeConfig(t *testing.T, text string) {
 	t.Helper()
+	if !strings.Contains(text, "[spool]") {
+		text += "\n[spool]\ndir = \"\"\n" // root would use the host's own
+	}
 	text += "\n[log]\nto = \"" + filepath.Join(s.dir, "log") + "\"\n"
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

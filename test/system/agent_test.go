@@ -32,7 +32,7 @@ func startAgent(dir, program string, e *emulatorProcess) (*agentProcess, error) 
 			return nil, err
 		}
 	}
-	text := e.config(filepath.Join(state, "cache")) + fmt.Sprintf("\n[spool]\ndir = %q\n\n[delivery]\nmessages_per_minute = 100000\n", filepath.Join(state, "spool"))
+	text := e.settings(filepath.Join(state, "cache")) + fmt.Sprintf("\n[spool]\ndir = %q\n\n[delivery]\nmessages_per_minute = 100000\n", filepath.Join(state, "spool"))
 	if err := os.WriteFile(config, []byte(text), 0o640); err != nil {
 		return nil, err
 	}

@@ -76,7 +76,9 @@ func (e *emulatorProcess) mailbox() string { return e.address }
 
 var cacheDirLine = regexp.MustCompile(`(?m)(^\[cache\]\ndir *= *).*$`)
 
-func (e *emulatorProcess) config(cacheDir string) string {
+func (e *emulatorProcess) config(cacheDir string) string { return e.settings(cacheDir) + noSpool }
+
+func (e *emulatorProcess) settings(cacheDir string) string {
 	return cacheDirLine.ReplaceAllString(e.toml, "${1}\""+cacheDir+"\"")
 }
 

@@ -126,6 +126,9 @@ func (p *postfix) configFor(port int, cacheDir string) string {
 		port: port, tokenURL: a.url, caFile: a.caFile}.toml(cacheDir)
 }
 
+// noSpool keeps root's messages from the host's own spool, if there is one.
+const noSpool = "\n[spool]\ndir = \"\"\n"
+
 // settings are what the configuration file says about a server.
 type settings struct {
 	tenant, clientID, secret, mailbox string
@@ -152,7 +155,7 @@ ca_file = %q
 
 [cache]
 dir = %q
-`, s.tenant, s.clientID, s.secret, s.mailbox, s.port, s.tokenURL, s.caFile, cacheDir)
+`+noSpool, s.tenant, s.clientID, s.secret, s.mailbox, s.port, s.tokenURL, s.caFile, cacheDir)
 }
 
 func (p *postfix) arrived(ctx context.Context, text string, n int) ([]delivery, error) {
