@@ -134,7 +134,7 @@ func enoughDisk(c *config.Config) error {
 	if c.Spool.KeepFree <= 0 || syscall.Statfs(c.Spool.Dir, &st) != nil {
 		return nil
 	}
-	if free := int64(st.Bavail) * st.Bsize; free < c.Spool.KeepFree {
+	if free := int64(st.Bavail) * int64(st.Bsize); free < c.Spool.KeepFree {
 		return busy("the spool's disk has too little room (spool.keep_free = %d octets); try again later", c.Spool.KeepFree)
 	}
 	return nil

@@ -117,7 +117,7 @@ func (u *usage) checkDisk(meta Meta, size int64) error {
 	if err := syscall.Statfs(u.s.o.Dir, &st); err != nil {
 		return &fs.PathError{Op: "statfs", Path: u.s.o.Dir, Err: err}
 	}
-	if free := int64(st.Bavail) * st.Bsize; free-size < keep {
+	if free := int64(st.Bavail) * int64(st.Bsize); free-size < keep {
 		return &LimitError{What: "the spool's disk has too little room (spool.keep_free)", Have: free, Limit: keep, Unit: "octets free"}
 	}
 	return nil
