@@ -60,6 +60,66 @@ func TestMessagesPerMinute(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "messages_per_minute_per_user = 2\n")
 	s.start()
+	for i := range 3 {
+		_, err := s.send(to("a@example.org"), protocol.Options{}, "A: 1\r\n\r\n")
+		if i < 2 && err != nil || i == 2 && sysexits.Code(err, 0) != sysexits.TempFail {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+	if n := len(s.Messages()); n != 2 {
+		t.Errorf("%d messages arrived", n)
+	}
+}
+
+func TestRate(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	l := limits{now: func() time.Time { return now }}
+	c := &config.Config{}
+	c.Agent.MessagesPerMinutePerUser = 60
+	taken := func(uid int) (n int) {
+		for l.message(uid, c) == nil {
+			n++
+		}
+		return n
+	}
+	for _, step := range []struct {
+		wait time.Duration
+		want int
+	}{{0, 60}, {0, 0}, {time.Second, 1}, {10 * time.Second, 10}, {time.Hour, 60}, {-time.Hour, 60}} {
+		now = now.Add(step.wait)
+		if got := taken(1); got != step.want {
+			t.Errorf("after %v: %d messages, want %d", step.wait, got, step.want)
+		}
+	}
+	if got := taken(2); got != 60 {
+		t.Errorf("another user: %d messages", got)
+	}
+}
+
+// TestForgetsUsers: a host with many users does not fill the agent's memory.
+func TestForgetsUsers(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	l := limits{now: func() time.Time { return now }}
+	c := &config.Config{}
+	c.Agent.MaxConnections, c.Agent.MaxConnectionsPerUser = 10, 10
+	for uid := range 3 * manyUsers {
+		if err := l.enter(uid, c); err != nil {
+			t.Fatal(err)
+		}
+		l.leave(uid)
+	}
+	if len(l.users) > manyUsers || l.total != 0 {
+		t.Errorf("%d users, %d connections", len(l.users), l.total)
+	}
+}
+
+func TestSpoolLimits(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.write(strings.Replace(s.toml(""), "keep_free", "max_messages_per_user = 2\nkeep_free", 1))
+	s.start()
 	// The count may lag behind while the agent counts the queue anew at its start.
 	for i := range 10 {
 		_, err := s.send(to("a@example.org"), protocol.Options{Mode: "queue"}, "A: 1\r\n\r\n")
