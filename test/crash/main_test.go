@@ -18,7 +18,7 @@ import (
 var (
 	long   = flag.Bool("long", false, "take every point, not samples: thousands of messages, many minutes")
 	rounds = flag.Int("rounds", 1, "with -long: how often every point is taken")
-	sample = flag.Duration("sample", 6*time.Second, "how long samples of one kind are taken without -long")
+	sample = flag.Duration("sample", 5*time.Second, "how long samples of one kind are taken without -long")
 	seed   = flag.Uint64("seed", 0, "of the choice of samples; 0 takes another one each time")
 )
 
