@@ -100,7 +100,10 @@ deb:
 	packaging/deb/packages.sh
 	packaging/deb/build.sh
 
-package: deb
+# The test builds and installs for this machine alone, in a Debian of its own.
+package:
+	packaging/deb/packages.sh
+	packaging/deb/build.sh $$(dpkg --print-architecture)
 	$(GO) test -tags package -count=1 -timeout 15m -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 package-full: deb

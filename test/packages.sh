@@ -9,6 +9,8 @@ bsd-mailx s-nail mailutils mutt cron anacron at git git-email libmailtools-perl
 libmime-lite-perl libemail-sender-perl ruby-mail nodejs node-nodemailer python3
 mdadm smartmontools unattended-upgrades apticron fail2ban logwatch
 curl openssl gcc libc6-dev strace man-db procps util-linux libc-bin make ca-certificates"
+# Debian's npm brings hundreds of packages; one that is there already will do.
+command -v npm >/dev/null || packages="$packages npm"
 
 missing=""
 for package in $packages; do
