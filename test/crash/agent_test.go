@@ -10,10 +10,14 @@ import (
 	"o365-sendmail/internal/config"
 )
 
+// usualSocket is held by the test whose agent has the usual socket.
+var usualSocket sync.Mutex
+
 // agentSite is a site whose agent has the usual socket, so that clients need no configuration.
-// Only one test at a time can have it.
 func agentSite(t *testing.T, extra string) *site {
 	t.Helper()
+	usualSocket.Lock()
+	t.Cleanup(usualSocket.Unlock)
 	s := newSite(t, extra)
 	s.socket = config.DefaultSocket
 	s.write()
@@ -43,6 +47,7 @@ var allModes = []string{"-odi", "-odb", "-odq"}
 // TestKillAgent kills an agent at its system calls, from its start to its end, while it takes
 // messages and delivers them.
 func TestKillAgent(t *testing.T) {
+	t.Parallel()
 	s := agentSite(t, "[agent]\nqueue_interval = \"1s\"\n")
 	l := newLedger(s)
 	// One message waits already, so that the agent delivers while it accepts.
@@ -79,6 +84,7 @@ func TestKillAgent(t *testing.T) {
 // TestKillAgentsClient kills the client of an agent: what the agent has from it is
 // either a whole message or none.
 func TestKillAgentsClient(t *testing.T) {
+	t.Parallel()
 	s := agentSite(t, "")
 	l := newLedger(s)
 	p := s.agent()

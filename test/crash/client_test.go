@@ -6,6 +6,7 @@ import "testing"
 
 // TestKillClient kills a sendmail without an agent at its system calls.
 func TestKillClient(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		mode string

@@ -48,6 +48,7 @@ const tenYears = 10 * 365 * 24 * time.Hour
 // TestClockJumps lets the clock jump by ten years, in both directions, before the first try
 // and between a failed one and the next: no message expires, waits for ten years, or is sent twice.
 func TestClockJumps(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name          string
 		first, second time.Duration

@@ -70,7 +70,8 @@ func checkFailed(t *testing.T, p point, r result) {
 			break
 		}
 	}
-	if want := min(r.code, 1); errors != want {
+	// That the error can't be written is possible, too: each thread has its first write.
+	if want := min(r.code, 1); errors != want && !(p.call == "write" && r.stderr == "") {
 		t.Errorf("%v: exit code %d, and not one line that says why: %q", p, r.code, r.stderr)
 	}
 }
@@ -78,6 +79,7 @@ func checkFailed(t *testing.T, p point, r result) {
 // TestFailingClient: when system calls fail, a sendmail without an agent either has the message safe
 // or says that it has not.
 func TestFailingClient(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"-odq", "-odi"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -143,6 +145,7 @@ func TestFailingQueueRun(t *testing.T) {
 
 // TestFailingAgent: an agent whose system calls fail answers with a refusal, and goes on.
 func TestFailingAgent(t *testing.T) {
+	t.Parallel()
 	s := agentSite(t, "[agent]\nqueue_interval = \"1s\"\n")
 	l := newLedger(s)
 	file := filepath.Join(s.dir, "calls")

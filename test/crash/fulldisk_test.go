@@ -52,13 +52,14 @@ func (s *site) fillUp() (filler string) {
 // TestFullDisk fills the spool's file system: what was accepted is delivered, the rest is
 // refused for now, and deliveries are marked though there is no room left.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"without an agent", "agent"} {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			var s *site
 			if way == "agent" {
 				s = agentSite(t, "[agent]\nqueue_interval = \"1s\"\nprobe_interval = \"1s\"\n")
 			} else {
-				t.Parallel()
 				s = newSite(t, "")
 			}
 			s.smallDisk(512)

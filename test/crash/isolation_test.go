@@ -75,6 +75,7 @@ func TestBadNeighbours(t *testing.T) {
 // TestMended: while the set-up is wrong mail is held; when it is mended, at Microsoft's side or
 // in the file, delivery goes on by itself, with one alert and no bounce.
 func TestMended(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, fault string
 		within      time.Duration

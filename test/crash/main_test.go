@@ -18,7 +18,7 @@ import (
 var (
 	long   = flag.Bool("long", false, "take every point, not samples: thousands of messages, many minutes")
 	rounds = flag.Int("rounds", 1, "with -long: how often every point is taken")
-	sample = flag.Duration("sample", 5*time.Second, "how long samples of one kind are taken without -long")
+	sample = flag.Duration("sample", 4*time.Second, "how long samples of one kind are taken without -long")
 	seed   = flag.Uint64("seed", 0, "of the choice of samples; 0 takes another one each time")
 )
 
@@ -30,6 +30,9 @@ var work, program, agentProgram string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // they mostly wait
+		panic(err)
+	}
 	if testing.Short() {
 		fmt.Println("crash tests: SKIP: -short was given")
 		os.Exit(0)

@@ -85,6 +85,7 @@ func asWWW(args ...string) *exec.Cmd {
 
 // TestWithoutRights: a user without any rights sends mail, and can read nothing of the service's.
 func TestWithoutRights(t *testing.T) {
+	t.Parallel()
 	s, p := serviceSite(t, "")
 	input := "To: a@example.org\nSubject: m-0\n\ntext\n"
 	if r := run(t, asWWW(program, "-t"), input); r.code != 0 || r.stderr != "" {
@@ -134,6 +135,7 @@ func TestWithoutRights(t *testing.T) {
 // TestStoppedClients: clients that stop in the midst of everything, more than one user may have
 // connections, delay nobody else, and finish when they go on.
 func TestStoppedClients(t *testing.T) {
+	t.Parallel()
 	s, _ := serviceSite(t, "[agent]\nmax_connections_per_user = 20\n")
 	var stopped []*exec.Cmd
 	for _, call := range []string{"connect", "write", "read", "sendto", "recvfrom", "close", "epoll_ctl", "setsockopt"} {

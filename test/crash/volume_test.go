@@ -116,6 +116,7 @@ func (s *site) onceEach(messages int) {
 // TestBacklog: what 50 users have handed in while the server was down is delivered exactly once, by
 // three connections, without a refusal, and in little memory.
 func TestBacklog(t *testing.T) {
+	t.Parallel()
 	messages, users := 2000, 50
 	if *long {
 		messages = 10000
