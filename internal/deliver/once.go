@@ -82,13 +82,20 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 // drain waits until nothing goes any more.
 func (e *Engine) drain(ctx context.Context, progress func(Progress)) {
 	selected := 0
+	var told time.Time
 	for {
 		e.mu.Lock()
 		selected = max(selected, len(e.index))
-		left, done := e.left()
-		p := Progress{Selected: selected, Left: left, Counters: e.counters}
+		done := e.settled()
+		// To count goes through the whole index, which each message that leaves can't afford.
+		now := e.clock.Now()
+		tell := progress != nil && (done || now.Sub(told) >= progressEvery)
+		p := Progress{Selected: selected, Counters: e.counters}
+		if tell {
+			told, p.Left = now, e.left()
+		}
 		e.mu.Unlock()
-		if progress != nil {
+		if tell {
 			progress(p)
 		}
 		if done || ctx.Err() != nil {
@@ -104,27 +111,37 @@ func (e *Engine) drain(ctx context.Context, progress func(Progress)) {
 	}
 }
 
-// left counts what is not done, and tells whether all of that has to wait for something
-// that takes longer than the account's rates do. The mutex is held.
-func (e *Engine) left() (n int, done bool) {
-	done = true
+// progressEvery is how often a run tells how far it has come.
+const progressEvery = 200 * time.Millisecond
+
+// settled tells whether all that is not done has to wait for something that takes longer than
+// the account's rates do. The mutex is held.
+func (e *Engine) settled() bool {
 	now := e.clock.Now()
 	for _, b := range e.boxes {
-		n += b.ready
 		if b.couriers > len(b.idle) {
-			done = false // it dials, or has something under way
+			return false // it dials, or has something under way
 		}
 		if b.available(now) == 0 || e.app.shut || b.gate.shut {
 			continue
 		}
 		if !e.paced(b, now) || b.paceEnd.Sub(now) <= rateLook {
-			done = false
+			return false
 		}
+	}
+	return true
+}
+
+// left counts what is not done. The mutex is held.
+func (e *Engine) left() int {
+	n := 0
+	for _, b := range e.boxes {
+		n += b.ready
 	}
 	for _, en := range e.index {
 		if en.place == placeOut {
 			n++
 		}
 	}
-	return n, done
+	return n
 }
