@@ -276,6 +276,8 @@ func TestHostileProcess(t *testing.T) {
 		"no files":          {`ulimit -f 0; exec "$P" -t -i`, []int{0}, true},
 		"12 descriptors":    {`ulimit -n 12; exec "$P" -t -i`, []int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config}, false},
 		"6 descriptors":     {`ulimit -n 6; exec "$P" -t -i`, []int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
+		"7 descriptors":     {`ulimit -n 7; exec "$P" -t -i`, []int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
+		"8 descriptors":     {`ulimit -n 8; exec "$P" -t -i`, []int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
 		"4 descriptors":     {`ulimit -n 4; exec "$P" -t -i`, []int{sysexits.TempFail}, false},
 		"long argument":     {`exec "$P" -i "$(printf '%0100000d' 7)@example.org"`, []int{sysexits.DataErr}, false},
 		"closed pipe":       {`"$P" -v -t -i 2>&1 | head -c 1 >/dev/null; exit 0`, []int{0}, false},
