@@ -9,10 +9,10 @@ rm -rf "$logs"
 mkdir -p "$logs"
 started=$SECONDS
 
-for step in build format vet lint test race system interop package; do
+for step in build format vet lint test race system crash interop package; do
 	echo "== $step"
-	if [ "$step" = package ] && [ "${CI:-}" != true ] && { [ "$(id -u)" != 0 ] || ! command -v dpkg >/dev/null; }; then
-		echo "package tests: SKIP: they need root on Debian"
+	if [[ "$step" =~ ^(crash|package)$ && "${CI:-}" != true ]] && { [ "$(id -u)" != 0 ] || ! command -v dpkg strace >/dev/null; }; then
+		echo "$step tests: SKIP: they need root on Debian, and strace"
 		continue
 	fi
 	begun=$SECONDS
