@@ -30,10 +30,12 @@ if [ "$first" != "$second" ]; then
 fi
 echo "$first"
 
+# The mirror that this machine uses itself.
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !n++')}
 for suite in bookworm trixie; do
 	echo "== piuparts $suite"
 	# The user stays after a purge, and so do the files that belong to the host.
-	if ! piuparts --distribution "$suite" --mirror "${DEBIAN_MIRROR:-http://deb.debian.org/debian} main" \
+	if ! piuparts --distribution "$suite" --mirror "$mirror main" \
 		--warn-on-leftovers-after-purge --ignore /etc/aliases --ignore /etc/mailname \
 		"build/deb/o365-sendmail_${version}_$arch.deb" >"build/deb/piuparts-$suite.log" 2>&1; then
 		tail -n 40 "build/deb/piuparts-$suite.log"

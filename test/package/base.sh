@@ -5,7 +5,8 @@
 set -eu
 
 suite=$1 dir=$2
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# The mirror that this machine uses itself.
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !n++')}
 # Another version of this script makes another base.
 stamp=$dir/.complete-$(cksum <"$0" | tr ' ' -)
 [ ! -e "$stamp" ] || exit 0
