@@ -171,8 +171,13 @@ func run(t testing.TB, cmd *exec.Cmd, input string) result {
 		t.Fatalf("%v: %v", cmd.Args, err)
 	}
 	r.stderr = stderr.String()
+	r.killed = r.killed || broken(r.stderr)
 	return r
 }
+
+// broken tells whether an injected error has hit the runtime's own descriptor for waking a
+// thread, which no kernel lets fail. It is as good as a kill.
+func broken(stderr string) bool { return strings.HasPrefix(stderr, "runtime: netpollBreak write failed") }
 
 func resultOf(cmd *exec.Cmd, err error) (r result, ended bool) {
 	var exit *exec.ExitError
@@ -333,6 +338,7 @@ func (p *process) end() result {
 	case <-time.After(patience):
 		p.s.t.Fatal("the agent does not stop")
 	}
+	p.result.killed = p.result.killed || broken(p.stderr.String())
 	return p.result
 }
 
