@@ -177,7 +177,9 @@ func run(t testing.TB, cmd *exec.Cmd, input string) result {
 
 // broken tells whether an injected error has hit the runtime's own descriptor for waking a
 // thread, which no kernel lets fail. It is as good as a kill.
-func broken(stderr string) bool { return strings.HasPrefix(stderr, "runtime: netpollBreak write failed") }
+func broken(stderr string) bool {
+	return strings.HasPrefix(stderr, "runtime: netpollBreak write failed")
+}
 
 func resultOf(cmd *exec.Cmd, err error) (r result, ended bool) {
 	var exit *exec.ExitError
