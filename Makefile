@@ -38,6 +38,7 @@ help:
 
 build:
 	$(BUILD) -o bin/sendmail ./cmd/sendmail
+	$(BUILD) -o bin/front ./cmd/front
 	$(BUILD) -o bin/m365-emulator ./cmd/m365-emulator
 
 demo: build

@@ -109,7 +109,8 @@ var onlyRules = []onlyRule{
 	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/sysexits"}, []string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
 	{"internal/submit", []string{"internal/envelope", "internal/exchange", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: it stays testable alone"},
 	{"internal/aliases", []string{"rfc822", "internal/sysexits"}, nil, "it parses a file and resolves names, no more"},
-	{"internal/config", []string{"xoauth", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
+	{"internal/paths", nil, nil, "the lowest names, for every layer"},
+	{"internal/config", []string{"xoauth", "internal/paths", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
 }
 
 func TestPackagesImportOnly(t *testing.T) {
@@ -142,6 +143,8 @@ var withoutRules = []withoutRule{
 	{[]string{"rfc822", "internal/envelope", "internal/sysexits", "internal/durable", "internal/schedule", "internal/spool", "internal/aliases"},
 		[]string{"net", "crypto/tls", "os/exec"}, "what reads messages and keeps them must not be able to reach the network or start a program"},
 	{[]string{"internal/early"}, []string{"time", "os", "fmt"}, "it has to be initialised before package time, which opens what TZ names as soon as a package asks for the zone"},
+	{[]string{"cmd/front"}, []string{"crypto/tls", "net/http", "encoding/json", "encoding/asn1", "os/exec", "github.com/BurntSushi/toml", module + "/internal/config"},
+		"its start-up is what every caller waits for: a package that is linked is initialised, used or not"},
 	{[]string{"internal/exchange"}, []string{"net", "crypto/tls", "os"}, "a table of meanings touches nothing"},
 	{[]string{"cmd/sendmail"}, []string{"os/exec", "plugin", module + "/internal/emulator", "testing"}, "the program starts no other program and carries no test code"},
 }

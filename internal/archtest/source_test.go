@@ -92,7 +92,7 @@ var callerRules = []struct {
 	{"net.Listen", socketPackages, "only these open sockets"},
 	{"log.Fatal", nil, "only a main function ends the process"},
 	{"log.Fatalf", nil, "only a main function ends the process"},
-	{"syscall.Exec", nil, "no part of the program starts another program"},
+	{"syscall.Exec", []string{"internal/front"}, "the quick program turns into the whole one, and nothing into anything else"},
 	{"syscall.ForkExec", nil, "no part of the program starts another program"},
 	{"os.StartProcess", []string{"internal/cli"}, "the program starts itself for a queue run, and nothing else"},
 	{"os.Getenv", []string{"cmd", "internal/cli", "internal/agent", "internal/maillog"}, "the environment is the caller's: who reads it decides which variable may matter"},

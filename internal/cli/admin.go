@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -40,7 +41,7 @@ func (e *Env) admin(ctx context.Context, args []string) int {
 		}
 	}
 	if args[0] != "help" {
-		return e.fail("o365-sendmail", usagef("unknown command %.64q; try o365-sendmail help", args[0]))
+		return e.fail("o365-sendmail", cmdline.Usagef("unknown command %.64q; try o365-sendmail help", args[0]))
 	}
 	fmt.Fprintln(e.Stdout, "usage: o365-sendmail COMMAND [ARGUMENT ...]\n       o365-sendmail FLAGS as sendmail(8)\n\ncommands:")
 	for _, v := range all {

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 
 	"o365-sendmail/internal/aliases"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -17,7 +19,7 @@ const aliasesFile = "/etc/aliases"
 
 // newAliases is the mode -bi: there is no database to build, so it checks the file and
 // says what is skipped.
-func (e *Env) newAliases(o *options) error {
+func (e *Env) newAliases(o *cmdline.Options) error {
 	path := aliasesFile
 	if cfg, err := e.loadConfig(o, host.UserByID(e.UID)); err == nil {
 		path = cfg.AliasesFile
@@ -36,7 +38,7 @@ func (e *Env) newAliases(o *options) error {
 }
 
 // verify is the mode -bv: where mail for each address would go.
-func (e *Env) verify(name string, o *options) int {
+func (e *Env) verify(name string, o *cmdline.Options) int {
 	cfg, err := e.loadConfig(o, host.UserByID(e.UID))
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errNoConfig) {
 		// The rules are not secret, but the file that holds them is: the alias file
@@ -47,19 +49,21 @@ func (e *Env) verify(name string, o *options) int {
 		return e.fail(name, err)
 	}
 	in := intake.New(cfg, host.Name(), e.Now, func(s string) { e.warnf(name, "%s", s) })
-	if len(o.recipients) == 0 {
-		return e.fail(name, usagef("-bv needs an address"))
+	if len(o.Recipients) == 0 {
+		return e.fail(name, cmdline.Usagef("-bv needs an address"))
 	}
 	code := sysexits.OK
-	for _, addr := range o.recipients {
-		targets, err := in.Resolve(addr, o.noAliases)
+	for _, addr := range o.Recipients {
+		targets, err := in.Resolve(addr, o.NoAliases)
 		if err != nil {
 			e.errorf(name, "%v", err)
-			code = worst(code, sysexits.Code(err, sysexits.NoUser))
+			if code == sysexits.OK {
+				code = sysexits.Code(err, sysexits.NoUser)
+			}
 			continue
 		}
 		for _, t := range targets {
-			fmt.Fprintf(e.Stdout, "%s -> %s\n", oneLine(addr), oneLine(t))
+			fmt.Fprintf(e.Stdout, "%s -> %s\n", printable.Line(addr), printable.Line(t))
 		}
 	}
 	return code

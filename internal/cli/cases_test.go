@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	stdflag "flag"
 	"fmt"
 	"net/mail"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/host"
 )
+
+var update = stdflag.Bool("update", false, "write docs/cases.md anew")
 
 // TestCases runs every case of testdata/cases through the program against an emulator,
 // and holds exit code, output, envelope and the message as it arrived against the file.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -42,7 +44,7 @@ func Main(ctx context.Context, e Env) int {
 	if len(args) > 0 {
 		args = args[1:]
 	}
-	if err := enoughDescriptors(); err != nil {
+	if err := front.EnoughDescriptors(); err != nil {
 		return e.fail(name, err)
 	}
 	switch name {
@@ -58,7 +60,7 @@ func Main(ctx context.Context, e Env) int {
 	case "newaliases":
 		args = append([]string{"-bi"}, args...)
 	}
-	o, err := parse(args)
+	o, err := cmdline.Parse(args)
 	if err != nil {
 		return e.fail(name, err)
 	}
@@ -66,29 +68,29 @@ func Main(ctx context.Context, e Env) int {
 }
 
 // run carries out a parsed command line.
-func (e *Env) run(ctx context.Context, name string, o *options) int {
-	if o.mode == modeQueueRun && o.queue.interval > 0 {
+func (e *Env) run(ctx context.Context, name string, o *cmdline.Options) int {
+	if o.Mode == cmdline.ModeQueueRun && o.Queue.Interval > 0 {
 		return e.serve(ctx, name, o)
 	}
 	var err error
-	if o.mode == modeQueueRun && o.queue.interval == 0 {
+	if o.Mode == cmdline.ModeQueueRun && o.Queue.Interval == 0 {
 		return e.flush(ctx, name, o)
 	}
-	switch o.mode {
-	case modeDeliver:
+	switch o.Mode {
+	case cmdline.ModeDeliver:
 		return e.deliver(ctx, name, o)
-	case modeNewAliases:
+	case cmdline.ModeNewAliases:
 		err = e.newAliases(o)
-	case modeVerify:
+	case cmdline.ModeVerify:
 		return e.verify(name, o)
-	case modeSMTP:
+	case cmdline.ModeSMTP:
 		return e.smtp(ctx, name, o)
-	case modeServe, modeServeFront:
+	case cmdline.ModeServe, cmdline.ModeServeFront:
 		return e.serve(ctx, name, o)
-	case modeQueueList:
+	case cmdline.ModeQueueList:
 		return e.mailq(ctx, name, o)
 	default:
-		err = usagef("mode -b%c is not available in this build", o.mode)
+		err = cmdline.Usagef("mode -b%c is not available in this build", o.Mode)
 	}
 	if err != nil {
 		return e.fail(name, err)

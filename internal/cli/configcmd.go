@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -39,9 +41,9 @@ func (e *Env) configCommand(_ context.Context, args []string) int {
 	case err != nil:
 		return e.failVerb(f, err)
 	case len(rest) == 0 || rest[0] != "check" && rest[0] != "show":
-		return e.fail("o365-sendmail", usagef("config: check or show?"))
+		return e.fail("o365-sendmail", cmdline.Usagef("config: check or show?"))
 	}
-	cfg, err := e.loadConfig(&options{config: path}, host.UserByID(e.UID))
+	cfg, err := e.loadConfig(&cmdline.Options{Config: path}, host.UserByID(e.UID))
 	if rest[0] == "show" && err == nil {
 		e.showConfig(cfg, asJSON)
 		return sysexits.OK
@@ -103,7 +105,7 @@ func (e *Env) checkConfig(cfg *config.Config, err error, asJSON bool) int {
 		e.warnf("o365-sendmail", "%v", w)
 	}
 	if err == nil {
-		fmt.Fprintf(e.Stdout, "%s is valid\n", oneLine(cfg.Path))
+		fmt.Fprintf(e.Stdout, "%s is valid\n", printable.Line(cfg.Path))
 	}
 	return code
 }

@@ -10,11 +10,14 @@ import (
 	"syscall"
 
 	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
@@ -25,7 +28,7 @@ import (
 // cache and speaks to Exchange Online itself.
 type direct struct {
 	env     *Env
-	opts    *options
+	opts    *cmdline.Options
 	user    host.User
 	config  *config.Config
 	account *deliver.Account
@@ -38,16 +41,16 @@ type direct struct {
 }
 
 // openDirect reads the configuration and gives up root's rights.
-func (e *Env) openDirect(name string, o *options, user host.User, hostName string) (*direct, error) {
+func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostName string) (*direct, error) {
 	cfg, err := e.loadOnce(o, user)
 	if err != nil {
 		return nil, err
 	}
 	warned := func(err error) { e.warnf(name, "%v", err) }
 	opts := assemble.Options{HostName: hostName, Warn: warned, Getenv: e.Getenv, Now: e.Now}
-	if o.verbose {
+	if o.Verbose {
 		opts.Trace = func(direction byte, line string) {
-			fmt.Fprintf(e.Stderr, "%c %s\n", direction, oneLine(line))
+			fmt.Fprintf(e.Stderr, "%c %s\n", direction, printable.Line(line))
 		}
 	}
 	account, err := assemble.Account(cfg, opts)
@@ -65,7 +68,7 @@ func (e *Env) openDirect(name string, o *options, user host.User, hostName strin
 		return nil, err
 	}
 	d.submit = &deliver.Direct{
-		Account: account, Log: assemble.Logger(cfg, o.tag, e.Stderr),
+		Account: account, Log: assemble.Logger(cfg, o.Tag, e.Stderr),
 		Spool: d.spool, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait,
 	}
 	return d, nil
@@ -78,7 +81,7 @@ type loaded struct {
 }
 
 // loadOnce is loadConfig for a message's way, where two ask for the configuration.
-func (e *Env) loadOnce(o *options, user host.User) (*config.Config, error) {
+func (e *Env) loadOnce(o *cmdline.Options, user host.User) (*config.Config, error) {
 	if e.loaded == nil {
 		c, err := e.loadConfig(o, user)
 		e.loaded = &loaded{c, err}
@@ -87,12 +90,12 @@ func (e *Env) loadOnce(o *options, user host.User) (*config.Config, error) {
 }
 
 // loadConfig finds and reads the configuration with the caller's own rights.
-func (e *Env) loadConfig(o *options, user host.User) (*config.Config, error) {
-	path, tried := config.Find(o.config, e.Getenv, user.Home)
+func (e *Env) loadConfig(o *cmdline.Options, user host.User) (*config.Config, error) {
+	path, tried := config.Find(o.Config, e.Getenv, user.Home)
 	if path == "" {
 		return nil, explainNoConfig(tried)
 	}
-	if o.config != "" {
+	if o.Config != "" {
 		if err := e.checkNamed(path); err != nil {
 			return nil, err
 		}
@@ -156,25 +159,25 @@ func (d *direct) Close() {
 }
 
 // Send completes, aliases and rewrites, and delivers.
-func (d *direct) Send(ctx context.Context, draft *draft) (envelope.Receipt, error) {
-	draft.env.Caller = envelope.Caller{UID: d.user.UID, User: d.user.Name, Via: "userid " + strconv.Itoa(d.user.UID)}
-	refused, err := d.intake.Accept(draft.env, draft.msg, intake.Caller{
+func (d *direct) Send(ctx context.Context, draft *front.Draft) (envelope.Receipt, error) {
+	draft.Envelope.Caller = envelope.Caller{UID: d.user.UID, User: d.user.Name, Via: "userid " + strconv.Itoa(d.user.UID)}
+	refused, err := d.intake.Accept(draft.Envelope, draft.Message, intake.Caller{
 		User:      sender.Caller{Name: d.user.Name, UID: strconv.Itoa(d.user.UID)},
-		Via:       draft.env.Caller.Via,
-		NoAliases: d.opts.noAliases,
-		Hops:      d.opts.hops,
+		Via:       draft.Envelope.Caller.Via,
+		NoAliases: d.opts.NoAliases,
+		Hops:      d.opts.Hops,
 	})
 	if err != nil {
 		return envelope.Receipt{Refused: refused}, err
 	}
-	wire, err := draft.msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	wire, err := draft.Message.Wire(rfc822.WireOptions{AllowEightBit: true})
 	if err != nil {
 		return envelope.Receipt{Refused: refused}, sysexits.With(sysexits.IOErr, err)
 	}
-	draft.env.EightBit, draft.env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
-	draft.env.Mode = d.opts.delivery
-	receipt, err := d.submit.Submit(ctx, draft.env, wire)
-	d.reached = err == nil && (receipt.Reply != "" || draft.env.Mode == deliver.ModeBackground)
+	draft.Envelope.EightBit, draft.Envelope.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
+	draft.Envelope.Mode = d.opts.Delivery
+	receipt, err := d.submit.Submit(ctx, draft.Envelope, wire)
+	d.reached = err == nil && (receipt.Reply != "" || draft.Envelope.Mode == deliver.ModeBackground)
 	receipt.Refused = append(refused, receipt.Refused...)
 	return receipt, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/doctor"
 	"o365-sendmail/internal/host"
 )
@@ -45,14 +46,14 @@ func (o *doctorFlags) check() error {
 			continue
 		}
 		if err := checkAddress(addr); err != nil {
-			return usagef("doctor: %s: %v", flag, err)
+			return cmdline.Usagef("doctor: %s: %v", flag, err)
 		}
 	}
 	switch o.way {
 	case "", doctor.WayAPI, doctor.WayScoped:
 		return nil
 	}
-	return usagef("doctor: --way is api or scoped, not %.64q", o.way)
+	return cmdline.Usagef("doctor: --way is api or scoped, not %.64q", o.way)
 }
 
 func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {

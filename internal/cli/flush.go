@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/queueview"
@@ -14,11 +15,11 @@ import (
 
 // flush is the mode -q without an interval: the queue is tried now. With an agent the
 // agent does it, and nothing is waited for.
-func (e *Env) flush(ctx context.Context, name string, o *options) int {
-	if len(o.recipients) > 0 {
-		return e.fail(name, usagef("-q takes no recipient such as %.64q", o.recipients[0]))
+func (e *Env) flush(ctx context.Context, name string, o *cmdline.Options) int {
+	if len(o.Recipients) > 0 {
+		return e.fail(name, cmdline.Usagef("-q takes no recipient such as %.64q", o.Recipients[0]))
 	}
-	f, err := o.queue.filter()
+	f, err := filterOf(&o.Queue)
 	if err != nil {
 		return e.fail(name, err)
 	}

@@ -6,9 +6,11 @@ import (
 	"io"
 
 	"o365-sendmail/internal/bounce"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
@@ -18,17 +20,17 @@ import (
 // mailBack tells the sender by mail which recipients were refused for good, as -oem asks:
 // cron throws standard error away. It reports whether the report is on its way. What may pass
 // later is not told so, since the caller keeps the message.
-func (e *Env) mailBack(ctx context.Context, name string, o *options, user host.User, d *draft, refused []envelope.Refusal) bool {
+func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, user host.User, d *front.Draft, refused []envelope.Refusal) bool {
 	to := user.Name
-	if o.sender != nil {
-		to = *o.sender
+	if o.Sender != nil {
+		to = *o.Sender
 	}
 	if to == "" || len(refused) == 0 {
 		return false // a report on a report would never end
 	}
 	r := bounce.Report{
 		Action: bounce.Failed, From: "MAILER-DAEMON@" + host.Name(), To: []string{to}, Host: host.Name(),
-		Now: e.Now(), Arrived: e.Now(), Envelope: d.env,
+		Now: e.Now(), Arrived: e.Now(), Envelope: d.Envelope,
 	}
 	for _, f := range refused {
 		if deliver.ExitCode(f.Err) == sysexits.TempFail || deliver.Class(f.Err) == exchange.Configuration {
@@ -36,7 +38,7 @@ func (e *Env) mailBack(ctx context.Context, name string, o *options, user host.U
 		}
 		r.Recipients = append(r.Recipients, bounced(f))
 	}
-	if wire, err := d.msg.Wire(rfc822.WireOptions{AllowEightBit: true}); err == nil {
+	if wire, err := d.Message.Wire(rfc822.WireOptions{AllowEightBit: true}); err == nil {
 		r.Message = wire
 	}
 	_, msg, err := bounce.Build(&r)
@@ -55,7 +57,7 @@ func bounced(f envelope.Refusal) bounce.Recipient {
 }
 
 // sendReport sends a report of the program's own with the null sender.
-func (e *Env) sendReport(ctx context.Context, name string, o *options, user host.User, to string, report envelope.Message) error {
+func (e *Env) sendReport(ctx context.Context, name string, o *cmdline.Options, user host.User, to string, report envelope.Message) error {
 	body, err := report.Open()
 	if err != nil {
 		return err
@@ -70,12 +72,12 @@ func (e *Env) sendReport(ctx context.Context, name string, o *options, user host
 		return err
 	}
 	defer msg.Close()
-	way := options{mode: modeDeliver, config: o.config, tag: o.tag}
+	way := cmdline.Options{Mode: cmdline.ModeDeliver, Config: o.Config, Tag: o.Tag}
 	r, err := e.openRoute(ctx, name, &way, user, host.Name())
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	_, err = r.Send(ctx, &draft{env: &envelope.Envelope{Recipients: []envelope.Recipient{{Address: to}}}, msg: msg})
+	_, err = r.Send(ctx, &front.Draft{Envelope: &envelope.Envelope{Recipients: []envelope.Recipient{{Address: to}}}, Message: msg})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/host"
@@ -14,11 +15,11 @@ import (
 )
 
 // mailq is the mode -bp: the queue as Postfix lists it.
-func (e *Env) mailq(ctx context.Context, name string, o *options) int {
-	if len(o.recipients) > 0 {
-		return e.fail(name, usagef("mailq takes no argument such as %.64q; o365-sendmail queue show ID shows one message", o.recipients[0]))
+func (e *Env) mailq(ctx context.Context, name string, o *cmdline.Options) int {
+	if len(o.Recipients) > 0 {
+		return e.fail(name, cmdline.Usagef("mailq takes no argument such as %.64q; o365-sendmail queue show ID shows one message", o.Recipients[0]))
 	}
-	f, err := o.queue.filter()
+	f, err := filterOf(&o.Queue)
 	if err != nil {
 		return e.fail(name, err)
 	}
@@ -33,14 +34,14 @@ func (e *Env) mailq(ctx context.Context, name string, o *options) int {
 	return sysexits.OK
 }
 
-// filter is what -qI, -qR and -qS choose.
-func (r *queueRun) filter() (queueview.Filter, error) {
-	f := queueview.Filter{Sender: r.fromAddr, Recipient: r.recipient}
-	if r.id != "" {
-		if !spool.ValidID(r.id) {
-			return f, usagef("-qI %.64q: not a queue id; mailq shows them", r.id)
+// filterOf is what -qI, -qR and -qS choose.
+func filterOf(r *cmdline.QueueRun) (queueview.Filter, error) {
+	f := queueview.Filter{Sender: r.Sender, Recipient: r.Recipient}
+	if r.ID != "" {
+		if !spool.ValidID(r.ID) {
+			return f, cmdline.Usagef("-qI %.64q: not a queue id; mailq shows them", r.ID)
 		}
-		f.IDs = []string{r.id}
+		f.IDs = []string{r.ID}
 	}
 	if err := f.Check(); err != nil {
 		return f, sysexits.With(sysexits.Usage, err)
@@ -77,12 +78,12 @@ func (e *Env) explainer(ctx context.Context, q control.Queue) (*queueview.Explai
 
 // queueConfig reads as much of the configuration as can be: a typing error in it, which
 // comes back as fault, must not hide the queue.
-func (e *Env) queueConfig(o *options) (cfg *config.Config, fault, err error) {
-	path, tried := config.Find(o.config, e.Getenv, host.UserByID(e.UID).Home)
+func (e *Env) queueConfig(o *cmdline.Options) (cfg *config.Config, fault, err error) {
+	path, tried := config.Find(o.Config, e.Getenv, host.UserByID(e.UID).Home)
 	if path == "" {
 		return nil, nil, explainNoConfig(tried)
 	}
-	if o.config != "" {
+	if o.Config != "" {
 		if err := e.checkNamed(path); err != nil {
 			return nil, nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -45,21 +46,20 @@ func TestManFlags(t *testing.T) {
 		told[m[1]] = true
 	}
 	want := map[string]bool{`\-`: true, "odi": true, "odb": true, "odq": true, "odd": true, "qI": true, "qR": true, "qS": true}
-	for _, f := range flags {
-		if f.letter != 'b' {
-			want[string(rune(f.letter))] = true
+	for _, letter := range cmdline.FlagLetters() {
+		if letter != 'b' {
+			want[string(letter)] = true
 		}
 	}
 	for _, mode := range "mspivdD" {
-		o := options{}
-		if err := o.setMode(string(mode)); err != nil {
+		if _, err := cmdline.Parse([]string{"-b" + string(mode)}); err != nil {
 			t.Error(err)
 		}
 		want["b"+string(mode)] = true
 	}
-	for _, o := range optionTable {
-		if o.letter != 'd' {
-			want["o"+string(rune(o.letter))] = true
+	for _, letter := range cmdline.OptionLetters() {
+		if letter != 'd' {
+			want["o"+string(letter)] = true
 		}
 	}
 	for name := range want {

@@ -8,11 +8,13 @@ import (
 	"os"
 
 	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
@@ -20,7 +22,7 @@ import (
 
 // openQueue reaches the agent, else the spool itself if this user may. With run the queue
 // can be flushed without an agent, too, for which the credentials are read.
-func (e *Env) openQueue(ctx context.Context, name string, o *options, run bool) (control.Queue, error) {
+func (e *Env) openQueue(ctx context.Context, name string, o *cmdline.Options, run bool) (control.Queue, error) {
 	cfg, fault, err := e.queueConfig(o)
 	socket := config.DefaultSocket
 	if cfg != nil && cfg.Agent.Socket != "" {
@@ -39,7 +41,7 @@ func (e *Env) openQueue(ctx context.Context, name string, o *options, run bool) 
 	if cfg.Spool.Dir == "" || missingFile(cfg.Spool.Dir) {
 		return noQueue{}, nil
 	}
-	q := &ownSpool{env: e, name: name, dueOnly: o.queue.dueOnly}
+	q := &ownSpool{env: e, name: name, dueOnly: o.Queue.DueOnly}
 	if run {
 		if err := q.prepare(o); err != nil {
 			return nil, err
@@ -74,7 +76,7 @@ type ownSpool struct {
 }
 
 // prepare reads what delivery needs while root's rights are there.
-func (q *ownSpool) prepare(o *options) error {
+func (q *ownSpool) prepare(o *cmdline.Options) error {
 	e, hostName := q.env, host.Name()
 	cfg, err := e.loadConfig(o, host.UserByID(e.UID))
 	if err != nil {
@@ -82,9 +84,9 @@ func (q *ownSpool) prepare(o *options) error {
 	}
 	warned := func(err error) { e.warnf(q.name, "%v", err) }
 	opts := assemble.Options{HostName: hostName, Warn: warned, Getenv: e.Getenv, Now: e.Now}
-	if o.verbose {
+	if o.Verbose {
 		opts.Trace = func(direction byte, line string) {
-			fmt.Fprintf(e.Stderr, "%c %s\n", direction, oneLine(line))
+			fmt.Fprintf(e.Stderr, "%c %s\n", direction, printable.Line(line))
 		}
 	}
 	if q.account, err = assemble.Account(cfg, opts); err != nil {
@@ -94,7 +96,7 @@ func (q *ownSpool) prepare(o *options) error {
 	resolve := func(addr string) ([]string, error) { return in.Resolve(addr, false) }
 	q.options = deliver.EngineOptions{
 		Config:    assemble.Engine(cfg, q.account, nil, hostName, resolve),
-		Log:       assemble.Logger(cfg, o.tag, e.Stderr),
+		Log:       assemble.Logger(cfg, o.Tag, e.Stderr),
 		StateFile: assemble.StateFile(cfg),
 		Warn:      warned,
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/queueview"
@@ -37,7 +38,7 @@ func (e *Env) queueCommand(ctx context.Context, args []string) int {
 	}
 	var q control.Queue
 	if err == nil {
-		q, err = e.openQueue(ctx, name, &options{config: a.config}, a.verb == "flush")
+		q, err = e.openQueue(ctx, name, &cmdline.Options{Config: a.config}, a.verb == "flush")
 	}
 	r := &queueRunner{env: e, args: a, queue: q}
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
@@ -34,7 +35,7 @@ func parseQueueArgs(args []string) (*queueArgs, error) {
 			return a, nil
 		}
 		if !slices.Contains(queueVerbs[:], a.verb) {
-			return a, usagef("queue has no command %.64q; it has %s", a.verb, strings.Join(queueVerbs[:], ", "))
+			return a, cmdline.Usagef("queue has no command %.64q; it has %s", a.verb, strings.Join(queueVerbs[:], ", "))
 		}
 		args = args[1:]
 	}
@@ -63,7 +64,7 @@ func (a *queueArgs) operand(word string) error {
 	case spool.ValidID(word):
 		a.filter.IDs = append(a.filter.IDs, word)
 	default:
-		return usagef("%.64q is not a queue id; mailq shows them", word)
+		return cmdline.Usagef("%.64q is not a queue id; mailq shows them", word)
 	}
 	return nil
 }
@@ -73,7 +74,7 @@ func (a *queueArgs) flag(word string, more []string) ([]string, error) {
 	name, value, attached := strings.Cut(word, "=")
 	if set := a.switches()[name]; set != nil {
 		if attached {
-			return nil, usagef("%s takes no value", name)
+			return nil, cmdline.Usagef("%s takes no value", name)
 		}
 		*set = true
 		return more, nil
@@ -90,17 +91,17 @@ func (a *queueArgs) flag(word string, more []string) ([]string, error) {
 	case "--uid":
 		into = &uid
 	default:
-		return nil, usagef("unknown flag %.64q; try o365-sendmail queue help", word)
+		return nil, cmdline.Usagef("unknown flag %.64q; try o365-sendmail queue help", word)
 	}
 	if !attached {
 		if len(more) == 0 {
-			return nil, usagef("%s needs a value", name)
+			return nil, cmdline.Usagef("%s needs a value", name)
 		}
 		value, more = more[0], more[1:]
 	}
 	if value == "" {
 		// An empty variable in a script must not choose everything.
-		return nil, usagef("%s needs a value that is not empty", name)
+		return nil, cmdline.Usagef("%s needs a value that is not empty", name)
 	}
 	*into = value
 	if into == &uid {
@@ -121,7 +122,7 @@ func (a *queueArgs) setUID(s string) error {
 	if err != nil {
 		u, ok := host.UserByName(s)
 		if !ok {
-			return usagef("--uid %.64q: there is no such user", s)
+			return cmdline.Usagef("--uid %.64q: there is no such user", s)
 		}
 		n = u.UID
 	}
@@ -139,30 +140,30 @@ func (a *queueArgs) check() error {
 	shows := a.headers || a.message
 	switch {
 	case a.all && ids > 0:
-		return usagef("give ids or all, not both")
+		return cmdline.Usagef("give ids or all, not both")
 	case shows && a.verb != "show", (a.wait || a.noWait) && a.verb != "flush":
-		return usagef("a flag does not belong to queue %s; try o365-sendmail queue help", a.verb)
+		return cmdline.Usagef("a flag does not belong to queue %s; try o365-sendmail queue help", a.verb)
 	case a.headers && a.message, a.wait && a.noWait:
-		return usagef("two flags contradict each other; try o365-sendmail queue help")
+		return cmdline.Usagef("two flags contradict each other; try o365-sendmail queue help")
 	case shows && a.json:
-		return usagef("--json does not go with --headers or --message")
+		return cmdline.Usagef("--json does not go with --headers or --message")
 	}
 	switch a.verb {
 	case "list":
 	case "show":
 		if ids != 1 {
-			return usagef("queue show needs one queue id")
+			return cmdline.Usagef("queue show needs one queue id")
 		}
 	case "flush":
 		if a.filter.Failed || a.filter.Held {
-			return usagef("a flush is for the queue alone: retry what was given up, release what is held")
+			return cmdline.Usagef("a flush is for the queue alone: retry what was given up, release what is held")
 		}
 	default:
 		if ids == 0 && !a.all {
-			return usagef("queue %s needs queue ids, or all", a.verb)
+			return cmdline.Usagef("queue %s needs queue ids, or all", a.verb)
 		}
 		if ids > 0 && !a.filterIsIDs() {
-			return usagef("a filter goes with all, not with ids")
+			return cmdline.Usagef("a filter goes with all, not with ids")
 		}
 	}
 	return sysexits.With(sysexits.Usage, a.filter.Check())

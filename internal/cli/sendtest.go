@@ -7,8 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -31,7 +34,7 @@ func (e *Env) sendTestCommand(ctx context.Context, args []string) int {
 	f.BoolVar(&asJSON, "json", false, "print the outcome as JSON")
 	rest, err := f.parse(args, 1)
 	if err == nil && len(rest) == 0 {
-		err = usagef("send-test: to whom? o365-sendmail send-test you@example.com")
+		err = cmdline.Usagef("send-test: to whom? o365-sendmail send-test you@example.com")
 	}
 	if err != nil {
 		return e.failVerb(f, err)
@@ -39,7 +42,7 @@ func (e *Env) sendTestCommand(ctx context.Context, args []string) int {
 	m.to = rest[0]
 	for _, addr := range []string{m.to, m.from} {
 		if err := checkAddress(addr); addr != "" && err != nil {
-			return e.fail("o365-sendmail", usagef("send-test: %v", err))
+			return e.fail("o365-sendmail", cmdline.Usagef("send-test: %v", err))
 		}
 	}
 	words, err := e.sendTest(ctx, m)
@@ -49,7 +52,7 @@ func (e *Env) sendTestCommand(ctx context.Context, args []string) int {
 	if err != nil {
 		return e.fail("o365-sendmail", err)
 	}
-	fmt.Fprintf(e.Stdout, "sent to %s: %s\n", oneLine(m.to), oneLine(words))
+	fmt.Fprintf(e.Stdout, "sent to %s: %s\n", printable.Line(m.to), printable.Line(words))
 	return sysexits.OK
 }
 
@@ -76,7 +79,7 @@ func (e *Env) sendTestJSON(m testMessage, words string, err error) int {
 
 // checkAddress takes one address, or the bare name of a local user.
 func checkAddress(addr string) error {
-	if hasControl(addr) {
+	if front.HasControl(addr) {
 		return fmt.Errorf("%.128q is not an address", addr)
 	}
 	a, err := rfc822.ParseAddress(addr)
@@ -88,32 +91,30 @@ func checkAddress(addr string) error {
 
 // sendTest sends m and returns the relay's words, or the agent's when it keeps the message.
 func (e *Env) sendTest(ctx context.Context, m testMessage) (string, error) {
-	sub := *e
-	sub.Stdin = strings.NewReader(m.text())
-	o := &options{mode: modeDeliver, config: m.config, errorMode: 'p', delivery: "interactive", ignoreDots: true, recipients: []string{m.to}}
+	o := &cmdline.Options{Mode: cmdline.ModeDeliver, Config: m.config, ErrorMode: 'p', Delivery: "interactive", IgnoreDots: true, Recipients: []string{m.to}}
 	if m.from != "" {
-		o.sender = &m.from
+		o.Sender = &m.from
 	}
-	r, err := sub.openRoute(ctx, "o365-sendmail", o, m.user, m.hostName)
+	r, err := e.openRoute(ctx, "o365-sendmail", o, m.user, m.hostName)
 	if err != nil {
 		return "", err
 	}
 	defer r.Close()
-	d, err := sub.compose(o, m.user, r.MaxSize())
+	d, err := front.Compose(strings.NewReader(m.text()), o, m.user, r.MaxSize())
 	if err != nil {
 		return "", err
 	}
-	defer d.msg.Close()
+	defer d.Message.Close()
 	receipt, err := r.Send(ctx, d)
 	switch {
 	case err != nil:
 		return "", err
-	case len(d.refused) > 0:
-		return "", d.refused[0].Err
+	case len(d.Refused) > 0:
+		return "", d.Refused[0].Err
 	case len(receipt.Refused) > 0:
 		return "", receipt.Refused[0].Err
 	case receipt.Queued:
-		return "", &waitingError{receipt.QueueID, sub.whyWaiting(ctx, o, receipt.QueueID)}
+		return "", &waitingError{receipt.QueueID, e.whyWaiting(ctx, o, receipt.QueueID)}
 	}
 	return receipt.Reply, nil
 }
@@ -130,7 +131,7 @@ func (w *waitingError) Error() string {
 
 // whyWaiting asks the agent, or the spool, why a message is not delivered. A stop of all
 // mail tells more than the message, whose reason is cut short.
-func (e *Env) whyWaiting(ctx context.Context, o *options, id string) string {
+func (e *Env) whyWaiting(ctx context.Context, o *cmdline.Options, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	q, err := e.openQueue(ctx, "o365-sendmail", o, false)

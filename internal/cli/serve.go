@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"o365-sendmail/internal/agent"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/sysexits"
 )
@@ -19,9 +20,9 @@ func serveVerb(e *Env, ctx context.Context, args []string) int {
 		fmt.Fprintln(e.Stdout, "usage: o365-sendmail serve [-C FILE] [-qINTERVAL]")
 		return sysexits.OK
 	}
-	o, err := parse(args)
-	if err == nil && len(o.recipients) > 0 {
-		err = usagef("serve takes only -C FILE and -qINTERVAL")
+	o, err := cmdline.Parse(args)
+	if err == nil && len(o.Recipients) > 0 {
+		err = cmdline.Usagef("serve takes only -C FILE and -qINTERVAL")
 	}
 	if err != nil {
 		return e.fail(name, err)
@@ -32,7 +33,7 @@ func serveVerb(e *Env, ctx context.Context, args []string) int {
 // serve is the agent, in the foreground: also for sendmail -bd, since the service
 // manager of today wants it so. The environment variable that names a configuration
 // does not count here.
-func (e *Env) serve(ctx context.Context, name string, o *options) int {
+func (e *Env) serve(ctx context.Context, name string, o *cmdline.Options) int {
 	if e.Own {
 		if err := agent.Harden(); err != nil {
 			e.warnf(name, "%v", err)
@@ -42,7 +43,7 @@ func (e *Env) serve(ctx context.Context, name string, o *options) int {
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
 	opts := agent.Options{
-		ConfigPath: o.config, QueueInterval: o.queue.interval, HostName: host.Name(), Version: e.Version,
+		ConfigPath: o.Config, QueueInterval: o.Queue.Interval, HostName: host.Name(), Version: e.Version,
 		Getenv: e.Getenv, Now: e.Now, Stderr: e.Stderr, Reload: reload,
 	}
 	if e.Own {

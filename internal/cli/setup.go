@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/doctor"
 	"o365-sendmail/internal/host"
@@ -127,7 +128,7 @@ func (e *Env) runSetup(ctx context.Context, o *setupFlags) (int, error) {
 	}
 	o.answers.Default()
 	if missing := o.answers.Missing(); len(missing) > 0 {
-		return 0, usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists all flags)", strings.Join(missing, ", "))
+		return 0, cmdline.Usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists all flags)", strings.Join(missing, ", "))
 	}
 	file := e.setupFile(o.path)
 	if o.dryRun {
@@ -163,7 +164,7 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	}
 	if len(given) > 1 {
 		slices.Sort(given)
-		return usagef("setup: there can be one credential, not %s", strings.Join(given, " and "))
+		return cmdline.Usagef("setup: there can be one credential, not %s", strings.Join(given, " and "))
 	}
 	if len(given) == 1 {
 		a.Type = given[0]
@@ -171,21 +172,21 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	for _, text := range o.set {
 		c, err := keyChange(text)
 		if err != nil {
-			return usagef("setup: --set: %v", err)
+			return cmdline.Usagef("setup: --set: %v", err)
 		}
 		a.Set = append(a.Set, c)
 	}
 	if err := a.CheckAll(); err != nil {
-		return usagef("setup: %v", err)
+		return cmdline.Usagef("setup: %v", err)
 	}
 	switch o.way {
 	case "", doctor.WayAPI, doctor.WayScoped:
 	default:
-		return usagef("setup: --way is api or scoped, not %.64q", o.way)
+		return cmdline.Usagef("setup: --way is api or scoped, not %.64q", o.way)
 	}
 	if o.sendTo != "" {
 		if err := checkAddress(o.sendTo); err != nil {
-			return usagef("setup: --send-to: %v", err)
+			return cmdline.Usagef("setup: --send-to: %v", err)
 		}
 	}
 	if !o.secretOnStdin {
@@ -196,7 +197,7 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 		return sysexits.With(sysexits.NoInput, fmt.Errorf("the secret can't be read: %w", err))
 	}
 	if a.Secret, err = setup.CheckSecret(string(text)); err != nil {
-		return usagef("setup: --client-secret-stdin: %v", err)
+		return cmdline.Usagef("setup: --client-secret-stdin: %v", err)
 	}
 	return nil
 }

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/setup"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/xoauth"
@@ -130,7 +132,7 @@ func first(values ...string) string {
 
 // signInPerson is the device code flow: the person enters a code in any browser.
 func (e *Env) signInPerson(ctx context.Context, path string) error {
-	cfg, err := e.loadConfig(&options{config: path}, host.UserByID(e.UID))
+	cfg, err := e.loadConfig(&cmdline.Options{Config: path}, host.UserByID(e.UID))
 	if err != nil {
 		return err
 	}
@@ -148,7 +150,7 @@ func (e *Env) signInPerson(ctx context.Context, path string) error {
 		return err
 	}
 	// Standard output may be JSON.
-	fmt.Fprintf(e.Stderr, "\nIn any browser, as who sends: open %s and enter the code %s\n", oneLine(a.VerificationURI), oneLine(a.UserCode))
+	fmt.Fprintf(e.Stderr, "\nIn any browser, as who sends: open %s and enter the code %s\n", printable.Line(a.VerificationURI), printable.Line(a.UserCode))
 	if _, err := d.Poll(ctx, a); err != nil {
 		return err
 	}

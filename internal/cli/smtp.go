@@ -9,8 +9,10 @@ import (
 
 	"o365-sendmail/internal/agent/client"
 	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/sysexits"
@@ -20,7 +22,7 @@ import (
 // smtp is the mode -bs: SMTP on standard input and output, any number of messages. With
 // an agent this process only carries octets to and fro, since the agent speaks as
 // sendmail's callers do; without one it is the server itself.
-func (e *Env) smtp(ctx context.Context, name string, o *options) int {
+func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 	user, hostName := host.UserByID(e.UID), host.Name()
 	r, err := e.openRoute(ctx, name, o, user, hostName)
 	if err != nil {
@@ -30,8 +32,8 @@ func (e *Env) smtp(ctx context.Context, name string, o *options) int {
 	}
 	defer r.Close()
 	switch r := r.(type) {
-	case *agentRoute:
-		return e.relay(ctx, name, r.conn)
+	case *front.AgentRoute:
+		return e.relay(ctx, name, r.Conn)
 	case *direct:
 		smtpd.Serve(ctx, smtpd.Stdio(e.Stdin, e.Stdout), smtpd.Options{
 			Host: hostName, Handler: &directHandler{r}, ExitCode: deliver.ExitCode,
@@ -48,12 +50,12 @@ type directHandler struct{ d *direct }
 func (h *directHandler) Begin() error { return nil }
 
 func (h *directHandler) Recipient(addr string) error {
-	_, err := h.d.intake.Resolve(addr, h.d.opts.noAliases)
+	_, err := h.d.intake.Resolve(addr, h.d.opts.NoAliases)
 	return err
 }
 
 func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, _ protocol.Options) (envelope.Receipt, error) {
-	return h.d.Send(ctx, &draft{env: env, msg: msg})
+	return h.d.Send(ctx, &front.Draft{Envelope: env, Message: msg})
 }
 
 // relay carries the dialogue between the caller and the agent.

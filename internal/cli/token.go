@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/xoauth"
 )
@@ -48,7 +50,7 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 		return e.failVerb(f, err)
 	}
 	if raw && asJSON {
-		return e.fail("o365-sendmail", usagef("token: --raw and --json exclude each other"))
+		return e.fail("o365-sendmail", cmdline.Usagef("token: --raw and --json exclude each other"))
 	}
 	t, err := e.getToken(ctx, path, refresh)
 	if err != nil {
@@ -70,7 +72,7 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 // getToken reads the configuration with the caller's rights, and gives up root's for the
 // network.
 func (e *Env) getToken(ctx context.Context, path string, refresh bool) (xoauth.Token, error) {
-	cfg, err := e.loadConfig(&options{config: path}, host.UserByID(e.UID))
+	cfg, err := e.loadConfig(&cmdline.Options{Config: path}, host.UserByID(e.UID))
 	if err != nil {
 		return xoauth.Token{}, err
 	}
@@ -116,7 +118,7 @@ func utc(t time.Time) time.Time {
 func (e *Env) printToken(v tokenView) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(e.Stdout, "%-8s %s\n", name, oneLine(value))
+			fmt.Fprintf(e.Stdout, "%-8s %s\n", name, printable.Line(value))
 		}
 	}
 	line("expires", fmt.Sprintf("%s, in %s", v.Expires.Format(time.RFC3339), (time.Duration(v.ExpiresIn)*time.Second).String()))

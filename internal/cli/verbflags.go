@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -33,7 +34,7 @@ func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 		if err := f.Parse(args); errors.Is(err, stdflag.ErrHelp) {
 			return nil, errHelp
 		} else if err != nil {
-			return nil, usagef("%s: %v; o365-sendmail %s --help lists the flags", f.Name(), err, f.Name())
+			return nil, cmdline.Usagef("%s: %v; o365-sendmail %s --help lists the flags", f.Name(), err, f.Name())
 		}
 		if args = f.Args(); len(args) == 0 {
 			break
@@ -41,7 +42,7 @@ func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 		rest, args = append(rest, args[0]), args[1:]
 	}
 	if len(rest) > most {
-		return nil, usagef("%s: unexpected argument %.64q; o365-sendmail %s --help lists the flags", f.Name(), rest[most], f.Name())
+		return nil, cmdline.Usagef("%s: unexpected argument %.64q; o365-sendmail %s --help lists the flags", f.Name(), rest[most], f.Name())
 	}
 	return rest, nil
 }

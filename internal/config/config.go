@@ -9,6 +9,7 @@ package config
 import (
 	"time"
 
+	"o365-sendmail/internal/paths"
 	"o365-sendmail/xoauth"
 )
 
@@ -17,7 +18,7 @@ const (
 	SystemPath    = "/etc/o365-sendmail.toml"
 	DefaultCache  = "/var/lib/o365-sendmail"
 	DefaultSpool  = "/var/spool/o365-sendmail"
-	DefaultSocket = "/run/o365-sendmail/submit.sock"
+	DefaultSocket = paths.Socket
 	ServiceUser   = "o365-sendmail"
 )
 

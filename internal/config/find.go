@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"o365-sendmail/internal/paths"
 )
 
 // EnvPath names another configuration file. The agent never looks at it.
-const EnvPath = "O365_SENDMAIL_CONFIG"
+const EnvPath = paths.ConfigVariable
 
 // Find chooses the configuration file: explicit (-C), else what EnvPath names, else
 // ~/.config/o365-sendmail.toml, else SystemPath. The first two are taken unseen, so that a

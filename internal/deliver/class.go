@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"syscall"
 
 	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/submit"
@@ -41,7 +40,7 @@ func Permanent(err error) bool { return Class(err) == exchange.Permanent }
 // ExitCode returns the sysexits code that tells a caller who keeps the message what
 // err means: 75 only when trying again helps.
 func ExitCode(err error) int {
-	if shortage(err) {
+	if sysexits.Shortage(err) {
 		return sysexits.TempFail
 	}
 	if code := sysexits.Code(err, -1); code >= 0 {
@@ -63,17 +62,6 @@ func ExitCode(err error) int {
 		return sysexits.TempFail
 	}
 	return sysexits.TempFail
-}
-
-// shortage tells whether the system had too little of something for the moment, in whatever
-// step: nothing about the configuration is wrong then.
-func shortage(err error) bool {
-	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, syscall.ENOBUFS} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // permanentCode tells apart what a caller can mend: an address, the message, or nothing.

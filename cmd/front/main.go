@@ -1,0 +1,37 @@
+// Command front is the quick half of sendmail, which a package installs as
+// /usr/sbin/sendmail: a program of two megabytes that hands a message to the agent. For
+// everything else it turns into the whole program, cmd/sendmail. A host without an agent
+// needs it not.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	_ "o365-sendmail/internal/early" // before anything reads TZ
+	"o365-sendmail/internal/front"
+	"o365-sendmail/internal/paths"
+)
+
+// Where a package installs the whole program, and where the agent listens. Tests set others
+// at link time.
+var (
+	program = paths.Program
+	socket  = paths.Socket
+)
+
+func main() {
+	// A reader of standard error that goes away must not kill the call half-way.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	code, done := front.Main(ctx, front.Env{
+		Args: os.Args, Stdin: os.Stdin, Stderr: os.Stderr, Getenv: os.Getenv, UID: os.Getuid(), Socket: socket,
+	})
+	stop()
+	if !done {
+		code = front.Start(os.Stderr, program, os.Args, os.Environ())
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,52 @@
+package front
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"o365-sendmail/internal/agent/client"
+	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// AgentRoute hands messages to the agent. It needs neither the configuration nor its secret.
+type AgentRoute struct {
+	Conn    *client.Conn
+	Options *cmdline.Options
+}
+
+// MaxSize is what the agent takes.
+func (r *AgentRoute) MaxSize() int64 { return r.Conn.MaxSize() }
+
+// Close ends the connection.
+func (r *AgentRoute) Close() { r.Conn.Close() }
+
+// Send hands the message over as it came; the agent applies the aliases and the sender rule.
+func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, error) {
+	wire, err := d.Message.Wire(rfc822.WireOptions{AllowEightBit: true})
+	if err != nil {
+		return envelope.Receipt{}, sysexits.With(sysexits.IOErr, err)
+	}
+	env := *d.Envelope
+	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
+	return r.Conn.Send(ctx, &env, protocol.Options{
+		Mode: r.Options.Delivery, NoAliases: r.Options.NoAliases, Hops: r.Options.Hops, Tag: r.Options.Tag,
+	}, wire)
+}
+
+// DialAgent connects to the agent at a socket. When nobody answers there the error is a
+// *client.UnreachableError.
+func DialAgent(ctx context.Context, o *cmdline.Options, path, hostName string, stderr io.Writer) (*client.Conn, error) {
+	opts := client.Options{Path: path, HostName: hostName}
+	if o.Verbose && o.Mode == cmdline.ModeDeliver {
+		opts.Trace = func(direction byte, line string) {
+			fmt.Fprintf(stderr, "%c %s\n", direction, printable.Line(line))
+		}
+	}
+	return client.Dial(ctx, opts)
+}

@@ -1,0 +1,90 @@
+package front
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"o365-sendmail/internal/agent/client"
+	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/paths"
+	"o365-sendmail/internal/sysexits"
+)
+
+// Env is what the quick program gets from outside. Tests pass their own.
+type Env struct {
+	Args   []string // with the program's name
+	Stdin  io.Reader
+	Stderr io.Writer
+	Getenv func(string) string
+	UID    int
+	// Socket is where the agent listens.
+	Socket string
+}
+
+// Main hands a message from standard input to the agent and returns the exit code. False
+// means that the call is none of that kind, or that no agent answers: nothing was read then,
+// nothing was printed, and the whole program has to be started in place of this one.
+func Main(ctx context.Context, e Env) (code int, done bool) {
+	name := "sendmail"
+	if len(e.Args) > 0 && e.Args[0] != "" {
+		name = filepath.Base(e.Args[0])
+	}
+	o := ours(name, &e)
+	if o == nil {
+		return 0, false
+	}
+	c := Call{Name: name, Options: o, User: host.UserByID(e.UID), Stdin: e.Stdin, Stderr: e.Stderr, ExitCode: exitCode}
+	if err := EnoughDescriptors(); err != nil {
+		return c.Fail(err), true
+	}
+	conn, err := DialAgent(ctx, o, e.Socket, host.Name(), e.Stderr)
+	var gone *client.UnreachableError
+	switch {
+	case errors.As(err, &gone):
+		return 0, false
+	case err != nil:
+		return c.Fail(err), true
+	}
+	r := &AgentRoute{Conn: conn, Options: o}
+	defer r.Close()
+	return c.Deliver(ctx, r), true
+}
+
+// ours returns the options of a call that the quick program can serve, else nil: one with
+// another name, mode or configuration is not, nor is one that may have to send a report, nor
+// a wrong one, which the whole program shall explain.
+func ours(name string, e *Env) *cmdline.Options {
+	if name == "mailq" || name == "newaliases" || name == "o365-sendmail" || len(e.Args) == 0 {
+		return nil
+	}
+	o, err := cmdline.Parse(e.Args[1:])
+	if err != nil || o.Mode != cmdline.ModeDeliver || o.Config != "" || MailsBack(o) || e.Getenv(paths.ConfigVariable) != "" {
+		return nil
+	}
+	return o
+}
+
+// exitCode is the exit code for an error. What the agent found out comes with its own.
+func exitCode(err error) int {
+	if sysexits.Shortage(err) {
+		return sysexits.TempFail
+	}
+	return sysexits.Code(err, sysexits.TempFail)
+}
+
+// Start replaces the process by the whole program. It returns only if that fails, with an
+// exit code.
+func Start(stderr io.Writer, program string, args, environ []string) int {
+	err := syscall.Exec(program, args, environ)
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w; install the package o365-sendmail again", err)
+	}
+	Errorf(stderr, "sendmail", "the program %s can't be started: %v", program, err)
+	return sysexits.OSErr
+}

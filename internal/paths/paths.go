@@ -1,0 +1,12 @@
+// Package paths names the files and variables that programs and packages have to agree on.
+// It holds constants only.
+package paths
+
+const (
+	// Socket is where the agent of a package installation listens.
+	Socket = "/run/o365-sendmail/submit.sock"
+	// ConfigVariable is the environment variable that names another configuration file.
+	ConfigVariable = "O365_SENDMAIL_CONFIG"
+	// Program is where a package installs the whole program, for the quick one to start.
+	Program = "/usr/lib/o365-sendmail/sendmail"
+)

@@ -1,0 +1,66 @@
+// Package printable makes foreign text fit for a line of a log or a terminal. It knows
+// nothing of mail.
+package printable
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxValue bounds what Clean returns, in octets.
+const maxValue = 512
+
+// Clean makes foreign text fit for a line of a log or a terminal: control characters
+// and broken UTF-8 are escaped, and what is too long is cut.
+func Clean(s string) string {
+	if !plain(s) {
+		s = escape(s, 2*maxValue)
+	}
+	if len(s) > maxValue {
+		cut := maxValue - 3
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut] + "..."
+	}
+	return s
+}
+
+// Line is Clean for text that must not be cut.
+func Line(s string) string {
+	if plain(s) {
+		return s
+	}
+	return escape(s, -1)
+}
+
+func plain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x20 || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// escape stops once the result has more octets than limit, unless that is negative.
+func escape(s string, limit int) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r >= 0x20 && r != 0x7f && strconv.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+		if limit >= 0 && b.Len() > limit {
+			break
+		}
+	}
+	return b.String()
+}
