@@ -8,5 +8,5 @@ const (
 	// ConfigVariable is the environment variable that names another configuration file.
 	ConfigVariable = "O365_SENDMAIL_CONFIG"
 	// Program is where a package installs the whole program, for the quick one to start.
-	Program = "/usr/lib/o365-sendmail/sendmail"
+	Program = "/usr/sbin/o365-sendmail"
 )

@@ -23,7 +23,8 @@ for GOARCH; do
 	tree=$STAGE/o365-sendmail-$VERSION-linux-$GOARCH
 	mkdir -p "$STAGE/man" "$tree/man" "$tree/completion" "$tree/systemd"
 	(cd "$top" && CGO_ENABLED=0 GOOS=linux GOARM=7 go build -trimpath -buildvcs=false \
-		-ldflags "-s -w -buildid= -X main.version=$VERSION" -o "$STAGE/o365-sendmail" ./cmd/sendmail)
+		-ldflags "-s -w -buildid= -X main.version=$VERSION" -o "$STAGE/o365-sendmail" ./cmd/sendmail
+		CGO_ENABLED=0 GOOS=linux GOARM=7 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid=" -o "$STAGE/front" ./cmd/front)
 	for page in sendmail.8 mailq.1 newaliases.1 o365-sendmail.8 o365-sendmail.toml.5; do
 		gzip -9n <"$top/docs/$page" >"$STAGE/man/$page.gz"
 		cp "$top/docs/$page" "$tree/man/"

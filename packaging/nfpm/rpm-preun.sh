@@ -6,6 +6,6 @@ if [ "$1" = 0 ]; then
 			o365-sendmail-smtp.socket o365-sendmail-queue.timer || true
 	fi
 	if command -v alternatives >/dev/null; then
-		alternatives --remove mta /usr/sbin/o365-sendmail || true
+		alternatives --remove mta /usr/sbin/sendmail.o365-sendmail || true
 	fi
 fi

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -46,10 +47,20 @@ func TestControlFields(t *testing.T) {
 	}
 }
 
-// The program is static, has no set-id bit, and was built as it says.
+// The two programs are static, have no set-id bit, and were built as they say.
 func TestProgram(t *testing.T) {
 	dir := extract(t)
-	program := filepath.Join(dir, "usr/sbin/o365-sendmail")
+	linked := map[string]bool{}
+	for _, name := range []string{"o365-sendmail", "sendmail"} {
+		for _, m := range checkProgram(t, filepath.Join(dir, "usr/sbin", name)).Deps {
+			linked[m.Path] = true
+		}
+	}
+	checkCopyright(t, filepath.Join(dir, "usr/share/doc/o365-sendmail/copyright"), linked)
+}
+
+func checkProgram(t *testing.T, program string) *debug.BuildInfo {
+	t.Helper()
 	info, err := os.Stat(program)
 	if err != nil {
 		t.Fatal(err)
@@ -79,17 +90,19 @@ func TestProgram(t *testing.T) {
 		t.Errorf("built with %v", settings)
 	}
 	t.Logf("%s, %s/%s, %d octets", b.GoVersion, settings["GOOS"], settings["GOARCH"], info.Size())
+	return b
+}
 
-	// Every module that is linked has its paragraph in the copyright file, and no other.
-	copyright, err := os.ReadFile(filepath.Join(dir, "usr/share/doc/o365-sendmail/copyright"))
+// Every module that is linked has its paragraph in the copyright file, and no other.
+func checkCopyright(t *testing.T, path string, linked map[string]bool) {
+	t.Helper()
+	copyright, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	linked := map[string]bool{}
-	for _, m := range b.Deps {
-		linked[m.Path] = true
-		if !bytes.Contains(copyright, []byte("Comment: Linked: Go module "+m.Path+".\n")) {
-			t.Errorf("packaging/deb/debian/copyright lacks the module %s", m.Path)
+	for m := range linked {
+		if !bytes.Contains(copyright, []byte("Comment: Linked: Go module "+m+".\n")) {
+			t.Errorf("packaging/deb/debian/copyright lacks the module %s", m)
 		}
 	}
 	lines := bufio.NewScanner(bytes.NewReader(copyright))

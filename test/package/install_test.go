@@ -44,11 +44,12 @@ func TestNewcomer(t *testing.T) {
 // checkInstalled checks names, modes and owners of what is there after an install.
 func checkInstalled(c *chroot) {
 	for _, p := range []string{"/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases"} {
-		if got := strings.TrimSpace(c.must("readlink -f " + p)); got != "/usr/sbin/o365-sendmail" {
+		if got := strings.TrimSpace(c.must("readlink -f " + p)); got != "/usr/sbin/sendmail" {
 			c.t.Errorf("%s is %s", p, got)
 		}
 	}
 	c.wantStat("/usr/sbin/o365-sendmail", "755 root:root")
+	c.wantStat("/usr/sbin/sendmail", "755 root:root")
 	c.wantStat("/etc/o365-sendmail.toml", "640 root:o365-sendmail")
 	c.wantStat("/var/lib/o365-sendmail", "700 o365-sendmail:o365-sendmail")
 	c.wantStat("/var/spool/o365-sendmail", "700 o365-sendmail:o365-sendmail")
