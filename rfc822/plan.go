@@ -98,8 +98,10 @@ func (p *plan) encode(l *leaf, end int64, last bool) {
 	}
 }
 
-// redeclare says the encoding once more in the plain form: what is sent now depends on it, and
-// readers pass over a name with blanks behind it.
+// redeclare says the encoding once more in the plain form if blanks stand between its name and
+// the colon. The old syntax is to be read like the plain one (RFC 5322 4.5), and so is what its
+// author meant, but some readers pass over it. Where nothing has to change, it goes
+// as it came. A changed content is sent for one reading, so all have to find it.
 func (l *leaf) redeclare(encoding string) {
 	const name = "Content-Transfer-Encoding"
 	for _, f := range l.header.fields {

@@ -184,3 +184,19 @@ func TestFromWireRefuses(t *testing.T) {
 		t.Error("a file that is shorter than said is taken")
 	}
 }
+
+// TestWireOldSyntax sends an encoding that is declared in the old syntax: as it came where
+// nothing has to change, and for every reader to see where its content was mended.
+func TestWireOldSyntax(t *testing.T) {
+	t.Parallel()
+	for input, want := range map[string]string{
+		"Content-Transfer-Encoding :quoted-printable\n\n=41\n":     "Content-Transfer-Encoding :quoted-printable\r\n\r\n=41\r\n",
+		"Content-Transfer-Encoding :quoted-printable\n\n=41\x00\n": "Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n\r\n=41=00\r\n",
+		"Content-Transfer-Encoding\t: base64\n\nQUJD\x00\n":        "Content-Transfer-Encoding: base64\r\nMIME-Version: 1.0\r\n\r\nQUJD\r\n",
+		"Content-Transfer-Encoding : 8bit\n\na longer text\x00\n":  "Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n\r\na longer text=00\r\n",
+	} {
+		if got := wireText(t, mustRead(t, input, ReadOptions{}), WireOptions{}); got != want {
+			t.Errorf("%q: got %q, want %q", input, got, want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"net/textproto"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -107,9 +108,16 @@ func checkLater(t testing.TB, m *Message, sevenBit string) {
 	}
 }
 
+// oldNames finds names with blanks before their colon.
+var oldNames = regexp.MustCompile(`(?m)^([^\x00- \x7f:]+)[ \t]+:`)
+
 // leaves returns the decoded content of a message's parts, as the standard library's
-// parsers see it; ok is false if they do not understand it.
+// parsers see it; ok is false if they do not understand it. They would pass over fields with
+// blanks before the colon, which a reader has to take (RFC 5322 4.5), so it writes those plainly.
 func leaves(message []byte) (content []string, ok bool) {
+	if end := bytes.Index(message, []byte("\r\n\r\n")); end > 0 && !bytes.HasPrefix(message, []byte("\r\n")) {
+		message = slices.Concat(oldNames.ReplaceAll(message[:end], []byte("$1:")), message[end:])
+	}
 	m, err := mail.ReadMessage(bytes.NewReader(message))
 	if err != nil {
 		return nil, false
