@@ -57,6 +57,7 @@ func TestConfigurationFaultsHold(t *testing.T) {
 		{"quota-exceeded", "submission-quota", false},
 		{"connections-used", "too-many-connections", false},
 		{"connections-used-auth", "too-many-connections", false},
+		{"rate-exceeded", "message-rate", false},
 		{"tenant-threshold", "tenant-blocked", false},
 		{"smtp-down", "", false},
 	} {

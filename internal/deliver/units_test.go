@@ -41,6 +41,7 @@ func TestJudgeWhole(t *testing.T) {
 		{"send as", reply(submit.PhaseBody, 554, "5.2.252", "SendAsDenied; x"), fateLater, scopeSender, true, true, false},
 		{"quota", reply(submit.PhaseBody, 554, "5.2.0", "STOREDRV.Submission.Exception:SubmissionQuotaExceededException"), fateLater, scopeBox, true, false, false},
 		{"connections", reply(submit.PhaseBody, 432, "4.3.2", "Concurrent connections limit exceeded."), fateLater, scopeBox, true, false, false},
+		{"rate", reply(submit.PhaseBody, 421, "4.4.2", "Message submission rate for this client has exceeded the configured limit"), fateLater, scopeBox, true, false, false},
 		{"sign-in", reply(submit.PhaseAuth, 535, "5.7.3", "Authentication unsuccessful"), fateLater, scopeBox, true, true, true},
 		{"sign-in, later", reply(submit.PhaseAuth, 451, "4.7.0", "Temporary server error"), fateLater, scopeBox, true, false, true},
 		{"greeting", reply(submit.PhaseGreeting, 554, "", "no"), fateLater, scopeApp, true, true, true},

@@ -230,7 +230,7 @@ func messageRows() []row {
 		{"tenant-external", nil, "message", "tenant-external-quota", "24 h"},
 		{"tenant-domain", nil, "message", "domain-not-registered", "Domains"},
 		{"connections-used-old", nil, "message", "too-many-connections", "mailbox of its own"},
-		{"rate-exceeded", nil, "message", "", statusURL},
+		{"rate-exceeded", nil, "message", "message-rate", "delivery.messages_per_minute"},
 		{"dot-temporary", nil, "message", "other-temporary", statusURL},
 	}
 }

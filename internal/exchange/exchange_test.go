@@ -63,6 +63,8 @@ func TestDiagnose(t *testing.T) {
 		{"mail", 552, "5.3.4", "Message size exceeds fixed maximum message size", Permanent, "message-too-large", false, ""},
 		{"body", 451, "4.3.111", "Temporary server error. Please try again later MRH1 [Hostname=X]", Temporary, "other-temporary", false, ""},
 		{"mail", 421, "4.4.1", "Connection timed out. Total session duration: 00:20:55", Temporary, "service-closing", false, ""},
+		{"body", 421, "4.4.2", "Message submission rate for this client has exceeded the configured limit", AccountTemporary, "message-rate", false, "delivery.messages_per_minute"},
+		{"mail", 421, "4.4.2", "Connection dropped due to TimedOut", Temporary, "service-closing", false, ""},
 		{"mail", 550, "5.1.8", "Access denied, bad outbound sender", AccountTemporary, "sender-restricted", false, "Restricted entities"},
 		{"body", 550, "5.1.90", "Your message can't be sent because you've reached your daily limit for message recipients", AccountTemporary, "recipient-quota", false, ""},
 		{"body", 550, "5.7.501", "Access denied, spam abuse detected", AccountTemporary, "sender-banned", false, ""},
