@@ -168,6 +168,9 @@ func TestProxyThatDoesNotHelp(t *testing.T) {
 			if !errors.As(err, &failed) || !failed.Temporary() || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.proxy) {
 				t.Errorf("got %v, want a temporary error that names the proxy and says %q", err, c.want)
 			}
+			if failed != nil && (!strings.Contains(failed.Advice(), "smtp.proxy") || strings.Contains(failed.Advice(), "firewall")) {
+				t.Errorf("the remedy is %q", failed.Advice())
+			}
 			if len(e.Messages()) != 0 {
 				t.Error("the message went around the proxy")
 			}

@@ -7,6 +7,7 @@ type Fault int
 const (
 	FaultResolve     Fault = iota // the host name has no address
 	FaultConnect                  // no TCP connection
+	FaultProxy                    // no connection through the proxy
 	FaultDropped                  // the connection ended early
 	FaultTimeout                  // the server stopped answering
 	FaultCanceled                 // the caller's context ended
@@ -32,6 +33,9 @@ func DiagnoseFault(f Fault) Diagnosis {
 	case FaultConnect:
 		return Diagnosis{Class: Temporary, Key: "connect", Cause: "the server can't be reached",
 			Remedy: "open outbound 587/tcp in the firewall or at the hosting provider"}
+	case FaultProxy:
+		return Diagnosis{Class: Temporary, Key: "proxy", Cause: "the server can't be reached through the proxy",
+			Remedy: "check smtp.proxy, and that the proxy answers and lets connections to port 587 of smtp.host through"}
 	case FaultDropped:
 		return Diagnosis{Class: Temporary, Key: "connection-lost", Cause: "the connection ended early"}
 	case FaultTimeout:

@@ -59,7 +59,10 @@ func (c *Config) connectError(ctx context.Context, err error) *Error {
 	}
 	f := exchange.FaultConnect
 	var dns *net.DNSError
-	if errors.As(err, &dns) {
+	switch {
+	case c.DialHost:
+		f = exchange.FaultProxy // a name that can't be resolved is the proxy's
+	case errors.As(err, &dns):
 		f = exchange.FaultResolve
 	}
 	return c.fault(PhaseConnect, f, err)

@@ -173,14 +173,31 @@ func TestConnectWithoutNames(t *testing.T) {
 
 func TestConnectErrors(t *testing.T) {
 	t.Parallel()
-	for want, fail := range map[string]error{"dns": &net.DNSError{Err: "no such host", Name: testHost}, "connect": errors.New("connection refused")} {
+	noName, refused := error(&net.DNSError{Err: "no such host", Name: testHost}), errors.New("connection refused")
+	for _, c := range []struct {
+		lookup, dial error
+		proxy        bool
+		want         string
+	}{
+		{noName, nil, false, "dns"},
+		{nil, refused, false, "connect"},
+		{nil, refused, true, "proxy"},
+		{nil, noName, true, "proxy"}, // the proxy's own name
+	} {
 		p := newPeer(t)
 		cfg := p.config()
-		cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, fail }
+		cfg.DialHost = c.proxy
+		cfg.LookupNetIP = func(context.Context, string, string) ([]netip.Addr, error) {
+			if c.lookup != nil {
+				return nil, c.lookup
+			}
+			return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+		}
+		cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, c.dial }
 		_, err := Dial(t.Context(), cfg)
 		var e *Error
-		if !errors.As(err, &e) || e.Phase != PhaseConnect || e.Diagnosis.Key != want || !e.Temporary() || e.Advice() == "" {
-			t.Errorf("%s: %v", want, err)
+		if !errors.As(err, &e) || e.Phase != PhaseConnect || e.Diagnosis.Key != c.want || !e.Temporary() || strings.Contains(e.Advice(), "smtp.proxy") != c.proxy || e.Advice() == "" {
+			t.Errorf("%s: %v", c.want, err)
 		}
 	}
 }
