@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -159,11 +160,12 @@ func FuzzWire(f *testing.F) {
 
 // hasTextBesideParts tells whether the message has structure at all: text between
 // parts may change, and the standard parsers disagree with each other about odd parts and
-// about a type or an encoding that is not ASCII, which can't leave as it is.
+// about a type or an encoding that can't leave as it is: it is not ASCII, or a word of it fills a line.
 func hasTextBesideParts(m *Message) bool {
-	return !isASCII(strings.Join(m.Header.All("Content-Type"), "")+strings.Join(m.Header.All("Content-Transfer-Encoding"), "")) ||
-		strings.Contains(strings.Join(m.Header.All("Content-Type"), ""), "/") ||
-		len(m.Header.All("Content-Transfer-Encoding")) > 1
+	types, encodings := strings.Join(m.Header.All("Content-Type"), " "), m.Header.All("Content-Transfer-Encoding")
+	all := types + " " + strings.Join(encodings, " ")
+	tooLong := slices.ContainsFunc(strings.Fields(all), func(word string) bool { return len(word) >= maxLine })
+	return !isASCII(all) || tooLong || strings.Contains(types, "/") || len(encodings) > 1
 }
 
 func FuzzParseAddressList(f *testing.F) {
