@@ -70,6 +70,24 @@ func TestKeepsWhileBroken(t *testing.T) {
 	}
 }
 
+// TestReasons: what mailq shows names the file that is missing and what to do, or one fault of several.
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "c.toml")
+	a := &Agent{o: Options{ConfigPath: path, Getenv: func(string) string { return "" }}}
+	want := "there is no configuration at " + path + "; run o365-sendmail setup"
+	if r := a.read(); r.fault == nil || r.reason() != want {
+		t.Errorf("no file: %v, want %q", r.fault, want)
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := a.read()
+	if r.fault == nil || !strings.Contains(r.reason(), "more; o365-sendmail config check") || strings.ContainsAny(r.reason(), "\n") || strings.Contains(r.reason(), "setup") {
+		t.Errorf("an empty file: %q", r.reason())
+	}
+}
+
 // TestKeptAcrossRestart: what a broken start kept, a good start sends.
 func TestKeptAcrossRestart(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
@@ -20,9 +21,6 @@ import (
 // origin, and its options in the private field. When the configuration is mended it is
 // processed as if it came that moment, and the new message takes the old one's place. A
 // crash between the two leaves both, and the message is sent twice.
-
-// unprocessed marks the origin of such a message.
-const unprocessed = "unprocessed, "
 
 // keep commits a message as it came.
 func (a *Agent) keep(ctx context.Context, r *rules, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
@@ -35,7 +33,7 @@ func (a *Agent) keep(ctx context.Context, r *rules, env *envelope.Envelope, msg 
 		return envelope.Receipt{}, sysexits.With(sysexits.IOErr, err)
 	}
 	env.EightBit, env.SMTPUTF8, env.Origin = wire.EightBit(), wire.SMTPUTF8(), env.Sender
-	p, err := a.spool.Begin(spool.Meta{UID: env.Caller.UID, Origin: unprocessed + env.Caller.Via}, env)
+	p, err := a.spool.Begin(spool.Meta{UID: env.Caller.UID, Origin: queueview.Unprocessed + env.Caller.Via}, env)
 	if err != nil {
 		return envelope.Receipt{}, err
 	}
@@ -84,7 +82,7 @@ func copyTo(p *spool.Pending, w *rfc822.Wire) error {
 func (a *Agent) eachKept(ctx context.Context, fn func(i spool.Info)) {
 	var kept []spool.Info
 	err := a.spool.List(ctx, func(i spool.Info) bool {
-		if i.Err == nil && strings.HasPrefix(i.Meta.Origin, unprocessed) {
+		if i.Err == nil && strings.HasPrefix(i.Meta.Origin, queueview.Unprocessed) {
 			kept = append(kept, i)
 		}
 		return true
@@ -178,7 +176,7 @@ func (a *Agent) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, pro
 	}
 	env := *it.Envelope()
 	uid := it.Meta().UID
-	env.Caller = envelope.Caller{UID: uid, Via: strings.TrimPrefix(it.Meta().Origin, unprocessed)}
+	env.Caller = envelope.Caller{UID: uid, Via: strings.TrimPrefix(it.Meta().Origin, queueview.Unprocessed)}
 	if uid >= 0 {
 		env.Caller.User = a.users.name(uid)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,9 +24,19 @@ type rules struct {
 	host    string
 	intake  *intake.Intake
 	account *deliver.Account
-	// fault is why messages can't be processed; nil when they can.
+	// fault is why messages can't be processed; nil when they can. It has a line for each of the
+	// faults, of which there are more than one.
 	fault error
+	more  int
 }
+
+// notConfigured is the fault of a file that is not there yet.
+type notConfigured string
+
+func (path notConfigured) Error() string { return "there is no configuration at " + string(path) }
+
+// Advice says what to do.
+func (notConfigured) Advice() string { return "run o365-sendmail setup" }
 
 // path is where the configuration is read from. The caller's environment and home never
 // have a say: an agent has no caller.
@@ -48,8 +59,12 @@ func exists(path string) bool {
 
 // read reads the configuration, whatever is wrong with it, and the secrets.
 func (a *Agent) read() *rules {
-	c, faults := config.Loader{Getenv: a.o.Getenv}.LoadLenient(a.path())
-	r := &rules{config: c, host: a.o.HostName, fault: errors.Join(faults...)}
+	path := a.path()
+	c, faults := config.Loader{Getenv: a.o.Getenv}.LoadLenient(path)
+	r := &rules{config: c, host: a.o.HostName, fault: errors.Join(faults...), more: max(0, len(faults)-1)}
+	if len(faults) == 1 && errors.Is(faults[0], fs.ErrNotExist) && !exists(path) {
+		r.fault = notConfigured(path)
+	}
 	if c.From.HostName != "" {
 		r.host = strings.ToLower(c.From.HostName)
 	}
@@ -65,14 +80,28 @@ func (r *rules) logger(stderr io.Writer) *maillog.Logger {
 	return assemble.Logger(r.config, "", stderr)
 }
 
-// reason is the fault in one line.
-func (r *rules) reason() string { return strings.ReplaceAll(r.fault.Error(), "\n", "; ") }
+// reason is the fault in one line: the first of several, with what to do where that is not the
+// same for all.
+func (r *rules) reason() string {
+	first, _, _ := strings.Cut(r.fault.Error(), "\n")
+	var missing notConfigured
+	switch {
+	case errors.As(r.fault, &missing):
+		return first + "; " + missing.Advice()
+	case r.more > 0:
+		return fmt.Sprintf("%s (and %d more; o365-sendmail config check lists them)", first, r.more)
+	}
+	return first
+}
 
 // engineConfig is the engine's part of the rules.
 func (a *Agent) engineConfig(r *rules) deliver.Config {
 	account, fault := r.account, r.fault
 	if fault != nil {
-		account, fault = nil, errors.New(r.reason())
+		account = nil
+		if !errors.As(fault, new(notConfigured)) {
+			fault = errors.New(r.reason())
+		}
 	}
 	e := assemble.Engine(r.config, account, fault, r.host, a.resolve)
 	if a.o.QueueInterval > 0 {
@@ -106,7 +135,7 @@ func (a *Agent) tell(r *rules) {
 		a.warn(w)
 	}
 	if r.fault != nil {
-		a.log.Log(maillog.Err, "", "", fmt.Errorf("the configuration can't be used: mail is accepted and kept, and goes out when it is mended: %s", r.reason()))
+		a.log.Log(maillog.Err, "", "", fmt.Errorf("the configuration can't be used: mail is accepted and kept, and goes out when it is mended: %s", strings.ReplaceAll(r.fault.Error(), "\n", "; ")))
 	}
 }
 

@@ -179,11 +179,14 @@ func (e *Engine) Reconfigure(c Config) {
 func (e *Engine) holdWithoutAccount(now time.Time) {
 	const key = "no-account"
 	if e.config.Account == nil {
-		reason := "the configuration can't be used"
+		reason, remedy := "the configuration can't be used", ""
 		if e.config.Fault != nil {
-			reason = e.config.Fault.Error()
+			reason, remedy = e.config.Fault.Error(), adviceOf(e.config.Fault)
 		}
-		e.shutGate(&e.app, &stop{scope: scopeApp, hold: true, early: true, key: key, reason: reason, remedy: remedyConfig}, true, now)
+		if remedy == "" {
+			remedy = remedyConfig
+		}
+		e.shutGate(&e.app, &stop{scope: scopeApp, hold: true, early: true, key: key, reason: reason, remedy: remedy}, true, now)
 		return
 	}
 	if e.app.shut && e.app.cause.key == key {

@@ -27,6 +27,9 @@ func (e *Explainer) Waiting(m *Message) string {
 		if m.Reason == "" {
 			return "held back by an administrator"
 		}
+		if strings.HasPrefix(m.Origin, Unprocessed) {
+			return e.unprocessed(m)
+		}
 		return "held back by an administrator: " + printable.Clean(m.Reason)
 	}
 	if s := e.stop(m); s != nil {
@@ -39,6 +42,20 @@ func (e *Explainer) Waiting(m *Message) string {
 		return "waiting: no agent is running; sendmail -q sends it"
 	}
 	return "waiting for its turn"
+}
+
+// unprocessed explains a message that no configuration has judged: by what is wrong with it
+// now, else by what was wrong when the message came.
+func (e *Explainer) unprocessed(m *Message) string {
+	s := e.stop(m)
+	if s == nil || !s.Hold || !s.All {
+		return printable.Clean(m.Reason)
+	}
+	text := "kept until the configuration can be used: " + printable.Clean(s.Reason)
+	if s.Remedy != "" {
+		text += "; " + printable.Clean(s.Remedy)
+	}
+	return text
 }
 
 func reasonOr(reason, otherwise string) string {

@@ -18,10 +18,14 @@ type State string
 const (
 	Queued   State = "queued"   // not tried yet
 	Deferred State = "deferred" // tried, and to be tried again
-	Held     State = "held"     // an administrator keeps it back
+	Held     State = "held"     // an administrator keeps it back, or there is no configuration yet
 	Failed   State = "failed"   // given up, kept to be looked at
 	Damaged  State = "damaged"  // the file can't be read as a message
 )
+
+// Unprocessed begins the origin of a message that came while the configuration could not be used:
+// the agent holds it until it can.
+const Unprocessed = "unprocessed, "
 
 // Message is one message of the queue as JSON shows it.
 type Message struct {

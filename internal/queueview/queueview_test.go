@@ -33,6 +33,10 @@ func TestWaiting(t *testing.T) {
 	secret := Stop{Mailbox: "m@example.com", Hold: true, Reason: "the client secret has expired", Next: now.Add(15 * time.Minute)}
 	pause := Stop{All: true, Reason: "no network", Next: now.Add(36 * time.Hour)}
 	agent := Status{Agent: true, Mailbox: "m@example.com"}
+	noFile := Stop{All: true, Hold: true, Reason: "there is no configuration at /etc/x", Remedy: "run o365-sendmail setup"}
+	unprocessed := func(m *Message) {
+		m.State, m.Origin, m.Reason = Held, "unprocessed, userid 33", "not processed yet: tenant is missing"
+	}
 	stopped := func(s ...Stop) Status { st := agent; st.Stops = s; return st }
 	for _, c := range []struct {
 		name   string
@@ -52,6 +56,10 @@ func TestWaiting(t *testing.T) {
 		{"pause", message(), stopped(pause), "paused: no network; next try Thu Mar 5 22:00"},
 		{"sender", message(func(m *Message) { m.Stop = &Stop{Hold: true, Reason: "no SendAs"} }), agent, "held: no SendAs; next probe is due"},
 		{"administrator", message(func(m *Message) { m.State = Held }), stopped(secret), "held back by an administrator"},
+		{"kept, no configuration", message(unprocessed), stopped(noFile), "kept until the configuration can be used: there is no configuration at /etc/x; run o365-sendmail setup"},
+		{"kept, as a user sees it", message(unprocessed), stopped(Stop{All: true, Hold: true, Reason: noFile.Reason}), "kept until the configuration can be used: there is no configuration at /etc/x"},
+		{"kept, not known why", message(unprocessed), agent, "not processed yet: tenant is missing"},
+		{"kept, and held back", message(unprocessed, func(m *Message) { m.Reason = "" }), agent, "held back by an administrator"},
 		{"failed", message(func(m *Message) { m.State, m.Reason = Failed, "550 no" }), stopped(secret), "given up: 550 no"},
 		{"damaged", message(func(m *Message) { m.State, m.Reason = Damaged, "cut" }), agent, "damaged: cut"},
 	} {
