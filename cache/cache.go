@@ -16,6 +16,7 @@ const (
 	defaultRefreshBefore = 10 * time.Minute // High Volume Email refuses a token that ends sooner
 	defaultLockWait      = 20 * time.Second
 	maxMargin            = time.Minute // before its end a token is not used any more
+	youngAge             = 30 * time.Second
 )
 
 // Options say where the cache lies and how it behaves. The zero value of each but Dir is good.
@@ -114,6 +115,13 @@ func (c *Cache) Discard(k Key, t xoauth.Token) {
 	if c.holds(k, t) {
 		_ = c.ops.Unlink(c.path(k, tokenSuffix))
 	}
+}
+
+// Young tells whether t was obtained within the last 30 seconds. If the server refuses it, then
+// one obtained now would fare no better: a burst of processes need not each fetch one to find out.
+func (c *Cache) Young(t xoauth.Token) bool {
+	age := c.clock.now().Sub(t.Obtained)
+	return 0 <= age && age < youngAge
 }
 
 // holds tells whether t is the token on disk.

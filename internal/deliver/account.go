@@ -66,17 +66,22 @@ func (a *Account) User(env *envelope.Envelope) string {
 // proves that the set-up is wrong.
 func (a *Account) Dial(ctx context.Context, user string) (*submit.Session, error) {
 	s, used, fresh, err := a.dial(ctx, user, false)
-	if err == nil || fresh || used.Access.Empty() || !tokenToBlame(err) {
+	if fresh || !a.drop(used, err) {
 		return s, err
 	}
-	a.Cache.Discard(a.Key, used)
 	s, _, _, err = a.dial(ctx, user, false)
 	return s, err
 }
 
-func tokenToBlame(err error) bool {
+// drop takes a token out of the cache whose age may be why the server refused it. One that
+// another process has just fetched is as good as new.
+func (a *Account) drop(used xoauth.Token, err error) bool {
 	var e *submit.Error
-	return errors.As(err, &e) && e.Diagnosis.RefreshToken
+	if used.Access.Empty() || !errors.As(err, &e) || !e.Diagnosis.RefreshToken || a.Cache.Young(used) {
+		return false
+	}
+	a.Cache.Discard(a.Key, used)
+	return true
 }
 
 // dial signs in once, and tells which token it used and whether it was fetched for this.
@@ -155,10 +160,7 @@ func (a *Account) deliverPipelined(ctx context.Context, user string, env *envelo
 		res, err = s.Send(ctx, env, msg)
 		s.Close()
 	}
-	if again = err != nil && !fresh && !used.Access.Empty() && tokenToBlame(err); again {
-		a.Cache.Discard(a.Key, used)
-	}
-	return res, again, err
+	return res, !fresh && a.drop(used, err), err
 }
 
 // busyError says that no connection got free in time.

@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/spool"
 )
 
@@ -146,7 +148,7 @@ func clearAnyFault(t *testing.T, em *emulator.Emulator, name string) {
 
 func TestRefusedTokenIsReplaced(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, rigOptions{}).run()
+	r := newRig(t, rigOptions{fakeClock: true}).run()
 	submit := func(s string) {
 		t.Helper()
 		if receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, s)); err != nil || receipt.Queued {
@@ -156,10 +158,49 @@ func TestRefusedTokenIsReplaced(t *testing.T) {
 	submit("before")
 	r.halt()
 	r.em.RevokeTokens()
+	r.clock.advance(time.Minute)
 	r.run()
 	submit("after")
 	if n := r.countAlerts("held"); n != 0 || r.em.TokenRequests() != 2 {
 		t.Errorf("%d alerts, %d token requests", n, r.em.TokenRequests())
+	}
+}
+
+// TestYoungTokenIsBelieved: while the server refuses every token, a burst of processes makes one
+// request, and another one only when that token is no longer new.
+func TestYoungTokenIsBelieved(t *testing.T) {
+	t.Parallel()
+	for _, pipelined := range []bool{false, true} {
+		t.Run(fmt.Sprintf("pipelined %v", pipelined), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{fakeClock: true})
+			if err := setAnyFault(r.em, "consent-missing"); err != nil {
+				t.Fatal(err)
+			}
+			burst := func() {
+				var wg sync.WaitGroup
+				for range 6 { // each with a cache of its own, as processes have
+					a := testAccount(r.em, filepath.Join(r.dir, "cache"), r.clock.Now)
+					a.PipelineAuth = pipelined
+					wg.Go(func() {
+						_, err := a.Deliver(t.Context(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "x"))
+						if Class(err) != exchange.Configuration {
+							t.Errorf("%v, want the fault that an administrator mends", err)
+						}
+					})
+				}
+				wg.Wait()
+			}
+			burst()
+			if n := r.em.TokenRequests(); n != 1 {
+				t.Errorf("%d token requests of the first burst", n)
+			}
+			r.clock.advance(time.Minute)
+			burst()
+			if n := r.em.TokenRequests(); n != 2 {
+				t.Errorf("%d token requests in all", n)
+			}
+		})
 	}
 }
 
