@@ -134,6 +134,8 @@ type Spool struct {
 	MaxMessagesPerUser int
 	MaxBytesPerUser    int64
 	KeepFree           int64 // octets of the file system that stay free
+	MaxFailed          int   // of messages refused for good of which nobody could be told
+	MaxFailedBytes     int64
 	Lifetime           time.Duration
 	DelayWarning       time.Duration // 0 = none
 }

@@ -34,6 +34,17 @@ var spoolKeys = []Key{
 		field: func(c *Config) any { return &c.Spool.KeepFree },
 	},
 	{
+		Name: "spool.max_failed", Kind: KindInt, Default: 1000, Min: 0, Max: 10000000,
+		Help:  "How many messages are kept in failed/ that were refused for good and of which nobody could be told; 0 for no bound.",
+		More:  "The oldest go first, and the log names each. Mail that is not refused, but damaged or not processed, is never removed.",
+		field: func(c *Config) any { return &c.Spool.MaxFailed },
+	},
+	{
+		Name: "spool.max_failed_bytes", Kind: KindSize, Default: "256MiB",
+		Help:  "How much of them is kept; \"0B\" for no bound.",
+		field: func(c *Config) any { return &c.Spool.MaxFailedBytes },
+	},
+	{
 		Name: "spool.lifetime", Kind: KindDuration, Default: "5d", Min: minu, Max: int64(52 * week),
 		Help:  "How long a message is tried before it comes back.",
 		field: func(c *Config) any { return &c.Spool.Lifetime },

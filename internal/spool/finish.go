@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -45,7 +46,16 @@ func (it *Item) Fail(reason string) error {
 		it.s.o.Warn(err) // the message is still better kept than not
 	}
 	it.Log(reason)
-	return it.moveTo(failedDir)
+	size := it.h.size
+	if err := it.moveTo(failedDir); err != nil {
+		return err
+	}
+	if it.s.failures.note(size, it.s.o.Limits) {
+		if _, err := it.s.trim(context.Background()); err != nil {
+			it.s.o.Warn(fmt.Errorf("failed/ can't be trimmed: %w", err))
+		}
+	}
+	return nil
 }
 
 // Quarantine is Fail for a message that turned out to be damaged.

@@ -24,6 +24,10 @@ type Limits struct {
 	MaxBytesPerUser    int64
 	// KeepFree is how many octets stay free on the file system.
 	KeepFree int64
+	// MaxFailed and MaxFailedBytes bound what is kept in failed/ of messages of which nothing is
+	// to do. An eighth more may lie there between two looks.
+	MaxFailed      int
+	MaxFailedBytes int64
 }
 
 // Options say where the spool is and how it behaves.
@@ -54,6 +58,7 @@ type Spool struct {
 	// Concurrent submissions share one fsync of the directory.
 	queueSync, failedSync group
 	usage                 usage
+	failures              failures
 	unsynced              sync.Mutex // guards removed
 	removed               bool       // a removal waits for Sync
 }

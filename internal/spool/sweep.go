@@ -17,10 +17,11 @@ type Swept struct {
 	Messages    int // whole messages in the queue
 	Leftovers   int // files of dead writers removed
 	Quarantined int // damaged files moved to failed/
+	Trimmed     int // old messages removed from failed/
 }
 
 // Sweep puts the queue in order: it removes what dead writers left, moves damaged files
-// to failed/, warns of files that do not belong there, and counts anew. It reads
+// to failed/, warns of files that do not belong there, counts anew, and keeps failed/ within its bounds. It reads
 // the head of every message; call it at the start and every hour or so.
 func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
 	var done Swept
@@ -53,7 +54,9 @@ func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
 			return true
 		})
 	})
-	return done, err
+	var trimErr error
+	done.Trimmed, trimErr = s.trim(ctx)
+	return done, errors.Join(err, trimErr)
 }
 
 // sweepOther removes a leftover, and tells whether it did.
