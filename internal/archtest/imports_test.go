@@ -190,6 +190,7 @@ var importerRules = []importerRule{
 	{module + "/internal/config", []string{"internal/cli", "internal/deliver", "internal/assemble", "internal/intake", "internal/agent", "internal/doctor"}, "lower layers take option structs of their own"},
 	{"github.com/BurntSushi/toml", []string{"internal/config"}, "one package reads the configuration"},
 	{"golang.org/x/oauth2", []string{"xoauth"}, "one package asks for tokens"},
+	{"golang.org/x/net/proxy", []string{"internal/assemble"}, "one place decides that connections go through a proxy: its package-level dialer follows the environment, which is the caller's"},
 }
 
 func TestOnlyTheseImport(t *testing.T) {
