@@ -12,24 +12,29 @@ import (
 	"o365-sendmail/internal/emulator"
 )
 
-// program is the binary, built as a release is.
-var program string
+// The programs, built as a release is; the quick one looks for its agent at socket.
+var program, front, socket string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "budget-")
 	if err != nil {
 		panic(err)
 	}
-	program = filepath.Join(dir, "sendmail")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program, "o365-sendmail/cmd/sendmail")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "budget: building the program: %v\n%s", err, out)
-		os.Exit(1)
-	}
+	program, front, socket = filepath.Join(dir, "sendmail"), filepath.Join(dir, "front"), filepath.Join(dir, "socket")
+	build(program, "o365-sendmail/cmd/sendmail", "")
+	build(front, "o365-sendmail/cmd/front", " -X main.program=/nonexistent -X main.socket="+socket)
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+func build(path, pkg, flags string) {
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"+flags, "-o", path, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "budget: building %s: %v\n%s", pkg, err, out)
+		os.Exit(1)
+	}
 }
 
 // within fails the test when a cost is over its budget.

@@ -26,22 +26,34 @@ type call struct {
 
 var callLine = regexp.MustCompile(`^\d+ +(?:<\.\.\. )?([a-z0-9_]+)(?: resumed>|\()(.*)= (-?\d+|0x[0-9a-f]+|\?)`)
 
+// tracer skips the test where strace can't be used.
+func tracer(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("system calls are not counted: strace is not installed")
+	}
+	if out, err := exec.Command("strace", "-f", "-o", os.DevNull, "true").CombinedOutput(); err != nil {
+		t.Skipf("system calls are not counted: strace may not trace here: %s", out)
+	}
+}
+
 // trace runs a delivery under strace.
 func (s *site) trace() []call {
 	s.t.Helper()
-	if _, err := exec.LookPath("strace"); err != nil {
-		s.t.Skip("system calls are not counted: strace is not installed")
-	}
-	if out, err := exec.Command("strace", "-f", "-o", os.DevNull, "true").CombinedOutput(); err != nil {
-		s.t.Skipf("system calls are not counted: strace may not trace here: %s", out)
-	}
+	tracer(s.t)
 	file := filepath.Join(s.t.TempDir(), "trace")
 	if out, err := s.call("strace", "-f", "-o", file).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v: %s", err, out)
 	}
+	return readTrace(s.t, file)
+}
+
+// readTrace reads what strace wrote.
+func readTrace(t *testing.T, file string) []call {
+	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var all []call
 	for line := range strings.Lines(string(text)) {

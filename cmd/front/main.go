@@ -23,13 +23,12 @@ var (
 )
 
 func main() {
-	// A reader of standard error that goes away must not kill the call half-way.
+	// A reader of standard error that goes away must not kill the call half-way. Other signals
+	// may: the agent has the message or has not, and to watch for them takes three threads.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	code, done := front.Main(ctx, front.Env{
+	code, done := front.Main(context.Background(), front.Env{
 		Args: os.Args, Stdin: os.Stdin, Stderr: os.Stderr, Getenv: os.Getenv, UID: os.Getuid(), Socket: socket,
 	})
-	stop()
 	if !done {
 		code = front.Start(os.Stderr, program, os.Args, os.Environ())
 	}

@@ -14,7 +14,7 @@ import (
 // agent starts the agent of a site where callers look for it, if that can be.
 func (s *site) agent() (d *daemon, caller []string, err error) {
 	socket := config.DefaultSocket
-	caller = []string{s.b.ours, "-i", "-f", from, to}
+	caller = []string{s.b.front, "-i", "-f", from, to}
 	if !isolated() {
 		socket, caller = filepath.Join(s.dir, "submit.sock"), s.sendmail()
 	}
@@ -71,6 +71,7 @@ func (b *bench) acceptQueue() error {
 		{name: "o365-sendmail", argv: caller, pid: agent.cmd.Process.Pid, sends: true},
 		yardstick,
 		{name: "o365-sendmail -odq, nothing sent", argv: slices.Insert(slices.Clone(caller), 1, "-odq"), pid: agent.cmd.Process.Pid},
+		{name: "the same without cmd/front", argv: append([]string{b.ours, "-odq"}, caller[1:]...), pid: agent.cmd.Process.Pid},
 		{name: "floor-queue, nothing sent", argv: b.floorArgs(0, "-put", filepath.Join(b.dir, "accept-kept"))},
 	}
 	if _, err := b.folder("accept-kept"); err != nil {

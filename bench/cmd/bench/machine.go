@@ -30,8 +30,10 @@ func (b *bench) machine() error {
 		starts = append(starts, c.wall)
 	}
 	say("to start a process that does nothing takes %s ms", ms(median(starts)))
-	if fi, err := os.Stat(b.ours); err == nil {
-		say("the binary has %s MiB", mib(fi.Size()))
+	for _, p := range []struct{ path, what string }{{b.ours, "the program"}, {b.front, "the small one before it"}} {
+		if fi, err := os.Stat(p.path); err == nil {
+			say("%s has %s MiB", p.what, mib(fi.Size()))
+		}
 	}
 	if !isolated() {
 		say("not run by root: the agent is called with -C, and nullmailer and dma are left out")

@@ -17,7 +17,8 @@ import (
 
 // settings are what the command line says.
 type settings struct {
-	ours, floor, peers string // the binary, the floor's, and the directory of unpacked peers
+	ours, front, floor string // the binaries
+	peers              string // the directory of unpacked peers
 	out, dir           string
 	only               string
 	rounds             int
@@ -46,6 +47,7 @@ var scenarios = []scenario{
 func main() {
 	var s settings
 	flag.StringVar(&s.ours, "ours", "bin/sendmail", "the program")
+	flag.StringVar(&s.front, "front", "bin/front", "the quick program before it")
 	flag.StringVar(&s.floor, "floor", "build/bench/floor", "the floor")
 	flag.StringVar(&s.peers, "peers", "build/bench/peers", "where bench/peers.sh has unpacked peers")
 	flag.StringVar(&s.out, "out", "docs/performance.md", "the report; - for standard output")
@@ -68,12 +70,12 @@ func main() {
 }
 
 func run(s *settings) (err error) {
-	for _, p := range []*string{&s.ours, &s.floor, &s.peers} {
+	for _, p := range []*string{&s.ours, &s.front, &s.floor, &s.peers} {
 		if *p, err = filepath.Abs(*p); err != nil {
 			return err
 		}
 	}
-	for _, p := range []string{s.ours, s.floor} {
+	for _, p := range []string{s.ours, s.front, s.floor} {
 		if _, err := exec.LookPath(p); err != nil {
 			return fmt.Errorf("%w: make bench builds it", err)
 		}
@@ -85,7 +87,7 @@ func run(s *settings) (err error) {
 	defer os.RemoveAll(dir)
 	// Pages of a file that the linker wrote are mapped one by one, those of a copied one in
 	// larger pieces, as a package's are: the difference is a millisecond.
-	for _, p := range []*string{&s.ours, &s.floor} {
+	for _, p := range []*string{&s.ours, &s.front, &s.floor} {
 		if *p, err = copyTo(dir, *p); err != nil {
 			return err
 		}
