@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"o365-sendmail/internal/agent"
@@ -34,6 +35,13 @@ func serveVerb(e *Env, ctx context.Context, args []string) int {
 // manager of today wants it so. The environment variable that names a configuration
 // does not count here.
 func (e *Env) serve(ctx context.Context, name string, o *cmdline.Options) int {
+	if o.Config != "" {
+		path, err := filepath.Abs(o.Config) // the agent works in / from now on
+		if err != nil {
+			return e.fail(name, sysexits.With(sysexits.OSErr, err))
+		}
+		o.Config = path
+	}
 	if e.Own {
 		if err := agent.Harden(); err != nil {
 			e.warnf(name, "%v", err)
