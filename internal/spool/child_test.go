@@ -83,7 +83,7 @@ func takerChild(dir string, _ int) error {
 	for {
 		ids, err := s.IDs()
 		if err != nil || len(ids) == 0 {
-			return err
+			return errors.Join(err, s.Sync())
 		}
 		for _, id := range ids {
 			it, err := s.Claim(id)

@@ -16,7 +16,8 @@ func (it *Item) Finish() error {
 	return it.Delete()
 }
 
-// Delete removes the message whatever its state, and unlocks it. See Finish.
+// Delete removes the message whatever its state, and unlocks it. See Finish. Until Sync or Close
+// the counts may still have it.
 func (it *Item) Delete() error {
 	if it.f == nil {
 		return os.ErrClosed
@@ -24,18 +25,29 @@ func (it *Item) Delete() error {
 	if err := it.s.ops.Unlink(it.s.path(it.dir, it.h.id, suffixMessage)); err != nil {
 		return fmt.Errorf("can't remove message %s from the spool: %w", it.h.id, err)
 	}
-	it.s.removeLog(it.dir, it.h.id)
-	it.gone()
+	if it.mayHaveLog() {
+		it.s.removeLog(it.dir, it.h.id)
+	}
+	it.left()
+	// Nobody finds the file any more, so that nobody minds if a child process keeps it locked.
+	_ = it.s.ops.Close(it.f)
+	it.f = nil
 	return nil
 }
 
-// gone settles the counts after the message left its directory.
-func (it *Item) gone() {
+// mayHaveLog tells whether anything was ever said about the message. One that goes at
+// the first try has no log, and to find that out costs as much as to remove one.
+func (it *Item) mayHaveLog() bool {
+	st := &it.st
+	return it.dir != queueDir || it.logged || st.Lost || st.Held || st.Attempts > 0 || st.Class != "" || st.Reason != "" || !st.Last.IsZero() || !st.Next.IsZero()
+}
+
+// left settles the counts after the message left its directory.
+func (it *Item) left() {
 	if it.dir == queueDir {
 		it.s.noteRemoval()
 		it.s.usage.release(it.h.meta, it.h.size)
 	}
-	it.Unlock()
 }
 
 // Fail moves the message to failed/, for good, and unlocks it: nobody will
@@ -75,7 +87,8 @@ func (it *Item) moveTo(dir string) error {
 	if err := it.s.move(it.h.id, it.dir, dir); err != nil {
 		return fmt.Errorf("can't move message %s to %s: %w", it.h.id, dir, err)
 	}
-	it.gone()
+	it.left()
+	it.Unlock()
 	return nil
 }
 
@@ -121,7 +134,10 @@ const maxLog = 64 << 10
 
 // Log adds a line to the message's log, where people find the whole of a long
 // reply. Line ends and controls in it are quoted. Its loss is no failure.
-func (it *Item) Log(text string) { it.s.appendLog(it.dir, it.h.id, text) }
+func (it *Item) Log(text string) {
+	it.logged = true
+	it.s.appendLog(it.dir, it.h.id, text)
+}
 
 func (s *Spool) appendLog(dir, id, text string) {
 	f, err := s.ops.Open(s.path(dir, id, suffixLog), os.O_WRONLY|os.O_APPEND|os.O_CREATE, fileMode)
@@ -142,6 +158,5 @@ func (s *Spool) appendLog(dir, id, text string) {
 }
 
 func (s *Spool) removeLog(dir, id string) {
-	// Most messages have none; asking first would cost as much as trying.
 	_ = s.ops.Unlink(s.path(dir, id, suffixLog))
 }

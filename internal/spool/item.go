@@ -22,6 +22,8 @@ type Item struct {
 	st   Status
 	dir  string // queueDir or failedDir
 	body []byte // the message, when the first read brought all of it
+
+	logged bool // something went into the message's log
 }
 
 // firstRead is how much of a file is read at once: head, status and a usual message.
@@ -36,12 +38,12 @@ func (s *Spool) claim(dir, id string) (*Item, error) {
 	if !ValidID(id) {
 		return nil, ErrBadID
 	}
-	f, err := s.lockFile(dir, id)
+	f, size, err := s.lockFile(dir, id)
 	if err != nil {
 		return nil, s.quarantineIfDamaged(dir, id, err)
 	}
 	it := &Item{s: s, f: f, dir: dir}
-	if err := it.read(id); err != nil {
+	if err := it.read(id, size); err != nil {
 		err = s.quarantineIfDamaged(dir, id, err)
 		s.letGo(f)
 		return nil, err
@@ -49,74 +51,86 @@ func (s *Spool) claim(dir, id string) (*Item, error) {
 	return it, nil
 }
 
-// lockFile opens and locks a message's file and makes sure that it is what it should be.
-func (s *Spool) lockFile(dir, id string) (*os.File, error) {
+// lockFile opens and locks a message's file, makes sure that it is what it should be, and
+// tells its size.
+func (s *Spool) lockFile(dir, id string) (f *os.File, size int64, err error) {
 	path := s.path(dir, id, suffixMessage)
-	f, err := s.ops.Open(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	flags := os.O_RDWR | syscall.O_NONBLOCK
+	f, err = s.ops.Open(path, flags|syscall.O_NOATIME, 0)
+	if is(err, syscall.EPERM) { // another's file
+		f, err = s.ops.Open(path, flags, 0)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, ErrGone
+		return nil, 0, ErrGone
 	case is(err, syscall.ELOOP, syscall.EISDIR, syscall.ENXIO, syscall.EACCES, syscall.ENODEV):
-		return nil, damaged("it can't be opened: %v", err)
+		return nil, 0, damaged("it can't be opened: %v", err)
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	}
-	if err := s.checkLocked(f, path); err != nil {
+	if size, err = s.checkLocked(f, path); err != nil {
 		s.letGo(f)
-		return nil, err
+		return nil, 0, err
 	}
-	return f, nil
+	return f, size, nil
 }
 
-func (s *Spool) checkLocked(f *os.File, path string) error {
-	err := s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+func (s *Spool) checkLocked(f *os.File, path string) (size int64, err error) {
+	err = s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return ErrBusy
+		return 0, ErrBusy
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	st, err := f.Stat()
 	if err != nil {
-		return err
+		return 0, err
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, errors.New("the system does not tell whose file it is")
 	}
 	// The file may have been removed, or moved away, between open and lock.
-	named, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(st, named) {
-		return ErrGone
+	var named syscall.Stat_t
+	switch err := lstat(path, &named); {
+	case err == syscall.ENOENT, err == nil && (named.Dev != sys.Dev || named.Ino != sys.Ino):
+		return 0, ErrGone
+	case err != nil:
+		return 0, &fs.PathError{Op: "lstat", Path: path, Err: err}
 	}
-	if err != nil {
-		return err
+	return sys.Size, s.checkFile(sys)
+}
+
+func lstat(path string, st *syscall.Stat_t) error {
+	for {
+		if err := syscall.Lstat(path, st); err != syscall.EINTR {
+			return err
+		}
 	}
-	return s.checkFile(st)
 }
 
 // checkFile trusts only a plain file of the spool's owner that has no second name.
-func (s *Spool) checkFile(st fs.FileInfo) error {
-	sys, ok := st.Sys().(*syscall.Stat_t)
+func (s *Spool) checkFile(st *syscall.Stat_t) error {
 	switch {
-	case !ok || !st.Mode().IsRegular():
+	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
 		return damaged("it is not a plain file")
-	case sys.Nlink != 1:
-		return damaged("it has %d names", sys.Nlink)
-	case int(sys.Uid) != s.owner:
-		return damaged("it belongs to uid %d, not to uid %d", sys.Uid, s.owner)
+	case st.Nlink != 1:
+		return damaged("it has %d names", st.Nlink)
+	case int(st.Uid) != s.owner:
+		return damaged("it belongs to uid %d, not to uid %d", st.Uid, s.owner)
 	}
 	return nil
 }
 
-func (it *Item) read(id string) error {
-	st, err := it.f.Stat()
-	if err != nil {
-		return err
-	}
-	b := make([]byte, firstRead)
+func (it *Item) read(id string, size int64) error {
+	b := make([]byte, min(size, firstRead)) // no more, to be spared a second read that finds the end
 	n, err := it.f.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
 	b = b[:n]
-	h, status, err := decodeFile(b, it.f, st.Size())
+	h, status, err := decodeFile(b, it.f, size)
 	if err != nil {
 		return err
 	}

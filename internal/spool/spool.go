@@ -207,8 +207,9 @@ func (s *Spool) path(dir, id, suffix string) string {
 
 // Sync makes the removals of Finish survive a power loss. It costs nothing when there were
 // none. Without it a delivered message may come back after a power loss in
-// the next seconds and be sent again.
+// the next seconds and be sent again. It also takes them off the counts.
 func (s *Spool) Sync() error {
+	s.usage.settle()
 	s.unsynced.Lock()
 	removed := s.removed
 	s.removed = false

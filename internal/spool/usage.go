@@ -24,6 +24,11 @@ type usage struct {
 	mu       sync.Mutex // the lock on the file is the process's
 	f        *os.File
 	counting sync.Mutex // held by the one that counts anew
+
+	debts   sync.Mutex
+	owed    []userCount // what has left and is still counted
+	owes    int         // messages in owed
+	lastOff time.Time   // when the last of them left
 }
 
 const (
@@ -31,11 +36,13 @@ const (
 	maxUsage   = 1 << 20 // octets
 	usageTrust = time.Minute
 	usageWait  = 2 * time.Second // for a process that was stopped in mid-change
+	maxOwed    = 256             // messages
 )
 
 func (u *usage) open(s *Spool) { u.s = s }
 
 func (u *usage) close() {
+	u.settle()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.f != nil {
@@ -93,8 +100,54 @@ func (u *usage) tryAdmit(meta Meta, size int64, then func(*table)) (old bool, er
 
 // release takes a message off the count, count puts one on that is in the queue already. A
 // failure leaves a wrong count, or none, which the next counting mends.
+//
+// Five system calls for each message that leaves are a tenth of a drain, so that those are
+// gathered until the file is changed anyway, settle is called, or they have become many.
 func (u *usage) release(meta Meta, size int64) {
-	_ = u.tryUpdate(func(t *table) { t.add(meta.UID, -1, -size) }, false)
+	u.debts.Lock()
+	u.owe(meta.UID, 1, size)
+	u.lastOff = u.s.o.Now()
+	many := u.owes >= maxOwed
+	u.debts.Unlock()
+	if many {
+		u.settle()
+	}
+}
+
+// owe adds to what is to be taken off the count. The mutex over the debts is held.
+func (u *usage) owe(uid, messages int, bytes int64) {
+	u.owes += messages
+	for i := range u.owed {
+		if c := &u.owed[i]; c.uid == uid {
+			c.messages += messages
+			c.bytes += bytes
+			return
+		}
+	}
+	u.owed = append(u.owed, userCount{uid, messages, bytes})
+}
+
+// settle takes off the count what has left.
+func (u *usage) settle() {
+	u.debts.Lock()
+	none := u.owes == 0
+	u.debts.Unlock()
+	if !none {
+		_ = u.tryUpdate(func(*table) {}, false)
+	}
+}
+
+// takeOff does so in a table that is about to be changed. A counting that began after the last
+// of them had left has not seen them.
+func (u *usage) takeOff(t *table) {
+	u.debts.Lock()
+	defer u.debts.Unlock()
+	if !t.counted.After(u.lastOff) {
+		for _, c := range u.owed {
+			t.add(c.uid, -c.messages, -c.bytes)
+		}
+	}
+	u.owed, u.owes = u.owed[:0], 0
 }
 
 func (u *usage) count(meta Meta, size int64) {
@@ -177,6 +230,9 @@ func (u *usage) tryUpdate(change func(*table), anew bool) error {
 	t, ok := parseTable(b)
 	if !ok && !anew {
 		return errNoTable
+	}
+	if ok {
+		u.takeOff(t)
 	}
 	change(t)
 	return t.store(u.s.ops, u.f)
