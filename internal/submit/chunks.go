@@ -27,31 +27,36 @@ const (
 // startChunks sends the message by BDAT (RFC 3030): all in one write if it is small, else
 // piece by piece with the replies read beside.
 func (t *transaction) startChunks(c *content) {
-	b := t.flight(t.s.out[:0])
+	s := t.s
+	held := s.held
+	b := t.flight(s.out[:held])
 	t.last = int(max(t.size-1, 0) / chunkSize)
 	t.begun = make(chan struct{}, t.last+1)
+	if held > 0 && int64(len(b))+t.size > inlineSize {
+		s.Flush()
+		b = b[:copy(b, b[held:])] // it has sent what was before, and uses the room no more
+	}
 	if int64(len(b))+t.size <= inlineSize {
-		t.sendSmall(b, c)
+		t.gather(b, c)
 		return
 	}
 	t.writeBegins()
 	go t.finish()
 	err := t.sendChunks(b, c)
-	t.writeEnds(err, c.left == 0)
+	t.writeEnds(err, err == nil && c.left == 0)
 }
 
-// sendSmall sends all in one write.
-func (t *transaction) sendSmall(b []byte, c *content) {
+// gather puts the whole message behind those that are held.
+func (t *transaction) gather(b []byte, c *content) {
 	b = t.appendBDAT(b, t.size, true)
 	head := len(b)
 	b = slices.Grow(b, int(t.size))[:head+int(t.size)]
-	err := c.fill(b[head:])
-	if err != nil {
+	if err := c.fill(b[head:]); err != nil {
 		t.abandon(err)
-	} else if err = t.s.write(b); err == nil {
-		t.begun <- struct{}{}
+		t.writeEnds(err, false)
+		return
 	}
-	t.writeEnds(err, true)
+	t.s.hold(t, b)
 }
 
 // sendChunks sends the message in chunks until it is sent or refused.
@@ -105,10 +110,10 @@ func (t *transaction) writeBegins() {
 	_ = t.s.wire.SetReadDeadline(patience.Add(t.s.cfg.DataTimeout))
 }
 
-// writeEnds notes how writing ended and starts the time for what is still to be answered.
+// writeEnds notes how writing ended, whether the server may have the whole of it, and starts the time for what is still to be answered.
 func (t *transaction) writeEnds(err error, whole bool) {
 	t.mu.Lock()
-	t.writeErr, t.whole = err, err == nil && whole
+	t.writeErr, t.whole = err, whole
 	if t.writing {
 		within := t.s.cfg.DataTimeout
 		if err != nil {

@@ -116,7 +116,7 @@ func (t *transaction) readyForData() bool {
 func (t *transaction) sendData(c *content) {
 	t.writeBegins()
 	err := t.writeDots(c)
-	t.writeEnds(err, true)
+	t.writeEnds(err, err == nil)
 	if err != nil {
 		t.postMortem()
 		return

@@ -143,6 +143,14 @@ func (s *Session) Send(ctx context.Context, env *envelope.Envelope, msg envelope
 // for replies. Begin must not be called twice at once; wait may be called from another
 // goroutine, in any order, any number of times, and has to be called once at least.
 func (s *Session) Begin(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (wait func() (*Result, error)) {
+	wait = s.Gather(ctx, env, msg)
+	s.Flush()
+	return wait
+}
+
+// Gather is Begin, but a small message may stay here until Flush, so that several leave in one
+// write: half of what it costs to send one is the packet. Flush has to be called before any wait.
+func (s *Session) Gather(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (wait func() (*Result, error)) {
 	t := s.plan(env, msg)
 	if t.err == nil && len(t.named) > 0 {
 		t.start(ctx, msg)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,11 +20,15 @@ type Session struct {
 	greeting string
 	out      []byte // the flight being built; kept for the next
 
+	held    int            // octets of out that Flush has to write
+	heldFor []*transaction // whose they are
+
 	pendingAuth []byte   // the AUTH line, when the first message's flight takes it along
 	secrets     []string // what no trace and no error may show
 	traceMu     sync.Mutex
 
-	last *transaction // begun last
+	last   *transaction // begun last
+	unread atomic.Int32 // replies that are still to be read, roughly
 
 	mu        sync.Mutex
 	err       error // why the session is over; nil while it is not
@@ -67,9 +72,38 @@ func verb(line string) string {
 	return line
 }
 
+// hold keeps the flight of a transaction, behind those that are held already, until Flush.
+func (s *Session) hold(t *transaction, flights []byte) {
+	s.out, s.held = flights, len(flights)
+	s.heldFor = append(s.heldFor, t)
+}
+
+// Flush sends what Gather holds.
+func (s *Session) Flush() {
+	if s.held == 0 {
+		return
+	}
+	flights := s.out[:s.held]
+	s.held = 0
+	err := s.over()
+	tried := err == nil
+	if tried {
+		err = s.write(flights)
+	}
+	for i, t := range s.heldFor {
+		s.heldFor[i] = nil
+		// After a failure the server lacks the end of the last message. The others it may have.
+		if err == nil {
+			t.begun <- struct{}{}
+		}
+		t.writeEnds(err, tried && (err == nil || i < len(s.heldFor)-1))
+	}
+	s.heldFor = s.heldFor[:0]
+}
+
 // write sends p in one piece.
 func (s *Session) write(p []byte) error {
-	s.out = p[:0]
+	s.out, s.held = p[:0], 0
 	if len(p) <= inlineSize {
 		_, err := s.conn.Write(p)
 		return err
@@ -176,6 +210,10 @@ func (s *Session) Usable() bool {
 	return s.br.Buffered() == 0 && quiet(s.wire.Conn)
 }
 
+// Answered tells whether the next reply has come, or a part of it, as far as that is known without
+// asking the system.
+func (s *Session) Answered() bool { return s.br.Buffered() > 0 }
+
 // Close says QUIT, does not wait for the answer, and closes the connection.
 func (s *Session) Close() error {
 	s.mu.Lock()
@@ -185,6 +223,7 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.wire.limitWrites(time.Now().Add(quitTimeout))
+	s.Flush()
 	s.wire.hold()
 	s.trace('>', "QUIT")
 	_ = s.write(append(s.out[:0], "QUIT\r\n"...))

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -100,75 +101,177 @@ func TestBegin(t *testing.T) {
 	t.Parallel()
 	for _, d := range dialects {
 		t.Run(d.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newPeer(t)
-				defer p.end()
-				p.lines = d.lines
-				p.answers["mail 3"] = "451 4.7.0 later"
-				p.answers["rcpt 5"] = "550 5.1.10 no"
-				s := dial(t, p.config())
-				var waits []func() (*Result, error)
-				for i := range 12 {
-					msg := hello
-					if i == 7 {
-						msg = lines(3 << 20)
-					}
-					waits = append(waits, s.Begin(t.Context(), to(fmt.Sprintf("r%d@x.org", i)), msg))
+			p := newPeer(t)
+			p.lines = d.lines
+			p.answers["mail 3"] = "451 4.7.0 later"
+			p.answers["rcpt 5"] = "550 5.1.10 no"
+			s := dial(t, p.tcpConfig(t))
+			var waits []func() (*Result, error)
+			for i := range 12 {
+				msg := hello
+				if i == 7 {
+					msg = lines(3 << 20)
 				}
-				got := map[string]bool{}
-				for _, i := range []int{11, 0, 5, 4, 3, 2, 1, 10, 9, 8, 7, 6, 6} {
-					res, err := waits[i]()
-					switch {
-					case i == 2:
-						if err == nil || err.(*Error).Phase != PhaseMail {
-							t.Errorf("%d: %v", i, err)
-						}
-					case err != nil:
+				waits = append(waits, s.Begin(t.Context(), to(fmt.Sprintf("r%d@x.org", i)), msg))
+			}
+			got := map[string]bool{}
+			for _, i := range []int{11, 0, 5, 4, 3, 2, 1, 10, 9, 8, 7, 6, 6} {
+				res, err := waits[i]()
+				switch {
+				case i == 2:
+					if err == nil || err.(*Error).Phase != PhaseMail {
 						t.Errorf("%d: %v", i, err)
-					case res.Accepted() == 1:
-						got[res.Recipients[0].Address] = true
 					}
+				case err != nil:
+					t.Errorf("%d: %v", i, err)
+				case res.Accepted() == 1:
+					got[res.Recipients[0].Address] = true
 				}
-				if len(got) != 10 || len(p.messages) != 10 {
-					t.Errorf("%d taken, %d arrived", len(got), len(p.messages))
+			}
+			if len(got) != 10 || len(p.messages) != 10 {
+				t.Errorf("%d taken, %d arrived", len(got), len(p.messages))
+			}
+			for _, m := range p.messages {
+				if len(m.rcpts) != 1 || !got[strings.Trim(m.rcpts[0], "TO:<>")] {
+					t.Errorf("arrived for %q", m.rcpts)
 				}
-				for _, m := range p.messages {
-					if len(m.rcpts) != 1 || !got[strings.Trim(m.rcpts[0], "TO:<>")] {
-						t.Errorf("arrived for %q", m.rcpts)
-					}
-				}
-				if !s.Usable() {
-					t.Error("not usable")
-				}
-				s.Close()
-			})
+			}
+			if !s.Usable() {
+				t.Error("not usable")
+			}
+			s.Close()
 		})
 	}
 }
 
-// TestBeginLost has a connection that ends with messages under way: the one whose fate is
-// not known is marked, those that were not sent are not.
+// TestBeginLost has a connection that ends with messages under way: those whose fate is
+// not known are marked, one that was not sent is not.
 func TestBeginLost(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p := newPeer(t)
-		defer p.end()
-		p.answers["last 3"] = "drop"
-		s := dial(t, p.config())
-		var waits []func() (*Result, error)
-		for range 5 {
+	p := newPeer(t)
+	p.answers["last 3"] = "drop"
+	s := dial(t, p.tcpConfig(t))
+	var waits []func() (*Result, error)
+	for range 3 {
+		waits = append(waits, s.Begin(t.Context(), to("a@x.org"), hello))
+	}
+	for i := range 4 {
+		if i == 3 {
 			waits = append(waits, s.Begin(t.Context(), to("a@x.org"), hello))
 		}
-		for i, wait := range waits {
-			res, err := wait()
-			if (err == nil) != (i < 2) {
-				t.Errorf("%d: %v", i, err)
-			}
-			if err != nil && (err.(*Error).Uncertain != (i == 2) || res.Recipients[0].Err != err) {
-				t.Errorf("%d: %+v", i, err)
-			}
+		res, err := waits[i]()
+		if (err == nil) != (i < 2) {
+			t.Errorf("%d: %v", i, err)
 		}
-	})
+		if err != nil && (err.(*Error).Uncertain != (i == 2) || res.Recipients[0].Err != err) {
+			t.Errorf("%d: %+v", i, err)
+		}
+	}
+}
+
+// TestGather has several messages leave in one write, and one that does not fit.
+func TestGather(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t)
+	p.answers["mail 2"] = "451 4.7.0 later"
+	writes := 0
+	cfg := p.tcpConfig(t)
+	connect := cfg.DialContext
+	cfg.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := connect(ctx, network, address)
+		return countingConn{c, &writes}, err
+	}
+	s := dial(t, cfg)
+	writes = 0
+	var waits []func() (*Result, error)
+	add := func(msg text) { waits = append(waits, s.Gather(t.Context(), to("a@x.org"), msg)) }
+	for range 5 {
+		add(hello)
+	}
+	if writes != 0 {
+		t.Errorf("%d writes before Flush", writes)
+	}
+	s.Flush()
+	if s.Flush(); writes != 1 {
+		t.Errorf("%d writes at Flush", writes)
+	}
+	add(hello)
+	add(lines(inlineSize - 150)) // it does not fit behind the other
+	if writes != 2 {
+		t.Errorf("%d writes when the room was used up", writes)
+	}
+	add(lines(100 << 10)) // it never stays
+	add(hello)
+	s.Flush()
+	for i, wait := range waits {
+		if _, err := wait(); (err == nil) != (i != 1) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if len(p.messages) != len(waits)-1 {
+		t.Errorf("%d messages arrived", len(p.messages))
+	}
+	add(hello)
+	s.Close() // sends it
+	if _, err := waits[len(waits)-1](); err == nil || !err.(*Error).Uncertain {
+		t.Errorf("a message whose reply nobody has read: %v", err)
+	}
+}
+
+// TestGatherLost has the connection gone when several messages are to leave: all but the last
+// may have got through.
+func TestGatherLost(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t)
+	cfg := p.tcpConfig(t)
+	var conn net.Conn
+	connect := cfg.DialContext
+	cfg.DialContext = func(ctx context.Context, network, address string) (c net.Conn, err error) {
+		conn, err = connect(ctx, network, address)
+		return conn, err
+	}
+	s := dial(t, cfg)
+	var waits []func() (*Result, error)
+	for range 3 {
+		waits = append(waits, s.Gather(t.Context(), to("a@x.org"), hello))
+	}
+	conn.Close()
+	s.Flush()
+	for i, wait := range waits {
+		if _, err := wait(); err == nil || err.(*Error).Uncertain != (i < 2) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
+// TestGatherUnreadable has a message that can't be read: those that are held were not sent.
+func TestGatherUnreadable(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t)
+	s := dial(t, p.tcpConfig(t))
+	first := s.Gather(t.Context(), to("a@x.org"), hello)
+	second := s.Gather(t.Context(), to("a@x.org"), text("no line end"))
+	s.Flush()
+	if _, err := first(); err == nil || err.(*Error).Uncertain {
+		t.Errorf("the first: %v", err)
+	}
+	if _, err := second(); err == nil || err.(*Error).Uncertain {
+		t.Errorf("the second: %v", err)
+	}
+	if len(p.messages) != 0 {
+		t.Errorf("%d messages arrived", len(p.messages))
+	}
+}
+
+// countingConn counts writes.
+type countingConn struct {
+	net.Conn
+	writes *int
+}
+
+func (c countingConn) Write(p []byte) (int, error) {
+	*c.writes++
+	return c.Conn.Write(p)
 }
 
 // TestBeginFromTwo has one goroutine that begins and one that waits.

@@ -19,9 +19,10 @@ type transaction struct {
 	size int64
 	utf8 bool
 
-	named  []int // recipients that RCPT commands name, as indices into res.Recipients
-	signIn bool  // AUTH goes first
-	reset  bool  // then RSET
+	named   []int // recipients that RCPT commands name, as indices into res.Recipients
+	signIn  bool  // AUTH goes first
+	reset   bool  // then RSET
+	replies int32 // that are due: to RSET, MAIL, the RCPTs and BDAT
 
 	begun chan struct{} // one for each BDAT command written, closed after the last
 	last  int           // number of the BDAT command with LAST, from 0
@@ -38,6 +39,10 @@ type transaction struct {
 	res     *Result
 	err     *Error // of the message as a whole
 }
+
+// maxUnread is how many replies may wait to be read while the next message is sent: any socket's
+// buffer holds them.
+const maxUnread = 64
 
 // start sends the message, or as much as goes before an answer is needed.
 func (t *transaction) start(ctx context.Context, msg envelope.Message) {
@@ -56,9 +61,11 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 	}
 	if s.last != nil && !s.last.finished() {
 		t.prev = s.last
-		// Its replies are read beside, so that the server can't wait for us to read while
-		// we wait for it to do so.
-		go t.prev.finish()
+		if s.unread.Load() > maxUnread {
+			// They are read beside, so that the server can't wait for us to read while
+			// we wait for it to do so.
+			go t.prev.finish()
+		}
 	} else if s.br.Buffered() > 0 {
 		t.unasked()
 		t.skip()
@@ -78,6 +85,8 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 	// recipients could otherwise still be there and get this one.
 	t.reset = s.needReset || t.prev != nil
 	s.mu.Unlock()
+	t.replies = int32(len(t.named) + 3)
+	s.unread.Add(t.replies)
 	t.stop = context.AfterFunc(ctx, func() { s.kill(context.Cause(ctx)) })
 	if s.ext.Pipelining && s.ext.Chunking {
 		t.startChunks(c)
@@ -168,6 +177,7 @@ func (t *transaction) settle() {
 			}
 		}
 	}
+	t.s.unread.Add(-t.replies)
 	t.s.mu.Lock()
 	t.s.lastUsed = time.Now()
 	t.s.mu.Unlock()
