@@ -55,7 +55,7 @@ type Logger struct {
 
 // sink takes finished lines.
 type sink interface {
-	write(p Priority, line string) error
+	write(events []event) error
 }
 
 // New opens nothing yet: a process that logs nothing pays nothing.
@@ -88,42 +88,52 @@ func cleanTag(tag string) string {
 // values in turn; the value of the name "" stands last, in parentheses in text and
 // as "text" in JSON.
 func (l *Logger) Log(p Priority, id string, fields ...any) {
-	if l == nil || l.o.To == "" {
-		return
+	if !l.silent() {
+		l.write([]event{{p, l.format(p, id, fields)}})
 	}
+}
+
+func (l *Logger) silent() bool { return l == nil || l.o.To == "" }
+
+// format makes the line, or the object, of an event.
+func (l *Logger) format(p Priority, id string, fields []any) string {
+	if l.o.Format == "json" {
+		return l.json(p, id, fields)
+	}
+	return text(id, fields)
+}
+
+// write hands events to the sink, which is opened by the first.
+func (l *Logger) write(events []event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.sink == nil {
 		l.sink = open(l.o)
 	}
-	line := text(id, fields)
-	if l.o.Format == "json" {
-		line = l.json(p, id, fields)
-	}
 	// A log that can't be written must not stop mail.
-	_ = l.sink.write(p, line)
+	_ = l.sink.write(events)
 }
 
 func text(id string, fields []any) string {
-	var b strings.Builder
+	b := make([]byte, 0, 256)
 	if id != "" {
-		b.WriteString(printable.Clean(id) + ": ")
+		b = append(append(b, printable.Clean(id)...), ": "...)
 	}
 	for i := 0; i+1 < len(fields); i += 2 {
-		name, value := fmt.Sprint(fields[i]), printable.Clean(format(fields[i+1]))
+		name, value := format(fields[i]), printable.Clean(format(fields[i+1]))
 		switch {
+		case name == "" && i > 0:
+			b = append(append(append(b, " ("...), value...), ')')
+			continue
 		case name == "":
-			if i > 0 {
-				value = " (" + value + ")"
-			}
-			b.WriteString(value)
+			b = append(b, value...)
 			continue
 		case i > 0:
-			b.WriteString(", ")
+			b = append(b, ", "...)
 		}
-		b.WriteString(name + "=" + value)
+		b = append(append(append(b, name...), '='), value...)
 	}
-	return b.String()
+	return string(b)
 }
 
 func (l *Logger) json(p Priority, id string, fields []any) string {

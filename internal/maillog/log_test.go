@@ -51,6 +51,47 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// writes keeps what each write brought.
+type writes []string
+
+func (w *writes) Write(p []byte) (int, error) {
+	*w = append(*w, string(p))
+	return len(p), nil
+}
+
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	var w writes
+	b := New(Options{To: "stderr", Stderr: &w}).Batch()
+	b.Log(Info, "a", "status", "sent")
+	b.Log(Info, "a", "", "removed")
+	if len(w) != 0 {
+		t.Errorf("%q before Flush", w)
+	}
+	b.Flush()
+	if b.Flush(); len(w) != 1 || w[0] != "a: status=sent\na: removed\n" {
+		t.Errorf("%q", w)
+	}
+	// No write is larger than what a pipe takes in one piece.
+	w = nil
+	for range 20 {
+		b.Log(Info, "a", "to", strings.Repeat("x", 500))
+	}
+	b.Flush()
+	for _, p := range w {
+		if len(p) > 4096 || !strings.HasSuffix(p, "\n") {
+			t.Errorf("a write of %d octets", len(p))
+		}
+	}
+	if all := strings.Join(w, ""); strings.Count(all, "\n") != 20 || len(w) > 4 {
+		t.Errorf("%d lines in %d writes", strings.Count(all, "\n"), len(w))
+	}
+	var none *Logger
+	n := none.Batch()
+	n.Log(Info, "id", "to", "x")
+	n.Flush()
+}
+
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	for _, to := range []string{"", "/nonexistent/x", "/dev/null", t.TempDir()} {

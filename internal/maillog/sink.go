@@ -2,11 +2,11 @@ package maillog
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -53,22 +53,36 @@ func dial(path string) (net.Conn, error) {
 
 type nullSink struct{}
 
-func (nullSink) write(Priority, string) error { return nil }
+func (nullSink) write([]event) error { return nil }
+
+// atomicWrite is how many octets go into a pipe in one piece, whoever else writes there
+// (PIPE_BUF), with room for a prefix.
+const atomicWrite = 4096 - 8
 
 type stderrSink struct {
 	w      io.Writer
 	prefix bool
 }
 
-func (s *stderrSink) write(p Priority, line string) error {
+func (s *stderrSink) write(events []event) error {
 	if s.w == nil {
 		return nil
 	}
-	if s.prefix {
-		line = fmt.Sprintf("<%d>%s", p, line)
+	var b []byte
+	for i, e := range events {
+		if s.prefix {
+			b = fmt.Appendf(b, "<%d>", e.p)
+		}
+		b = append(append(b, e.line...), '\n')
+		if i+1 < len(events) && len(b)+len(events[i+1].line) < atomicWrite {
+			continue
+		}
+		if _, err := s.w.Write(b); err != nil {
+			return err
+		}
+		b = b[:0]
 	}
-	_, err := io.WriteString(s.w, line+"\n")
-	return err
+	return nil
 }
 
 type fileSink struct {
@@ -78,11 +92,15 @@ type fileSink struct {
 	json bool
 }
 
-func (s *fileSink) write(_ Priority, line string) error {
-	if !s.json {
-		line = fmt.Sprintf("%s %s[%d]: %s", s.now().UTC().Format(time.RFC3339), s.tag, os.Getpid(), line)
+func (s *fileSink) write(events []event) error {
+	var b []byte
+	for _, e := range events {
+		if !s.json {
+			b = fmt.Appendf(b, "%s %s[%d]: ", s.now().UTC().Format(time.RFC3339), s.tag, os.Getpid())
+		}
+		b = append(append(b, e.line...), '\n')
 	}
-	_, err := io.WriteString(s.f, line+"\n")
+	_, err := s.f.Write(b)
 	return err
 }
 
@@ -92,11 +110,16 @@ type syslogSink struct {
 	now  func() time.Time
 }
 
-func (s *syslogSink) write(p Priority, line string) error {
+// write sends a datagram for each event: that is what makes one.
+func (s *syslogSink) write(events []event) error {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	// The local form of syslog: no host name (RFC 3164 as /dev/log has it).
-	_, err := fmt.Fprintf(s.conn, "<%d>%s %s[%d]: %s", facilityMail<<3|int(p), s.now().UTC().Format(time.Stamp), s.tag, os.Getpid(), line)
-	return err
+	var errs []error
+	for _, e := range events {
+		// The local form of syslog: no host name (RFC 3164 as /dev/log has it).
+		_, err := fmt.Fprintf(s.conn, "<%d>%s %s[%d]: %s", facilityMail<<3|int(e.p), s.now().UTC().Format(time.Stamp), s.tag, os.Getpid(), e.line)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 type journalSink struct {
@@ -105,15 +128,14 @@ type journalSink struct {
 }
 
 // write uses the journal's native protocol, so that severity and facility arrive as fields.
-func (s *journalSink) write(p Priority, line string) error {
+func (s *journalSink) write(events []event) error {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	var b strings.Builder
-	fmt.Fprintf(&b, "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%d\n", int(p), facilityMail, s.tag, os.Getpid())
-	b.WriteString("MESSAGE\n")
-	var size [8]byte
-	binary.LittleEndian.PutUint64(size[:], uint64(len(line)))
-	b.Write(size[:])
-	b.WriteString(line + "\n")
-	_, err := io.WriteString(s.conn, b.String())
-	return err
+	var errs []error
+	for _, e := range events {
+		b := fmt.Appendf(nil, "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%d\nMESSAGE\n", int(e.p), facilityMail, s.tag, os.Getpid())
+		b = binary.LittleEndian.AppendUint64(b, uint64(len(e.line)))
+		_, err := s.conn.Write(append(append(b, e.line...), '\n'))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
