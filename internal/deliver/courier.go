@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 )
 
@@ -30,21 +31,20 @@ type courier struct {
 	idled   bool        // the session had nothing to do before the oldest of flying
 	broken  bool        // the session is over
 	faulty  atomic.Bool // this program has gone wrong with it
-	records chan record
+	taken   []record    // delivered, and not noted in the spool yet
+	log     *maillog.Batch
 }
 
 // record is a delivery that only has to be noted in the spool.
 type record struct {
 	job     *job
 	verdict *verdict
+	states  map[int]spool.RecipientStatus // what the verdict means for the recipients, once it is noted
 }
-
-// maxRecords is how many deliveries of a courier may wait for the disk.
-const maxRecords = 4
 
 // hire starts a courier. The engine's mutex is held.
 func (e *Engine) hire(b *box, probes []*gate) {
-	c := &courier{e: e, box: b, account: e.config.Account, mailbox: e.mailbox(b), generation: e.generation, seek: e.seek, hard: e.hard, probes: probes, depth: e.depth()}
+	c := &courier{e: e, box: b, account: e.config.Account, mailbox: e.mailbox(b), generation: e.generation, seek: e.seek, hard: e.hard, probes: probes, depth: e.depth(), log: e.log.Batch()}
 	c.window = c.depth
 	if b.losses > 0 {
 		c.window = 1 // the message that ends sessions is to be found alone
@@ -77,28 +77,40 @@ func (c *courier) run() {
 	}
 	ready = true
 	c.arrived()
-	c.records = make(chan record, maxRecords)
-	recorded := make(chan struct{})
-	go func() {
-		defer close(recorded)
-		c.keepRecords()
-	}()
 	c.serve()
 	_ = c.session.Close()
-	close(c.records)
-	<-recorded
 }
 
-// keepRecords notes deliveries in the spool beside the session, so that neither waits for the other.
-func (c *courier) keepRecords() {
-	for r := range c.records {
-		c.recordOne(r)
+// recordTaken notes in the spool what the server has taken. That is done for half a window at once,
+// while the server has the next messages to work on: the lines go into the log in one
+// write, and the lines of their removal with the next ones, unless there are none soon.
+func (c *courier) recordTaken() {
+	if len(c.taken) > 0 {
+		for i := range c.taken {
+			c.note(&c.taken[i])
+		}
+		c.log.Flush() // before the messages go: nothing is to vanish without a trace
+		for i := range c.taken {
+			c.conclude(&c.taken[i])
+			c.taken[i] = record{}
+		}
+		c.taken = c.taken[:0]
+	}
+	if len(c.flying) == 0 {
+		c.log.Flush()
 	}
 }
 
-func (c *courier) recordOne(r record) {
+func (c *courier) note(r *record) {
 	defer c.guard(r.job)
-	c.e.record(r.job, r.verdict, c.sessionFacts())
+	r.states = c.e.note(r.job, r.verdict, c.sessionFacts(), c.log)
+}
+
+func (c *courier) conclude(r *record) {
+	if r.states != nil { // else note has gone wrong
+		defer c.guard(r.job)
+		c.e.conclude(r.job, r.verdict, r.states, c.e.clock.Now(), c.log)
+	}
 }
 
 func (c *courier) sessionFacts() session {
@@ -198,9 +210,11 @@ func (c *courier) serve() {
 			}
 			c.send(j)
 		}
+		c.session.Flush()
+		c.recordTaken()
 		switch {
 		case len(c.flying) > 0:
-			c.land()
+			c.landSome()
 		case !c.fit() || !c.rest():
 			return
 		}
@@ -224,7 +238,7 @@ func (c *courier) send(j *job) {
 	if j.slow = j.msg.Size() > slowSize; j.slow {
 		c.e.countSlow(c.box, 1)
 	}
-	j.wait = c.session.Begin(c.hard, j.env, j.msg)
+	j.wait = c.session.Gather(c.hard, j.env, j.msg)
 	c.flying = append(c.flying, j)
 }
 
@@ -237,6 +251,16 @@ func (e *Engine) countSlow(b *box, n int) {
 	defer e.mu.Unlock()
 	if b.slow += n; n > 0 {
 		e.kick(b)
+	}
+}
+
+// landSome makes room for half a window: what fills it leaves in one write, and the server
+// has the other half to work on.
+func (c *courier) landSome() {
+	for c.land(); len(c.flying) > c.window/2; c.land() {
+		if !c.session.Answered() {
+			c.recordTaken() // the server takes its time, and a message that may come twice had better not wait
+		}
 	}
 }
 

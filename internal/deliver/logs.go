@@ -21,25 +21,25 @@ func logQueued(l *maillog.Logger, id string, env *envelope.Envelope, size int64)
 }
 
 // logTry writes a line for each recipient of a try, and counts them.
-func (e *Engine) logTry(j *job, v *verdict, relay string, now time.Time, expired bool) {
+func (e *Engine) logTry(log eventLog, j *job, v *verdict, relay string, now time.Time, expired bool) {
 	delay := max(now.Sub(j.item.Meta().Arrived), 0)
-	e.logFates(j.id, j.env, v, relay, delay, expired)
+	e.logFates(log, j.id, j.env, v, relay, delay, expired)
 }
 
-func (e *Engine) logFates(id string, env *envelope.Envelope, v *verdict, relay string, delay time.Duration, expired bool) {
+func (e *Engine) logFates(log eventLog, id string, env *envelope.Envelope, v *verdict, relay string, delay time.Duration, expired bool) {
 	var sent, deferred, bounced int
 	for k, f := range v.fate {
 		switch f {
 		case fateTaken:
 			sent++
-			e.log.Log(maillog.Info, id, "to", "<"+env.Recipients[k].Address+">", "relay", relay, "delay", delay, "dsn", v.enhanced, "status", "sent", "", v.reply)
+			log.Log(maillog.Info, id, "to", "<"+env.Recipients[k].Address+">", "relay", relay, "delay", delay, "dsn", v.enhanced, "status", "sent", "", v.reply)
 		case fateRefused:
 			bounced++
 			status := "bounced"
 			if expired {
 				status = "expired"
 			}
-			e.logStatus(maillog.Notice, id, env.Recipients[k].Address, relay, delay, status, "5.0.0", v.errs[k])
+			logStatus(log, maillog.Notice, id, env.Recipients[k].Address, relay, delay, status, "5.0.0", v.errs[k])
 		default:
 			if v.again {
 				continue // it goes now
@@ -49,7 +49,7 @@ func (e *Engine) logFates(id string, env *envelope.Envelope, v *verdict, relay s
 			if v.stop != nil && v.stop.hold {
 				status = "held"
 			}
-			e.logStatus(maillog.Warning, id, env.Recipients[k].Address, relay, delay, status, "4.0.0", v.errs[k])
+			logStatus(log, maillog.Warning, id, env.Recipients[k].Address, relay, delay, status, "4.0.0", v.errs[k])
 		}
 	}
 	e.mu.Lock()
@@ -63,9 +63,9 @@ func (e *Engine) logFates(id string, env *envelope.Envelope, v *verdict, relay s
 	}
 }
 
-func (e *Engine) logStatus(p maillog.Priority, id, to, relay string, delay time.Duration, status, dsn string, err error) {
+func logStatus(log eventLog, p maillog.Priority, id, to, relay string, delay time.Duration, status, dsn string, err error) {
 	if _, enh := replyOf(err); enh != "" {
 		dsn = enh
 	}
-	e.log.Log(p, id, "to", "<"+to+">", "relay", relay, "delay", delay, "dsn", dsn, "status", status, "", err)
+	log.Log(p, id, "to", "<"+to+">", "relay", relay, "delay", delay, "dsn", dsn, "status", status, "", err)
 }

@@ -101,7 +101,7 @@ func (e *Engine) drain(ctx context.Context, progress func(Progress)) {
 		if done || ctx.Err() != nil {
 			return
 		}
-		tick, stop := e.clock.After(time.Second)
+		tick, stop := e.clock.After(progressEvery)
 		select {
 		case <-e.quiet:
 		case <-tick:

@@ -310,7 +310,7 @@ func (s *submission) settled(it *spool.Item, v *verdict) (envelope.Receipt, erro
 		return r, nil
 	}
 	now := e.clock.Now()
-	e.logFates(s.job.id, s.env, v, e.relay(), max(now.Sub(s.started), 0), false)
+	e.logFates(e.log, s.job.id, s.env, v, e.relay(), max(now.Sub(s.started), 0), false)
 	e.keep(s.job, v, doneStates(v), now)
 	return r, nil
 }
@@ -382,7 +382,7 @@ func (e *Engine) logInteractive(s *submission, v *verdict) {
 			e.log.Log(maillog.Info, s.job.id, "to", "<"+to+">", "relay", e.relay(), "delay", delay, "dsn", v.enhanced, "status", "sent", "", v.reply)
 		case fateRefused:
 			refused++
-			e.logStatus(maillog.Notice, s.job.id, to, e.relay(), delay, "refused", "5.0.0", v.errs[k])
+			logStatus(e.log, maillog.Notice, s.job.id, to, e.relay(), delay, "refused", "5.0.0", v.errs[k])
 		}
 	}
 	e.mu.Lock()

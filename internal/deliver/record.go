@@ -40,12 +40,31 @@ func (e *Engine) record(j *job, v *verdict, s session) {
 		failed = nil
 	}
 	e.reportSuccess(j, v, s, now)
-	e.logTry(j, v, s.server, now, expired)
-	if len(states) == countTodo(it) {
-		e.close(j, states)
+	e.logTry(e.log, j, v, s.server, now, expired)
+	e.conclude(j, v, states, now, e.log)
+}
+
+// note does for a message that was taken for all recipients what record does up to its log.
+func (e *Engine) note(j *job, v *verdict, s session, log eventLog) map[int]spool.RecipientStatus {
+	now := e.clock.Now()
+	states, _ := e.states(j, v)
+	e.reportSuccess(j, v, s, now)
+	e.logTry(log, j, v, s.server, now, false)
+	return states
+}
+
+// conclude gives a message whose try is noted its place.
+func (e *Engine) conclude(j *job, v *verdict, states map[int]spool.RecipientStatus, now time.Time, log eventLog) {
+	if len(states) == countTodo(j.item) {
+		e.close(j, states, log)
 		return
 	}
 	e.keep(j, v, states, now)
+}
+
+// eventLog is the mail log, or a batch of lines for it.
+type eventLog interface {
+	Log(p maillog.Priority, id string, fields ...any)
 }
 
 func countTodo(it *spool.Item) int {
@@ -131,7 +150,7 @@ func replyOf(err error) (code int, enh string) {
 // close ends a message of which nothing is to do. Its file is removed without a mark before: the
 // removal says the same, with one sync less. A message that failed and of which
 // nobody could be told stays in failed/.
-func (e *Engine) close(j *job, states map[int]spool.RecipientStatus) {
+func (e *Engine) close(j *job, states map[int]spool.RecipientStatus, log eventLog) {
 	it := j.item
 	var err error
 	if e.unreported(it, states) {
@@ -147,13 +166,12 @@ func (e *Engine) close(j *job, states map[int]spool.RecipientStatus) {
 		return
 	}
 	e.unsyncedRemoval()
-	e.log.Log(maillog.Info, j.id, "", "removed")
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	log.Log(maillog.Info, j.id, "", "removed")
 	if j.entry != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
 		e.drop(j.entry)
 	}
-	poke(e.quiet)
 }
 
 func (e *Engine) countFailed() {
@@ -179,16 +197,13 @@ func lastReason(it *spool.Item, states map[int]spool.RecipientStatus) string {
 // unreported tells whether somebody should have been told of a refusal, and nobody could be.
 func (e *Engine) unreported(it *spool.Item, states map[int]spool.RecipientStatus) bool {
 	env := it.Envelope()
-	if e.reportable(it) {
-		return false
-	}
 	for i, r := range it.Status().Recipients {
 		if s, ok := states[i]; ok {
 			r = s
 		}
 		wanted := env.Recipients[i].Notify&envelope.NotifyNever == 0 || env.Origin == ""
 		if r.State == spool.Failed && wanted {
-			return true
+			return !e.reportable(it)
 		}
 	}
 	return false

@@ -24,7 +24,7 @@ func (e *Engine) settle(c *courier, j *job, v *verdict) {
 		return // the caller records it
 	}
 	if j.entry != nil && v.taken == len(v.fate) {
-		c.records <- record{j, v}
+		c.taken = append(c.taken, record{job: j, verdict: v})
 		return
 	}
 	e.record(j, v, c.sessionFacts())

@@ -125,7 +125,7 @@ func (e *Engine) claim(c *courier, j *job) bool {
 	switch {
 	case len(todo) == 0: // a process died between the last recipient and the end
 		j.item = it
-		e.close(j, nil)
+		e.close(j, nil, e.log)
 		return false
 	case st.Held, !j.entry.forced && !accountWide(st.Class) && !schedule.Due(st.Next, now):
 		it.Unlock()
