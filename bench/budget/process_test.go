@@ -1,12 +1,16 @@
 package budget
 
 import (
+	"bytes"
+	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Each round trip costs a delivery without an agent what a distant relay is away: the
@@ -55,6 +59,59 @@ func TestCrowd(t *testing.T) {
 	if n := s.Refused(""); n > 0 {
 		t.Errorf("%d replies were refusals", n)
 	}
+}
+
+// Processes that only queue do not start a run of the queue each.
+func TestCrowdInTheBackground(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "[delivery]", "[delivery]\nmode = \"background\"")
+	const processes = 40
+	stop, most := make(chan struct{}), make(chan int, 1)
+	go func() {
+		n := 0
+		for {
+			n = max(n, runs(s.config))
+			select {
+			case <-stop:
+				most <- n
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}()
+	var wg sync.WaitGroup
+	for range processes {
+		wg.Go(s.send)
+	}
+	wg.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := s.WaitMessages(ctx, processes); err != nil {
+		t.Error(err)
+	}
+	close(stop)
+	st := s.Stats()
+	within(t, "messages", int64(st.Messages), processes, "each once")
+	within(t, "runs of the queue at once", int64(<-most), 3, "one sends, one waits for its end, one may be ending")
+	within(t, "token requests", int64(st.TokenRequests), 1, "Entra throttles an application that asks too often")
+	within(t, "connections at once", int64(st.MaxConcurrent), 3, "Exchange Online refuses the fourth, after it has taken the data")
+	if n := s.Refused(""); n > 0 {
+		t.Errorf("%d replies were refusals", n)
+	}
+	for start := time.Now(); runs(s.config) > 0 && time.Since(start) < 10*time.Second; {
+		time.Sleep(5 * time.Millisecond) // the directory goes with the test
+	}
+}
+
+// runs counts the runs of the queue that calls of the site have started.
+func runs(config string) (n int) {
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range all {
+		if line, err := os.ReadFile(path); err == nil && bytes.Contains(line, []byte(config+"\x00-O\x00QueueDueOnly")) {
+			n++
+		}
+	}
+	return n
 }
 
 func TestBinary(t *testing.T) {

@@ -34,7 +34,7 @@ type direct struct {
 	account *deliver.Account
 	intake  *intake.Intake
 	spool   *spool.Spool // nil when none can be written
-	submit  envelope.Submitter
+	submit  *deliver.Direct
 	// reached tells that a queue run may have something to do: a message just went out, or was
 	// left for the background.
 	reached bool
@@ -70,6 +70,9 @@ func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostNa
 	d.submit = &deliver.Direct{
 		Account: account, Log: assemble.Logger(cfg, o.Tag, e.Stderr),
 		Spool: d.spool, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait,
+	}
+	if e.Own && d.spool != nil {
+		d.submit.Run = func() bool { return e.kick(d.spool, cfg.Spool.Dir, cfg.Path) }
 	}
 	return d, nil
 }
@@ -152,8 +155,8 @@ func (d *direct) Close() {
 	if d.spool == nil {
 		return
 	}
-	if d.env.Own && d.reached {
-		d.env.kick(d.spool, d.config.Path)
+	if d.reached && d.submit.Run != nil {
+		d.submit.Run()
 	}
 	d.spool.Close()
 }
@@ -177,7 +180,7 @@ func (d *direct) Send(ctx context.Context, draft *front.Draft) (envelope.Receipt
 	draft.Envelope.EightBit, draft.Envelope.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	draft.Envelope.Mode = d.opts.Delivery
 	receipt, err := d.submit.Submit(ctx, draft.Envelope, wire)
-	d.reached = err == nil && (receipt.Reply != "" || draft.Envelope.Mode == deliver.ModeBackground)
+	d.reached = err == nil && (receipt.Reply != "" || d.submit.ModeOf(draft.Envelope) == deliver.ModeBackground)
 	receipt.Refused = append(refused, receipt.Refused...)
 	return receipt, err
 }

@@ -65,6 +65,7 @@ type ownSpool struct {
 	env   *Env
 	name  string
 	spool *spool.Spool
+	dir   string
 	// dueOnly has Flush leave alone what is not due yet.
 	dueOnly bool
 	// What a run of the queue needs; account is nil when none was prepared.
@@ -114,7 +115,7 @@ func (q *ownSpool) open(cfg *config.Config, absent error) (control.Queue, error)
 	if err != nil {
 		return nil, err
 	}
-	q.spool = s
+	q.spool, q.dir = s, o.Dir
 	q.Local = control.NewLocal(s, control.Hooks{Status: func() queueview.Status {
 		return queueview.Status{Mailbox: cfg.Mailbox, Stops: control.StopsFromFile(assemble.StateFile(cfg), e.Now())}
 	}})
@@ -127,6 +128,9 @@ func (q *ownSpool) Flush(ctx context.Context, f queueview.Filter) (int, error) {
 		return q.Local.Flush(ctx, f)
 	}
 	q.options.Spool = q.spool
+	if q.dueOnly && q.env.Own {
+		defer waitForRun(ctx, q.dir)()
+	}
 	n := 0
 	for _, sel := range control.Selections(f) {
 		sel.Force = !q.dueOnly

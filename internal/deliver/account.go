@@ -123,14 +123,14 @@ func (e *LimitError) Error() string {
 // Deliver takes a slot, waits for the account's rates, and sends one message on a
 // session of its own. It is the whole of a delivery without an agent.
 func (a *Account) Deliver(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
-	return a.deliver(ctx, ctx, env, msg)
+	return a.deliver(ctx, ctx, ctx, env, msg)
 }
 
-// deliver is Deliver with a context of its own for the wait before the first packet, which can
-// be given up without doubt about the message's fate.
-func (a *Account) deliver(ctx, queueing context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
+// deliver is Deliver with contexts of their own for the waits before the first packet, for a
+// slot and for the rates, which can be given up without doubt about the message's fate.
+func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	user := a.User(env)
-	release, err := a.Cache.Slot(queueing, user, a.Connections)
+	release, err := a.Cache.Slot(slot, user, a.Connections)
 	if err != nil {
 		return nil, &busyError{user, a.Connections, err}
 	}

@@ -25,7 +25,14 @@ type Direct struct {
 	// Wait bounds the wait for a connection and for the rates when there is a spool to
 	// put the message into; 0 means ten seconds.
 	Wait time.Duration
+	// Run starts a run of the queue that does not end with this process, and reports whether
+	// there is one now; nil when none can be started.
+	Run func() bool
 }
+
+// slotPatience is how long a process waits for a connection of its own before it leaves
+// its message to a run of the queue, which sends many over each.
+const slotPatience = 250 * time.Millisecond
 
 const defaultTimeout = 10 * time.Minute
 
@@ -34,7 +41,7 @@ const defaultTimeout = 10 * time.Minute
 // that can't be reached now are queued, and so is everything in the modes "background" and
 // "queue"; whoever runs an Engine over the spool sends it.
 func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (envelope.Receipt, error) {
-	if d.Spool != nil && d.mode(env) != ModeInteractive {
+	if d.Spool != nil && d.ModeOf(env) != ModeInteractive {
 		return d.enqueue(ctx, env, msg)
 	}
 	timeout := d.Timeout
@@ -43,7 +50,7 @@ func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelop
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	queueing := ctx
+	queueing, slot := ctx, ctx
 	if d.Spool != nil {
 		wait := d.Wait
 		if wait <= 0 {
@@ -52,10 +59,17 @@ func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelop
 		var stop context.CancelFunc
 		queueing, stop = context.WithTimeout(ctx, wait)
 		defer stop()
+		if slot = queueing; d.Run != nil {
+			slot, stop = context.WithTimeout(queueing, slotPatience)
+			defer stop()
+		}
 	}
 	start := time.Now()
-	res, err := d.Account.deliver(ctx, queueing, env, msg)
+	res, err := d.Account.deliver(ctx, slot, queueing, env, msg)
 	took := time.Since(start)
+	if busy := (*busyError)(nil); errors.As(err, &busy) && queueing.Err() == nil {
+		return d.leave(queueing, env, msg)
+	}
 	if d.Spool != nil {
 		return d.keepRest(ctx, env, msg, took, res, err)
 	}
@@ -67,7 +81,8 @@ func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelop
 	return receipt(res)
 }
 
-func (d *Direct) mode(env *envelope.Envelope) string {
+// ModeOf is how a message is delivered: as it asks, else as configured.
+func (d *Direct) ModeOf(env *envelope.Envelope) string {
 	switch {
 	case env.Mode != "":
 		return env.Mode

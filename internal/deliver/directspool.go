@@ -24,6 +24,29 @@ func (d *Direct) enqueue(ctx context.Context, env *envelope.Envelope, msg envelo
 	return queued(id, env.Recipients), nil
 }
 
+// leave queues a message for which no connection got free, and waits while a run of the queue
+// delivers it. A caller may be all that keeps a container alive: it is not told before the
+// message has left, or the time is up.
+func (d *Direct) leave(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (envelope.Receipt, error) {
+	r, err := d.enqueue(context.WithoutCancel(ctx), env, msg)
+	if err != nil || !d.Run() {
+		return r, err
+	}
+	tick := time.NewTicker(leavePause)
+	defer tick.Stop()
+	for d.Spool.Waits(r.QueueID) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return r, nil
+		}
+	}
+	return r, nil
+}
+
+// leavePause is how often a process looks whether its message has left the queue.
+const leavePause = 20 * time.Millisecond
+
 // keepRest answers a try, and queues what it left to do.
 func (d *Direct) keepRest(ctx context.Context, env *envelope.Envelope, msg envelope.Message, took time.Duration, res *submit.Result, err error) (envelope.Receipt, error) {
 	if res == nil {

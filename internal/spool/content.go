@@ -7,6 +7,12 @@ import (
 	"syscall"
 )
 
+// Waits tells whether the message is in the queue.
+func (s *Spool) Waits(id string) bool {
+	_, err := os.Lstat(s.path(queueDir, id, suffixMessage))
+	return err == nil
+}
+
 // OpenContent reads the octets of a message in the queue or in failed/ without a lock, for
 // people to look at. A reading that meets a damaged message ends in ErrDamaged.
 func (s *Spool) OpenContent(id string) (io.ReadCloser, error) {
