@@ -227,3 +227,24 @@ func list(t *testing.T) []*pkg {
 	}
 	return l
 }
+
+// TestDirectDependenciesAreMarked: go.mod tells the modules that the program itself uses from
+// those that they bring with them.
+func TestDirectDependenciesAreMarked(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root(), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || !strings.HasSuffix(strings.TrimSpace(line), "// indirect") {
+			continue
+		}
+		for _, p := range list(t) {
+			if slices.ContainsFunc(p.Imports, func(i string) bool { return under(i, fields[0]) }) {
+				t.Errorf("%s imports %s, which go.mod calls indirect: run go mod tidy", p.path(), fields[0])
+			}
+		}
+	}
+}
