@@ -270,8 +270,12 @@ func (r *runner) askToken(ctx context.Context, c *Check) {
 		r.judgeToken(c, err)
 		return
 	}
-	// What was fetched serves the next message as well.
+	// What was fetched serves the next message as well. An older one may lack a role that was
+	// granted since.
 	token := r.token
+	if old, _, ok := r.account.Cache.Peek(r.account.Key); ok {
+		r.account.Cache.Discard(r.account.Key, old)
+	}
 	_, _ = r.account.Cache.Token(ctx, r.account.Key, func(context.Context) (xoauth.Token, error) { return token, nil })
 	c.ok("granted for " + r.token.Expiry.Sub(r.token.Obtained).Round(time.Second).String())
 }

@@ -192,3 +192,21 @@ func TestNothingIsSent(t *testing.T) {
 		t.Errorf("%d messages arrived", n)
 	}
 }
+
+// TestConsentJustGranted: the message of a second look signs in with the token that the look
+// has fetched, not with the one that the first look left in the cache.
+func TestConsentJustGranted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if err := s.SetFault("consent-missing"); err != nil {
+		t.Fatal(err)
+	}
+	s.run()
+	if err := s.ClearFault("consent-missing"); err != nil {
+		t.Fatal(err)
+	}
+	r := s.run()
+	if c := r.Find("message", ""); c == nil || c.Status != OK {
+		t.Errorf("message: %+v", c)
+	}
+}
