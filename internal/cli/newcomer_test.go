@@ -78,11 +78,35 @@ func (c *console) text() string {
 // sees waits until the words are on the screen, after what was seen before.
 func (c *console) sees(words string) {
 	c.t.Helper()
+	c.await(words, func(unread string) int {
+		if i := strings.Index(unread, words); i >= 0 {
+			return i + len(words)
+		}
+		return -1
+	})
+}
+
+// prompted waits until the cursor stands behind a prompt. Hints have the same mark between their
+// words, and what is typed before a secret's prompt is dropped.
+func (c *console) prompted() {
+	c.t.Helper()
+	c.await("a prompt", func(unread string) int {
+		last := unread[strings.LastIndexByte(unread, '\n')+1:]
+		if last == "> " || last == " > " || strings.HasSuffix(last, "] > ") {
+			return len(unread)
+		}
+		return -1
+	})
+}
+
+// await waits until found tells how much of what is new on the screen has been looked at.
+func (c *console) await(words string, found func(unread string) int) {
+	c.t.Helper()
 	timeout := time.After(30 * time.Second)
 	for {
 		text := c.text()
-		if i := strings.Index(text[c.read:], words); i >= 0 {
-			c.read += i + len(words)
+		if n := found(text[c.read:]); n >= 0 {
+			c.read += n
 			return
 		}
 		select {
@@ -97,7 +121,7 @@ func (c *console) sees(words string) {
 func (c *console) types(question, answer string) {
 	c.t.Helper()
 	c.sees(question)
-	c.sees("> ")
+	c.prompted()
 	if _, err := io.WriteString(c.master, answer+"\n"); err != nil {
 		c.t.Fatal(err)
 	}
