@@ -29,8 +29,10 @@ func Load(file string) (*Bundle, error) {
 
 // Roots returns the authorities that may have a part in the verification of a chain, as a server
 // sent it: those that issued one of its certificates, and those that are in it. A pool
-// of the whole bundle would give the same verdict, since a path only ever goes from
-// a certificate of the chain to one whose subject is that certificate's issuer.
+// of the whole bundle would give the same verdict. Package x509 looks at a root in two cases only:
+// when it is the server's certificate itself, and when its subject is the issuer of a
+// certificate that the server sent. A root ends the path, so that no other is looked for from there.
+// All of these are in the pool, in the bundle's order, and so the candidates are the same.
 func (b *Bundle) Roots(chain []*x509.Certificate) *x509.CertPool {
 	pool := x509.NewCertPool()
 	for _, der := range b.certificates {
@@ -58,31 +60,46 @@ func concerns(der []byte, chain []*x509.Certificate) bool {
 
 var (
 	begin = []byte("-----BEGIN CERTIFICATE-----")
-	end   = []byte("-----END CERTIFICATE-----")
+	end   = []byte("\n-----END CERTIFICATE-----")
+	marks = [...][]byte{[]byte("-----BEGIN "), []byte("-----END ")}
 )
 
 // split decodes the certificates of a PEM file. A file that holds nothing but plain ones takes a third
-// of the time of package pem; any other is left to that.
+// of the time of package pem. Any other is left to that: what is trusted must not depend on
+// who reads it, and a mark behind a "#" is none.
 func split(text []byte) [][]byte {
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	var all [][]byte
-	for rest := text; ; {
+	for rest, first := text, true; ; first = false {
 		start := bytes.Index(rest, begin)
 		if start < 0 {
+			if marked(rest) {
+				return splitSlowly(text)
+			}
 			return all
 		}
-		rest = rest[start+len(begin):]
-		stop := bytes.Index(rest, end)
-		if stop < 0 {
+		body := rest[start+len(begin):]
+		stop := bytes.Index(body, end)
+		if marked(rest[:start]) || start > 0 && rest[start-1] != '\n' || start == 0 && !first || stop < 0 || !endsLine(body) {
 			return splitSlowly(text)
 		}
-		n, err := base64.StdEncoding.Decode(out, rest[:stop])
-		if err != nil {
+		rest = body[stop+len(end):]
+		n, err := base64.StdEncoding.Decode(out, body[:stop])
+		if err != nil || len(rest) > 0 && !endsLine(rest) {
 			return splitSlowly(text)
 		}
 		all = append(all, out[:n:n])
-		out, rest = out[n:], rest[stop+len(end):]
+		out = out[n:]
 	}
+}
+
+// marked tells whether something in the text may begin or end a block of PEM.
+func marked(text []byte) bool {
+	return bytes.Contains(text, marks[0]) || bytes.Contains(text, marks[1])
+}
+
+func endsLine(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\n")) || bytes.HasPrefix(text, []byte("\r\n"))
 }
 
 func splitSlowly(text []byte) (all [][]byte) {

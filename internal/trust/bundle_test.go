@@ -11,6 +11,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func (a *authority) pem() string {
 }
 
 // issue makes a certificate; without an issuer it signs itself.
-func issue(t *testing.T, name string, ca bool, issuer *authority) *authority {
+func issue(t *testing.T, name string, ca bool, issuer *authority, change ...func(*x509.Certificate)) *authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -37,6 +38,9 @@ func issue(t *testing.T, name string, ca bool, issuer *authority) *authority {
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: ca, BasicConstraintsValid: true, DNSNames: []string{"relay.test"},
+	}
+	for _, c := range change {
+		c(template)
 	}
 	parent, signer := template, key
 	if issuer != nil {
@@ -73,6 +77,28 @@ func TestBundleJudgesAsThePoolDoes(t *testing.T) {
 	cross.key = root.key
 	leaf, direct := issue(t, "leaf", false, middle), issue(t, "direct", false, root)
 	own := issue(t, "own", false, nil)
+	expired := issue(t, "Expired", true, nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	elsewhere := issue(t, "Elsewhere", true, nil, func(c *x509.Certificate) {
+		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"other.test"}, true
+	})
+	barred := issue(t, "Barred", true, nil, func(c *x509.Certificate) {
+		c.ExcludedDNSDomains, c.PermittedDNSDomainsCritical = []string{"relay.test"}, true
+	})
+	noCA := issue(t, "No CA", false, nil)
+	mailOnly := issue(t, "Mail", true, nil, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} })
+	shallow := issue(t, "Shallow", true, nil, func(c *x509.Certificate) { c.MaxPathLenZero = true })
+	// The same name and key, but another key's identifier in what it has issued.
+	otherID := *root.cert
+	otherID.SubjectKeyId = []byte("another")
+	byOtherID := issue(t, "by another id", false, &authority{&otherID, root.key})
+	// An old and a new certificate of one authority, as after a renewal.
+	oldRoot := issue(t, "Renewed", true, nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	renewed := issue(t, "Renewed", true, &authority{oldRoot.cert, oldRoot.key})
+	byRenewed := issue(t, "by renewed", false, renewed)
+	plain := func(a *authority) []*x509.Certificate {
+		return []*x509.Certificate{issue(t, "of "+a.cert.Subject.CommonName, false, a).cert}
+	}
+	deep := issue(t, "Below", true, shallow)
 	header := strings.Replace(root.pem(), "-----\n", "-----\nProc-Type: x\n\n", 1)
 
 	chains := map[string][]*x509.Certificate{
@@ -82,6 +108,19 @@ func TestBundleJudgesAsThePoolDoes(t *testing.T) {
 		"direct":          {direct.cert},
 		"self-signed":     {own.cert},
 		"cross-certified": {leaf.cert, middle.cert, cross.cert},
+		"expired":         plain(expired),
+		"elsewhere":       plain(elsewhere),
+		"barred":          plain(barred),
+		"no authority":    plain(noCA),
+		"for mail only":   plain(mailOnly),
+		"too deep":        {plain(deep)[0], deep.cert},
+		"deep enough":     plain(shallow),
+		"another key's":   {byOtherID.cert},
+		"renewed":         {byRenewed.cert},
+		"renewed and old": {byRenewed.cert, renewed.cert, oldRoot.cert},
+		"twice":           {leaf.cert, middle.cert, middle.cert, cross.cert, root.cert},
+		"unrelated":       {leaf.cert, noCA.cert, expired.cert},
+		"wrong order":     {leaf.cert, cross.cert, middle.cert},
 	}
 	bundles := map[string]string{
 		"root":              root.pem(),
@@ -96,7 +135,18 @@ func TestBundleJudgesAsThePoolDoes(t *testing.T) {
 		"a key beside":      "-----BEGIN EC PARAMETERS-----\nBggq\n-----END EC PARAMETERS-----\n" + root.pem(),
 		"damaged beside":    "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n" + root.pem(),
 		"cut short":         root.pem() + "-----BEGIN CERTIFICATE-----\nMIIB",
-		"no certificate":    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + root.pem(),
+		"of all kinds":      expired.pem() + elsewhere.pem() + barred.pem() + noCA.pem() + mailOnly.pem() + shallow.pem() + oldRoot.pem() + renewed.pem(),
+		"duplicates":        root.pem() + namesake.pem() + root.pem() + oldRoot.pem() + renewed.pem() + root.pem(),
+		"new key only":      renewed.pem(), "old key only": oldRoot.pem(),
+		"commented out":         other.pem() + "# " + root.pem(),
+		"commented throughout":  other.pem() + "# " + strings.ReplaceAll(strings.TrimSpace(root.pem()), "\n", "\n# ") + "\n",
+		"no line after a mark":  other.pem() + strings.Replace(root.pem(), "-----\n", "-----", 1),
+		"no line before a mark": other.pem() + strings.Replace(root.pem(), "\n-----END", "-----END", 1),
+		"words behind a mark":   other.pem() + strings.TrimSpace(root.pem()) + " # old\n",
+		"marks within":          other.pem() + "-----BEGIN X-----\n" + root.pem() + "-----END X-----\n",
+		"trusted certificate":   other.pem() + strings.ReplaceAll(root.pem(), "CERTIFICATE", "TRUSTED CERTIFICATE"),
+		"garbage":               "\x00\xff-----END " + other.pem() + "-----BEGIN CERTIFICATE\n" + root.pem() + "\x00",
+		"no certificate":        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + root.pem(),
 	}
 	good := 0
 	for name, text := range bundles {
@@ -138,20 +188,25 @@ func TestLoadRefusesWhatIsNone(t *testing.T) {
 	}
 }
 
-// FuzzSplit: whatever package pem reads as certificates is what comes out.
+// FuzzSplit: what package pem reads as certificates is what comes out, and nothing else.
 func FuzzSplit(f *testing.F) {
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
 	f.Add([]byte("x\n-----BEGIN CERTIFICATE-----\nA: b\n\nAAAA\n-----END CERTIFICATE-----\n-----BEGIN X-----\n-----END X-----\n"))
+	for _, text := range []string{
+		"# -----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE-----AAAA\n-----END CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE-----\nAAAA-----END CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----x\n",
+		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE----------BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+		"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+		"-----BEGIN X-----\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n-----END X-----\n",
+		"-----BEGIN CERTIFICATE-----\r\nAAAA\r\n-----END CERTIFICATE-----\r\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----",
+	} {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		found := split(text)
-		for _, want := range splitSlowly(text) {
-			has := false
-			for _, got := range found {
-				has = has || bytes.Equal(got, want)
-			}
-			if !has && len(want) > 0 {
-				t.Errorf("%q: %x is missing", text, want)
-			}
+		if got, want := split(text), splitSlowly(text); !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("%q: %x, want %x", text, got, want)
 		}
 	})
 }
