@@ -29,6 +29,9 @@ type hostWithAgent struct {
 func newHost(t *testing.T, extra string) *hostWithAgent {
 	t.Helper()
 	s := newSite(t)
+	if !strings.Contains(extra, "[delivery]") {
+		extra += "[delivery]\nwait = \"2m\"\n" // what was sent has arrived, however busy the machine is
+	}
 	h := &hostWithAgent{site: s, socket: filepath.Join(s.dir, "run", "submit.sock")}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
