@@ -60,7 +60,10 @@ func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg
 
 // relay carries the dialogue between the caller and the agent.
 func (e *Env) relay(ctx context.Context, name string, conn *client.Conn) int {
-	c, greeting := conn.Take()
+	c, greeting, err := conn.Take()
+	if err != nil {
+		return e.fail(name, sysexits.With(sysexits.OSErr, err))
+	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	out := &lastLine{w: e.Stdout}
@@ -75,7 +78,7 @@ func (e *Env) relay(ctx context.Context, name string, conn *client.Conn) int {
 		close(ended)
 		_ = c.CloseWrite()
 	}()
-	_, err := io.Copy(out, c)
+	_, err = io.Copy(out, c)
 	select {
 	case <-ended:
 		if out.err == nil {

@@ -5,6 +5,7 @@ package host
 
 import (
 	"bufio"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -57,10 +58,37 @@ func firstLine(path string) (string, error) {
 	return strings.TrimSpace(sc.Text()), sc.Err()
 }
 
+// file is read by bare system calls: package os would set up a poller at the first file, and
+// each call of sendmail would pay for it.
+type file int
+
 // open refuses to wait for a FIFO.
-func open(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+func open(path string) (file, error) {
+	for {
+		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+		if err != syscall.EINTR {
+			return file(fd), err
+		}
+	}
 }
+
+func (f file) Read(p []byte) (int, error) {
+	for {
+		n, err := syscall.Read(int(f), p)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return 0, err
+		case n == 0 && len(p) > 0:
+			return 0, io.EOF
+		default:
+			return n, nil
+		}
+	}
+}
+
+// Close gives the descriptor back.
+func (f file) Close() error { return syscall.Close(int(f)) }
 
 // Local returns a function that tells whether a domain is this host: its name, the
 // name's first label, localhost, and the mail name unless that is except, the domain of

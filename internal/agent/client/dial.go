@@ -64,7 +64,7 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 // Conn is a connection to the agent. It is for one goroutine.
 type Conn struct {
 	o        Options
-	c        *net.UnixConn
+	s        *stream
 	r        *bufio.Reader
 	since    time.Time
 	drop     *time.Timer
@@ -129,16 +129,7 @@ func (c *Conn) unreachable(err error) error {
 	if errors.As(err, &busy) {
 		return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent takes no message now: %w; nothing was kept, try again later", err))
 	}
-	return &UnreachableError{Path: c.o.Path, Absent: errors.Is(err, fs.ErrNotExist), Err: plain(err)}
-}
-
-// plain drops the socket's path from an error that is told with it.
-func plain(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Err
-	}
-	return err
+	return &UnreachableError{Path: c.o.Path, Absent: errors.Is(err, fs.ErrNotExist), Err: err}
 }
 
 // busyError is a reply that asks to come back later.
@@ -147,32 +138,32 @@ type busyError struct{ text string }
 func (e *busyError) Error() string { return e.text }
 
 func (c *Conn) try(ctx context.Context) error {
-	d := net.Dialer{Timeout: c.o.Silence}
-	dialled, err := d.DialContext(ctx, "unix", c.o.Path)
+	s, err := dialStream(c.o.Path)
 	if err != nil {
 		return err
 	}
-	conn := dialled.(*net.UnixConn)
-	c.c, c.r = conn, bufio.NewReader(conn)
-	if err := c.hello(); err != nil {
-		_ = conn.Close()
+	c.s, c.r = s, bufio.NewReader(s)
+	stop := context.AfterFunc(ctx, s.abort)
+	err = c.hello()
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		s.close()
 		return err
 	}
 	c.since = time.Now()
-	c.drop = time.AfterFunc(stale, func() { _ = conn.Close() })
+	c.drop = time.AfterFunc(stale, s.abort)
 	return nil
 }
 
 // hello says EHLO before it has read the greeting: the peer is known.
 func (c *Conn) hello() error {
-	deadline := time.Now().Add(c.o.Silence)
-	if err := c.c.SetDeadline(deadline); err != nil {
-		return err
-	}
+	c.s.setDeadline(time.Now().Add(c.o.Silence))
 	line := "EHLO " + c.o.HostName
 	c.trace('>', line)
 	// The agent may have said that it is full and closed: its reply is there all the same.
-	_, writeErr := c.c.Write([]byte(line + "\r\n"))
+	_, writeErr := c.s.Write([]byte(line + "\r\n"))
 	for _, want := range [...]int{220, 250} {
 		r, err := c.reply()
 		switch {
@@ -216,15 +207,15 @@ func (c *Conn) MaxSize() int64 { return c.maxSize }
 // Close ends the connection.
 func (c *Conn) Close() {
 	c.drop.Stop()
-	_ = c.c.Close()
+	c.s.close()
 }
 
 // Take hands over the bare connection and the greeting that came on it. EHLO was said
 // already; saying it again does no harm (RFC 5321 4.1.4).
-func (c *Conn) Take() (conn *net.UnixConn, greeting string) {
+func (c *Conn) Take() (conn *net.UnixConn, greeting string, err error) {
 	c.drop.Stop()
-	_ = c.c.SetDeadline(time.Time{})
-	return c.c, c.greeting
+	conn, err = c.s.conn()
+	return conn, c.greeting, err
 }
 
 func (c *Conn) trace(direction byte, line string) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -39,7 +38,7 @@ func (c *Conn) Send(ctx context.Context, env *envelope.Envelope, o protocol.Opti
 			return receipt, err
 		}
 		// The agent stopped before the transaction began: its successor takes it.
-		_ = c.c.Close()
+		c.s.close()
 		if err := c.connect(ctx, true); err != nil {
 			return envelope.Receipt{}, sysexits.With(sysexits.TempFail, fmt.Errorf("%w; nothing was kept", err))
 		}
@@ -50,10 +49,8 @@ func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []b
 	if !c.drop.Stop() || time.Since(c.since) > stale/2 {
 		return envelope.Receipt{}, &busyError{"the connection was given up while the message was read"}
 	}
-	if err := c.c.SetDeadline(time.Now().Add(c.o.Answer)); err != nil {
-		return envelope.Receipt{}, c.lost(err)
-	}
-	defer context.AfterFunc(ctx, func() { _ = c.c.SetDeadline(time.Unix(1, 0)) })()
+	c.s.setDeadline(time.Now().Add(c.o.Answer))
+	defer context.AfterFunc(ctx, c.s.abort)()
 	written := make(chan error, 1)
 	if int64(len(head))+msg.Size() <= oneWrite {
 		written <- c.write(head, msg)
@@ -62,8 +59,7 @@ func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []b
 	}
 	receipt, err := c.answers(env)
 	if err != nil {
-		// The writer may wait for an agent that reads no more.
-		_ = c.c.SetDeadline(time.Unix(1, 0))
+		c.s.abort() // the writer may wait for an agent that reads no more
 	}
 	writeErr := <-written
 	var local *readError
@@ -172,7 +168,7 @@ func (e *readError) Unwrap() error { return e.err }
 func (c *Conn) write(head []byte, msg envelope.Message) error {
 	r, err := msg.Open()
 	if err != nil {
-		_ = c.c.Close()
+		c.s.abort()
 		return &readError{err}
 	}
 	defer r.Close()
@@ -181,34 +177,43 @@ func (c *Conn) write(head []byte, msg envelope.Message) error {
 		b := append(make([]byte, 0, int(total)+len(quit)), head...)
 		rest := b[len(b) : len(b)+int(msg.Size())]
 		if _, err := io.ReadFull(r, rest); err != nil {
-			_ = c.c.Close()
+			c.s.abort()
 			return &readError{err}
 		}
-		_, err := c.c.Write(append(b[:int(total)], quit...))
+		_, err := c.s.Write(append(b[:int(total)], quit...))
 		return err
 	}
-	if _, err := c.c.Write(head); err != nil {
+	if _, err := c.s.Write(head); err != nil {
 		return err
 	}
-	n, err := io.Copy(onlyWriter{c.c}, io.LimitReader(r, msg.Size()))
-	var op *net.OpError
+	w := &errorWriter{w: c.s}
+	n, err := io.Copy(w, io.LimitReader(r, msg.Size()))
 	switch {
-	case errors.As(err, &op):
-		return err
+	case w.err != nil:
+		return w.err
 	case err == nil && n != msg.Size():
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
 		// Less than was promised: the agent must not take what came for the message.
-		_ = c.c.Close()
+		c.s.abort()
 		return &readError{err}
 	}
-	_, err = c.c.Write([]byte(quit))
+	_, err = c.s.Write([]byte(quit))
 	return err
 }
 
-// onlyWriter hides ReadFrom, which would try splice(2) first.
-type onlyWriter struct{ io.Writer }
+// errorWriter keeps its error, to tell it from one of reading.
+type errorWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (w *errorWriter) Write(p []byte) (n int, err error) {
+	n, err = w.w.Write(p)
+	w.err = err
+	return n, err
+}
 
 // answers reads the replies to MAIL, each RCPT and the message.
 func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
@@ -277,8 +282,6 @@ func (c *Conn) lost(err error) error {
 		err = errors.New("it does not answer")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = errors.New("it went away")
-	default:
-		err = plain(err)
 	}
 	return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent at %s did not acknowledge the message: %w; try again, and see its log", c.o.Path, err))
 }
