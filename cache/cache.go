@@ -212,6 +212,7 @@ const (
 	warnCache warnKind = iota
 	warnSlots
 	warnCount
+	warnDir
 )
 
 var warnWhat = [...]string{
@@ -220,10 +221,15 @@ var warnWhat = [...]string{
 	warnCount: "the count of sent messages",
 }
 
-// warn says once for each kind that the cache can't be used and why.
+// warn says once for each kind that the cache can't be used and why. Where it is the directory, one
+// warning says it for all.
 func (c *Cache) warn(kind warnKind, err error) {
 	if errors.Is(err, errNoDir) {
 		return
+	}
+	var dir *dirError
+	if errors.As(err, &dir) {
+		kind = warnDir
 	}
 	c.warnMu.Lock()
 	again := c.warned[kind]
@@ -233,6 +239,10 @@ func (c *Cache) warn(kind warnKind, err error) {
 	c.warned[kind] = true
 	c.warnMu.Unlock()
 	if again || c.warnFunc == nil {
+		return
+	}
+	if kind == warnDir {
+		c.warnFunc(fmt.Errorf("the cache directory %q can't be used: %w%s; until then each process asks for a token of its own, and connections and messages are not counted", c.dir, err, dirHint(err)))
 		return
 	}
 	c.warnFunc(fmt.Errorf("%s in %q can't be used, going on without: %w%s", warnWhat[kind], c.dir, err, hint(err)))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -240,8 +241,12 @@ func TestCountAndSlotsWithoutDirectory(t *testing.T) {
 				}
 				defer release()
 			}
-			if len(warnings) != 2 || !strings.Contains(warnings[0], u.reason) || !strings.Contains(warnings[1], u.reason) {
-				t.Errorf("%q, want two with %q", warnings, u.reason)
+			want := 1 // for the directory, whatever is missed in it
+			if u.name == "no locks" {
+				want = 2
+			}
+			if len(warnings) != want || slices.ContainsFunc(warnings, func(w string) bool { return !strings.Contains(w, u.reason) }) {
+				t.Errorf("%q, want %d with %q", warnings, want, u.reason)
 			}
 		})
 	}

@@ -95,11 +95,25 @@ func readFull(fd, size int) ([]byte, error) {
 	return buf, nil
 }
 
+// dirError says that the directory itself can't be used, and so nothing in it.
+type dirError struct{ err error }
+
+func (e *dirError) Error() string { return e.err.Error() }
+
+func (e *dirError) Unwrap() error { return e.err }
+
 // prepareDir makes the directory if it is missing and tells whether it may be used.
 func (c *Cache) prepareDir() error {
 	if c.dir == "" {
 		return errNoDir
 	}
+	if err := c.lookAtDir(); err != nil {
+		return &dirError{err}
+	}
+	return nil
+}
+
+func (c *Cache) lookAtDir() error {
 	st, err := os.Stat(c.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := c.makeDirs(c.dir); err != nil {
@@ -199,6 +213,17 @@ func sweepAge(name string) time.Duration {
 		return fileAge
 	}
 	return 0
+}
+
+// dirHint says what to do about a directory that the system does not let this process use.
+func dirHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return fmt.Sprintf("; let user id %d write there, or name another", os.Geteuid())
+	case errors.Is(err, syscall.EROFS):
+		return "; name another"
+	}
+	return ""
 }
 
 // hint says what usually is wrong when the system refuses a write.

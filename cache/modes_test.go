@@ -54,8 +54,11 @@ func TestUnwritableDirectory(t *testing.T) {
 			if !ok || o.Token != "token-1" || o.Err != "" || e.count() != 1 {
 				t.Errorf("%+v, %v, %d requests", o, ok, e.count())
 			}
-			if len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], strconv.Quote(dir)) ||
-				!strings.Contains(o.Warnings[0], "permission denied; the directory must be writable, not only the file") {
+			advice := "the directory must be writable, not only the file"
+			if c.sub != "" {
+				advice = fmt.Sprintf("let user id %d write there", uid)
+			}
+			if len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], strconv.Quote(dir)) || !strings.Contains(o.Warnings[0], "permission denied; "+advice) {
 				t.Errorf("warnings: %q", o.Warnings)
 			}
 		})

@@ -156,7 +156,7 @@ var unusable = []struct {
 			t.Fatal(err)
 		}
 	}},
-	{"read-only file system", "must be writable, not only the file", func(_ *testing.T, c *Cache) {
+	{"read-only file system", "name another", func(_ *testing.T, c *Cache) {
 		c.ops = failingOps(syscall.EROFS)
 	}},
 	{"no locks", "no locks available", func(_ *testing.T, c *Cache) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -57,7 +58,7 @@ func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostNa
 	if err != nil {
 		return nil, err
 	}
-	if err := e.dropRoot(); err != nil {
+	if err := e.dropRootFor(cfg.Cache.Dir); err != nil {
 		return nil, err
 	}
 	d := &direct{
@@ -125,6 +126,29 @@ func (e *Env) checkNamed(path string) error {
 		return sysexits.With(sysexits.NoPerm, fmt.Errorf("-C %.256q: the system account %d may only name a configuration that root owns", path, e.UID))
 	}
 	return nil
+}
+
+// dropRootFor is dropRoot for a process that uses the cache: one that is not there yet becomes the
+// service user's, as root could make it and that user can't.
+func (e *Env) dropRootFor(cacheDir string) error {
+	if u, ok := host.UserByName(config.ServiceUser); ok && e.UID == 0 && os.Geteuid() == 0 && u.UID != 0 {
+		makeFor(cacheDir, u.UID, u.GID)
+	}
+	return e.dropRoot()
+}
+
+// makeFor makes a missing directory for a user, where nobody but root can be in the way. Whoever
+// uses it tells when it can't be used.
+func makeFor(dir string, uid, gid int) {
+	if parent, err := os.Lstat(filepath.Dir(dir)); err == nil && rootsOwn(parent) && os.Mkdir(dir, 0o700) == nil {
+		_ = os.Lchown(dir, uid, gid)
+	}
+}
+
+// rootsOwn tells whether only root can put files into a directory.
+func rootsOwn(dir fs.FileInfo) bool {
+	st, ok := dir.Sys().(*syscall.Stat_t)
+	return ok && dir.IsDir() && st.Uid == 0 && dir.Mode().Perm()&0o022 == 0
 }
 
 // dropRoot makes root the service user before any network I/O, where that user exists.

@@ -82,7 +82,7 @@ func (e *Env) getToken(ctx context.Context, path string, refresh bool) (xoauth.T
 	if err != nil {
 		return xoauth.Token{}, err
 	}
-	if err := e.dropRoot(); err != nil {
+	if err := e.dropRootFor(cfg.Cache.Dir); err != nil {
 		return xoauth.Token{}, err
 	}
 	if old, _, ok := a.Cache.Peek(a.Key); ok && refresh {
