@@ -100,7 +100,7 @@ func TestParseAddress(t *testing.T) {
 
 func TestAddressFormat(t *testing.T) {
 	t.Parallel()
-	longName := strings.TrimSpace(strings.Repeat("Long Name ", 10))
+	longName, longWord := strings.TrimSpace(strings.Repeat("Long Name ", 10)), strings.Repeat("LongName", 10)
 	for _, c := range []struct {
 		in           Address
 		addr, header string
@@ -116,7 +116,9 @@ func TestAddressFormat(t *testing.T) {
 		{Address{Display: "日本語", Local: "j", Domain: "b.c"}, "j@b.c", "=?utf-8?B?5pel5pys6Kqe?= <j@b.c>"},
 		{Address{Display: "=?x", Local: "j", Domain: "b.c"}, "j@b.c", "=?utf-8?B?PT94?= <j@b.c>"},
 		{Address{Display: "a\r\nBcc: x@y\x00", Local: "j", Domain: "b.c"}, "j@b.c", `"a  Bcc: x@y" <j@b.c>`},
-		{Address{Display: longName, Local: "j", Domain: "b.c"}, "j@b.c", "=?utf-8?Q?" + strings.ReplaceAll(longName, " ", "_")[:63] + "?= =?utf-8?Q?" + strings.ReplaceAll(longName, " ", "_")[63:] + "?= <j@b.c>"},
+		{Address{Display: longName, Local: "j", Domain: "b.c"}, "j@b.c", longName + " <j@b.c>"},
+		{Address{Display: longName + ".", Local: "j", Domain: "b.c"}, "j@b.c", `"` + longName + `." <j@b.c>`},
+		{Address{Display: longWord, Local: "j", Domain: "b.c"}, "j@b.c", "=?utf-8?Q?" + longWord[:63] + "?= =?utf-8?Q?" + longWord[63:] + "?= <j@b.c>"},
 		{Address{Local: "john doe", Domain: "b.c"}, `"john doe"@b.c`, `"john doe"@b.c`},
 		{Address{Local: "a..b", Domain: "b.c"}, `"a..b"@b.c`, `"a..b"@b.c`},
 		{Address{Local: "foo@x> ORCPT=a", Domain: "y"}, `"foo@x> ORCPT=a"@y`, `"foo@x> ORCPT=a"@y`},

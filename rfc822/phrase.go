@@ -6,8 +6,8 @@ import (
 )
 
 // FormatPhrase returns a display name as it stands in a header before an address:
-// as it is, quoted, or as encoded words when it is long or not ASCII. CR, LF and NUL
-// become spaces, other control characters too.
+// as it is, quoted, or as encoded words when it is not ASCII or a word of it is too long for a line.
+// A header folds the others at their spaces. CR, LF and NUL become spaces, other control characters too.
 func FormatPhrase(name string) string {
 	name = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -15,9 +15,8 @@ func FormatPhrase(name string) string {
 		}
 		return r
 	}, toUTF8(name)))
-	const longest = 64 // fits a line of 76 beside "From: " and a bracket
 	switch {
-	case !isASCII(name) || len(name) > longest || strings.Contains(name, "=?"):
+	case !isASCII(name) || longestWord(name) > 64 || strings.Contains(name, "=?"):
 		return encodeWords(name)
 	case isAtoms(name):
 		return name
@@ -32,6 +31,15 @@ func FormatPhrase(name string) string {
 	}
 	b.WriteByte('"')
 	return b.String()
+}
+
+// longestWord returns the octets of the longest run without a space.
+func longestWord(s string) int {
+	longest := 0
+	for word := range strings.SplitSeq(s, " ") {
+		longest = max(longest, len(word))
+	}
+	return longest
 }
 
 // isAtoms tells whether s is atoms with single spaces between them.
