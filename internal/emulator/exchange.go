@@ -14,6 +14,7 @@ const (
 	replyAuthDefaults  = "535 5.7.139 Authentication unsuccessful, user is locked by your organization's security defaults policy. Contact your administrator."
 	replyAuthCriteria  = "535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated successfully. Contact your administrator."
 	replyAuthOrg       = "535 5.7.139 Authentication unsuccessful, the organization configuration doesn't allow this authentication request."
+	replyBasicOff      = "535 5.7.139 Authentication unsuccessful, basic authentication is disabled."
 	replyNoLogon       = "430 4.2.0 STOREDRV; mailbox logon failure; STOREDRV.Submission.Exception:ConnectionFailedTransientException.MapiExceptionLogonFailed; Failed to process message due to a transient exception with message [BeginDiagnosticData]Cannot open mailbox. Server = AM0PR00MB0001.eurprd00.prod.outlook.com [EndDiagnosticData]"
 	replyMailboxFull   = "554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded; Failed to process message due to a permanent exception with message [BeginDiagnosticData]Cannot save changes made to an item to store. [EndDiagnosticData]"
 	replyQuota         = "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; Failed to process message due to a permanent exception with message The message can't be submitted because the sender's submission quota was exceeded"

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"crypto/subtle"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
@@ -143,22 +144,59 @@ func (s *session) challenge(prompt string) (string, error) {
 	return strings.TrimRight(line, "\r\n"), nil
 }
 
-// authLogin is Basic authentication, which is switched off.
+// authLogin is Basic authentication, which is switched off but for mailboxes that have a
+// password.
 func (s *session) authLogin(initial string, has bool) error {
-	prompts := []string{"VXNlcm5hbWU6", "UGFzc3dvcmQ6"}
+	var answers []string
 	if has && initial != "" {
-		prompts = prompts[1:]
+		answers = append(answers, initial)
 	}
-	for _, p := range prompts {
-		if line, err := s.challenge(p); err != nil {
+	for _, p := range []string{"VXNlcm5hbWU6", "UGFzc3dvcmQ6"}[len(answers):] {
+		line, err := s.challenge(p)
+		if err != nil {
 			return err
-		} else if line == "*" {
+		}
+		if line == "*" {
 			return s.conclude("501 5.7.0 Authentication cancelled") // assumed
 		}
+		answers = append(answers, line)
 	}
 	return s.answer("auth", "LOGIN", func() string {
-		return s.denied("535 5.7.139 Authentication unsuccessful, basic authentication is disabled. "+s.tag(), "basic authentication")
+		if reply, why := s.basic(answers[0], answers[1]); reply != "" {
+			return s.denied(reply+" "+s.tag(), why)
+		}
+		return s.signedIn()
 	})
+}
+
+// basic signs a mailbox in by its password. It returns the refusal, without tag, and why.
+func (s *session) basic(user64, password64 string) (reply, why string) {
+	user, err := base64.StdEncoding.Strict().DecodeString(user64)
+	password, err2 := base64.StdEncoding.Strict().DecodeString(password64)
+	if err != nil || err2 != nil {
+		return replyBasicOff, "basic authentication; the answer is not base64"
+	}
+	id, tenant, address := "", (*Tenant)(nil), ""
+	for i, t := range s.e.current().Tenants {
+		if a, m := t.mailbox(string(user)); m != nil {
+			id, tenant, address = i, t, a
+		}
+	}
+	if tenant == nil {
+		return replyBasicOff, "basic authentication; no such mailbox"
+	}
+	box := tenant.Mailboxes[address]
+	if box.Password == "" {
+		return replyBasicOff, "basic authentication"
+	}
+	if !box.exists() || subtle.ConstantTimeCompare(password, []byte(box.Password)) != 1 {
+		return replyAuthFailed, "wrong password"
+	}
+	if reply := policy(tenant, box); reply != "" {
+		return reply, "sign-in policy"
+	}
+	s.user, s.tenant, s.claims = address, id, &claims{TenantID: id, IDType: "user", UPN: address}
+	return "", ""
 }
 
 // xoauth2 judges the client's answer and signs it in.
@@ -175,6 +213,11 @@ func (s *session) xoauth2(answer string) string {
 	} else if err := s.admit(user, token); err != nil {
 		return s.denied("535 5.7.3 Authentication unsuccessful "+s.tag(), err.Error())
 	}
+	return s.signedIn()
+}
+
+// signedIn counts the session against the limit of the mailbox, and answers AUTH.
+func (s *session) signedIn() string {
 	st := s.e.current()
 	if held := s.e.hold(s, s.user, st.Limits.Connections); !held && st.Limits.ConnectionsAt == "auth" {
 		s.claims = nil

@@ -139,6 +139,9 @@ type Mailbox struct {
 	// SMTPAuthDisabled is Set-CASMailbox -SmtpClientAuthenticationDisabled; nil inherits
 	// the tenant's.
 	SMTPAuthDisabled *bool `json:"smtp_auth_disabled"`
+	// Password lets clients that know no better sign in by AUTH LOGIN, as was allowed once;
+	// without one, the default, basic authentication is disabled.
+	Password string `json:"password,omitempty"`
 	// FullAccess is Add-MailboxPermission: object ids of applications or mailbox addresses.
 	FullAccess map[string]*Grant `json:"full_access"`
 	// SendAs is Add-RecipientPermission: who may send as this mailbox.
