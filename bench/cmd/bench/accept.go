@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -89,14 +90,33 @@ func (b *bench) acceptQueue() error {
 			all = append(all, &contestant{name: p.name + ", nothing sent", argv: argv})
 		}
 	}
-	if err := b.interleave(b.rounds, all); err != nil {
+	p, err := b.peerPostfix()
+	if err != nil {
+		return err
+	}
+	var daemons *daemon
+	if p != nil {
+		if daemons, err = p.start(0, ""); err != nil {
+			return err
+		}
+		all = append(all, &contestant{name: "Postfix", argv: p.sendmail(), pid: daemons.cmd.Process.Pid, sends: true})
+	}
+	err = b.interleave(b.rounds, all)
+	if p != nil {
+		err = errors.Join(err, p.stop(daemons))
+	}
+	if err != nil {
 		return err
 	}
 	t := b.report.add("Accept through the agent, 2 KB",
-		"From the call to the exit status: the message is committed to disk by fsync. The delivery goes on behind; where it says so there is none, and where the two differ that difference is only what the two processors have to do besides. CPU is the caller's and our agent's.",
-		"", "ms", "middle half", "× floor-queue", "CPU ms")
+		"From the call to the exit status: the message is committed to disk by fsync. The delivery goes on behind; where it says so there is none, and where the two differ that difference is only what the two processors have to do besides. CPU is the caller's and the daemons'.",
+		"", "ms", "middle half", "× floor-queue", "CPU ms", "until the relay has it, ms")
 	for _, c := range all {
-		t.row(c.name, ms(median(c.walls)), quartiles(c.walls), times(median(c.walls), median(yardstick.walls)), ms(mean(c.cpus)))
+		relayed := "–"
+		if c.sends {
+			relayed = ms(median(c.relayed))
+		}
+		t.row(c.name, ms(median(c.walls)), quartiles(c.walls), times(median(c.walls), median(yardstick.walls)), ms(mean(c.cpus)), relayed)
 	}
 	return agent.stop()
 }

@@ -27,19 +27,23 @@ type bench struct {
 	tokenFile string
 	message   string // a file with a message of 2 KB, lines ending in LF
 	report    report
+	postfix   *postfix // nil until it is asked for, see peerPostfix
+	eximJail  *jail    // the same, see exim
 	undo      []func()
 }
 
 const (
 	from = emulator.DefaultMailbox
 	to   = "someone@example.org"
+
+	password = "correct horse" // for peers that know no tokens
 )
 
 func newBench(s *settings, dir string) (*bench, error) {
 	e, err := emulator.Start(emulator.Options{Control: "-", State: func(st *emulator.State) {
 		st.Limits.RecipientsPerDay, st.Limits.PerMinute = 0, 0
 		for _, m := range st.Tenants[emulator.DefaultTenant].Mailboxes {
-			m.MaxSendSize = 0
+			m.MaxSendSize, m.Password = 0, password
 		}
 	}})
 	if err != nil {
@@ -128,10 +132,25 @@ func (b *bench) arrived(n int, within time.Duration) error {
 		if have >= n {
 			return nil
 		}
+		if interrupted.Load() {
+			return errInterrupted
+		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d of %d messages have arrived within %v", have, n, within)
 		}
 	}
+}
+
+// settled waits until n messages have come since the last reset, or no more for a while. It
+// returns how many have, and when the last of them did.
+func (b *bench) settled(n int) (have int, last time.Time) {
+	const quiet = 4 * time.Second
+	for last = time.Now(); have < n && time.Since(last) < quiet && !interrupted.Load(); time.Sleep(time.Millisecond) {
+		if now := b.emulator.Stats().Messages; now > have {
+			have, last = now, time.Now()
+		}
+	}
+	return have, last
 }
 
 // reset forgets what has arrived.

@@ -46,8 +46,10 @@ func (b *bench) burst() error {
 	if err != nil {
 		return err
 	}
-	_, err = b.crowd(t, "o365-sendmail, no agent, in the background", yardstick, behind.sendmail())
-	return err
+	if _, err = b.crowd(t, "o365-sendmail, no agent, in the background", yardstick, behind.sendmail()); err != nil {
+		return err
+	}
+	return b.burstPeers(t, yardstick)
 }
 
 // crowd starts all processes at once, waits for them, does what follows, and waits for
@@ -73,13 +75,16 @@ func (b *bench) crowd(t *table, name string, yardstick time.Duration, argv []str
 		})
 	}
 	wg.Wait()
+	if interrupted.Load() {
+		return 0, errInterrupted
+	}
 	for _, f := range then {
 		if err := f(); err != nil {
 			return 0, err
 		}
 	}
-	_ = b.arrived(b.processes-failed, 20*time.Second) // the table shows how many came
-	took := time.Since(begun)
+	_, last := b.settled(b.processes - failed) // the table shows how many came
+	took := last.Sub(begun)
 	if yardstick == 0 {
 		yardstick = took
 	}

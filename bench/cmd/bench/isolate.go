@@ -17,9 +17,10 @@ const inside = "BENCH_NAMESPACE"
 // isolated tells whether this process may change what is mounted.
 func isolated() bool { return os.Getenv(inside) != "" }
 
-// isolate gives root's run a mount namespace of its own: callers then find the agent at
-// its usual socket, and peers their configuration at its usual place, without anything
-// changing on the machine. Other users' runs leave those peers out.
+// isolate gives root's run namespaces of its own. One of mounts: callers then find the
+// agent at its usual socket, and peers their configuration at its usual place, without
+// anything changing on the machine. And one of processes: whatever daemons a peer has, the
+// kernel ends them with the run, however that ends. Other users' runs leave those peers out.
 func isolate() error {
 	if os.Geteuid() != 0 || os.Getenv(inside) == "none" {
 		_ = os.Unsetenv(inside)
@@ -28,6 +29,7 @@ func isolate() error {
 	if isolated() {
 		return errors.Join(
 			mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE),
+			mount("proc", "/proc", "proc", 0),
 			os.MkdirAll(filepath.Dir(config.DefaultSocket), 0o755),
 			mount("tmpfs", filepath.Dir(config.DefaultSocket), "tmpfs", 0),
 		)
@@ -36,15 +38,26 @@ func isolate() error {
 	if err != nil {
 		return err
 	}
-	signal.Ignore(os.Interrupt) // the second process ends, and so does this one
 	cmd := exec.Command(self, os.Args[1:]...)
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGTERM}
 	var exit *exec.ExitError
 	run := filepath.Dir(config.DefaultSocket)
 	_, statErr := os.Stat(run)
-	err = cmd.Run()
+	if err = cmd.Start(); err == nil {
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		go func() {
+			for sig := range signals {
+				// A terminal's interrupt goes to both; the second one asks to be less polite.
+				if sig != os.Interrupt {
+					_ = cmd.Process.Signal(sig)
+				}
+			}
+		}()
+		err = cmd.Wait()
+	}
 	if errors.Is(statErr, os.ErrNotExist) {
 		_ = os.Remove(run)
 	}

@@ -36,7 +36,10 @@ func (b *bench) machine() error {
 		}
 	}
 	if !isolated() {
-		say("not run by root: the agent is called with -C, and nullmailer and dma are left out")
+		say("not run by root: the agent is called with -C")
+	}
+	if names := b.absent(); len(names) > 0 {
+		say("left out, since they are not there: %s", strings.Join(names, ", "))
 	}
 	return nil
 }

@@ -20,18 +20,25 @@ type cost struct {
 }
 
 // start starts a program with a file as its standard input. The program gets the
-// environment of cron: next to none.
+// environment of cron: next to none. ROOT/./PROGRAM is a program with a root of its own.
 func start(stdin string, argv []string) (*exec.Cmd, *bytes.Buffer, error) {
+	if interrupted.Load() {
+		return nil, nil, errInterrupted
+	}
 	in, err := os.Open(stdin)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer in.Close()
-	cmd := exec.Command(argv[0], argv[1:]...)
+	root, program := "", argv[0]
+	if before, after, ok := strings.Cut(program, "/./"); ok {
+		root, program = before, "/"+after
+	}
+	cmd := exec.Command(program, argv[1:]...)
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent", "LANG=C.UTF-8"}
 	var said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, nil, &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Chroot: root}
 	// Who is measured may leave a child behind that holds the pipe.
 	cmd.WaitDelay = time.Second
 	return cmd, &said, cmd.Start()
@@ -97,19 +104,40 @@ func statusKiB(pid int, field string) int64 {
 	return 0
 }
 
-// cpuOf is the CPU time that a process has used so far, to a hundredth of a second.
+// cpuOf is the CPU time that a process and those that it has started have used so far, to
+// a hundredth of a second each.
 func cpuOf(pid int) time.Duration {
+	if pid == 0 {
+		return 0
+	}
+	used, _ := statOf(pid)
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if child, err := strconv.Atoi(e.Name()); err == nil {
+			if more, parent := statOf(child); parent == pid {
+				used += more
+			}
+		}
+	}
+	return used
+}
+
+// statOf reads what a process has used, with its children that have ended, and its parent.
+func statOf(pid int) (used time.Duration, parent int) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 13 {
-		return 0
+	if len(fields) < 15 {
+		return 0, 0
 	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond
+	parent, _ = strconv.Atoi(fields[1])
+	for _, ticks := range fields[11:15] { // utime, stime, cutime, cstime
+		n, _ := strconv.ParseInt(ticks, 10, 64)
+		used += time.Duration(n) * 10 * time.Millisecond
+	}
+	return used, parent
 }
 
 // daemon runs a program until its stop is called, which also tells what it said.
@@ -135,6 +163,9 @@ func (d *daemon) stop() error {
 // eventually waits until a condition holds.
 func eventually(what string, holds func() bool) error {
 	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if interrupted.Load() {
+			return errInterrupted
+		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("waited 10 s for %s", what)
 		}

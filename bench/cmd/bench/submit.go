@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -12,7 +13,10 @@ type contestant struct {
 	pid   int // of a daemon whose CPU counts, too; 0 for none
 	sends bool
 
+	untilRelayed bool // what counts is when the relay has the message, not the exit
+
 	walls, cpus []time.Duration
+	relayed     []time.Duration // from the call until the relay has the message
 	trips       int64
 }
 
@@ -22,7 +26,7 @@ func (b *bench) interleave(rounds int, all []*contestant) error {
 		for i := range all {
 			c := all[(i+max(round, 0))%len(all)]
 			b.reset()
-			before := cpuOf(c.pid)
+			before, begun := cpuOf(c.pid), time.Now()
 			used, err := once(b.message, c.argv...)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
@@ -33,11 +37,15 @@ func (b *bench) interleave(rounds int, all []*contestant) error {
 				}
 				c.trips = b.emulator.Messages()[0].Trips
 			}
+			relayed := time.Since(begun)
+			if c.untilRelayed {
+				used.wall = relayed
+			}
 			if c.pid != 0 {
 				time.Sleep(5 * time.Millisecond) // the daemon's own work is not the next one's
 			}
 			if round >= 0 {
-				c.walls = append(c.walls, used.wall)
+				c.walls, c.relayed = append(c.walls, used.wall), append(c.relayed, relayed)
 				c.cpus = append(c.cpus, used.cpu+cpuOf(c.pid)-before)
 			}
 		}
@@ -71,18 +79,16 @@ func (b *bench) submit() error {
 		if rtt > 0 {
 			all = append(all, &contestant{name: "o365-sendmail, smtp.pipeline_auth", argv: ahead.sendmail(), sends: true})
 		}
-		msmtp, err := b.msmtp(rtt)
+		peers, stop, err := b.directPeers(rtt)
 		if err != nil {
 			return err
 		}
-		if msmtp != nil {
-			all = append(all, &contestant{name: "msmtp", argv: msmtp, sends: true})
-		}
+		all = append(all, peers...)
 		rounds := b.rounds
 		if rtt > 0 {
 			rounds = max(rounds/2, 1) // they scatter less
 		}
-		if err := b.interleave(rounds, all); err != nil {
+		if err := errors.Join(b.interleave(rounds, all), stop()); err != nil {
 			return err
 		}
 		t := b.report.add(fmt.Sprintf("Deliver without an agent, 2 KB, %d ms round trip", rtt.Milliseconds()),
