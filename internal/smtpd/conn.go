@@ -52,6 +52,7 @@ type Conn struct {
 	writing sync.Mutex
 	out     []byte
 	atStart bool    // the next octet written begins a line
+	reword  bool    // the line that is being written has been replaced
 	code    [3]byte // of the last line written
 
 	waiting  sync.Mutex // guards the three below and the read deadline
@@ -297,12 +298,37 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if c.atStart && len(p) >= len(c.code) {
 		copy(c.code[:], p)
 	}
+	if c.atStart {
+		var plain string
+		if plain, c.reword = plainReply(p); c.reword {
+			c.out = append(c.out, plain...)
+		}
+	}
 	c.atStart = bytes.HasSuffix(p, []byte{'\n'})
-	c.out = append(c.out, p...)
+	if !c.reword {
+		c.out = append(c.out, p...)
+	}
 	if len(c.out) >= maxReplies {
 		return len(p), c.flush()
 	}
 	return len(p), nil
+}
+
+// plainReplies are the library's answers that have the wrong enhanced code (RFC 3463 3.2) and words
+// of its own, and what is sent in their place.
+var plainReplies = [...]struct{ library, plain string }{
+	{"250 2.0.0 Roger, accepting mail from <", "250 2.1.0 sender ok\r\n"},
+	{"250 2.0.0 I'll make sure <", "250 2.1.5 recipient ok\r\n"},
+	{"250 2.0.0 I have successfully done nothing", "250 2.0.0 ok\r\n"},
+}
+
+func plainReply(line []byte) (string, bool) {
+	for _, r := range &plainReplies {
+		if bytes.HasPrefix(line, []byte(r.library)) {
+			return r.plain, true
+		}
+	}
+	return "", false
 }
 
 func (c *Conn) reply(text string) { _, _ = c.Write([]byte(text)) }
