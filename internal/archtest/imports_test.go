@@ -176,7 +176,7 @@ type importerRule struct {
 var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent", "internal/smtpd", "internal/maillog", "internal/control", "cmd/m365-emulator"}
 
 var importerRules = []importerRule{
-	{"net", append([]string{"internal/deliver"}, socketPackages...), "only these open sockets, and deliver tells their errors apart; use net/netip for addresses"},
+	{"net", socketPackages, "only these open sockets; use net/netip for addresses"},
 	{"net/http", []string{"xoauth", "internal/assemble", "internal/emulator", "internal/doctor", "internal/agent", "internal/control"}, "only these speak HTTP or choose the client for it"},
 	{"crypto/tls", []string{"xoauth", "internal/submit", "internal/assemble", "internal/emulator", "internal/doctor", "internal/agent"}, "only these speak TLS or choose its version"},
 	{"net/smtp", nil, "it can neither pipeline nor chunk: internal/submit is our SMTP client"},

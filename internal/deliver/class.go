@@ -1,9 +1,7 @@
 package deliver
 
 import (
-	"context"
 	"errors"
-	"net"
 
 	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/submit"
@@ -54,13 +52,8 @@ func ExitCode(err error) int {
 	case exchange.Permanent:
 		return permanentCode(e)
 	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) && dns.IsNotFound {
-		return sysexits.NoHost
-	}
-	if errors.Is(err, context.Canceled) {
-		return sysexits.TempFail
-	}
+	// A relay's name that can't be found is temporary too: resolvers say so when they can't ask, or can't
+	// open a file. 68 is for a recipient's host.
 	return sysexits.TempFail
 }
 

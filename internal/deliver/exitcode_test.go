@@ -32,7 +32,7 @@ func TestExitCode(t *testing.T) {
 		{&submit.Error{Class: exchange.Configuration}, sysexits.Config},
 		{&submit.Error{Class: exchange.AccountTemporary}, sysexits.TempFail},
 		{&LimitError{}, sysexits.TempFail},
-		{fmt.Errorf("x: %w", &net.DNSError{IsNotFound: true}), sysexits.NoHost},
+		{fmt.Errorf("x: %w", &net.DNSError{IsNotFound: true}), sysexits.TempFail},
 		{errors.New("what nobody thought of"), sysexits.TempFail},
 	} {
 		if got := ExitCode(c.err); got != c.want {
