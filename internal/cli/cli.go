@@ -52,8 +52,11 @@ func Main(ctx context.Context, e Env) int {
 		if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 			return e.admin(ctx, args)
 		}
-		if len(args) == 0 {
+		switch {
+		case len(args) == 0, args[0] == "--help":
 			return e.admin(ctx, []string{"help"})
+		case args[0] == "--version":
+			return e.admin(ctx, []string{"version"})
 		}
 	case "mailq":
 		args = append([]string{"-bp"}, args...)
