@@ -76,7 +76,7 @@ func fileSystem(dir string) string {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return "an unknown file system"
 	}
-	switch st.Type {
+	switch uint32(st.Type) { // 32 bits, signed on some machines
 	case 0xEF53:
 		return "ext4"
 	case 0x58465342:
