@@ -97,6 +97,7 @@ func (b *box) lane(uid int, sender string) *lane {
 	}
 	l := u.lanes[sender]
 	if l == nil {
+		sender = strings.Clone(sender) // it was a part of a message's head, which need not stay
 		l = &lane{user: u, sender: sender}
 		u.lanes[sender] = l
 		if g := b.senders[sender]; g != nil && g.shut {

@@ -92,12 +92,12 @@ func FuzzQuoted(f *testing.F) {
 				t.Fatalf("%q holds %q", b, c)
 			}
 		}
-		got, rest, ok := cutQuoted(append(b, " rest"...))
+		got, rest, ok := cutQuoted(string(b) + " rest")
 		if !ok || got != s || string(rest) != " rest" {
 			t.Fatalf("%q became %q, %q, %v", s, got, rest, ok)
 		}
 		// Whatever is not quoted is read without harm.
-		_, _, _ = cutQuoted([]byte(s))
+		_, _, _ = cutQuoted(s)
 		if field := reasonField(s); len(field) > reasonSize {
 			t.Fatalf("%d octets", len(field))
 		}
@@ -125,7 +125,7 @@ func FuzzTable(f *testing.F) {
 func TestQuotedRefuses(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "a", `"`, `"a`, `"\`, `"\"`, `"\x`, `"\x4"`, `"\x4g"`, `"\xAB"`, `"\n"`, "\"\n\"", "\"ü\"", `"\\` + "\x7f\""} {
-		if got, _, ok := cutQuoted([]byte(s)); ok {
+		if got, _, ok := cutQuoted(s); ok {
 			t.Errorf("%q gave %q", s, got)
 		}
 	}
@@ -134,11 +134,11 @@ func TestQuotedRefuses(t *testing.T) {
 func TestParseRecipientRefuses(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "a@b", `"a@b" `, `"a@b" x`, `"a@b" notify=`, `"a@b" notify=MAYBE`, `"a@b" orcpt=x`, `"a@b" orcpt="x" notify=NEVER`, `"a@b" notify=NEVER orcpt="x" y`} {
-		if got, ok := parseRecipient([]byte(s)); ok {
+		if got, ok := parseRecipient(s); ok {
 			t.Errorf("%q gave %+v", s, got)
 		}
 	}
-	r, ok := parseRecipient([]byte(`"a@b" notify=SUCCESS,DELAY orcpt="x"`))
+	r, ok := parseRecipient(`"a@b" notify=SUCCESS,DELAY orcpt="x"`)
 	if want := (envelope.Recipient{Address: "a@b", Notify: envelope.NotifySuccess | envelope.NotifyDelay, ORcpt: "x"}); !ok || r != want {
 		t.Errorf("%+v, %v", r, ok)
 	}

@@ -128,9 +128,13 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
 }
 
+// layoutLength is that of the layout line's value.
+const layoutLength = len("00000000 00000000 0000000000000000 00000000")
+
 // headLength reads the first two lines: how long is the part before the message?
 func headLength(b []byte) (h head, err error) {
-	p := parser{rest: b[:min(len(b), sector)]}
+	// The two lines are short, and nothing of them is kept.
+	p := parser{rest: string(b[:min(len(b), 128)])}
 	version, err := strconv.Atoi(p.line(formatName))
 	switch {
 	case p.failed || err != nil || version < 1:
@@ -138,22 +142,22 @@ func headLength(b []byte) (h head, err error) {
 	case version > formatVersion:
 		return h, fmt.Errorf("%w: version %d", ErrNewer, version)
 	}
-	f := strings.Fields(p.line("layout"))
-	if p.failed || len(f) != 4 {
+	line := p.line("layout")
+	if p.failed || len(line) != layoutLength {
 		return h, damaged("no layout line")
 	}
 	var errs [4]error
-	h.headSize, errs[0] = strconv.Atoi(f[0])
-	h.statusSize, errs[1] = strconv.Atoi(f[1])
-	h.size, errs[2] = strconv.ParseInt(f[2], 10, 64)
-	sum, err := strconv.ParseUint(f[3], 16, 32)
+	h.headSize, errs[0] = strconv.Atoi(line[:8])
+	h.statusSize, errs[1] = strconv.Atoi(line[9:17])
+	h.size, errs[2] = strconv.ParseInt(line[18:34], 10, 64)
+	sum, err := strconv.ParseUint(line[35:], 16, 32)
 	h.sum, errs[3] = uint32(sum), err
 	switch {
-	case errors.Join(errs[:]...) != nil,
+	case errs != [4]error{}, line[8] != ' ' || line[17] != ' ' || line[34] != ' ',
 		h.headSize < sector || h.headSize > maxHead || h.headSize%sector != 0,
 		h.statusSize < sector || h.statusSize > maxHead || h.statusSize%sector != 0,
 		h.size < 0 || h.size > maxMessage:
-		return h, damaged("a layout that can't be: %q", f)
+		return h, damaged("a layout that can't be: %q", line)
 	}
 	return h, nil
 }
@@ -168,7 +172,7 @@ func decodeHead(b []byte) (h head, st Status, err error) {
 	if int64(len(b)) < h.messageOffset() {
 		return h, st, errShort
 	}
-	p := parser{rest: b[:h.headSize]}
+	p := parser{rest: string(b[:h.headSize])}
 	p.line(formatName)
 	p.line("layout")
 	h.id = p.line("id")
@@ -187,7 +191,7 @@ func decodeHead(b []byte) (h head, st Status, err error) {
 		return h, st, damaged("its head has another checksum")
 	case !ValidID(h.id):
 		return h, st, damaged("its head has no queue id")
-	case len(bytes.Trim(p.rest, "\n")) > 0:
+	case strings.Trim(p.rest, "\n") != "":
 		return h, st, damaged("its head goes on behind its end")
 	}
 	st = decodeStatus(b[h.headSize:h.messageOffset()], len(h.env.Recipients))

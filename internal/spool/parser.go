@@ -1,39 +1,38 @@
 package spool
 
 import (
-	"bytes"
 	"strconv"
+	"strings"
 
 	"o365-sendmail/internal/envelope"
 )
 
 // parser reads the lines of a head in their fixed order. After a failure it
-// reads nothing more.
+// reads nothing more. Its texts are parts of the head's, so that a head is one allocation.
 type parser struct {
-	rest   []byte
+	rest   string
 	number int // of the last line read
 	failed bool
 }
 
-// raw returns the value of the next line, which must have the given name.
-func (p *parser) raw(name string) []byte {
+// line returns the value of the next line, which must have the given name.
+func (p *parser) line(name string) string {
 	if p.failed {
-		return nil
+		return ""
 	}
 	p.number++
-	line, rest, ok := bytes.Cut(p.rest, []byte{'\n'})
-	if !ok || len(line) <= len(name) || string(line[:len(name)]) != name || line[len(name)] != ' ' {
+	end := strings.IndexByte(p.rest, '\n')
+	if end <= len(name) || p.rest[:len(name)] != name || p.rest[len(name)] != ' ' {
 		p.failed = true
-		return nil
+		return ""
 	}
-	p.rest = rest
-	return line[len(name)+1:]
+	value := p.rest[len(name)+1 : end]
+	p.rest = p.rest[end+1:]
+	return value
 }
 
-func (p *parser) line(name string) string { return string(p.raw(name)) }
-
 func (p *parser) quoted(name string) string {
-	s, rest, ok := cutQuoted(p.raw(name))
+	s, rest, ok := cutQuoted(p.line(name))
 	if !ok || len(rest) > 0 {
 		p.failed = true
 	}
@@ -41,7 +40,7 @@ func (p *parser) quoted(name string) string {
 }
 
 func (p *parser) flags(e *envelope.Envelope) {
-	switch string(p.raw("flags")) {
+	switch p.line("flags") {
 	case "-":
 	case "8bitmime":
 		e.EightBit = true
@@ -65,7 +64,7 @@ func (p *parser) recipients(h *head) {
 	}
 	h.env.Recipients = make([]envelope.Recipient, n)
 	for i := range h.env.Recipients {
-		r, ok := parseRecipient(p.raw("to"))
+		r, ok := parseRecipient(p.line("to"))
 		if !ok {
 			p.failed = true
 			return
@@ -74,35 +73,35 @@ func (p *parser) recipients(h *head) {
 	}
 }
 
-func parseRecipient(b []byte) (r envelope.Recipient, ok bool) {
-	if r.Address, b, ok = cutQuoted(b); !ok {
+func parseRecipient(s string) (r envelope.Recipient, ok bool) {
+	if r.Address, s, ok = cutQuoted(s); !ok {
 		return r, false
 	}
-	if value, found := bytes.CutPrefix(b, []byte(" notify=")); found {
-		value, b = cutBefore(value, ' ')
+	if value, found := strings.CutPrefix(s, " notify="); found {
+		value, s = cutBefore(value, ' ')
 		if r.Notify, ok = parseNotify(value); !ok {
 			return r, false
 		}
 	}
-	if value, found := bytes.CutPrefix(b, []byte(" orcpt=")); found {
-		if r.ORcpt, b, ok = cutQuoted(value); !ok {
+	if value, found := strings.CutPrefix(s, " orcpt="); found {
+		if r.ORcpt, s, ok = cutQuoted(value); !ok {
 			return r, false
 		}
 	}
-	return r, len(b) == 0
+	return r, s == ""
 }
 
-// cutBefore splits b before the first c, which stays with the rest.
-func cutBefore(b []byte, c byte) (before, rest []byte) {
-	if i := bytes.IndexByte(b, c); i >= 0 {
-		return b[:i], b[i:]
+// cutBefore splits s before the first c, which stays with the rest.
+func cutBefore(s string, c byte) (before, rest string) {
+	if i := strings.IndexByte(s, c); i >= 0 {
+		return s[:i], s[i:]
 	}
-	return b, nil
+	return s, ""
 }
 
-func parseNotify(b []byte) (n envelope.Notify, ok bool) {
-	for word := range bytes.SplitSeq(b, []byte{','}) {
-		switch string(word) {
+func parseNotify(s string) (n envelope.Notify, ok bool) {
+	for word := range strings.SplitSeq(s, ",") {
+		switch word {
 		case "NEVER":
 			n |= envelope.NotifyNever
 		case "SUCCESS":

@@ -21,39 +21,39 @@ func appendQuotedOctet(b []byte, c byte) []byte {
 	return append(b, c)
 }
 
-// cutQuoted reads a quoted text at the start of b and returns what follows it.
-func cutQuoted(b []byte) (s string, rest []byte, ok bool) {
-	if len(b) == 0 || b[0] != '"' {
-		return "", nil, false
+// cutQuoted reads a quoted text at the start of s and returns what follows it.
+func cutQuoted(s string) (text, rest string, ok bool) {
+	if s == "" || s[0] != '"' {
+		return "", "", false
 	}
-	for i := 1; i < len(b); i++ {
-		switch c := b[i]; {
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
 		case c == '"':
-			return string(b[1:i]), b[i+1:], true
+			return s[1:i], s[i+1:], true
 		case c == '\\':
-			return cutEscaped(b, i)
+			return cutEscaped(s, i)
 		case c < ' ' || c > '~':
-			return "", nil, false
+			return "", "", false
 		}
 	}
-	return "", nil, false
+	return "", "", false
 }
 
-// cutEscaped goes on where the first escape stands, at b[i].
-func cutEscaped(b []byte, i int) (s string, rest []byte, ok bool) {
-	out := append([]byte(nil), b[1:i]...)
-	for ; i < len(b); i++ {
-		c := b[i]
+// cutEscaped goes on where the first escape stands, at s[i].
+func cutEscaped(s string, i int) (text, rest string, ok bool) {
+	out := []byte(s[1:i])
+	for ; i < len(s); i++ {
+		c := s[i]
 		switch {
 		case c == '"':
-			return string(out), b[i+1:], true
+			return string(out), s[i+1:], true
 		case c < ' ' || c > '~':
-			return "", nil, false
+			return "", "", false
 		case c != '\\':
 			out = append(out, c)
 			continue
 		}
-		switch rest := b[i+1:]; {
+		switch rest := s[i+1:]; {
 		case len(rest) >= 1 && (rest[0] == '"' || rest[0] == '\\'):
 			out = append(out, rest[0])
 			i++
@@ -61,10 +61,10 @@ func cutEscaped(b []byte, i int) (s string, rest []byte, ok bool) {
 			out = append(out, byte(hexDigit(rest[1])<<4|hexDigit(rest[2])))
 			i += 3
 		default:
-			return "", nil, false
+			return "", "", false
 		}
 	}
-	return "", nil, false
+	return "", "", false
 }
 
 func hexDigit(c byte) int {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -179,11 +180,11 @@ func decodeRecord(b []byte) (s Status, ok bool) {
 	c.skip(" class ")
 	s.Class = word(c.take(classSize))
 	c.skip(" reason ")
-	reason, rest, quoted := cutQuoted([]byte(c.take(reasonSize)))
+	reason, rest, quoted := cutQuoted(c.take(reasonSize))
 	s.Reason = reason
 	c.skip(" sum ")
 	c.failed = c.failed || !sumIs(c.take(8), b[:sum])
-	return s, quoted && len(bytes.TrimLeft(rest, " ")) == 0 && !c.failed && errs == [3]error{} && s.Attempts >= 0 && c.b[0] == '\n'
+	return s, quoted && strings.TrimLeft(rest, " ") == "" && !c.failed && errs == [3]error{} && s.Attempts >= 0 && c.b[0] == '\n'
 }
 
 func decodeRecipient(b []byte) (r RecipientStatus, ok bool) {
