@@ -78,7 +78,7 @@ type Engine struct {
 	once       bool // RunOnce: nothing is tried twice
 	started    time.Time
 	boxes      map[string]*box
-	index      map[queueID]*entry
+	index      map[spool.Key]*entry
 	waiting    waitHeap
 	app        gate
 	counters   Counters
@@ -131,7 +131,7 @@ func NewEngine(o EngineOptions) *Engine {
 		alerts: map[string]*alertState{}, told: map[string]int{},
 		wake: make(chan struct{}, 1), chore: make(chan struct{}, 1), looker: make(chan struct{}, 1), quiet: make(chan struct{}, 1),
 	}
-	e.boxes, e.index = map[string]*box{}, map[queueID]*entry{}
+	e.boxes, e.index = map[string]*box{}, map[spool.Key]*entry{}
 	e.app.scope = scopeApp
 	e.setConfig(o.Config)
 	return e
@@ -240,7 +240,7 @@ func (e *Engine) begin(hard context.Context, once bool) error {
 	}
 	e.running, e.stopping, e.once, e.hard, e.started = true, false, once, hard, e.clock.Now()
 	e.seek, e.giveUp = context.WithCancel(hard)
-	e.boxes, e.index, e.waiting = map[string]*box{}, map[queueID]*entry{}, nil
+	e.boxes, e.index, e.waiting = map[string]*box{}, map[spool.Key]*entry{}, nil
 	e.app = gate{scope: scopeApp}
 	e.holdWithoutAccount(e.started)
 	return nil

@@ -24,7 +24,7 @@ const (
 
 // entry is a message of the queue.
 type entry struct {
-	id      queueID
+	id      spool.Key
 	next    int64 // Unix time of the next try
 	lane    *lane
 	heapAt  int32
@@ -73,8 +73,8 @@ type box struct {
 	paceEnd  time.Time // when they are expected to allow something
 
 	losses  int // sessions lost in a row without a message taken
-	losers  map[queueID]bool
-	faulted map[queueID]fault
+	losers  map[spool.Key]bool
+	faulted map[spool.Key]fault
 }
 
 // fault notes a configuration fault that a message has met.
@@ -238,7 +238,7 @@ func (e *Engine) mailbox(b *box) string {
 
 // add puts a message into the index, or updates it there.
 func (e *Engine) add(info *spool.Info) {
-	id, ok := parseID(info.ID)
+	id, ok := spool.ParseKey(info.ID)
 	if !ok {
 		return
 	}

@@ -271,7 +271,7 @@ func (e *Engine) stopEnd(j *job, s *stop, now time.Time) time.Time {
 	case g != nil && g.shut:
 		return g.next
 	}
-	id, _ := parseID(j.id)
+	id, _ := spool.ParseKey(j.id)
 	times := max(j.box.faulted[id].times, 1)
 	return now.Add(min(e.config.ProbeInterval<<min(times-1, 8), time.Hour))
 }
@@ -282,7 +282,7 @@ func (e *Engine) requeue(j *job, it *spool.Item, place func(*entry)) {
 	defer e.mu.Unlock()
 	en := j.entry
 	if en == nil {
-		id, ok := parseID(it.ID())
+		id, ok := spool.ParseKey(it.ID())
 		if !ok || e.index[id] != nil {
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"o365-sendmail/internal/maillog"
@@ -81,7 +82,7 @@ func (e *Engine) load(ctx context.Context, sel *Selection) {
 			info.Status.Next = time.Time{}
 		}
 		e.add(&info)
-		if id, ok := parseID(info.ID); ok && sel != nil && sel.Force {
+		if id, ok := spool.ParseKey(info.ID); ok && sel != nil && sel.Force {
 			if en := e.index[id]; en != nil {
 				en.forced = true
 			}
@@ -114,21 +115,20 @@ func (e *Engine) readable(info *spool.Info) bool {
 
 // look finds what has come, and what others have changed.
 func (e *Engine) look(ctx context.Context) {
-	ids, err := e.spool.IDs()
+	keys, err := e.spool.Keys()
 	if err != nil {
 		e.o.Warn(fmt.Errorf("the spool can't be read: %w", err))
 		return
 	}
 	reads := 0
-	for n, text := range ids {
+	for n, id := range keys {
 		if n%1000 == 0 && ctx.Err() != nil {
 			return
 		}
-		id, ok := parseID(text)
-		if !ok || !e.worthReading(id, n, &reads) {
+		if !e.worthReading(id, n, &reads) {
 			continue
 		}
-		info, err := e.spool.Get(text)
+		info, err := e.spool.Get(id.String())
 		if err != nil && info.Err == nil {
 			continue // gone
 		}
@@ -142,16 +142,16 @@ func (e *Engine) look(ctx context.Context) {
 	e.mu.Lock()
 	e.scanned = e.clock.Now()
 	e.lookFrom += relook
-	if e.lookFrom >= len(ids) {
+	if e.lookFrom >= len(keys) {
 		e.lookFrom = 0
 	}
 	e.mu.Unlock()
-	e.dropGone(ids)
+	e.dropGone(keys)
 }
 
 // worthReading tells whether a message has to be read: it is new, or it is one of those that
 // wait and whose turn it is to be read again.
-func (e *Engine) worthReading(id queueID, n int, reads *int) bool {
+func (e *Engine) worthReading(id spool.Key, n int, reads *int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	en := e.index[id]
@@ -166,23 +166,20 @@ func (e *Engine) worthReading(id queueID, n int, reads *int) bool {
 }
 
 // dropGone forgets messages that wait and are no longer there.
-func (e *Engine) dropGone(ids []string) {
+func (e *Engine) dropGone(keys []spool.Key) {
 	e.mu.Lock()
 	known := len(e.index)
 	e.mu.Unlock()
-	if known <= len(ids) {
+	if known <= len(keys) {
 		return
-	}
-	here := make(map[queueID]struct{}, len(ids))
-	for _, text := range ids {
-		if id, ok := parseID(text); ok {
-			here[id] = struct{}{}
-		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id, en := range e.index {
-		if _, ok := here[id]; !ok && (en.place == placeHeld || en.place == placeWaiting) && id.time().Before(e.scanned.Add(-time.Minute)) {
+		if en.place != placeHeld && en.place != placeWaiting {
+			continue
+		}
+		if _, here := slices.BinarySearchFunc(keys, id, spool.Key.Compare); !here && id.Time().Before(e.scanned.Add(-time.Minute)) {
 			e.drop(en)
 		}
 	}
@@ -213,7 +210,7 @@ func (e *Engine) force(info *spool.Info) {
 	defer e.mu.Unlock()
 	info.Status.Next = time.Time{}
 	e.add(info)
-	id, ok := parseID(info.ID)
+	id, ok := spool.ParseKey(info.ID)
 	if en := e.index[id]; ok && en != nil && en.place == placeReady {
 		en.forced = true
 	}

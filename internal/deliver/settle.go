@@ -3,6 +3,8 @@ package deliver
 import (
 	"slices"
 	"time"
+
+	"o365-sendmail/internal/spool"
 )
 
 // settle records the outcome of a try.
@@ -84,14 +86,14 @@ func (e *Engine) settleStop(j *job, v *verdict, now time.Time) {
 // only tells whether a configuration fault is one message's own: it has met it before,
 // and others have passed since.
 func (e *Engine) only(j *job, g *gate, now time.Time) bool {
-	id, ok := parseID(j.id)
+	id, ok := spool.ParseKey(j.id)
 	if !ok {
 		return false
 	}
 	b := j.box
 	before := b.faulted[id]
 	if b.faulted == nil {
-		b.faulted = map[queueID]fault{}
+		b.faulted = map[spool.Key]fault{}
 	}
 	b.faulted[id] = fault{at: now, times: before.times + 1}
 	return before.times > 0 && g.lastOK.After(before.at)
@@ -108,9 +110,9 @@ func (e *Engine) countLoss(b *box, j *job, v *verdict) {
 	if v.taken > 0 || v.err == nil || v.stop != nil || v.bystander || !ended(v.err) || e.hard.Err() != nil {
 		return
 	}
-	id, _ := parseID(j.id)
+	id, _ := spool.ParseKey(j.id)
 	if b.losers == nil {
-		b.losers = map[queueID]bool{}
+		b.losers = map[spool.Key]bool{}
 	}
 	b.losses++
 	b.losers[id] = true

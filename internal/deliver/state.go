@@ -89,7 +89,7 @@ func (e *Engine) State() State {
 	e.mu.Lock()
 	now := e.clock.Now()
 	s := State{Now: now, Started: e.started, Running: e.running, Counters: e.counters, Expiries: slices.Clone(e.config.Expiries), Stops: e.stops()}
-	oldest := queueID{}
+	var oldest spool.Key
 	for id, en := range e.index {
 		switch en.place {
 		case placeReady:
@@ -101,12 +101,12 @@ func (e *Engine) State() State {
 		case placeOut:
 			s.InFlight++
 		}
-		if oldest.stamp == 0 || id.stamp < oldest.stamp {
+		if oldest == (spool.Key{}) || id.Compare(oldest) < 0 {
 			oldest = id
 		}
 	}
-	if oldest.stamp != 0 {
-		s.Oldest = oldest.time()
+	if oldest != (spool.Key{}) {
+		s.Oldest = oldest.Time()
 	}
 	a := e.config.Account
 	for _, b := range e.boxes {

@@ -104,25 +104,6 @@ func TestAdviceAndRetryAfter(t *testing.T) {
 	}
 }
 
-func TestQueueID(t *testing.T) {
-	t.Parallel()
-	for _, id := range []string{"20261125102539-79ea9d84705b2638", "00010101000000-0000000000000000", "99991231235959-ffffffffffffffff"} {
-		q, ok := parseID(id)
-		if !ok || q.String() != id {
-			t.Errorf("%s: %v %v", id, q, ok)
-		}
-	}
-	q, _ := parseID("20261125102539-79ea9d84705b2638")
-	if got := q.time(); !got.Equal(time.Date(2026, 11, 25, 10, 25, 39, 0, time.UTC)) {
-		t.Errorf("%v", got)
-	}
-	for _, id := range []string{"", "x", "20261125102539-79EA9D84705B2638", "20261125102539-79ea9d84705b2638.msg"} {
-		if _, ok := parseID(id); ok {
-			t.Errorf("%q was taken", id)
-		}
-	}
-}
-
 func TestFIFO(t *testing.T) {
 	t.Parallel()
 	var f fifo[int]

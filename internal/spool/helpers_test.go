@@ -160,12 +160,8 @@ func files(t testing.TB, s *Spool) []string {
 	t.Helper()
 	var all []string
 	for _, dir := range []string{queueDir, failedDir} {
-		names, err := s.names(dir)
-		if err != nil {
+		if err := s.eachName(dir, func(n string) { all = append(all, dir+"/"+n) }); err != nil {
 			t.Fatal(err)
-		}
-		for _, n := range names {
-			all = append(all, dir+"/"+n)
 		}
 	}
 	slices.Sort(all)

@@ -1,9 +1,11 @@
 package spool
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 )
 
@@ -46,6 +48,44 @@ func ValidID(s string) bool {
 		}
 	}
 	return true
+}
+
+// Key is an id in 16 octets: who lists a long queue has one for each message.
+type Key struct{ stamp, random uint64 }
+
+// ParseKey returns false for a text that is no queue id.
+func ParseKey(id string) (Key, bool) {
+	if !ValidID(id) {
+		return Key{}, false
+	}
+	stamp, err1 := strconv.ParseUint(id[:len(idTime)], 10, 64)
+	random, err2 := strconv.ParseUint(id[len(idTime)+1:], 16, 64)
+	return Key{stamp, random}, err1 == nil && err2 == nil
+}
+
+// String is the id.
+func (k Key) String() string {
+	const digits = "0123456789abcdef"
+	var b [idLength]byte
+	for i, v := len(idTime)-1, k.stamp; i >= 0; i, v = i-1, v/10 {
+		b[i] = digits[v%10]
+	}
+	b[len(idTime)] = '-'
+	for i, v := idLength-1, k.random; i > len(idTime); i, v = i-1, v>>4 {
+		b[i] = digits[v&15]
+	}
+	return string(b[:])
+}
+
+// Compare orders keys as their ids are ordered: the oldest first, to the second.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.stamp, o.stamp), cmp.Compare(k.random, o.random))
+}
+
+// Time is when the id was made, to the second; it serves for ages only. The zero Key has none.
+func (k Key) Time() time.Time {
+	t, _ := time.Parse(idTime, k.String()[:len(idTime)])
+	return t
 }
 
 // splitName takes a directory entry apart; ok is false for a foreign name.

@@ -42,14 +42,14 @@ func (s *Spool) ListFailed(ctx context.Context, fn func(Info) bool) error {
 }
 
 // A list is made of system calls, so that several readers make it faster. They read one
-// batch, which is handed on in order.
+// batch, while the one before is handed on in order.
 const (
 	listBatch   = 512
 	listReaders = 4
 )
 
 func (s *Spool) list(ctx context.Context, dir string, fn func(Info) bool) error {
-	ids, err := s.ids(dir)
+	keys, err := s.keys(dir)
 	if err != nil {
 		return err
 	}
@@ -58,14 +58,25 @@ func (s *Spool) list(ctx context.Context, dir string, fn func(Info) bool) error 
 		return err
 	}
 	defer d.close()
-	infos := make([]Info, min(len(ids), listBatch))
-	for batch := range slices.Chunk(ids, listBatch) {
+	size := min(len(keys), listBatch)
+	now, next := make([]Info, size), make([]Info, size)
+	var reading sync.WaitGroup
+	defer reading.Wait() // before the directory is closed
+	read := func(infos []Info) []Info {
+		batch := keys[:min(size, len(keys))]
+		keys = keys[len(batch):]
+		infos = infos[:len(batch)]
+		reading.Go(func() { d.read(batch, infos) })
+		return infos
+	}
+	for now = read(now); len(now) > 0; now, next = next, now[:size] {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		d.read(batch, infos)
-		for i := range batch {
-			if !errors.Is(infos[i].Err, ErrGone) && !fn(infos[i]) {
+		reading.Wait()
+		next = read(next)
+		for i := range now {
+			if !errors.Is(now[i].Err, ErrGone) && !fn(now[i]) {
 				return nil
 			}
 		}
@@ -89,14 +100,14 @@ func (s *Spool) openList(dir string) (*listing, error) {
 
 func (d *listing) close() { _ = syscall.Close(d.fd) }
 
-func (d *listing) read(ids []string, infos []Info) {
+func (d *listing) read(keys []Key, infos []Info) {
 	var wg sync.WaitGroup
-	size := max((len(ids)+listReaders-1)/listReaders, listBatch/16)
-	for from := 0; from < len(ids); from += size {
+	size := max((len(keys)+listReaders-1)/listReaders, listBatch/16)
+	for from := 0; from < len(keys); from += size {
 		wg.Go(func() {
 			buf := make([]byte, firstRead)
-			for i := from; i < min(from+size, len(ids)); i++ {
-				infos[i] = d.info(ids[i], buf)
+			for i := from; i < min(from+size, len(keys)); i++ {
+				infos[i] = d.info(keys[i].String(), buf)
 			}
 		})
 	}
@@ -107,27 +118,48 @@ func (d *listing) read(ids []string, infos []Info) {
 func (s *Spool) IDs() ([]string, error) { return s.ids(queueDir) }
 
 func (s *Spool) ids(dir string) ([]string, error) {
-	names, err := s.names(dir)
-	if err != nil {
-		return nil, err
+	keys, err := s.keys(dir)
+	ids := make([]string, len(keys))
+	for i, k := range keys {
+		ids[i] = k.String()
 	}
-	ids := names[:0]
-	for _, name := range names {
-		if id, suffix, ok := splitName(name); ok && suffix == suffixMessage {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids, nil
+	return ids, err
 }
 
-func (s *Spool) names(dir string) ([]string, error) {
+// Keys is IDs in a third of the room.
+func (s *Spool) Keys() ([]Key, error) { return s.keys(queueDir) }
+
+func (s *Spool) keys(dir string) ([]Key, error) {
+	var keys []Key
+	err := s.eachName(dir, func(name string) {
+		if id, suffix, ok := splitName(name); ok && suffix == suffixMessage {
+			k, _ := ParseKey(id)
+			keys = append(keys, k)
+		}
+	})
+	slices.SortFunc(keys, Key.Compare)
+	return keys, err
+}
+
+// eachName shows fn what lies in a directory, a part at a time: it may be long.
+func (s *Spool) eachName(dir string, fn func(name string)) error {
 	d, err := os.Open(s.dir(dir))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer d.Close()
-	return d.Readdirnames(-1)
+	for {
+		names, err := d.Readdirnames(1024)
+		for _, name := range names {
+			fn(name)
+		}
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // Get returns what is known of one message in the queue or in failed/.
@@ -256,17 +288,13 @@ func (s *Spool) Stats() (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
-	names, err := s.names(failedDir)
-	if err != nil {
-		return Stats{}, err
-	}
 	st := Stats{Messages: all.messages, Bytes: all.bytes}
-	for _, name := range names {
+	err = s.eachName(failedDir, func(name string) {
 		if strings.HasSuffix(name, suffixMessage) {
 			st.Failed++
 		}
-	}
-	return st, nil
+	})
+	return st, err
 }
 
 // ReadLog returns the message's log, or nil when it has none.
@@ -355,15 +383,15 @@ func (s *Spool) Retry(id string) error {
 // RetryAll makes every message in the queue due at once, and says how many. Those
 // that are in use or damaged are passed over; held ones stay held.
 func (s *Spool) RetryAll(ctx context.Context) (n int, err error) {
-	ids, err := s.ids(queueDir)
+	keys, err := s.Keys()
 	if err != nil {
 		return 0, err
 	}
-	for _, id := range ids {
+	for _, k := range keys {
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		it, err := s.Claim(id)
+		it, err := s.Claim(k.String())
 		if err != nil {
 			continue
 		}

@@ -25,21 +25,17 @@ type Swept struct {
 // the head of every message; call it at the start and every hour or so.
 func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
 	var done Swept
-	names, err := s.names(queueDir)
+	var others []string
+	err := s.eachName(queueDir, func(name string) {
+		if _, suffix, ok := splitName(name); !ok || suffix != suffixMessage {
+			others = append(others, name)
+		}
+	})
 	if err != nil {
 		return done, err
 	}
-	messages := make(map[string]bool, len(names))
-	var others []string
-	for _, name := range names {
-		if id, suffix, ok := splitName(name); ok && suffix == suffixMessage {
-			messages[id] = true
-		} else {
-			others = append(others, name)
-		}
-	}
 	for _, name := range others {
-		if s.sweepOther(name, messages) {
+		if s.sweepOther(name) {
 			done.Leftovers++
 		}
 	}
@@ -60,7 +56,7 @@ func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
 }
 
 // sweepOther removes a leftover, and tells whether it did.
-func (s *Spool) sweepOther(name string, messages map[string]bool) bool {
+func (s *Spool) sweepOther(name string) bool {
 	id, suffix, ok := splitName(name)
 	path := s.dir(queueDir) + "/" + name
 	st, err := os.Lstat(path)
@@ -72,10 +68,16 @@ func (s *Spool) sweepOther(name string, messages map[string]bool) bool {
 	case !ok && !temp, !st.Mode().IsRegular():
 		s.o.Warn(fmt.Errorf("%q in the queue is none of its files; it was left alone", name))
 		return false
-	case suffix == suffixLog && messages[id], s.o.Now().Sub(st.ModTime()) < s.o.LeftoverAge:
+	case s.o.Now().Sub(st.ModTime()) < s.o.LeftoverAge, suffix == suffixLog && s.present(id):
 		return false
 	}
 	return s.removeUnlocked(path)
+}
+
+// present tells whether the queue has the message, as far as the system lets us know.
+func (s *Spool) present(id string) bool {
+	_, err := os.Lstat(s.path(queueDir, id, suffixMessage))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // removeUnlocked removes a file that no process holds. A writer that had the file, but
@@ -97,8 +99,7 @@ func (s *Spool) sweepDamaged(i Info) bool {
 		it.Unlock()
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrGone):
 	case errors.Is(err, ErrDamaged):
-		_, statErr := os.Lstat(s.path(queueDir, i.ID, suffixMessage))
-		return errors.Is(statErr, fs.ErrNotExist)
+		return !s.present(i.ID)
 	default:
 		s.o.Warn(fmt.Errorf("message %s: %w; it was left alone", i.ID, err))
 	}
