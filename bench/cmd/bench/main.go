@@ -25,7 +25,7 @@ type settings struct {
 	rtt                time.Duration
 	messages           int
 	processes          int
-	huge               bool
+	largest            int
 }
 
 // A scenario fills tables of the report.
@@ -57,7 +57,7 @@ func main() {
 	flag.DurationVar(&s.rtt, "rtt", 50*time.Millisecond, "the round trip of the distant relay")
 	flag.IntVar(&s.messages, "messages", 500, "messages of drain")
 	flag.IntVar(&s.processes, "processes", 200, "processes of burst")
-	flag.BoolVar(&s.huge, "huge", false, "growth also with 100,000 messages")
+	flag.IntVar(&s.largest, "largest", 100000, "messages of the longest queue of growth")
 	flag.Parse()
 	if err := isolate(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
