@@ -32,6 +32,7 @@ func (it *Item) Delete() error {
 	// Nobody finds the file any more, so that nobody minds if a child process keeps it locked.
 	_ = it.s.ops.Close(it.f)
 	it.f = nil
+	it.leaveRoom()
 	return nil
 }
 

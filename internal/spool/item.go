@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,8 +25,13 @@ type Item struct {
 	dir  string // queueDir or failedDir
 	body []byte // the message, when the first read brought all of it
 
-	logged bool // something went into the message's log
+	logged  bool             // something went into the message's log
+	room    *[firstRead]byte // where body is; for the next item when nobody reads it any more
+	readers atomic.Int32     // of body
 }
+
+// rooms are for the first reads: half of what a drain allocates.
+var rooms = sync.Pool{New: func() any { return new([firstRead]byte) }}
 
 // firstRead is how much of a file is read at once: head, status and a usual message.
 const firstRead = 4 << 10
@@ -124,7 +131,8 @@ func (s *Spool) checkFile(st *syscall.Stat_t) error {
 }
 
 func (it *Item) read(id string, size int64) error {
-	b := make([]byte, min(size, firstRead)) // no more, to be spared a second read that finds the end
+	it.room = rooms.Get().(*[firstRead]byte)
+	b := it.room[:min(size, firstRead)] // no more, to be spared a second read that finds the end
 	n, err := it.f.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
 		return err
@@ -203,10 +211,37 @@ func (m message) Open() (io.ReadCloser, error) {
 		return nil, os.ErrClosed
 	}
 	if m.it.body != nil || m.it.h.size == 0 {
-		return io.NopCloser(bytes.NewReader(m.it.body)), nil
+		m.it.readers.Add(1)
+		r := &bodyReader{it: m.it}
+		r.Reset(m.it.body)
+		return r, nil
 	}
 	r := io.NewSectionReader(m.it.f, m.it.h.messageOffset(), m.it.h.size)
 	return io.NopCloser(&verifier{r: r, left: m.it.h.size, want: m.it.h.sum}), nil
+}
+
+// bodyReader reads a message that is in memory.
+type bodyReader struct {
+	bytes.Reader
+	it *Item // nil once it is closed
+}
+
+func (r *bodyReader) Close() error {
+	if r.it != nil {
+		r.Reset(nil)
+		r.it.readers.Add(-1)
+		r.it = nil
+	}
+	return nil
+}
+
+// leaveRoom gives back the room of an item that is let go. Whoever forgets to close
+// a reader keeps it.
+func (it *Item) leaveRoom() {
+	if it.room != nil && it.readers.Load() == 0 {
+		rooms.Put(it.room)
+		it.room, it.body = nil, nil
+	}
 }
 
 // verifier holds back the end of a message whose checksum is wrong.
@@ -247,6 +282,7 @@ func (it *Item) Unlock() {
 	if it.f != nil {
 		it.s.letGo(it.f)
 		it.f = nil
+		it.leaveRoom()
 	}
 }
 
