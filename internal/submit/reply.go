@@ -91,6 +91,28 @@ func readReply(br *bufio.Reader, trace func(line string)) (Reply, error) {
 	}
 }
 
+// consent reads a reply of one line that says yes and nothing that anybody wants to know, as
+// most do. It returns 0, and has read nothing, for any other.
+func (s *Session) consent() (code int) {
+	if s.cfg.Trace != nil {
+		return 0
+	}
+	if _, err := s.br.Peek(1); err != nil {
+		return 0 // whoever reads on meets it again
+	}
+	b, _ := s.br.Peek(s.br.Buffered())
+	end := bytes.IndexByte(b, '\n')
+	if end < 0 {
+		return 0
+	}
+	code, more, _, ok := splitLine(bytes.TrimSuffix(b[:end], []byte{'\r'}))
+	if !ok || more || !(Reply{Code: code}).positive() {
+		return 0
+	}
+	_, _ = s.br.Discard(end + 1)
+	return code
+}
+
 // readLine returns a line without its end; it is valid until the next read.
 func readLine(br *bufio.Reader) ([]byte, error) {
 	line, err := br.ReadSlice('\n')

@@ -356,6 +356,11 @@ func (t *transaction) reply(phase Phase) (Reply, bool) {
 		t.lost(phase, err)
 		return Reply{}, false
 	}
+	if phase == PhaseReset || phase == PhaseMail || phase == PhaseRcpt {
+		if code := t.s.consent(); code > 0 {
+			return Reply{Code: code}, true
+		}
+	}
 	r, err := t.s.readOn()
 	if err != nil {
 		if w := t.writeFailure(); w != nil {
