@@ -101,7 +101,7 @@ func TestWrites(t *testing.T) {
 		within(t, "writes of a message", writes.Swap(0), 1, "MAIL, RCPT, BDAT and the data leave together")
 	}
 	// The emulator allocates in this process, too.
-	within(t, "allocations of a message on an open session, and of the relay for it", allocations(t, send), 140, "draining a queue is limited by this and by the relay")
+	within(t, "allocations of a message on an open session, and of the relay for it", allocations(t, send), 115, "draining a queue is limited by this and by the relay")
 }
 
 // TestCommit counts what makes a message safe.
@@ -125,7 +125,7 @@ func TestCommit(t *testing.T) {
 	syncs = 0
 	put()
 	within(t, "fsyncs of an accepted message", int64(syncs), 2, "the file's and the directory's: less is not safe, more is only slow")
-	within(t, "allocations of an accepted message", allocations(t, put), 75, "the agent does this for each message")
+	within(t, "allocations of an accepted message", allocations(t, put), 72, "the agent does this for each message")
 }
 
 // TestAllocations watches what each message passes.
