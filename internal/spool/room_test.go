@@ -29,8 +29,10 @@ func TestRoomOfReaders(t *testing.T) {
 		if b, err := io.ReadAll(r); err != nil || string(b) != string(hello) {
 			t.Fatalf("%q, %v", b, err)
 		}
-		if r.Close() != nil || r.Close() != nil {
-			t.Fatal("it can't be closed")
+		for range 2 {
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 			t.Fatalf("a closed reader gave %d, %v", n, err)
