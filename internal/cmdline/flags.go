@@ -78,6 +78,9 @@ func Parse(args []string) (*Options, error) {
 		if len(word) < 2 || word[0] != '-' {
 			break
 		}
+		if word[1] == '-' {
+			return nil, Usagef("unknown flag %.64q; see sendmail(8), or o365-sendmail --help", word)
+		}
 		args = args[1:]
 		rest, err := o.word(word[1:], args)
 		if err != nil {

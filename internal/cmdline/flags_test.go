@@ -70,6 +70,7 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"-Z":                  "unknown flag -Z",
+		"--help":              `unknown flag "--help"`,
 		"-t\x01":              "unknown flag",
 		"-be x":               "mode",
 		"-bt":                 "mode",
