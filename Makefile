@@ -29,8 +29,8 @@ help:
 	@echo "make crash            kill the program at its system calls, fill its disk (root, strace; 90 s)"
 	@echo "make packages         install the Debian packages that 'make system' uses"
 	@echo "make deb              build the Debian package, in build/deb"
-	@echo "make package          install that package in a fresh Debian and use it there (root)"
-	@echo "make package-full     the same with more of Debian and other mailers, lintian, piuparts (minutes)"
+	@echo "make package          install that package in fresh Debian 12 and 13, use it there, lintian (root)"
+	@echo "make package-full     the same for all architectures, with piuparts, built twice (minutes)"
 	@echo "make fuzz FUZZTIME=1m each fuzz target for that long"
 	@echo "make bench            measure beside the floor and Debian's mailers, write docs/performance.md"
 	@echo "make microbench       the benchmarks of the packages"
@@ -101,15 +101,19 @@ deb:
 	packaging/deb/packages.sh
 	packaging/deb/build.sh
 
-# The test builds and installs for this machine alone, in a Debian of its own.
+# Built for this machine alone, and installed in Debian systems of its own. Two tests for
+# each processor: dpkg works half of the time and waits the other half.
 package:
 	packaging/deb/packages.sh
 	packaging/deb/build.sh $$(dpkg --print-architecture)
-	$(GO) test -tags package -count=1 -timeout 15m -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+	packaging/deb/lint.sh
+	$(GO) vet -tags package ./test/package/ && $(GO) tool staticcheck -tags package ./test/package/
+	$(GO) test -tags package -count=1 -timeout 15m -parallel $$(($$(nproc) * 2)) -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 package-full: deb
 	packaging/deb/check.sh
-	PACKAGE_FULL=1 $(GO) test -tags package -count=1 -timeout 30m -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+	packaging/nfpm/build.sh
+	$(GO) test -tags package -count=1 -timeout 30m -parallel $$(($$(nproc) * 2)) -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 fuzz:
 	FUZZTIME=$(FUZZTIME) GO=$(GO) test/fuzz.sh

@@ -7,11 +7,7 @@ FULL=1 packaging/deb/packages.sh
 arch=$(dpkg --print-architecture)
 version=$(dpkg-parsechangelog -l packaging/deb/debian/changelog -S Version)
 
-echo "== lintian"
-for changes in build/deb/*/*.changes; do
-	lintian --allow-root -EI --pedantic --fail-on error,warning,info,pedantic "$changes"
-	echo "$changes: nothing to say"
-done
+packaging/deb/lint.sh
 
 echo "== the same bytes"
 first=$(cd build/deb && sha256sum o365-sendmail_"$version"_*.deb)

@@ -4,6 +4,7 @@ package pkgtest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,14 +24,31 @@ type machine struct {
 	leader string // its first process, as this side sees it
 }
 
+// ownGroup runs a command in control groups of its own: systems that share theirs would
+// end each other's processes.
+const ownGroup = `name=$1 && shift
+for top in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+	if [ -e $top/cgroup.procs ] && mkdir $top/$name; then echo $$ >$top/$name/cgroup.procs; fi
+done
+exec "$@"`
+
+// removeGroups removes them, from the leaves.
+func removeGroups(name string) {
+	for _, top := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"} {
+		_ = exec.Command("find", filepath.Join(top, name), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run()
+	}
+}
+
 func (c *chroot) boot() *machine {
 	c.t.Helper()
 	// The container brings its own /proc, and would keep one that is there.
 	if err := syscall.Unmount(c.path("/proc"), 0); err != nil {
 		c.t.Fatal(err)
 	}
-	cmd := exec.Command("systemd-nspawn", "--quiet", "--directory", c.root, "--machine", "pkgtest",
+	name := fmt.Sprintf("o365-test-%08x", rand.Uint32())
+	cmd := exec.Command("sh", "-c", ownGroup, "sh", name, "systemd-nspawn", "--quiet", "--directory", c.root, "--machine", name,
 		"--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--boot")
+	c.t.Cleanup(func() { removeGroups(name) })
 	log, err := os.Create(filepath.Join(c.t.TempDir(), "console"))
 	if err != nil {
 		c.t.Fatal(err)
@@ -45,6 +63,9 @@ func (c *chroot) boot() *machine {
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		out, _ := exec.Command("pgrep", "-P", itoa(uintptr(cmd.Process.Pid))).Output()
 		pids := strings.Fields(string(out))
+		if syscall.Kill(cmd.Process.Pid, 0) != nil || isZombie(cmd.Process.Pid) {
+			break
+		}
 		if len(pids) != 1 {
 			state.out = "processes: " + string(out)
 			continue
@@ -55,7 +76,12 @@ func (c *chroot) boot() *machine {
 		}
 	}
 	b, _ := os.ReadFile(log.Name())
-	c.t.Fatalf("the system did not boot: %s\n%s", state.out, tail(string(b)))
+	console := tail(string(b))
+	// Before systemd says which Debian it starts, it is the machine that forbids.
+	if !strings.Contains(string(b), "Welcome to") {
+		c.t.Skipf("this machine does not let a system boot: %s\n%s", state.out, console)
+	}
+	c.t.Fatalf("the system did not boot: %s\n%s", state.out, console)
 	return nil
 }
 
@@ -113,12 +139,10 @@ func TestBoot(t *testing.T) {
 		}
 		t.Skip("systemd-nspawn is not installed (package systemd-container)")
 	}
-	for suite, base := range bases {
-		if suite != "bookworm" && !full {
-			continue
-		}
-		t.Run(suite, func(t *testing.T) { testBoot(newChroot(t, base)) })
+	if !overlay {
+		t.Skip("this machine allows no mounts, so that no system can boot")
 	}
+	eachSuite(t, testBoot)
 }
 
 func testBoot(c *chroot) {
@@ -153,6 +177,16 @@ func testBoot(c *chroot) {
 	arrives("a unit with DynamicUser=", "systemd-run --quiet --wait --pipe -p DynamicUser=yes -p PrivateDevices=yes "+php)
 	arrives("php-fpm with NoNewPrivileges=", fpm)
 
+	// The kernel's word holds across namespaces: root of one's own is still alice.
+	const namespaces = "systemd-run --quiet --wait --pipe --uid=alice unshare --user --map-root-user --net --pid --fork "
+	if r := m.run(namespaces + "true"); r.code != 0 {
+		t.Logf("users may make no namespaces here: %s", r.out)
+	} else {
+		m.must("journalctl --rotate && journalctl --vacuum-time=1s")
+		arrives("namespaces of alice's own", namespaces+`sh -c 'echo x | sendmail -i root'`)
+		m.must("journalctl --no-pager -u o365-sendmail.service | grep uid=$(id -u alice)")
+	}
+
 	// Socket activation: the first caller starts the agent.
 	m.must("systemctl stop o365-sendmail.service")
 	arrives("socket activation", "echo x | sendmail -i root")
@@ -162,16 +196,34 @@ func testBoot(c *chroot) {
 	out := m.must("systemd-analyze security --no-pager --threshold=15 o365-sendmail.service | tail -n 1")
 	t.Log(out)
 
+	// The secret as a credential of systemd: root's file, handed to the service alone.
+	m.must(`sed -n 's/^client_secret = "\(.*\)"$/\1/p' /etc/o365-sendmail.toml >/root/secret && test -s /root/secret && chmod 600 /root/secret
+sed -i 's/^client_secret = .*/client_secret_file = "credential:secret"/' /etc/o365-sendmail.toml
+mkdir -p /etc/systemd/system/o365-sendmail.service.d
+printf '[Service]\nLoadCredential=secret:/root/secret\n' >/etc/systemd/system/o365-sendmail.service.d/secret.conf
+rm -rf /var/lib/o365-sendmail/*
+systemctl daemon-reload && systemctl restart o365-sendmail.service`)
+	tokens := c.m.TokenRequests()
+	arrives("a secret from LoadCredential=", "echo x | sendmail -i root")
+	if c.m.TokenRequests() == tokens {
+		t.Error("no token was asked for: the credential was not used")
+	}
+	if r := m.run("setpriv --reuid alice --regid alice --clear-groups cat /run/credentials/o365-sendmail.service/secret"); r.code == 0 {
+		t.Error("alice can read the credential")
+	}
+
 	// An upgrade and a storm of restarts under load: the socket stays, so no call fails.
 	c.m.Update(func(s *emulator.State) { s.Limits.PerMinute = 0 })
 	m.must("printf '[delivery]\\nmessages_per_minute = 0\\n' >>/etc/o365-sendmail.toml; systemctl reload o365-sendmail.service")
 	for what, command := range map[string]string{
-		"upgrade":       install + "/root/in/newer.deb",
-		"restart storm": "for i in 1 2 3 4; do systemctl restart o365-sendmail.service; done",
+		"upgrade": install + "/root/in/newer.deb",
+		// More often than systemd's own limit of five starts in ten seconds allows.
+		"restart storm": "(for i in $(seq 20); do systemctl restart o365-sendmail.service || exit; sleep 0.2; done)",
 	} {
 		accepted, failed := m.load(command)
 		t.Logf("%s: %d messages accepted, %d calls failed", what, accepted, failed)
 		if accepted < 20 || failed > 0 {
+			m.run("journalctl --no-pager -o short-precise -u o365-sendmail.service -u o365-sendmail.socket | grep -v 'uid=\\|: to=\\|removed\\|queued'")
 			t.Errorf("%s: %d messages accepted, %d calls failed, want many and none", what, accepted, failed)
 		}
 		n += accepted

@@ -5,18 +5,21 @@ package pkgtest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// chroot is a fresh Debian system: an overlay over the suite's base, thrown away at the
-// end. It shares the network, so that loopback addresses of the test answer in it.
+// chroot is a fresh Debian system: an overlay over the suite's base, or a copy of it,
+// thrown away at the end. It shares the network, so that loopback addresses of the test
+// answer in it.
 type chroot struct {
 	t    *testing.T
 	root string
@@ -25,47 +28,89 @@ type chroot struct {
 
 // eachSuite runs a test in a fresh system of each suite.
 func eachSuite(t *testing.T, test func(c *chroot)) {
-	for suite, base := range bases {
-		t.Run(suite, func(t *testing.T) { test(newChroot(t, base)) })
+	for suite := range bases {
+		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
+			test(newChroot(t, suite))
+		})
 	}
 }
 
-func newChroot(t *testing.T, base string) *chroot {
+func newChroot(t *testing.T, suite string) *chroot {
 	t.Helper()
-	dir := t.TempDir()
-	c := &chroot{t: t, root: filepath.Join(dir, "root")}
-	for _, d := range []string{"root", "layers"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// An overlay can't lie on an overlay; and dpkg's many small files are quick in memory.
-	mount(t, "tmpfs", "tmpfs", filepath.Join(dir, "layers"), "mode=0755")
-	upper, work := filepath.Join(dir, "layers/upper"), filepath.Join(dir, "layers/work")
-	for _, d := range []string{upper, work} {
-		if err := os.Mkdir(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mount(t, "overlay", "overlay", c.root, "lowerdir="+base+",upperdir="+upper+",workdir="+work)
-	mount(t, "proc", "proc", filepath.Join(c.root, "proc"), "")
-	t.Cleanup(c.endProcesses) // before the file systems go
+	c := bareChroot(t, suite)
 	c.m = newMicrosoft(t)
 	c.m.knownIn(c)
 	c.copyIn(deb, "/tmp/o365-sendmail.deb")
 	return c
 }
 
-func mount(t *testing.T, source, kind, target, data string) {
+// bareChroot is a fresh system without a Microsoft 365 and without the package.
+func bareChroot(t *testing.T, suite string) *chroot {
 	t.Helper()
-	if err := syscall.Mount(source, target, kind, 0, data); err != nil {
-		t.Fatalf("mount %s at %s: %v", kind, target, err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(target, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmount %s: %v", target, err)
+	base := bases[suite]
+	c := &chroot{t: t}
+	if overlay {
+		dir := t.TempDir()
+		unmount, err := overlayOn(base, dir)
+		t.Cleanup(unmount)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		c.root = filepath.Join(dir, "root")
+	} else {
+		// Beside the base: a temporary directory may know no device nodes.
+		dir, err := os.MkdirTemp(cache, "test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		c.root = filepath.Join(dir, "root")
+		if out, err := exec.Command("cp", "-a", "--reflink=auto", base, c.root).CombinedOutput(); err != nil {
+			t.Fatalf("cp: %v\n%s", err, out)
+		}
+	}
+	if err := syscall.Mount("proc", c.path("/proc"), "proc", 0, ""); err != nil {
+		t.Logf("no /proc in the system: %v", err)
+	} else {
+		t.Cleanup(func() { _ = syscall.Unmount(c.path("/proc"), syscall.MNT_DETACH) })
+	}
+	t.Cleanup(c.endProcesses) // before the file systems go
+	return c
+}
+
+// overlayOn mounts a fresh system over a base at dir/root. The function that it returns
+// unmounts what was mounted.
+func overlayOn(base, dir string) (unmount func(), err error) {
+	var mounted []string
+	unmount = func() {
+		for _, target := range mounted {
+			_ = syscall.Unmount(target, syscall.MNT_DETACH)
+		}
+	}
+	mount := func(kind, target, data string) {
+		if err != nil {
+			return
+		}
+		if err = syscall.Mount(kind, target, kind, 0, data); err != nil {
+			err = fmt.Errorf("mount %s at %s: %w", kind, target, err)
+			return
+		}
+		mounted = slices.Insert(mounted, 0, target)
+	}
+	mkdir := func(names ...string) {
+		for _, name := range names {
+			if err == nil {
+				err = os.Mkdir(filepath.Join(dir, name), 0o755)
+			}
+		}
+	}
+	mkdir("root", "layers")
+	// An overlay can't lie on an overlay; and dpkg's many small files are quick in memory.
+	mount("tmpfs", filepath.Join(dir, "layers"), "mode=0755")
+	mkdir("layers/upper", "layers/work")
+	mount("overlay", filepath.Join(dir, "root"), "lowerdir="+base+",upperdir="+dir+"/layers/upper,workdir="+dir+"/layers/work")
+	return unmount, err
 }
 
 // endProcesses ends what the system under test has started.
@@ -73,8 +118,8 @@ func (c *chroot) endProcesses() {
 	links, _ := filepath.Glob("/proc/[0-9]*/root")
 	for _, link := range links {
 		if at, err := os.Readlink(link); err == nil && at == c.root {
-			if p := regexp.MustCompile(`\d+`).FindString(link); p != "" {
-				_ = exec.Command("kill", "-KILL", p).Run()
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
 	}
@@ -132,13 +177,15 @@ func (c *chroot) as(user, command string) result {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	// A daemon that the command leaves behind may hold the pipe.
 	cmd.WaitDelay = time.Second
+	begun := time.Now()
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
 		c.t.Fatalf("%s: %v", command, err)
 	}
 	r := result{out.String(), cmd.ProcessState.ExitCode()}
-	c.t.Logf("%s$ %s\n%s[exit %d]", user, command, tail(r.out), r.code)
+	c.t.Logf("%s$ %s\n%s[exit %d, %.1f s, processor %.1f s]", user, command, tail(r.out), r.code, time.Since(begun).Seconds(),
+		(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds())
 	return r
 }
 
@@ -182,7 +229,7 @@ func (c *chroot) startAgent() {
 	c.t.Helper()
 	c.must("install -d -o o365-sendmail -g o365-sendmail /run/o365-sendmail")
 	c.must("setsid setpriv --reuid o365-sendmail --regid o365-sendmail --clear-groups " +
-		"/usr/sbin/o365-sendmail serve </dev/null >/tmp/agent.log 2>&1 &")
+		"/usr/sbin/o365-sendmail serve </dev/null >/tmp/agent.log 2>&1 & echo $! >/run/o365-sendmail.pid")
 	c.waitAgent()
 }
 
@@ -208,11 +255,32 @@ func (c *chroot) waitAgent() {
 	c.t.Fatalf("no agent answers: %s", c.run("cat /tmp/agent.log; ls -la /run/o365-sendmail; ps ax").out)
 }
 
-// stopAgent stops the agent that startAgent or the init script started.
+// stopAgent stops the agent that startAgent or the init script started. Other systems'
+// agents are in sight, so it goes by the number of the process.
 func (c *chroot) stopAgent() {
 	c.t.Helper()
-	c.must("pkill -TERM -u o365-sendmail -x o365-sendmail || true; " +
-		"for i in $(seq 100); do pgrep -u o365-sendmail >/dev/null || exit 0; sleep 0.1; done; exit 1")
+	const file = "/run/o365-sendmail.pid"
+	pid, err := strconv.Atoi(strings.TrimSpace(c.read(file)))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.Remove(c.path(file)); err != nil {
+		c.t.Fatal(err)
+	}
+	_ = syscall.Kill(pid, syscall.SIGTERM)
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if syscall.Kill(pid, 0) != nil || isZombie(pid) {
+			return
+		}
+	}
+	c.t.Fatalf("the agent, process %d, did not end", pid)
+}
+
+// isZombie tells of a process that has ended, and that its parent has not yet asked for.
+func isZombie(pid int) bool {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(state, "Z")
 }
 
 // stat is mode and owner of a file, as "640 root:o365-sendmail".

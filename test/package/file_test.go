@@ -116,7 +116,8 @@ func checkCopyright(t *testing.T, path string, linked map[string]bool) {
 // The manual pages are there and man(1) has nothing to say about them; the completion
 // offers the commands that the program has; newaliases and mailq answer.
 func TestManualAndCompletion(t *testing.T) {
-	c := newChroot(t, bases["bookworm"])
+	t.Parallel()
+	c := newChroot(t, "bookworm")
 	c.noServices()
 	c.install("/tmp/o365-sendmail.deb")
 	for _, page := range []string{"8 sendmail", "1 mailq", "1 newaliases", "8 o365-sendmail", "5 o365-sendmail.toml"} {

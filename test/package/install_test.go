@@ -12,33 +12,38 @@ import (
 // A newcomer installs the package with answers, and mail works at once: nothing else is
 // configured, and no policy forbids services.
 func TestNewcomer(t *testing.T) {
-	eachSuite(t, func(c *chroot) {
-		// Without an init system, invoke-rc.d starts a service only by such a policy.
-		c.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 0\n", 0o755)
-		c.answers()
-		c.install("/tmp/o365-sendmail.deb")
-		installed := time.Now()
-		c.waitAgent()
-		c.install("bsd-mailx")
-		before := time.Now()
-		if r := c.as("alice", "echo hi | mail -s t root"); r.code != 0 {
-			c.t.Fatalf("mail: exit %d", r.code)
-		}
-		got := c.m.wait(c.t, 1)
-		c.t.Logf("agent up %.1f s after install; mail(1) took %.2f s", before.Sub(installed).Seconds(), time.Since(before).Seconds())
-		if time.Since(before) > 5*time.Second {
-			c.t.Error("the first message took over 5 s")
-		}
-		if to := got[0].To[0]; to != c.m.RootTo {
-			c.t.Errorf("delivered to %s, want %s", to, c.m.RootTo)
-		}
-		if !strings.Contains(string(got[0].Data), "\r\n\r\nhi\r\n") || !strings.Contains(string(got[0].Data), "Subject: t\r\n") {
-			c.t.Errorf("the message is\n%s", got[0].Data)
-		}
-		checkInstalled(c)
-		checkCallers(c)
-		checkSecrecy(c)
-	})
+	// One after the other and before the parallel tests: it looks at the clock.
+	for suite := range bases {
+		t.Run(suite, func(t *testing.T) { testNewcomer(newChroot(t, suite)) })
+	}
+}
+
+func testNewcomer(c *chroot) {
+	// Without an init system, invoke-rc.d starts a service only by such a policy.
+	c.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 0\n", 0o755)
+	c.answers()
+	c.install("/tmp/o365-sendmail.deb")
+	installed := time.Now()
+	c.waitAgent()
+	c.install("bsd-mailx")
+	before := time.Now()
+	if r := c.as("alice", "echo hi | mail -s t root"); r.code != 0 {
+		c.t.Fatalf("mail: exit %d", r.code)
+	}
+	got := c.m.wait(c.t, 1)
+	c.t.Logf("agent up %.1f s after install; mail(1) took %.2f s", before.Sub(installed).Seconds(), time.Since(before).Seconds())
+	if time.Since(before) > 5*time.Second {
+		c.t.Error("the first message took over 5 s")
+	}
+	if to := got[0].To[0]; to != c.m.RootTo {
+		c.t.Errorf("delivered to %s, want %s", to, c.m.RootTo)
+	}
+	if !strings.Contains(string(got[0].Data), "\r\n\r\nhi\r\n") || !strings.Contains(string(got[0].Data), "Subject: t\r\n") {
+		c.t.Errorf("the message is\n%s", got[0].Data)
+	}
+	checkInstalled(c)
+	checkCallers(c)
+	checkSecrecy(c)
 }
 
 // checkInstalled checks names, modes and owners of what is there after an install.
@@ -170,7 +175,8 @@ func TestExistingFiles(t *testing.T) {
 // No one but root and the agent's group can read or write the configuration at any
 // moment while it is made.
 func TestConfigurationIsNeverOpen(t *testing.T) {
-	c := newChroot(t, bases["bookworm"])
+	t.Parallel()
+	c := newChroot(t, "bookworm")
 	c.noServices()
 	c.answers()
 	c.must("strace -f -qq -o /tmp/trace -e trace=open,openat,creat,chmod,fchmod,fchmodat,chown,fchownat,umask,rename,renameat,renameat2 " + install + "/tmp/o365-sendmail.deb")

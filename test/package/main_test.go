@@ -3,14 +3,19 @@
 package pkgtest
 
 import (
+	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // insideVariable marks the test binary that runs inside the namespaces.
@@ -18,14 +23,15 @@ const insideVariable = "O365_PACKAGE_TEST_INSIDE"
 
 // The set-up of a run.
 var (
-	full  = os.Getenv("PACKAGE_FULL") != "" // every suite, every other MTA
-	deb   string                            // the package under test
-	bases = map[string]string{}             // suite -> directory
+	deb     string                // the package under test
+	bases   = map[string]string{} // suite -> directory
+	cache   string                // where the bases lie
+	overlay bool                  // a fresh system is an overlay, else a copy
 )
 
 // TestMain moves the tests into namespaces of their own, so that no mount and no process
-// outlives them. Without root or debootstrap nothing can run: that is a failure in CI,
-// elsewhere a skip with its reason printed.
+// outlives them. Where that is forbidden they run without. Without root or debootstrap
+// nothing can run: that is a failure in CI, elsewhere a skip with its reason printed.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if reason := missing(); reason != "" {
@@ -37,7 +43,11 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if os.Getenv(insideVariable) == "" {
-		os.Exit(enter())
+		out, err := exec.Command("unshare", append(namespaces, "true")...).CombinedOutput()
+		if err == nil {
+			os.Exit(enter())
+		}
+		fmt.Printf("package tests: no namespaces of their own: %v: %s\n", err, strings.TrimSpace(string(out)))
 	}
 	if err := setUp(); err != nil {
 		fmt.Println("package tests: FAIL: set-up:", err)
@@ -58,13 +68,15 @@ func missing() string {
 	return ""
 }
 
+// namespaces are unshare's arguments.
+var namespaces = []string{"--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"}
+
 // enter runs this test binary again in new mount and process namespaces and returns its
 // exit code. As the first process in there ends, the kernel ends all the others.
 func enter() int {
 	// The shell is the first process: it collects the daemons that have ended.
-	args := append([]string{"--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc",
-		"sh", "-c", `"$@"; exit $?`, "sh", os.Args[0]}, os.Args[1:]...)
-	cmd := exec.Command("unshare", args...)
+	args := append(slices.Clone(namespaces), "sh", "-c", `"$@"; exit $?`, "sh", os.Args[0])
+	cmd := exec.Command("unshare", append(args, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), insideVariable+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -93,22 +105,53 @@ func setUp() error {
 		}
 		deb = found[0]
 	}
-	cache := os.Getenv("PACKAGE_CACHE")
+	cache = os.Getenv("PACKAGE_CACHE")
 	if cache == "" {
 		cache = "/var/cache/o365-sendmail-test"
 	}
-	suites := []string{"bookworm"}
-	if full {
-		suites = append(suites, "trixie")
+	begun := time.Now()
+	suites := []string{"bookworm", "trixie"}
+	made, errs := make([]string, len(suites)), make([]error, len(suites))
+	var wg sync.WaitGroup
+	for i, suite := range suites {
+		wg.Go(func() {
+			var told bytes.Buffer
+			cmd := exec.Command("./base.sh", suite, cache)
+			cmd.Stderr = &told
+			out, err := cmd.Output()
+			fmt.Print(told.String())
+			if err != nil {
+				errs[i] = fmt.Errorf("base.sh %s: %w", suite, err)
+			}
+			made[i] = strings.TrimSpace(string(out))
+		})
 	}
-	for _, suite := range suites {
-		dir := filepath.Join(cache, suite)
-		if out, err := exec.Command("./base.sh", suite, dir).CombinedOutput(); err != nil {
-			return fmt.Errorf("base.sh %s: %w\n%s", suite, err, tail(string(out)))
-		}
-		bases[suite] = dir
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
+	for i, suite := range suites {
+		bases[suite] = made[i]
+	}
+	if err := tryOverlay(made[0]); err != nil {
+		fmt.Println("package tests: each fresh system is a copy, since overlays can't be had:", err)
+	} else {
+		overlay = true
+	}
+	fmt.Printf("package tests: bases ready after %.0f s\n", time.Since(begun).Seconds())
 	return nil
+}
+
+// tryOverlay tells whether this machine allows the mounts that newChroot prefers.
+func tryOverlay(base string) error {
+	dir, err := os.MkdirTemp("", "overlay")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	unmount, err := overlayOn(base, dir)
+	unmount()
+	return err
 }
 
 // tail is the end of a program's output.

@@ -75,7 +75,8 @@ func TestPurge(t *testing.T) {
 
 // At a purge all dependencies may be gone.
 func TestPurgeWithoutDependencies(t *testing.T) {
-	c := newChroot(t, bases["bookworm"])
+	t.Parallel()
+	c := newChroot(t, "bookworm")
 	c.noServices()
 	c.answers()
 	c.install("/tmp/o365-sendmail.deb")

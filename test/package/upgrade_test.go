@@ -37,7 +37,7 @@ func newer(t *testing.T) string {
 // arrives, once.
 func TestUpgradeUnderLoad(t *testing.T) {
 	const callers = 50
-	c := newChroot(t, bases["bookworm"])
+	c := newChroot(t, "bookworm")
 	c.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 0\n", 0o755)
 	c.answers()
 	c.install("/tmp/o365-sendmail.deb")
@@ -129,7 +129,8 @@ func sum(m map[string]int) (total int) {
 // An upgrade asks nothing and keeps what the service user has put into its directories:
 // a link there must not lead the maintainer scripts astray.
 func TestUpgradeTouchesNothingOfTheAgents(t *testing.T) {
-	c := newChroot(t, bases["bookworm"])
+	t.Parallel()
+	c := newChroot(t, "bookworm")
 	c.noServices()
 	c.answers()
 	c.install("/tmp/o365-sendmail.deb")
