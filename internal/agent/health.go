@@ -62,7 +62,8 @@ func (a *Agent) check(ctx context.Context, listeners []listener, limit time.Dura
 	}
 }
 
-// greet reads the first line of a server; that it is busy is an answer, too.
+// greet reads the first line of a server; that it is busy is an answer, too. It ends with ctx: a
+// socket that the service manager holds takes connections when nobody accepts them any more.
 func greet(ctx context.Context, addr net.Addr, limit time.Duration) error {
 	d := net.Dialer{Timeout: limit}
 	c, err := d.DialContext(ctx, addr.Network(), addr.String())
@@ -71,6 +72,7 @@ func greet(ctx context.Context, addr net.Addr, limit time.Duration) error {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(limit))
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
 	if _, err := bufio.NewReader(c).ReadSlice('\n'); err != nil {
 		return fmt.Errorf("no greeting at %s: %w", addr, err)
 	}

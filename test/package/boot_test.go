@@ -218,7 +218,7 @@ systemctl daemon-reload && systemctl restart o365-sendmail.service`)
 	for what, command := range map[string]string{
 		"upgrade": install + "/root/in/newer.deb",
 		// More often than systemd's own limit of five starts in ten seconds allows.
-		"restart storm": "(for i in $(seq 20); do systemctl restart o365-sendmail.service || exit; sleep 0.2; done)",
+		"restart storm": "(for i in $(seq 20); do systemctl restart o365-sendmail.service || exit; done)",
 	} {
 		accepted, failed := m.load(command)
 		t.Logf("%s: %d messages accepted, %d calls failed", what, accepted, failed)
