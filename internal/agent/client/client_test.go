@@ -16,51 +16,9 @@ import (
 
 	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/smtpd"
+	"o365-sendmail/internal/smtpd/smtpdtest"
 	"o365-sendmail/internal/sysexits"
-	"o365-sendmail/rfc822"
 )
-
-// taken is a message that an agent took.
-type taken struct {
-	env     envelope.Envelope
-	options protocol.Options
-	text    string
-}
-
-// handler answers every message with receipt and err.
-type handler struct {
-	receipt     envelope.Receipt
-	err, recipe error
-
-	mu  sync.Mutex
-	got []taken
-}
-
-func (h *handler) Begin() error { return nil }
-
-func (h *handler) Recipient(addr string) error {
-	if strings.HasPrefix(addr, "nobody@") {
-		return h.recipe
-	}
-	return nil
-}
-
-func (h *handler) Message(_ context.Context, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
-	w, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
-	if err != nil {
-		return envelope.Receipt{}, err
-	}
-	r, err := w.Open()
-	if err != nil {
-		return envelope.Receipt{}, err
-	}
-	text, err := io.ReadAll(r)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.got = append(h.got, taken{*env, o, string(text)})
-	return h.receipt, errors.Join(err, h.err)
-}
 
 // socket returns a listener at a new path.
 func socket(t testing.TB) (net.Listener, string) {
@@ -72,28 +30,6 @@ func socket(t testing.TB) (net.Listener, string) {
 	}
 	t.Cleanup(func() { l.Close() })
 	return l, path
-}
-
-// agent serves h at a new socket.
-func agent(t testing.TB, h smtpd.Handler) string {
-	t.Helper()
-	l, path := socket(t)
-	var serving sync.WaitGroup
-	t.Cleanup(serving.Wait)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				smtpd.Serve(context.Background(), smtpd.NewConn(c, smtpd.Timeouts{}), smtpd.Options{Host: "web1", Handler: h, MaxSize: 1 << 20, MaxRecipients: 2000,
-					ExitCode: func(err error) int { return sysexits.Code(err, sysexits.TempFail) }, Local: true, TempDir: "/tmp"})
-			})
-		}
-	}()
-	return path
 }
 
 type message struct{ text string }
@@ -123,8 +59,8 @@ func send(t testing.TB, path string, env *envelope.Envelope, o protocol.Options,
 
 func TestSend(t *testing.T) {
 	t.Parallel()
-	h := &handler{receipt: envelope.Receipt{Queued: true, QueueID: "Q1"}}
-	path := agent(t, h)
+	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Queued: true, QueueID: "Q1"}}
+	path := smtpdtest.Serve(t, h)
 	env := to("root", "\"a b\"@example.org", "ü@example.org")
 	env.Ret, env.EnvID, env.EightBit = "HDRS", "a=b c", true
 	env.Recipients[1].Notify = envelope.NotifyFailure | envelope.NotifyDelay
@@ -133,18 +69,18 @@ func TestSend(t *testing.T) {
 	if err != nil || !r.Queued || r.QueueID != "Q1" || len(r.Accepted) != 3 || len(r.Refused) != 0 {
 		t.Fatalf("receipt %+v, %v", r, err)
 	}
-	got := h.got[0]
-	if got.env.Sender != "www-data@web1" || got.env.Ret != "HDRS" || got.env.EnvID != "a=b c" || got.options.Mode != "queue" || got.options.Hops != 2 || !got.options.Partial {
+	got := h.Taken()[0]
+	if got.Envelope.Sender != "www-data@web1" || got.Envelope.Ret != "HDRS" || got.Envelope.EnvID != "a=b c" || got.Options.Mode != "queue" || got.Options.Hops != 2 || !got.Options.Partial {
 		t.Errorf("got %+v", got)
 	}
 	want := []envelope.Recipient{{Address: "root@localhost"}, {Address: `"a b"@example.org`, Notify: envelope.NotifyFailure | envelope.NotifyDelay, ORcpt: "rfc822;x+y@z"}, {Address: "ü@example.org"}}
-	for i, r := range got.env.Recipients {
+	for i, r := range got.Envelope.Recipients {
 		if r != want[i] {
 			t.Errorf("recipient %+v, want %+v", r, want[i])
 		}
 	}
-	if got.text != hello {
-		t.Errorf("text %q", got.text)
+	if got.Text != hello {
+		t.Errorf("text %q", got.Text)
 	}
 }
 
@@ -153,16 +89,16 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	for exit := sysexits.Usage; exit <= sysexits.Config; exit++ {
 		problem := sysexits.With(exit, fmt.Errorf("reason %d, %s", exit, strings.Repeat("of many words ", 60)))
-		_, err := send(t, agent(t, &handler{err: problem}), to("a@b.org"), protocol.Options{}, hello)
+		_, err := send(t, smtpdtest.Serve(t, &smtpdtest.Agent{Err: problem}), to("a@b.org"), protocol.Options{}, hello)
 		if got := sysexits.Code(err, 0); got != exit || err.Error() != strings.TrimSpace(problem.Error()) {
 			t.Errorf("%d came as %d: %v", exit, got, err)
 		}
-		_, err = send(t, agent(t, &handler{recipe: problem}), to("nobody"), protocol.Options{}, hello)
+		_, err = send(t, smtpdtest.Serve(t, &smtpdtest.Agent{Nobody: problem}), to("nobody"), protocol.Options{}, hello)
 		if got := sysexits.Code(err, 0); got != exit {
 			t.Errorf("for the only recipient %d came as %d: %v", exit, got, err)
 		}
 		refused := []envelope.Refusal{{Address: "b@b.org", Err: problem}}
-		r, err := send(t, agent(t, &handler{receipt: envelope.Receipt{Reply: "ok", Refused: refused}}), to("a@b.org", "b@b.org"), protocol.Options{}, hello)
+		r, err := send(t, smtpdtest.Serve(t, &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "ok", Refused: refused}}), to("a@b.org", "b@b.org"), protocol.Options{}, hello)
 		if err != nil || len(r.Refused) != 1 || sysexits.Code(r.Refused[0].Err, 0) != exit || r.Refused[0].Address != "b@b.org" || len(r.Accepted) != 1 {
 			t.Errorf("one of two with %d: %+v, %v", exit, r, err)
 		}
@@ -171,28 +107,28 @@ func TestExitCodes(t *testing.T) {
 
 func TestSomeRefused(t *testing.T) {
 	t.Parallel()
-	h := &handler{recipe: sysexits.With(sysexits.NoUser, errors.New("no such user here")), receipt: envelope.Receipt{Reply: "fine"}}
-	r, err := send(t, agent(t, h), to("a@b.org", "nobody"), protocol.Options{}, hello)
+	h := &smtpdtest.Agent{Nobody: sysexits.With(sysexits.NoUser, errors.New("no such user here")), Receipt: envelope.Receipt{Reply: "fine"}}
+	r, err := send(t, smtpdtest.Serve(t, h), to("a@b.org", "nobody"), protocol.Options{}, hello)
 	if err != nil || r.Reply != "250 2.0.0 fine" || len(r.Accepted) != 1 || len(r.Refused) != 1 || r.Refused[0].Address != "nobody" || sysexits.Code(r.Refused[0].Err, 0) != sysexits.NoUser {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
-	r, err = send(t, agent(t, h), to("nobody", "nobody"), protocol.Options{}, hello)
-	if sysexits.Code(err, 0) != sysexits.NoUser || len(r.Refused) != 2 || len(h.got) != 1 {
+	r, err = send(t, smtpdtest.Serve(t, h), to("nobody", "nobody"), protocol.Options{}, hello)
+	if sysexits.Code(err, 0) != sysexits.NoUser || len(r.Refused) != 2 || len(h.Taken()) != 1 {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
 }
 
 func TestLarge(t *testing.T) {
 	t.Parallel()
-	h := &handler{receipt: envelope.Receipt{Reply: "fine"}}
-	path := agent(t, h)
+	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "fine"}}
+	path := smtpdtest.Serve(t, h)
 	text := "Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 10000)
 	env := to()
 	for i := range 1500 {
 		env.Recipients = append(env.Recipients, envelope.Recipient{Address: fmt.Sprintf("recipient%d@example.org", i)})
 	}
-	if _, err := send(t, path, env, protocol.Options{}, text); err != nil || h.got[0].text != text || len(h.got[0].env.Recipients) != 1500 {
-		t.Errorf("got %d octets of %d, %v", len(h.got[0].text), len(text), err)
+	if _, err := send(t, path, env, protocol.Options{}, text); err != nil || h.Taken()[0].Text != text || len(h.Taken()[0].Envelope.Recipients) != 1500 {
+		t.Errorf("got %d octets of %d, %v", len(h.Taken()[0].Text), len(text), err)
 	}
 	_, err := send(t, path, to("a@b.org"), protocol.Options{}, strings.Repeat(text, 3))
 	if sysexits.Code(err, 0) != sysexits.DataErr {
@@ -204,15 +140,15 @@ func TestLarge(t *testing.T) {
 	if _, err := send(t, path, env, protocol.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr {
 		t.Errorf("too many recipients: %v", err)
 	}
-	if len(h.got) != 1 {
-		t.Errorf("%d messages were taken", len(h.got))
+	if len(h.Taken()) != 1 {
+		t.Errorf("%d messages were taken", len(h.Taken()))
 	}
 }
 
 func TestInjection(t *testing.T) {
 	t.Parallel()
-	h := &handler{}
-	path := agent(t, h)
+	h := &smtpdtest.Agent{}
+	path := smtpdtest.Serve(t, h)
 	for _, env := range []*envelope.Envelope{
 		to("a@b.org>\r\nRCPT TO:<evil@b.org"), to("a@b.org\x00"),
 		{Sender: "x@y\r\nRSET", Recipients: to("a@b.org").Recipients},
@@ -221,8 +157,8 @@ func TestInjection(t *testing.T) {
 			t.Errorf("%+v: %v", env, err)
 		}
 	}
-	if len(h.got) != 0 {
-		t.Errorf("taken: %+v", h.got)
+	if len(h.Taken()) != 0 {
+		t.Errorf("taken: %+v", h.Taken())
 	}
 }
 
@@ -367,8 +303,8 @@ func TestStopped(t *testing.T) {
 // TestBrokenMessage: a message that can't be read to its end is never taken for a whole one.
 func TestBrokenMessage(t *testing.T) {
 	t.Parallel()
-	h := &handler{}
-	path := agent(t, h)
+	h := &smtpdtest.Agent{}
+	path := smtpdtest.Serve(t, h)
 	for _, size := range []int64{1000, 1 << 19} {
 		conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
 		if err != nil {
@@ -379,7 +315,7 @@ func TestBrokenMessage(t *testing.T) {
 		}
 		conn.Close()
 	}
-	if len(h.got) != 0 {
+	if len(h.Taken()) != 0 {
 		t.Error("a piece of a message was taken")
 	}
 }
@@ -393,15 +329,15 @@ func (m short) Open() (io.ReadCloser, error) { return io.NopCloser(strings.NewRe
 // TestSlowInput: when reading the message took long, the connection is made anew.
 func TestSlowInput(t *testing.T) {
 	t.Parallel()
-	h := &handler{receipt: envelope.Receipt{Reply: "fine"}}
-	conn, err := Dial(context.Background(), Options{Path: agent(t, h), HostName: "web1"})
+	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "fine"}}
+	conn, err := Dial(context.Background(), Options{Path: smtpdtest.Serve(t, h), HostName: "web1"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { conn.Close() }()
 	conn.since = time.Now().Add(-time.Hour)
-	if _, err := conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, message{hello}); err != nil || len(h.got) != 1 {
-		t.Errorf("%d messages, %v", len(h.got), err)
+	if _, err := conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, message{hello}); err != nil || len(h.Taken()) != 1 {
+		t.Errorf("%d messages, %v", len(h.Taken()), err)
 	}
 }
 
@@ -418,7 +354,7 @@ func FuzzReply(f *testing.F) {
 }
 
 func BenchmarkSend(b *testing.B) {
-	path := agent(b, &handler{receipt: envelope.Receipt{Reply: "fine"}})
+	path := smtpdtest.Serve(b, &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "fine"}})
 	for b.Loop() {
 		if _, err := send(b, path, to("a@b.org"), protocol.Options{}, hello); err != nil {
 			b.Fatal(err)
