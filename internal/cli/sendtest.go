@@ -79,7 +79,7 @@ func (e *Env) sendTestJSON(m testMessage, words string, err error) int {
 
 // checkAddress takes one address, or the bare name of a local user.
 func checkAddress(addr string) error {
-	if front.HasControl(addr) {
+	if printable.HasControl(addr) {
 		return fmt.Errorf("%.128q is not an address", addr)
 	}
 	a, err := rfc822.ParseAddress(addr)

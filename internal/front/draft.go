@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -71,7 +71,7 @@ func envelopeOf(o *cmdline.Options, user host.User) (*envelope.Envelope, []envel
 			env.Sender = a.Addr()
 		}
 	}
-	if HasControl(o.FullName) || HasControl(o.EnvelopeID) {
+	if printable.HasControl(o.FullName) || printable.HasControl(o.EnvelopeID) {
 		return nil, nil, cmdline.Usagef("control characters in -F or -V")
 	}
 	var refused []envelope.Refusal
@@ -86,11 +86,6 @@ func envelopeOf(o *cmdline.Options, user host.User) (*envelope.Envelope, []envel
 		}
 	}
 	return env, refused, nil
-}
-
-// HasControl tells whether a word has a control character, which could end a line early.
-func HasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }
 
 func badAddresses(in string, errs []error) []envelope.Refusal {

@@ -12,6 +12,7 @@ import (
 
 	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -129,7 +130,7 @@ func checkWords(env *envelope.Envelope) error {
 		words = append(words, r.Address, r.ORcpt)
 	}
 	for _, w := range words {
-		if strings.ContainsFunc(w, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		if printable.HasControl(w) {
 			return sysexits.With(sysexits.DataErr, fmt.Errorf("address %.128q has a control character", w))
 		}
 	}
