@@ -2,14 +2,14 @@ package budget
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"o365-sendmail/test/ready"
 )
 
 // TestAccept counts what it costs to hand a message to the agent: the caller's system calls
@@ -21,24 +21,11 @@ func TestAccept(t *testing.T) {
 	trace := filepath.Join(t.TempDir(), "agent")
 	agent := exec.Command("strace", "-f", "-e", "trace=fsync,fdatasync,syncfs,sync_file_range", "-o", trace, program, "-bD", "-C", s.config)
 	agent.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var said bytes.Buffer
-	agent.Stderr = &said
-	if err := agent.Start(); err != nil {
-		t.Fatal(err)
-	}
+	ready.Start(t, agent)
 	defer func() {
 		_ = syscall.Kill(-agent.Process.Pid, syscall.SIGTERM)
 		_ = agent.Wait()
 	}()
-	for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		if c, err := net.Dial("unix", socket); err == nil {
-			_ = c.Close()
-			break
-		}
-		if time.Since(start) > 20*time.Second {
-			t.Fatalf("the agent does not start: %s", &said)
-		}
-	}
 	syncs := func() int64 {
 		text, err := os.ReadFile(trace)
 		if err != nil {

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
+
+	"o365-sendmail/test/ready"
 )
 
 // TestAgentWithRelativePath: -C of the agent is relative to where the agent is started,
@@ -24,21 +24,15 @@ func TestAgentWithRelativePath(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "c.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var said bytes.Buffer
 	cmd := exec.Command(program, "-C", "c.toml", "-bD")
-	cmd.Dir, cmd.Stderr = dir, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	answers := false
-	for start := time.Now(); !answers && time.Since(start) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("unix", socket)
-		if answers = err == nil; answers {
-			_ = c.Close()
-		}
+	cmd.Dir = dir
+	said := ready.Start(t, cmd)
+	c, dialErr := net.Dial("unix", socket)
+	if dialErr == nil {
+		_ = c.Close()
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	if err := cmd.Wait(); err != nil || !answers {
-		t.Errorf("answered: %v, end: %v, said: %s", answers, err, &said)
+	if err := cmd.Wait(); err != nil || dialErr != nil {
+		t.Errorf("answered: %v, end: %v, said: %s", dialErr, err, said)
 	}
 }
