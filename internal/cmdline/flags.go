@@ -4,6 +4,7 @@ package cmdline
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,6 +110,9 @@ func (o *Options) word(letters string, more []string) ([]string, error) {
 		switch f.arg {
 		case attachedValue:
 			value, letters = letters, ""
+			if value == "" && f.next != nil && len(more) > 0 && f.next(more[0]) {
+				value, more = more[0], more[1:]
+			}
 		case needsValue:
 			if letters == "" {
 				if len(more) == 0 {
@@ -118,6 +122,12 @@ func (o *Options) word(letters string, more []string) ([]string, error) {
 			} else {
 				value, letters = letters, ""
 			}
+		}
+		if f.letter == 'o' && takesNext(value, more) {
+			if len(more) == 0 {
+				return nil, Usagef("flag -o%.16s needs a value", value)
+			}
+			more = more[1:] // none of these options has an effect here
 		}
 		if f.set != nil {
 			if err := f.set(o, value); err != nil {
@@ -228,6 +238,14 @@ func (o *Options) setReturn(v string) error {
 	return nil
 }
 
+// setMacro refuses the commands for Exim's queue: their message ids are no recipients.
+func (o *Options) setMacro(v string) error {
+	if isEximID(v) || slices.Contains(eximQueueCommands[:], v) {
+		return Usagef("flag -M%.16s is for Exim's queue; see o365-sendmail queue", strings.TrimLeft(v, "0123456789"))
+	}
+	return nil
+}
+
 func (o *Options) setOption(v string) error {
 	if v == "" {
 		return Usagef("flag -o needs a letter")
@@ -265,11 +283,11 @@ func firstLetter(s string) string {
 
 func (o *Options) setDelivery(v string) error {
 	switch v {
-	case "i", "n", "":
+	case "i", "n", "f", "":
 		o.Delivery = "interactive"
 	case "b":
 		o.Delivery = "background"
-	case "q", "d":
+	case "q", "d", "qs":
 		o.Delivery = "queue"
 	default:
 		return Usagef("delivery mode -od%.16q is none of i, b, q, d", v)
