@@ -31,6 +31,6 @@ func throughProxy(c *config.Config, to *submit.Config) error {
 	if !ok {
 		return sysexits.With(sysexits.Software, errors.New("smtp.proxy: the connection could not be given up in time"))
 	}
-	to.DialContext, to.DialHost = withContext.DialContext, true
+	to.DialContext, to.Proxied = withContext.DialContext, true
 	return nil
 }

@@ -253,9 +253,6 @@ func (c *Client) messages(r io.Reader, fn func(*queueview.Message) error) error 
 		Code  int    `json:"code"`
 	}
 	return c.lines(r, func(b []byte) (bool, error) {
-		if m.ParseJSON(b) {
-			return false, fn(&m)
-		}
 		m = queueview.Message{Recipients: m.Recipients[:0]}
 		l := line{Message: &m}
 		if err := json.Unmarshal(b, &l); err != nil {

@@ -260,7 +260,7 @@ func (a *answer) list(r *http.Request, _ []string) error {
 	}
 	defer done()
 	out := a.stream()
-	return out.close(a.queue.List(r.Context(), f, func(m *queueview.Message) error { return out.message(m) }))
+	return out.close(a.queue.List(r.Context(), f, func(m *queueview.Message) error { return out.line(m) }))
 }
 
 func (a *answer) apply(r *http.Request, path []string) error {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log"
 
-	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -38,7 +37,6 @@ type stream struct {
 	a   *answer
 	w   *bufio.Writer
 	enc *json.Encoder
-	buf []byte
 }
 
 // piece is how much is written under one deadline, in octets.
@@ -62,14 +60,6 @@ func (t timed) Write(b []byte) (int, error) {
 }
 
 func (s *stream) line(v any) error { return s.enc.Encode(v) }
-
-func (s *stream) message(m *queueview.Message) (err error) {
-	if s.buf, err = m.AppendJSON(s.buf[:0]); err != nil {
-		return err
-	}
-	_, err = s.w.Write(append(s.buf, '\n'))
-	return err
-}
 
 // close writes the last line. When the reader is gone there is nobody to tell.
 func (s *stream) close(err error) error {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -41,77 +40,21 @@ func (s *Spool) ListFailed(ctx context.Context, fn func(Info) bool) error {
 	return s.list(ctx, failedDir, fn)
 }
 
-// A list is made of system calls, so that several readers make it faster. They read one
-// batch, while the one before is handed on in order.
-const (
-	listBatch   = 512
-	listReaders = 4
-)
-
 func (s *Spool) list(ctx context.Context, dir string, fn func(Info) bool) error {
 	keys, err := s.keys(dir)
 	if err != nil {
 		return err
 	}
-	d, err := s.openList(dir)
-	if err != nil {
-		return err
-	}
-	defer d.close()
-	size := min(len(keys), listBatch)
-	now, next := make([]Info, size), make([]Info, size)
-	var reading sync.WaitGroup
-	defer reading.Wait() // before the directory is closed
-	read := func(infos []Info) []Info {
-		batch := keys[:min(size, len(keys))]
-		keys = keys[len(batch):]
-		infos = infos[:len(batch)]
-		reading.Go(func() { d.read(batch, infos) })
-		return infos
-	}
-	for now = read(now); len(now) > 0; now, next = next, now[:size] {
+	buf := make([]byte, firstRead)
+	for _, k := range keys {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		reading.Wait()
-		next = read(next)
-		for i := range now {
-			if !errors.Is(now[i].Err, ErrGone) && !fn(now[i]) {
-				return nil
-			}
+		if i := s.info(dir, k.String(), buf); !errors.Is(i.Err, ErrGone) && !fn(i) {
+			return nil
 		}
 	}
 	return nil
-}
-
-// listing reads the files of one directory.
-type listing struct {
-	fd     int // of the directory
-	failed bool
-}
-
-func (s *Spool) openList(dir string) (*listing, error) {
-	fd, err := openRead(atWorkingDir, s.dir(dir), syscall.O_DIRECTORY)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: s.dir(dir), Err: err}
-	}
-	return &listing{fd, dir == failedDir}, nil
-}
-
-func (d *listing) close() { _ = syscall.Close(d.fd) }
-
-func (d *listing) read(keys []Key, infos []Info) {
-	var wg sync.WaitGroup
-	size := max((len(keys)+listReaders-1)/listReaders, listBatch/16)
-	for from := 0; from < len(keys); from += size {
-		wg.Go(func() {
-			buf := make([]byte, firstRead)
-			for i := from; i < min(from+size, len(keys)); i++ {
-				infos[i] = d.info(keys[i].String(), buf)
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // IDs returns the ids of the messages in the queue, oldest first; it opens no file.
@@ -168,32 +111,23 @@ func (s *Spool) Get(id string) (Info, error) {
 		return Info{}, ErrBadID
 	}
 	for _, dir := range [...]string{queueDir, failedDir} {
-		d, err := s.openList(dir)
-		if err != nil {
-			return Info{}, err
-		}
-		info := d.info(id, make([]byte, firstRead))
-		d.close()
-		if !errors.Is(info.Err, ErrGone) {
+		if info := s.info(dir, id, make([]byte, firstRead)); !errors.Is(info.Err, ErrGone) {
 			return info, info.Err
 		}
 	}
 	return Info{}, ErrGone
 }
 
-// info reads one file with as few system calls as can be.
-func (d *listing) info(id string, buf []byte) Info {
-	info := Info{ID: id, Failed: d.failed}
-	fd, err := openRead(d.fd, id+suffixMessage, 0)
+// info reads one file; buf is room for its start.
+func (s *Spool) info(dir, id string, buf []byte) Info {
+	info := Info{ID: id, Failed: dir == failedDir}
+	f, err := openRead(s.path(dir, id, suffixMessage))
 	if err != nil {
 		info.Err = readFault(err)
 		return info
 	}
-	defer syscall.Close(fd)
-	h, status, err := readListed(fd, buf)
-	if err == nil && h.id != id {
-		err = damaged("it is message %s by its head", h.id)
-	}
+	defer f.Close()
+	h, status, err := readHead(f, id, buf)
 	if err != nil {
 		info.Err = err
 		return info
@@ -202,75 +136,51 @@ func (d *listing) info(id string, buf []byte) Info {
 	return info
 }
 
-func readListed(fd int, buf []byte) (h head, st Status, err error) {
-	n, err := pread(fd, buf, 0)
-	if err != nil {
-		return h, st, readFault(err)
-	}
+// readHead reads and checks what stands before the message.
+func readHead(f *os.File, id string, buf []byte) (h head, st Status, err error) {
+	n, err := f.ReadAt(buf, 0)
 	size := int64(n)
-	if n == len(buf) {
-		// Only now is it unknown where the file ends.
-		var stat syscall.Stat_t
-		if err := syscall.Fstat(fd, &stat); err != nil {
+	switch {
+	case err == nil: // only now is it unknown where the file ends
+		fi, err := f.Stat()
+		if err != nil {
 			return h, st, err
 		}
-		size = stat.Size
+		size = fi.Size()
+	case err != io.EOF:
+		return h, st, readFault(err)
 	}
-	return decodeFile(buf[:n], descriptor(fd), size)
+	h, st, err = decodeFile(buf[:n], f, size)
+	if err == nil && h.id != id {
+		err = damaged("it is message %s by its head", h.id)
+	}
+	return h, st, err
 }
-
-const atWorkingDir = -100 // AT_FDCWD
 
 // openRead leaves the time of access alone, for a look at the queue is not to write to the disk.
-// Only the owner of a file and root may do so.
-func openRead(dir int, path string, flags int) (fd int, err error) {
-	flags |= syscall.O_RDONLY | syscall.O_CLOEXEC | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_NOATIME
-	for {
-		fd, err = syscall.Openat(dir, path, flags, 0)
-		switch {
-		case err == syscall.EPERM && flags&syscall.O_NOATIME != 0:
-			flags &^= syscall.O_NOATIME
-		case err != syscall.EINTR:
-			return fd, err
-		}
+// Only the owner of a file and root may do so. What is not a plain file can't hold it up.
+func openRead(path string) (*os.File, error) {
+	const flags = os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err := os.OpenFile(path, flags|syscall.O_NOATIME, 0)
+	if errors.Is(err, syscall.EPERM) {
+		f, err = os.OpenFile(path, flags, 0)
 	}
+	return f, err
 }
 
-func pread(fd int, p []byte, off int64) (n int, err error) {
-	for {
-		n, err = syscall.Pread(fd, p, off)
-		if err != syscall.EINTR {
-			return n, err
-		}
-	}
-}
-
-// readFault tells what is no message at all from what can't be read now.
+// readFault separates what is not a message at all from what can't be read now.
 func readFault(err error) error {
-	switch err {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err
+	}
+	switch errno {
 	case syscall.ENOENT:
 		return ErrGone
 	case syscall.ELOOP, syscall.ENXIO, syscall.EISDIR, syscall.ESPIPE, syscall.EAGAIN:
 		return damaged("it is not a plain file")
 	}
 	return err
-}
-
-// descriptor reads at an offset until the buffer is full, as io.ReaderAt demands.
-type descriptor int
-
-func (d descriptor) ReadAt(p []byte, off int64) (n int, err error) {
-	for n < len(p) {
-		m, err := pread(int(d), p[n:], off+int64(n))
-		if err != nil {
-			return n, err
-		}
-		if m == 0 {
-			return n, io.EOF
-		}
-		n += m
-	}
-	return n, nil
 }
 
 // Stats is the size of the spool.
@@ -303,16 +213,16 @@ func (s *Spool) ReadLog(id string) ([]byte, error) {
 		return nil, ErrBadID
 	}
 	for _, dir := range [...]string{queueDir, failedDir} {
-		fd, err := openRead(atWorkingDir, s.path(dir, id, suffixLog), 0)
-		if err == syscall.ENOENT {
+		f, err := openRead(s.path(dir, id, suffixLog))
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, &fs.PathError{Op: "open", Path: s.path(dir, id, suffixLog), Err: err}
+			return nil, err
 		}
-		defer syscall.Close(fd)
+		defer f.Close()
 		b := make([]byte, 2*maxLog)
-		n, err := descriptor(fd).ReadAt(b, 0)
+		n, err := f.ReadAt(b, 0)
 		if err == io.EOF {
 			err = nil
 		}

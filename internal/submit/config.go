@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"net/netip"
 	"strings"
 	"time"
 )
@@ -69,12 +68,11 @@ type Config struct {
 	// put off. 0 means as many as the server takes.
 	MaxRecipients int
 
-	// DialContext opens TCP connections; the default is a net.Dialer's.
+	// DialContext resolves the host's name and opens a TCP connection; the network is "tcp", or "tcp4" with
+	// IPv4Only. The default is a net.Dialer's, which tries IPv6 and IPv4 side by side (RFC 6555).
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
-	// DialHost gives DialContext the host's name instead of its addresses, for a proxy.
-	DialHost bool
-	// LookupNetIP resolves names; the default is net.DefaultResolver's.
-	LookupNetIP func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Proxied says that DialContext goes through a proxy, whose faults its errors are.
+	Proxied bool
 	// Trace gets every line of the dialogue, without line end and with credentials
 	// replaced; direction is '>' for what we say and '<' for what the server says. It may
 	// be called from two goroutines, never at once.
@@ -108,9 +106,6 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.DataTimeout, defaultDataTimeout)
 	if c.DialContext == nil {
 		c.DialContext = new(net.Dialer).DialContext
-	}
-	if c.LookupNetIP == nil {
-		c.LookupNetIP = net.DefaultResolver.LookupNetIP
 	}
 	return c, nil
 }

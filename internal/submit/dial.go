@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,17 @@ func Dial(ctx context.Context, cfg Config) (*Session, error) {
 	return s, nil
 }
 
+// connect opens a TCP connection to the configured host.
+func connect(ctx context.Context, cfg *Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+	defer cancel()
+	network := "tcp"
+	if cfg.IPv4Only {
+		network = "tcp4"
+	}
+	return cfg.DialContext(ctx, network, net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
+}
+
 func newSession(cfg Config, conn net.Conn) *Session {
 	w := &wire{Conn: conn, timeout: cfg.CommandTimeout, lazy: true}
 	return &Session{cfg: cfg, wire: w, conn: w, br: bufio.NewReaderSize(w, maxReplyLine)}
@@ -60,7 +72,7 @@ func (c *Config) connectError(ctx context.Context, err error) *Error {
 	f := exchange.FaultConnect
 	var dns *net.DNSError
 	switch {
-	case c.DialHost:
+	case c.Proxied:
 		f = exchange.FaultProxy // a name that can't be resolved is the proxy's
 	case errors.As(err, &dns):
 		f = exchange.FaultResolve

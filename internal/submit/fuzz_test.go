@@ -65,7 +65,7 @@ func FuzzServer(f *testing.F) {
 			go io.Copy(io.Discard, server)
 			server.Write(in)
 		}()
-		cfg := Config{Host: testHost, User: "a@b.c", Token: func(context.Context) (string, error) { return "t", nil }, DialHost: true,
+		cfg := Config{Host: testHost, User: "a@b.c", Token: func(context.Context) (string, error) { return "t", nil },
 			DialContext:    func(context.Context, string, string) (net.Conn, error) { return client, nil },
 			CommandTimeout: 2 * time.Second, DataTimeout: 2 * time.Second}
 		if !signedIn {

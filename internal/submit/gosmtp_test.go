@@ -102,7 +102,7 @@ func TestGoSMTP(t *testing.T) {
 	}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
-	s := dial(t, Config{Host: testHost, DialHost: true, RootCAs: ca.pool, User: "noreply@contoso.com",
+	s := dial(t, Config{Host: testHost, RootCAs: ca.pool, User: "noreply@contoso.com",
 		Token:       func(context.Context) (string, error) { return gosmtpToken, nil },
 		DialContext: func(ctx context.Context, n, _ string) (net.Conn, error) { return net.Dial(n, l.Addr().String()) }})
 	defer s.Close()

@@ -128,7 +128,7 @@ func (p *peer) end() {
 
 // config is one that reaches the peer through a pipe.
 func (p *peer) config() Config {
-	return Config{Host: testHost, DialHost: true, EHLOName: "client.test", RootCAs: p.ca.pool, User: p.user,
+	return Config{Host: testHost, EHLOName: "client.test", RootCAs: p.ca.pool, User: p.user,
 		Token: func(context.Context) (string, error) { return p.token, nil },
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			client, server := net.Pipe()

@@ -3,7 +3,6 @@ package trust
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 )
 
@@ -46,8 +45,8 @@ func (b *Bundle) Roots(chain []*x509.Certificate) *x509.CertPool {
 	return pool
 }
 
-// concerns tells whether an authority may have issued a certificate of the chain. An issuer's
-// name stands somewhere in its own certificate, octet for octet: to find it elsewhere
+// concerns reports whether an authority may have issued a certificate of the chain. An issuer's
+// name stands somewhere in its own certificate, byte for byte: to find it elsewhere
 // than in the subject does no harm.
 func concerns(der []byte, chain []*x509.Certificate) bool {
 	for _, c := range chain {
@@ -58,51 +57,8 @@ func concerns(der []byte, chain []*x509.Certificate) bool {
 	return false
 }
 
-var (
-	begin = []byte("-----BEGIN CERTIFICATE-----")
-	end   = []byte("\n-----END CERTIFICATE-----")
-	marks = [...][]byte{[]byte("-----BEGIN "), []byte("-----END ")}
-)
-
-// split decodes the certificates of a PEM file. A file that holds nothing but plain ones takes a third
-// of the time of package pem. Any other is left to that: what is trusted must not depend on
-// who reads it, and a mark behind a "#" is none.
-func split(text []byte) [][]byte {
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	var all [][]byte
-	for rest, first := text, true; ; first = false {
-		start := bytes.Index(rest, begin)
-		if start < 0 {
-			if marked(rest) {
-				return splitSlowly(text)
-			}
-			return all
-		}
-		body := rest[start+len(begin):]
-		stop := bytes.Index(body, end)
-		if marked(rest[:start]) || start > 0 && rest[start-1] != '\n' || start == 0 && !first || stop < 0 || !endsLine(body) {
-			return splitSlowly(text)
-		}
-		rest = body[stop+len(end):]
-		n, err := base64.StdEncoding.Decode(out, body[:stop])
-		if err != nil || len(rest) > 0 && !endsLine(rest) {
-			return splitSlowly(text)
-		}
-		all = append(all, out[:n:n])
-		out = out[n:]
-	}
-}
-
-// marked tells whether something in the text may begin or end a block of PEM.
-func marked(text []byte) bool {
-	return bytes.Contains(text, marks[0]) || bytes.Contains(text, marks[1])
-}
-
-func endsLine(text []byte) bool {
-	return bytes.HasPrefix(text, []byte("\n")) || bytes.HasPrefix(text, []byte("\r\n"))
-}
-
-func splitSlowly(text []byte) (all [][]byte) {
+// split returns the certificates of a PEM file, in its order.
+func split(text []byte) (all [][]byte) {
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
