@@ -14,11 +14,6 @@ type ReadOptions struct {
 	MaxHeader int64  // octets; 0 means 8 MiB
 	Memory    int    // octets of the body kept in memory; 0 means 256 KiB
 	TempDir   string // where the rest is kept; "" means os.TempDir
-	// InPlace leaves a body larger than Memory in the file that it is read from, if it is in an
-	// *os.File that is a regular one and has no CR, instead of copying it. The file must stay
-	// open until the message is closed; that its text is changed meanwhile is found out, and
-	// an error wherever the message is read.
-	InPlace bool
 }
 
 // Message is a header that can be changed and a body that can't.
@@ -82,18 +77,6 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 		ended:   s.dot,
 	}
 	room := o.MaxSize - int64(len(s.raw)) - int64(len("\r\n"))
-	if o.InPlace && !s.dot {
-		body, info, err := readInPlace(s.in, o.DotEnds, int64(o.Memory), room)
-		if large, ok := err.(*TooLargeError); ok {
-			large.Limit = o.MaxSize
-		}
-		if err != nil {
-			return nil, err
-		}
-		if body != nil {
-			return &Message{Header: s.header(), body: body, info: info, close: func() error { return nil }}, nil
-		}
-	}
 	if err := b.readAll(s.in, room); err != nil {
 		if large, ok := err.(*TooLargeError); ok {
 			large.Limit = o.MaxSize

@@ -66,17 +66,6 @@ func (r *planReader) copied(s segment) ([]byte, error) {
 		r.off += int64(len(b))
 		return b, nil
 	}
-	if in, ok := r.body.(*inPlace); ok {
-		i := in.find(from)
-		out, err := in.text(i, r.space(pieceSize), r.out[:0])
-		r.out = out
-		if err != nil {
-			return nil, err
-		}
-		b := out[from-in.pieces[i].wire : min(s.to, in.end(i))-in.pieces[i].wire]
-		r.off += int64(len(b))
-		return b, nil
-	}
 	b := r.space(s.to - from)
 	if err := readFull(r.body, b, from); err != nil {
 		return nil, err

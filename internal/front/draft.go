@@ -32,7 +32,7 @@ func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize int64)
 	if len(env.Recipients)+len(refused) == 0 && !o.ReadHeader {
 		return nil, cmdline.Usagef("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field")
 	}
-	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize, InPlace: true})
+	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize})
 	if err != nil {
 		return nil, readError(err)
 	}
