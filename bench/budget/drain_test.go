@@ -59,7 +59,7 @@ func TestDrain(t *testing.T) {
 	after := count(many)
 	// In tenths of a call, since what is shared by several messages is less than one for each.
 	tenths := func(name string) int64 { return int64(after[name]-before[name]) * 10 / (many - few) }
-	within(t, "tenths of a system call for a message", tenths("all"), 145, "a drain at no distance is limited by them")
+	within(t, "tenths of a system call for a message", tenths("all"), 155, "a drain at no distance is limited by them")
 	within(t, "tenths of an open", tenths("openat"), 21, "the list of the queue, and the message's turn")
 	within(t, "tenths of a write", tenths("write"), 8, "messages leave by the half-window, and their lines go into the log together")
 	within(t, "tenths of a change of the counts", tenths("pwrite64"), 1, "what has left is taken off the counts together")
