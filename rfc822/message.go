@@ -28,6 +28,9 @@ type Message struct {
 // Body returns what was seen of the body while it came in.
 func (m *Message) Body() BodyInfo { return m.info }
 
+// Size returns the size of the message in wire form, as its header is now, in bytes.
+func (m *Message) Size() int64 { return int64(m.Header.size()+len("\r\n")) + m.info.Size }
+
 // Close gives back what the body needs. No Wire of the message can be read afterwards.
 func (m *Message) Close() error { return m.close() }
 

@@ -228,4 +228,9 @@ func (a *Agent) leave(c *smtpd.Conn, uid int) {
 	a.limits.leave(uid)
 }
 
-func (a *Agent) fault(err error) { a.log.Log(maillog.Err, "", "", err) }
+func (a *Agent) fault(err error) {
+	if f := (*smtpd.FaultError)(nil); errors.As(err, &f) {
+		err = errors.New(f.Trace())
+	}
+	a.log.Log(maillog.Err, "", "", err)
+}

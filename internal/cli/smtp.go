@@ -35,11 +35,15 @@ func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 	case *front.AgentRoute:
 		return e.relay(ctx, name, r.Conn)
 	case *direct:
-		smtpd.Serve(ctx, smtpd.Stdio(e.Stdin, e.Stdout), smtpd.Options{
+		c := smtpd.Stdio(e.Stdin, e.Stdout)
+		smtpd.Serve(ctx, c, smtpd.Options{
 			Host: hostName, Handler: &directHandler{r}, ExitCode: deliver.ExitCode,
 			MaxSize: r.MaxSize(), MaxRecipients: r.config.Delivery.MaxRecipients,
 			Log: func(err error) { e.errorf(name, "%v", err) },
 		})
+		if c.GivenUp() {
+			return sysexits.TempFail
+		}
 	}
 	return sysexits.OK
 }

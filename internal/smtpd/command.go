@@ -2,9 +2,12 @@ package smtpd
 
 import (
 	"bytes"
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
+	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/rfc822"
 )
 
@@ -17,14 +20,49 @@ var answers = [...]struct{ verb, reply string }{
 	{"XUSR", "250 2.0.0 ok\r\n"},
 }
 
-// answer returns the reply to a command that the library does not get to see.
-func answer(line []byte) (reply string, ok bool) {
+// known are the commands that the library answers. It gives a session up at the fourth that it does not
+// know, for which the filter has a limit of its own.
+var known = [...]string{
+	"BDAT", "DATA", "EHLO", "EXPN", "HELO", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "VRFY", "AUTH", "STARTTLS", "TURN", "SEND", "SOML", "SAML",
+}
+
+// answer returns the reply to a command that the library does not get to see. maxSize is the limit on a
+// message, 0 for none.
+func answer(line []byte, maxSize int64) (reply string, ok bool) {
 	for _, a := range answers {
 		if verb(line, a.verb) {
 			return a.reply, true
 		}
 	}
+	if !slices.ContainsFunc(known[:], func(name string) bool { return verb(line, name) }) {
+		return "500 5.5.2 command not recognized\r\n", true
+	}
+	if verb(line, "MAIL") && maxSize > 0 && declaredSize(line) > maxSize {
+		return tooLarge(maxSize), true
+	}
 	return "", false
+}
+
+// declaredSize returns the parameter SIZE of a MAIL command (RFC 1870 6), 0 for none or one that is
+// no number.
+func declaredSize(line []byte) int64 {
+	at := bytes.LastIndexByte(line, '>')
+	for _, word := range bytes.Fields(line[at+1:]) {
+		value, ok := bytes.CutPrefix(bytes.ToUpper(word), []byte("SIZE="))
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(string(value), 10, 64)
+		if err == nil || errors.Is(err, strconv.ErrRange) {
+			return n // of more digits than there are in an int64, the largest one
+		}
+	}
+	return 0
+}
+
+func tooLarge(maxSize int64) string {
+	status, err := protocol.TooLarge, rfc822.TooLargeError{What: "message", Limit: maxSize}
+	return status.String() + " " + err.Error() + "\r\n"
 }
 
 // verb tells whether line is the command name, alone or with arguments.

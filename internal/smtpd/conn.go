@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -31,6 +32,9 @@ const (
 	maxWaste   = 1 << 20
 )
 
+// maxErrors is how many wrong commands end a session.
+const maxErrors = 20
+
 // Conn is a connection seen through the filter. The library reads from it one command at
 // a time. What the library answers is sent when it asks for more, so that the replies to
 // commands that came together go together (RFC 2920 3.2).
@@ -48,12 +52,15 @@ type Conn struct {
 	asked    *bodyFilter // the library got DATA and will answer
 	began    bool        // the library got MAIL and will answer
 	ends     time.Time   // when the transaction must be over; zero outside of one
+	maxSize  int64       // of a message, as EHLO announces it; 0 for none
 
 	writing sync.Mutex
 	out     []byte
 	atStart bool    // the next octet written begins a line
 	reword  bool    // the line that is being written has been replaced
 	code    [3]byte // of the last line written
+	errors  int     // wrong commands so far
+	gone    bool    // the session is given up: nothing more is read or written
 
 	waiting  sync.Mutex // guards the three below and the read deadline
 	idle     bool       // in a read between transactions
@@ -73,6 +80,9 @@ func NewConn(c net.Conn, t Timeouts) *Conn {
 // Read gives the library the next command, or octets of a message.
 func (c *Conn) Read(p []byte) (int, error) {
 	for len(c.ready) == 0 {
+		if c.over() {
+			return 0, io.EOF
+		}
 		c.noteAnswer()
 		switch {
 		case c.chunk > 0:
@@ -90,6 +100,38 @@ func (c *Conn) Read(p []byte) (int, error) {
 	n := copy(p, c.ready)
 	c.ready = c.ready[n:]
 	return n, nil
+}
+
+// over reports whether the session has ended. Its input ends then, too: the library goes on reading
+// after it has closed a connection.
+func (c *Conn) over() bool {
+	select {
+	case <-c.closed:
+		return true
+	default:
+	}
+	c.writing.Lock()
+	gone, many := c.gone, c.errors >= maxErrors
+	c.writing.Unlock()
+	if many && !gone {
+		c.giveUp("421 4.7.0 too many errors\r\n")
+	}
+	return gone || many
+}
+
+// giveUp says the last word: what the library still answers is not sent.
+func (c *Conn) giveUp(text string) {
+	c.reply(text)
+	c.writing.Lock()
+	c.gone = true
+	c.writing.Unlock()
+}
+
+// GivenUp reports whether the server ended the session before its client did.
+func (c *Conn) GivenUp() bool {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.gone
 }
 
 // noteAnswer looks at how the library answered the last command.
@@ -166,7 +208,8 @@ func (c *Conn) readCommand() error {
 	if err != nil {
 		return err
 	}
-	if reply, ok := answer(line); ok {
+	line = bytes.TrimRight(line, " \t") // RFC 5321 4.1.1
+	if reply, ok := answer(line, c.maxSize); ok {
 		c.reply(reply)
 		return nil
 	}
@@ -185,7 +228,7 @@ func (c *Conn) readCommand() error {
 	case verb(line, "RSET"), verb(line, "EHLO"), verb(line, "HELO"), verb(line, "QUIT"):
 		if c.chunked {
 			// The library may take the end of this message for that of the next.
-			c.reply("421 4.5.0 a message that is broken off ends the connection\r\n")
+			c.giveUp("421 4.5.0 a message that is broken off ends the connection\r\n")
 			return io.EOF
 		}
 		c.ends = time.Time{}
@@ -202,7 +245,7 @@ func (c *Conn) readLine() (line []byte, lf bool, err error) {
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			if waste += len(line); waste > maxWaste {
-				c.reply("421 4.7.0 this is no SMTP\r\n")
+				c.giveUp("421 4.7.0 this is no SMTP\r\n")
 				return nil, false, io.EOF
 			}
 			continue
@@ -211,6 +254,9 @@ func (c *Conn) readLine() (line []byte, lf bool, err error) {
 		case waste > 0:
 			waste = 0
 			c.reply("500 5.5.6 the line is too long\r\n")
+			if c.over() {
+				return nil, false, io.EOF
+			}
 			continue
 		}
 		line = line[:len(line)-1]
@@ -267,9 +313,9 @@ func (c *Conn) farewell(unfinished bool, err error) error {
 		stopping := c.draining && c.ends.IsZero()
 		c.waiting.Unlock()
 		if stopping {
-			c.reply("421 4.3.2 the mail service is stopping; try again\r\n")
+			c.giveUp("421 4.3.2 the mail service is stopping; try again\r\n")
 		} else {
-			c.reply("421 4.4.2 nothing came for too long\r\n")
+			c.giveUp("421 4.4.2 nothing came for too long\r\n")
 		}
 		return io.EOF
 	case err == io.EOF && unfinished:
@@ -295,14 +341,19 @@ const maxReplies = 16 << 10
 func (c *Conn) Write(p []byte) (int, error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	if c.gone {
+		return len(p), nil
+	}
 	if c.atStart && len(p) >= len(c.code) {
 		copy(c.code[:], p)
+		c.countError(p)
 	}
 	if c.atStart {
 		var plain string
-		if plain, c.reword = plainReply(p); c.reword {
-			c.out = append(c.out, plain...)
+		if plain, c.reword = plainReply(p); !c.reword {
+			plain, c.reword = c.sizeLine(p)
 		}
+		c.out = append(c.out, plain...)
 	}
 	c.atStart = bytes.HasSuffix(p, []byte{'\n'})
 	if !c.reword {
@@ -329,6 +380,23 @@ func plainReply(line []byte) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// sizeLine puts the limit into the line of EHLO's reply that the library, which knows of none, leaves
+// without it (RFC 1870 3).
+func (c *Conn) sizeLine(line []byte) (string, bool) {
+	mark, isSize := bytes.CutPrefix(line, []byte("250"))
+	if c.maxSize <= 0 || !isSize || string(mark) != "-SIZE\r\n" && string(mark) != " SIZE\r\n" {
+		return "", false
+	}
+	return "250" + string(mark[:1]) + "SIZE " + strconv.FormatInt(c.maxSize, 10) + "\r\n", true
+}
+
+// countError counts the replies to wrong commands: 500 to 504 (RFC 5321 4.2.1).
+func (c *Conn) countError(line []byte) {
+	if len(line) > 3 && line[3] == ' ' && line[0] == '5' && line[1] == '0' && line[2] <= '4' {
+		c.errors++
+	}
 }
 
 func (c *Conn) reply(text string) { _, _ = c.Write([]byte(text)) }

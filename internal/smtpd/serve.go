@@ -2,7 +2,6 @@ package smtpd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,7 +18,8 @@ type Options struct {
 	Handler Handler
 	// ExitCode tells the exit code that an error of the Handler stands for.
 	ExitCode func(error) int
-	// MaxSize is the limit on a message in octets, 0 for none; MaxRecipients on a transaction.
+	// MaxSize is the limit on a message in wire form without the private field, in bytes, 0 for none;
+	// MaxRecipients on a transaction.
 	MaxSize       int64
 	MaxRecipients int
 	// Memory is how much of a message is kept in memory, and TempDir where the rest is:
@@ -35,7 +35,8 @@ type Options struct {
 	Log func(error)
 }
 
-// slack is what the private field and line ends may add to a message, in octets.
+// slack is what this program's own client may add to a message that it has measured: the private field,
+// and a From.
 const slack = 1 << 10
 
 // Serve holds the dialogue on c until it ends, and closes c. When ctx ends, the
@@ -44,14 +45,11 @@ func Serve(ctx context.Context, c *Conn, o Options) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, c.Abort)()
-	if o.MaxSize > 0 {
-		o.MaxSize += slack
-	}
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
 		return &session{ctx: ctx, o: &o}, nil
 	}))
 	s.Domain = o.Host
-	s.MaxMessageBytes = o.MaxSize
+	c.maxSize = o.MaxSize // the library would count what comes, not the message in wire form
 	s.MaxRecipients = o.MaxRecipients
 	s.MaxLineLength = 0 // the filter bounds commands, and a message has lines of any length
 	s.EnableSMTPUTF8 = true
@@ -89,6 +87,20 @@ func (l *once) Accept() (net.Conn, error) {
 func (l *once) Close() error   { return nil }
 func (l *once) Addr() net.Addr { return l.conn.LocalAddr() }
 
+// FaultError is a panic in the server.
+type FaultError struct {
+	trace string // of several lines
+}
+
+// Error returns what happened, in one line.
+func (e *FaultError) Error() string {
+	first, _, _ := strings.Cut(e.trace, "\n")
+	return "fault of the program: " + first
+}
+
+// Trace returns the same with the stack.
+func (e *FaultError) Trace() string { return "fault of the program: " + e.trace }
+
 // logger takes the library's own complaints: of a client that went away there is
 // nothing to say, a panic is a fault of the program.
 type logger func(error)
@@ -96,7 +108,7 @@ type logger func(error)
 func (log logger) Printf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	if strings.HasPrefix(text, "panic") {
-		log(errors.New("fault of the program: " + text))
+		log(&FaultError{text})
 	}
 }
 

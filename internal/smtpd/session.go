@@ -113,12 +113,19 @@ func (s *session) Data(r io.Reader) error {
 		defer done()
 		r = metered
 	}
-	msg, err := rfc822.Read(r, rfc822.ReadOptions{MaxSize: s.o.MaxSize, Memory: s.o.Memory, TempDir: s.o.TempDir})
+	read := rfc822.ReadOptions{Memory: s.o.Memory, TempDir: s.o.TempDir}
+	if s.o.MaxSize > 0 {
+		read.MaxSize = s.o.MaxSize + slack
+	}
+	msg, err := rfc822.Read(r, read)
 	if err != nil {
 		return s.readError(err)
 	}
 	defer msg.Close()
-	options := takeOptions(msg.Header, s.o.Local)
+	options, own := takeOptions(msg.Header, s.o.Local)
+	if s.o.MaxSize > 0 && !own && msg.Size() > s.o.MaxSize {
+		return failure(protocol.TooLarge, (&rfc822.TooLargeError{What: "message", Limit: s.o.MaxSize}).Error())
+	}
 	receipt, err := s.o.Handler.Message(s.ctx, &tx.env, msg, options)
 	if err != nil {
 		return s.negative(err)
@@ -131,8 +138,11 @@ func (s *session) readError(err error) error {
 	var large *rfc822.TooLargeError
 	var reply *smtp.SMTPError
 	switch {
-	case errors.As(err, &large), errors.Is(err, smtp.ErrDataTooLarge):
-		return failure(protocol.TooLarge, err.Error())
+	case errors.As(err, &large):
+		if large.What == "message" {
+			large.Limit = s.o.MaxSize
+		}
+		return failure(protocol.TooLarge, large.Error())
 	case errors.As(err, &reply):
 		return reply
 	case errors.Is(err, rfc822.ErrEmpty):
@@ -141,16 +151,15 @@ func (s *session) readError(err error) error {
 	return s.negative(sysexits.With(sysexits.TempFail, err))
 }
 
-// takeOptions removes the private field and returns what it says, if it stands where
-// this program's client puts it.
-func takeOptions(h *rfc822.Header, local bool) protocol.Options {
+// takeOptions removes the private field and returns what it says, and true, if it stands where this
+// program's client puts it.
+func takeOptions(h *rfc822.Header, local bool) (o protocol.Options, own bool) {
 	fields := h.Fields()
-	var o protocol.Options
 	if local && len(fields) > 0 && strings.EqualFold(fields[0].Name(), protocol.OptionsField) {
-		o = protocol.ParseOptions(fields[0].Value())
+		o, own = protocol.ParseOptions(fields[0].Value()), true
 	}
 	h.Remove(protocol.OptionsField)
-	return o
+	return o, own
 }
 
 // negative turns an error into a reply.

@@ -82,6 +82,10 @@ func (c *Conn) head(env *envelope.Envelope, o protocol.Options, size int64) ([]b
 	if v := o.Value(); v != "" {
 		field = protocol.OptionsField + ": " + v + "\r\n"
 	}
+	declared := size
+	if c.maxSize > 0 {
+		declared = min(size, c.maxSize) // a From that was added does not count
+	}
 	size += int64(len(field))
 	sender := env.Sender
 	if sender != "" && strings.IndexByte(sender, '@') < 0 {
@@ -91,7 +95,7 @@ func (c *Conn) head(env *envelope.Envelope, o protocol.Options, size int64) ([]b
 	for _, r := range env.Recipients {
 		utf8 = utf8 || !ascii(r.Address)
 	}
-	b = append(b, "MAIL FROM:<"+sender+"> SIZE="+strconv.FormatInt(size, 10)...)
+	b = append(b, "MAIL FROM:<"+sender+"> SIZE="+strconv.FormatInt(declared, 10)...)
 	b = param(b, env.EightBit, "BODY=8BITMIME")
 	b = param(b, utf8, "SMTPUTF8")
 	b = param(b, env.Ret != "", "RET="+env.Ret)
