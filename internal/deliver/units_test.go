@@ -9,6 +9,7 @@ import (
 
 	"o365-sendmail/internal/bounce"
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/xoauth"
@@ -75,7 +76,7 @@ func TestJudgeWhole(t *testing.T) {
 func TestJudgeRecipients(t *testing.T) {
 	t.Parallel()
 	crowd := reply(submit.PhaseRcpt, 452, "4.5.3", "Too many recipients")
-	res := &submit.Result{Reply: submit.Reply{Code: 250, Enhanced: "2.0.0", Lines: []string{"OK"}}, Recipients: []submit.RecipientResult{
+	res := &submit.Result{Reply: smtpreply.Reply{Code: 250, Enhanced: "2.0.0", Lines: []string{"OK"}}, Recipients: []submit.RecipientResult{
 		{Address: "a"}, {Address: "b", Err: reply(submit.PhaseRcpt, 550, "5.1.1", "no")}, {Address: "c", Err: crowd},
 	}}
 	v := judge(res, nil)

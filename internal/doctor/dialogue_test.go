@@ -42,7 +42,7 @@ func TestRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r, err := peer(t, tt.says).cmd("NOOP")
-		if (err != nil) != tt.bad || err == nil && (r.code != tt.code || r.enhanced != tt.enhanced || r.text() != tt.text) {
+		if (err != nil) != tt.bad || err == nil && (r.Code != tt.code || r.Enhanced != tt.enhanced || r.Text() != tt.text) {
 			t.Errorf("%.40q: %+v, %v", tt.says, r, err)
 		}
 	}
@@ -55,7 +55,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, says string) {
 		d := &dialogue{conn: nothing{}, br: bufio.NewReaderSize(strings.NewReader(says), 4096), timeout: time.Second}
 		r, err := d.read()
-		if err == nil && (r.code < 200 || r.code > 999 || len(r.lines) == 0) {
+		if err == nil && (r.Code < 200 || r.Code > 999 || len(r.Lines) == 0) {
 			t.Errorf("%q: %+v", says, r)
 		}
 		if s := r.String(); strings.ContainsAny(s, "\r\n\x1b\x00") {

@@ -65,12 +65,12 @@ func hello(conn net.Conn) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if greeting.code != 220 {
+	if greeting.Code != 220 {
 		return "", errors.New(greeting.String())
 	}
 	if rep, err := d.cmd("EHLO localhost"); err != nil {
 		return "", err
-	} else if rep.code != 250 {
+	} else if rep.Code != 250 {
 		return "", errors.New(rep.String())
 	}
 	_, _ = d.cmd("QUIT")

@@ -7,6 +7,7 @@ import (
 
 	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/setup"
+	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/submit"
 )
 
@@ -47,7 +48,7 @@ func (r *runner) message(ctx context.Context, c *Check, from string) {
 	}
 	seen := e.Text
 	if e.Code != 0 {
-		seen = joinWords(reply{code: e.Code, enhanced: e.Enhanced, lines: []string{e.Text}}.String())
+		seen = joinWords(smtpreply.Reply{Code: e.Code, Enhanced: e.Enhanced, Lines: []string{e.Text}}.String())
 	} else if e.Err != nil {
 		seen = e.Err.Error()
 	}
@@ -65,7 +66,7 @@ func (r *runner) judgeReport(c *Check, err error) {
 		if !ok || i > 0 && text[i-1] != ' ' && text[i-1] != '(' && text[i-1] != '"' {
 			continue
 		}
-		if d := exchange.Diagnose("body", rep.code, rep.enhanced, rep.text()); d.Cause != "" {
+		if d := exchange.Diagnose("body", rep.Code, rep.Enhanced, rep.Text()); d.Cause != "" {
 			r.judgeMessage(c, d, text)
 			return
 		}
@@ -73,13 +74,9 @@ func (r *runner) judgeReport(c *Check, err error) {
 	c.fail(Temporary, "message", text, "o365-sendmail send-test "+r.o.SendTo+" tries again; journalctl -t o365-sendmail has the log")
 }
 
-func replyIn(text string) (reply, bool) {
-	code, more, rest, ok := parseLine(text)
-	if !ok || more || code < 400 || code > 599 {
-		return reply{}, false
-	}
-	enhanced, rest, found := enhancedCode(code, rest)
-	return reply{code, enhanced, []string{rest}}, found
+func replyIn(text string) (smtpreply.Reply, bool) {
+	r, ok := smtpreply.Parse(text)
+	return r, ok && r.Negative() && r.Enhanced != ""
 }
 
 func (r *runner) judgeMessage(c *Check, d exchange.Diagnosis, seen string) {

@@ -11,33 +11,34 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/setup"
+	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/xoauth"
 )
 
 // auth signs in as user (RFC 4954; the token takes the line of its own that the RFC allows).
-func (d *dialogue) auth(user string, token xoauth.Secret) (reply, error) {
+func (d *dialogue) auth(user string, token xoauth.Secret) (smtpreply.Reply, error) {
 	ir := xoauth.InitialResponse(user, token)
 	if ir == nil {
-		return reply{}, errors.New("the mailbox's address or the token can't be sent")
+		return smtpreply.Reply{}, errors.New("the mailbox's address or the token can't be sent")
 	}
 	rep, err := d.cmd("AUTH XOAUTH2")
-	if err != nil || rep.code != 334 {
+	if err != nil || rep.Code != 334 {
 		return rep, err
 	}
-	if rep, err = d.cmd(base64.StdEncoding.EncodeToString(ir)); err == nil && rep.code == 334 {
+	if rep, err = d.cmd(base64.StdEncoding.EncodeToString(ir)); err == nil && rep.Code == 334 {
 		rep, err = d.cmd("") // an error as a challenge
 	}
 	return rep, err
 }
 
 // fresh opens another session up to AUTH, and signs in.
-func (r *runner) fresh(ctx context.Context, host, user string) (*dialogue, reply, error) {
+func (r *runner) fresh(ctx context.Context, host, user string) (*dialogue, smtpreply.Reply, error) {
 	d, greeting, err := r.open(ctx)
 	if err != nil {
-		return nil, reply{}, err
+		return nil, smtpreply.Reply{}, err
 	}
 	rep, err := greeting, error(nil)
-	if greeting.code == 220 {
+	if greeting.Code == 220 {
 		rep, err = r.upTo(ctx, d, host, user)
 	}
 	if err != nil {
@@ -47,16 +48,16 @@ func (r *runner) fresh(ctx context.Context, host, user string) (*dialogue, reply
 	return d, rep, nil
 }
 
-func (r *runner) upTo(ctx context.Context, d *dialogue, host, user string) (reply, error) {
+func (r *runner) upTo(ctx context.Context, d *dialogue, host, user string) (smtpreply.Reply, error) {
 	for _, line := range []string{"EHLO " + r.ehloName(), "STARTTLS"} {
-		if rep, err := d.cmd(line); err != nil || rep.code >= 300 {
+		if rep, err := d.cmd(line); err != nil || rep.Code >= 300 {
 			return rep, err
 		}
 	}
 	if _, err := r.encrypt(ctx, d, host); err != nil {
-		return reply{}, err
+		return smtpreply.Reply{}, err
 	}
-	if rep, err := d.cmd("EHLO " + r.ehloName()); err != nil || rep.code >= 300 {
+	if rep, err := d.cmd("EHLO " + r.ehloName()); err != nil || rep.Code >= 300 {
 		return rep, err
 	}
 	return d.auth(user, r.token.Access)
@@ -72,17 +73,17 @@ func (r *runner) signInAs(ctx context.Context, c *Check, host string) {
 		r.judgeLoss(c, "auth", err, "")
 		return
 	}
-	if rep.code == 235 {
+	if rep.Code == 235 {
 		c.ok(user + ": " + rep.String())
 		return
 	}
 	r.endTalk()
-	d := exchange.Diagnose("auth", rep.code, rep.enhanced, rep.text())
+	d := exchange.Diagnose("auth", rep.Code, rep.Enhanced, rep.Text())
 	if !refusedToken(d) {
 		r.judge(c, d, rep.String())
 		return
 	}
-	if again, second, err := r.fresh(ctx, host, user); err == nil && second.code == 235 {
+	if again, second, err := r.fresh(ctx, host, user); err == nil && second.Code == 235 {
 		r.talk, r.spreading = again, true
 		c.warn("spreading", "the first sign-in was refused and the second taken: a change in Exchange is still spreading ("+rep.String()+")", "wait: changes take up to 2 h; then o365-sendmail doctor again")
 		return
@@ -113,7 +114,7 @@ func (r *runner) secondOpinion(ctx context.Context, host string) opinion {
 			continue
 		}
 		d.quit()
-		if last = (opinion{m, rep.code == 235}); last.taken {
+		if last = (opinion{m, rep.Code == 235}); last.taken {
 			return last
 		}
 	}
@@ -140,7 +141,7 @@ func (r *runner) others() []string {
 }
 
 // explain names the step that a 535 5.7.3 is about.
-func (r *runner) explain(c *Check, rep reply, other opinion) {
+func (r *runner) explain(c *Check, rep smtpreply.Reply, other opinion) {
 	said, v := " ("+rep.String()+")", r.values()
 	has := r.claims.HasRole(roleSendAsApp)
 	switch {
@@ -206,8 +207,8 @@ func (r *runner) senderAs(ctx context.Context, c *Check, host, from string) {
 		return
 	}
 	defer d.quit()
-	if rep.code != 235 {
-		diag := exchange.Diagnose("auth", rep.code, rep.enhanced, rep.text())
+	if rep.Code != 235 {
+		diag := exchange.Diagnose("auth", rep.Code, rep.Enhanced, rep.Text())
 		v := r.values()
 		v.Mailbox = user
 		switch {
@@ -232,7 +233,7 @@ func (r *runner) mailFrom(c *Check, d *dialogue, from string) {
 		r.judgeLoss(c, "mail", err, "")
 		return
 	}
-	if rep.code != 250 {
+	if rep.Code != 250 {
 		r.judgeReply(c, "mail", rep)
 		r.sendAs(c, from)
 		_, _ = d.cmd("RSET")
@@ -266,7 +267,7 @@ func (r *runner) recipient(c *Check) {
 			r.judgeLoss(c, step.phase, err, "")
 			return
 		}
-		if rep.code != 250 {
+		if rep.Code != 250 {
 			r.judgeReply(c, step.phase, rep)
 			if c.Hint == "" {
 				c.Hint = "correct the address " + to

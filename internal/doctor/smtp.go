@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/smtpreply"
 )
 
 // exchange checks the way to the relay and what it lets the mailbox do.
@@ -61,16 +62,16 @@ func (r *runner) viaProxy(ctx context.Context, c *Check, host string, port int) 
 }
 
 // open connects and reads the greeting.
-func (r *runner) open(ctx context.Context) (*dialogue, reply, error) {
+func (r *runner) open(ctx context.Context) (*dialogue, smtpreply.Reply, error) {
 	conn, err := r.dial(ctx, "smtp")
 	if err != nil {
-		return nil, reply{}, err
+		return nil, smtpreply.Reply{}, err
 	}
 	d := newDialogue(conn, r.o.Timeout)
 	greeting, err := d.read()
 	if err != nil {
 		conn.Close()
-		return nil, reply{}, err
+		return nil, smtpreply.Reply{}, err
 	}
 	return d, greeting, nil
 }
@@ -87,13 +88,13 @@ func (r *runner) greeting(ctx context.Context, c *Check, host string, port int) 
 	switch {
 	case err != nil:
 		r.judgeLoss(c, "greeting", err, fmt.Sprintf("allow port %d to %s unmodified: look for a firewall or provider that intercepts SMTP", port, host))
-	case greeting.code != 220:
+	case greeting.Code != 220:
 		d.quit()
 		r.judgeReply(c, "greeting", greeting)
-	case !strings.Contains(greeting.text(), "Microsoft ESMTP MAIL Service") && !strings.EqualFold(host, r.cloud.SMTPHost) && !microsoft(host):
+	case !strings.Contains(greeting.Text(), "Microsoft ESMTP MAIL Service") && !strings.EqualFold(host, r.cloud.SMTPHost) && !microsoft(host):
 		r.talk = d
 		c.warn("smtp-foreign", "smtp.host names "+host+", which does not greet as Exchange Online: "+greeting.String(), "check smtp.host and smtp.port: "+r.cloud.SMTPHost+" and 587")
-	case !strings.Contains(greeting.text(), "Microsoft ESMTP MAIL Service"):
+	case !strings.Contains(greeting.Text(), "Microsoft ESMTP MAIL Service"):
 		d.quit()
 		c.fail(Configuration, "smtp-foreign", host+" does not greet as Exchange Online: "+greeting.String(), "another server answers in its place: look for a firewall or provider that intercepts SMTP")
 	default:
@@ -129,11 +130,11 @@ func (r *runner) startTLS(c *Check) {
 		r.judgeLoss(c, "ehlo", err, "")
 		return
 	}
-	if hello.code != 250 {
+	if hello.Code != 250 {
 		r.judgeReply(c, "ehlo", hello)
 		return
 	}
-	if _, ok := hello.extension("STARTTLS"); !ok {
+	if _, ok := hello.Extension("STARTTLS"); !ok {
 		r.judgeFault(c, exchange.FaultNoStartTLS, "EHLO offers no STARTTLS: "+hello.String())
 		return
 	}
@@ -141,7 +142,7 @@ func (r *runner) startTLS(c *Check) {
 	switch {
 	case err != nil:
 		r.judgeLoss(c, "starttls", err, "")
-	case rep.code != 220:
+	case rep.Code != 220:
 		r.judgeReply(c, "starttls", rep)
 	case r.talk.br.Buffered() > 0:
 		r.judgeFault(c, exchange.FaultInjected, "text came after the answer to STARTTLS")
@@ -181,14 +182,14 @@ func (r *runner) offersAuth(c *Check) {
 		r.judgeLoss(c, "ehlo", err, "")
 		return
 	}
-	if hello.code != 250 {
+	if hello.Code != 250 {
 		r.judgeReply(c, "ehlo", hello)
 		return
 	}
-	if limit, ok := hello.extension("SIZE"); ok {
+	if limit, ok := hello.Extension("SIZE"); ok {
 		r.size, _ = strconv.ParseInt(strings.TrimSpace(limit), 10, 64)
 	}
-	mechs, _ := hello.extension("AUTH")
+	mechs, _ := hello.Extension("AUTH")
 	for m := range strings.FieldsSeq(mechs) {
 		if strings.EqualFold(m, "XOAUTH2") {
 			c.ok("AUTH " + mechs + " is offered")
@@ -199,8 +200,8 @@ func (r *runner) offersAuth(c *Check) {
 }
 
 // judgeReply takes cause and remedy from the table of Exchange Online's replies.
-func (r *runner) judgeReply(c *Check, phase string, rep reply) {
-	d := exchange.Diagnose(phase, rep.code, rep.enhanced, rep.text())
+func (r *runner) judgeReply(c *Check, phase string, rep smtpreply.Reply) {
+	d := exchange.Diagnose(phase, rep.Code, rep.Enhanced, rep.Text())
 	r.judge(c, d, rep.String())
 }
 
@@ -235,7 +236,7 @@ func (r *runner) judgeLoss(c *Check, phase string, err error, hint string) {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		f, seen = exchange.FaultTimeout, fmt.Sprintf("no answer at %s within %v", phase, r.o.Timeout)
-	case errors.Is(err, errNotSMTP):
+	case errors.As(err, new(*smtpreply.ProtocolError)):
 		f, seen = exchange.FaultProtocol, err.Error()
 	case errors.Is(err, io.EOF):
 		seen = "the server closed the connection at " + phase

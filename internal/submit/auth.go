@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/smtpreply"
 )
 
 const authCommand = "AUTH XOAUTH2"
@@ -41,10 +43,10 @@ func (s *Session) authenticate(blob string, inline bool) error {
 	return s.authResult(s.authLine(blob))
 }
 
-func (s *Session) authLine(line string) (Reply, error) {
+func (s *Session) authLine(line string) (smtpreply.Reply, error) {
 	s.trace('>', line)
 	if err := s.write(append(append(s.out[:0], line...), "\r\n"...)); err != nil {
-		return Reply{}, err
+		return smtpreply.Reply{}, err
 	}
 	return s.read(s.cfg.CommandTimeout)
 }
@@ -52,7 +54,7 @@ func (s *Session) authLine(line string) (Reply, error) {
 // authResult judges the reply to the token. A 334 here is no challenge but an error in
 // JSON, which wants an empty line before the final reply comes. After that no "*"
 // is due: the exchange is over.
-func (s *Session) authResult(r Reply, err error) error {
+func (s *Session) authResult(r smtpreply.Reply, err error) error {
 	if err != nil {
 		return s.cfg.ioError(PhaseAuth, err)
 	}
@@ -68,12 +70,12 @@ func (s *Session) authResult(r Reply, err error) error {
 
 // authVerdict judges the last reply to AUTH. The text of a challenge before it goes into
 // the error, because it says more than the reply does.
-func (s *Session) authVerdict(r Reply, challenge string) error {
+func (s *Session) authVerdict(r smtpreply.Reply, challenge string) error {
 	switch {
 	case r.Code == 235:
 		return nil
-	case !r.negative():
-		return s.cfg.ioError(PhaseAuth, broken("%d in answer to AUTH", r.Code))
+	case !r.Negative():
+		return s.cfg.ioError(PhaseAuth, smtpreply.Broken("%d in answer to AUTH", r.Code))
 	case challenge == "":
 		return s.cfg.replyError(PhaseAuth, authCommand, r)
 	}
@@ -84,10 +86,10 @@ func (s *Session) authVerdict(r Reply, challenge string) error {
 }
 
 // decodeChallenge returns the text of an error challenge.
-func (s *Session) decodeChallenge(r Reply) string {
+func (s *Session) decodeChallenge(r smtpreply.Reply) string {
 	text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Text()))
 	if err != nil || len(text) == 0 {
 		return "a challenge that is no error"
 	}
-	return clip(s.redact(printable(string(text))))
+	return printable.Clean(s.redact(printable.Line(string(text))))
 }

@@ -102,7 +102,7 @@ func (t *transaction) readyForData() bool {
 			t.reply(PhaseBody)
 		}
 		return false
-	case !r.negative():
+	case !r.Negative():
 		t.fail(PhaseData, t.unexpected(PhaseData, r))
 		return false
 	case !t.halt.Load():
@@ -124,10 +124,10 @@ func (t *transaction) sendData(c *content) {
 	r, ok := t.reply(PhaseBody)
 	switch {
 	case !ok:
-	case r.positive():
+	case r.Positive():
 		t.res.Reply = r
 		t.s.setNeedReset(false)
-	case r.negative():
+	case r.Negative():
 		t.err = t.s.cfg.replyError(PhaseBody, "the message", r)
 	default:
 		t.fail(PhaseBody, t.unexpected(PhaseBody, r))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/smtpreply"
 )
 
 // Dial connects, encrypts and signs in. The token and the roots are fetched meanwhile.
@@ -57,7 +58,7 @@ func connect(ctx context.Context, cfg *Config) (net.Conn, error) {
 
 func newSession(cfg Config, conn net.Conn) *Session {
 	w := &wire{Conn: conn, timeout: cfg.CommandTimeout, lazy: true}
-	return &Session{cfg: cfg, wire: w, conn: w, br: bufio.NewReaderSize(w, maxReplyLine)}
+	return &Session{cfg: cfg, wire: w, conn: w, br: bufio.NewReaderSize(w, smtpreply.MaxLine)}
 }
 
 func (c *Config) misuse(err error) *Error {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/smtpreply"
 )
 
 // Phase is the part of a session in which something failed.
@@ -68,11 +70,11 @@ func (e *Error) Error() string {
 	case e.Code != 0:
 		fmt.Fprintf(&b, " answered %s", e.Command)
 		if e.Address != "" {
-			fmt.Fprintf(&b, " for %q", clip(e.Address))
+			fmt.Fprintf(&b, " for %q", printable.Clean(e.Address))
 		}
-		fmt.Fprintf(&b, " with %d %s", e.Code, strings.TrimPrefix(e.Enhanced+" "+clip(e.Text), " "))
+		fmt.Fprintf(&b, " with %d %s", e.Code, strings.TrimPrefix(e.Enhanced+" "+printable.Clean(e.Text), " "))
 	case e.Address != "":
-		fmt.Fprintf(&b, ": %q", clip(e.Address))
+		fmt.Fprintf(&b, ": %q", printable.Clean(e.Address))
 	case e.Phase == PhaseToken:
 		b.WriteString(": no access token")
 	default:
@@ -86,7 +88,7 @@ func (e *Error) Error() string {
 	if advice := e.Advice(); advice != "" {
 		b.WriteString("; " + advice)
 	}
-	return printable(b.String())
+	return printable.Line(b.String())
 }
 
 func errText(err error) string {
@@ -121,7 +123,7 @@ func (e *TooLargeError) Error() string {
 }
 
 // replyError makes the error of a negative reply.
-func (c *Config) replyError(phase Phase, command string, r Reply) *Error {
+func (c *Config) replyError(phase Phase, command string, r smtpreply.Reply) *Error {
 	d := exchange.Diagnose(string(phase), r.Code, r.Enhanced, r.Text())
 	return &Error{Phase: phase, Server: c.Host, Command: command, Mailbox: c.User,
 		Code: r.Code, Enhanced: r.Enhanced, Text: r.Text(), Class: d.Class, Diagnosis: d}
@@ -146,7 +148,7 @@ func (c *Config) ioError(phase Phase, err error) *Error {
 }
 
 func ioFault(phase Phase, err error) exchange.Fault {
-	var protocol *protocolError
+	var protocol *smtpreply.ProtocolError
 	var timeout net.Error
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -14,6 +14,7 @@ import (
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/printable"
 )
 
 // run makes a session and sends one message to two recipients, in a bubble with a clock of its own.
@@ -79,7 +80,7 @@ func TestSetupFaults(t *testing.T) {
 			if st.step == "tls" && tt.answer != "drop" && tt.answer != "stall" {
 				continue
 			}
-			t.Run(st.step+" "+clip(tt.answer)[:3], func(t *testing.T) {
+			t.Run(st.step+" "+printable.Clean(tt.answer)[:3], func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					p := newPeer(t)
 					defer p.end()
@@ -506,7 +507,7 @@ func TestSourceFails(t *testing.T) {
 					}
 					synctest.Wait()
 					if len(p.messages) > 0 {
-						t.Errorf("the server took %q", clip(p.messages[0].data))
+						t.Errorf("the server took %q", printable.Clean(p.messages[0].data))
 					}
 				})
 			})

@@ -7,6 +7,7 @@ import (
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/smtpreply"
 )
 
 // Result is what became of a message.
@@ -14,7 +15,7 @@ type Result struct {
 	// Recipients has one entry for each of the envelope's, in its order.
 	Recipients []RecipientResult
 	// Reply is the server's to the whole message; Code is 0 if the message was not taken.
-	Reply Reply
+	Reply smtpreply.Reply
 }
 
 // RecipientResult is what became of one recipient.

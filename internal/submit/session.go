@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"crypto/tls"
 	"net"
+	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/smtpreply"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,25 +40,25 @@ type Session struct {
 }
 
 // command sends one line and awaits a reply with the given code.
-func (s *Session) command(phase Phase, line string, want int) (Reply, error) {
+func (s *Session) command(phase Phase, line string, want int) (smtpreply.Reply, error) {
 	s.trace('>', line)
 	if err := s.write(append(append(s.out[:0], line...), "\r\n"...)); err != nil {
-		return Reply{}, s.cfg.ioError(phase, err)
+		return smtpreply.Reply{}, s.cfg.ioError(phase, err)
 	}
 	return s.await(phase, line, want)
 }
 
 // await reads a reply; one with another code is an error.
-func (s *Session) await(phase Phase, line string, want int) (Reply, error) {
+func (s *Session) await(phase Phase, line string, want int) (smtpreply.Reply, error) {
 	r, err := s.read(s.cfg.CommandTimeout)
 	if err != nil {
-		return Reply{}, s.cfg.ioError(phase, err)
+		return smtpreply.Reply{}, s.cfg.ioError(phase, err)
 	}
 	if r.Code == want {
 		return r, nil
 	}
-	if !r.negative() {
-		return r, s.cfg.ioError(phase, broken("%d in answer to %s", r.Code, verb(line)))
+	if !r.Negative() {
+		return r, s.cfg.ioError(phase, smtpreply.Broken("%d in answer to %s", r.Code, verb(line)))
 	}
 	return r, s.cfg.replyError(phase, verb(line), r)
 }
@@ -115,25 +117,36 @@ func (s *Session) write(p []byte) error {
 	return s.wire.flush()
 }
 
+// maxReplyLines bounds a reply of the server's.
+const maxReplyLines = 100
+
 // read reads a reply that has to be complete within the time given, however slowly it drips.
-func (s *Session) read(within time.Duration) (Reply, error) {
+func (s *Session) read(within time.Duration) (smtpreply.Reply, error) {
 	if err := s.wire.SetReadDeadline(time.Now().Add(within)); err != nil {
-		return Reply{}, err
+		return smtpreply.Reply{}, err
 	}
 	return s.readOn()
 }
 
 // readOn reads a reply under the deadline in force.
-func (s *Session) readOn() (Reply, error) {
+func (s *Session) readOn() (smtpreply.Reply, error) {
 	var trace func(string)
 	if s.cfg.Trace != nil {
 		trace = func(line string) { s.trace('<', line) }
 	}
-	r, err := readReply(s.br, trace)
+	r, err := smtpreply.Read(s.br, maxReplyLines, trace)
 	for i := range r.Lines {
 		r.Lines[i] = s.redact(r.Lines[i])
 	}
 	return r, err
+}
+
+// consent reads a reply of which nobody wants to know more than its code, or returns 0.
+func (s *Session) consent() (code int) {
+	if s.cfg.Trace != nil {
+		return 0
+	}
+	return smtpreply.Consent(s.br)
 }
 
 const redacted = "[redacted]"
@@ -152,7 +165,7 @@ func (s *Session) traceLines(flight []byte) {
 		return
 	}
 	for line := range strings.SplitSeq(strings.TrimSuffix(string(flight), "\r\n"), "\r\n") {
-		s.trace('>', printable(line))
+		s.trace('>', printable.Line(line))
 	}
 }
 

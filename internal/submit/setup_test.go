@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/printable"
 )
 
 // TestTLSRefused has servers that nobody should sign in to.
@@ -65,7 +66,7 @@ func TestTLSRefused(t *testing.T) {
 				}
 				for _, l := range p.log {
 					if strings.HasPrefix(l, "AUTH") || strings.HasPrefix(l, "MAIL") {
-						t.Errorf("went on with %q", clip(l))
+						t.Errorf("went on with %q", printable.Clean(l))
 					}
 				}
 			})

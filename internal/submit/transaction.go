@@ -8,6 +8,7 @@ import (
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/smtpreply"
 )
 
 // transaction is one message on its way. It is written by Begin and read to its end by
@@ -100,7 +101,7 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 // session, or a reply too many, after which no reply could be trusted.
 func (t *transaction) unasked() {
 	if r, ok := t.reply(PhaseMail); ok {
-		t.fail(PhaseMail, broken("%d without a command", r.Code))
+		t.fail(PhaseMail, smtpreply.Broken("%d without a command", r.Code))
 	}
 }
 
@@ -247,7 +248,7 @@ func (t *transaction) readReset() bool {
 		return true
 	}
 	r, ok := t.reply(PhaseReset)
-	if ok && !r.positive() {
+	if ok && !r.Positive() {
 		t.fail(PhaseReset, t.unexpected(PhaseReset, r))
 		return false
 	}
@@ -260,9 +261,9 @@ func (t *transaction) readMail() bool {
 	switch {
 	case !ok:
 		return false
-	case r.positive():
+	case r.Positive():
 		t.s.setNeedReset(true)
-	case r.negative():
+	case r.Negative():
 		t.err = t.s.cfg.replyError(PhaseMail, "MAIL", r)
 		t.err.Address = t.env.Sender
 		t.giveUp()
@@ -292,16 +293,16 @@ func (t *transaction) readRcpts() bool {
 }
 
 // noteRcpt notes the reply to one recipient; false means that the session is over.
-func (t *transaction) noteRcpt(i int, r Reply) bool {
+func (t *transaction) noteRcpt(i int, r smtpreply.Reply) bool {
 	switch {
-	case r.negative():
+	case r.Negative():
 		if t.err == nil {
 			e := t.s.cfg.replyError(PhaseRcpt, "RCPT", r)
 			e.Address = t.res.Recipients[i].Address
 			t.res.Recipients[i].Err = e
 		}
 		return true
-	case r.positive():
+	case r.Positive():
 		return true
 	}
 	t.fail(PhaseRcpt, t.unexpected(PhaseRcpt, r))
@@ -316,12 +317,12 @@ func (t *transaction) readChunk(last bool) bool {
 	}
 	refused := t.halt.Load()
 	switch {
-	case r.negative():
+	case r.Negative():
 		if !refused {
 			t.err = t.s.cfg.replyError(PhaseBody, "BDAT", r)
 			t.giveUp()
 		}
-	case !r.positive():
+	case !r.Positive():
 		t.fail(PhaseBody, t.unexpected(PhaseBody, r))
 		return false
 	case refused && last && t.err != nil && t.err.Phase == PhaseMail:
@@ -351,14 +352,14 @@ func (t *transaction) giveUp() {
 const giveUpTimeout = 15 * time.Second
 
 // reply reads one reply. False means that the session is over and t.err says why.
-func (t *transaction) reply(phase Phase) (Reply, bool) {
+func (t *transaction) reply(phase Phase) (smtpreply.Reply, bool) {
 	if err := t.s.over(); err != nil {
 		t.lost(phase, err)
-		return Reply{}, false
+		return smtpreply.Reply{}, false
 	}
 	if phase == PhaseReset || phase == PhaseMail || phase == PhaseRcpt {
 		if code := t.s.consent(); code > 0 {
-			return Reply{Code: code}, true
+			return smtpreply.Reply{Code: code}, true
 		}
 	}
 	r, err := t.s.readOn()
@@ -367,7 +368,7 @@ func (t *transaction) reply(phase Phase) (Reply, bool) {
 			err = w
 		}
 		t.lost(phase, err)
-		return Reply{}, false
+		return smtpreply.Reply{}, false
 	}
 	if r.Code == 421 { // RFC 5321 3.8: the server closes the connection, whatever it answers
 		t.fail(phase, t.s.cfg.replyError(phase, phaseCommand(phase), r))
@@ -379,7 +380,7 @@ func (t *transaction) reply(phase Phase) (Reply, bool) {
 // postMortem looks for a reply that says why the server broke off while we wrote.
 func (t *transaction) postMortem() {
 	r, err := t.s.readOn()
-	if err == nil && r.negative() {
+	if err == nil && r.Negative() {
 		t.fail(PhaseBody, t.s.cfg.replyError(PhaseBody, "BDAT", r))
 		return
 	}
@@ -407,8 +408,8 @@ func (t *transaction) fail(phase Phase, err error) {
 	}
 }
 
-func (t *transaction) unexpected(phase Phase, r Reply) error {
-	return broken("%d in answer to %s", r.Code, phaseCommand(phase))
+func (t *transaction) unexpected(phase Phase, r smtpreply.Reply) error {
+	return smtpreply.Broken("%d in answer to %s", r.Code, phaseCommand(phase))
 }
 
 func phaseCommand(p Phase) string {

@@ -341,18 +341,6 @@ func TestSlowInput(t *testing.T) {
 	}
 }
 
-func FuzzReply(f *testing.F) {
-	f.Add([]byte("250-2.0.0 a\r\n250 2.0.0 b\r\n"))
-	f.Add([]byte("421 x"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		c := &Conn{r: bufio.NewReader(strings.NewReader(string(in)))}
-		r, err := c.reply()
-		if err == nil && (r.code < 200 || r.code > 599 || strings.ContainsAny(r.text(), "\n")) {
-			t.Errorf("%q gave %+v", in, r)
-		}
-	})
-}
-
 func BenchmarkSend(b *testing.B) {
 	path := smtpdtest.Serve(b, &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "fine"}})
 	for b.Loop() {

@@ -142,7 +142,7 @@ func (c *Conn) try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.s, c.r = s, bufio.NewReader(s)
+	c.s, c.r = s, bufio.NewReaderSize(s, maxReplyLine)
 	stop := context.AfterFunc(ctx, s.abort)
 	err = c.hello()
 	if !stop() && err == nil {
@@ -171,14 +171,14 @@ func (c *Conn) hello() error {
 			return writeErr
 		case err != nil:
 			return err
-		case r.code/100 == 4:
-			return &busyError{r.text()}
-		case r.code != want:
-			return fmt.Errorf("it answers %d %s", r.code, r.text())
+		case r.Code/100 == 4:
+			return &busyError{r.Text()}
+		case r.Code != want:
+			return fmt.Errorf("it answers %d %s", r.Code, r.Text())
 		case want == 220:
-			c.greeting = "220 " + r.text()
+			c.greeting = "220 " + r.Text()
 		default:
-			c.learn(r.lines)
+			c.learn(r.Lines)
 		}
 	}
 	return nil

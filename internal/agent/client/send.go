@@ -226,37 +226,37 @@ func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
 	if err != nil {
 		return envelope.Receipt{}, c.lost(err)
 	}
-	if mail.code == 421 {
-		return envelope.Receipt{}, &busyError{mail.text()}
+	if mail.Code == 421 {
+		return envelope.Receipt{}, &busyError{mail.Text()}
 	}
 	var refused []envelope.Refusal
 	accepted := make([]string, 0, len(env.Recipients))
 	for _, r := range env.Recipients {
 		rcpt, err := c.reply()
 		switch {
-		case err != nil && mail.code != 250:
-			return envelope.Receipt{}, mail.err()
+		case err != nil && mail.Code != 250:
+			return envelope.Receipt{}, refusal(mail)
 		case err != nil:
 			return envelope.Receipt{}, c.lost(err)
-		case rcpt.code/100 == 2:
+		case rcpt.Code/100 == 2:
 			accepted = append(accepted, r.Address)
 		default:
-			refused = append(refused, envelope.Refusal{Address: r.Address, Err: rcpt.err()})
+			refused = append(refused, envelope.Refusal{Address: r.Address, Err: refusal(rcpt)})
 		}
 	}
-	if mail.code != 250 {
-		return envelope.Receipt{}, mail.err()
+	if mail.Code != 250 {
+		return envelope.Receipt{}, refusal(mail)
 	}
 	end, err := c.reply()
 	switch {
-	case err != nil && len(accepted) == 0 && len(refused) > 0, err == nil && end.code/100 != 2 && len(accepted) == 0 && len(refused) > 0:
+	case err != nil && len(accepted) == 0 && len(refused) > 0, err == nil && end.Code/100 != 2 && len(accepted) == 0 && len(refused) > 0:
 		return envelope.Receipt{Refused: refused}, refused[0].Err
 	case err != nil:
 		return envelope.Receipt{}, c.lost(err)
-	case end.code != 250:
-		return envelope.Receipt{Refused: refused}, end.err()
+	case end.Code != 250:
+		return envelope.Receipt{Refused: refused}, refusal(end)
 	}
-	receipt := protocol.ParseReceipt(end.lines)
+	receipt := protocol.ParseReceipt(end.Lines)
 	if receipt.Reply != "" {
 		receipt.Reply = "250 2.0.0 " + receipt.Reply
 	}
