@@ -67,10 +67,10 @@ func permanentCode(e *submit.Error) int {
 		return sysexits.NoUser
 	case "5.1.2":
 		return sysexits.NoHost
-	case "5.1.3", "5.2.3", "5.3.4", "5.6.0", "5.6.7", "5.6.11":
+	case "5.1.3", "5.2.3", "5.3.4", "5.6.0", "5.6.7", "5.6.11", "5.6.211":
 		return sysexits.DataErr
 	}
-	if e.Code == 552 || e.Diagnosis.Key == "message-over-mailbox-limit" {
+	if e.Code == 552 || e.Diagnosis.Key == "message-over-mailbox-limit" || e.Diagnosis.Key == "header-field-too-long" {
 		return sysexits.DataErr
 	}
 	var large *submit.TooLargeError

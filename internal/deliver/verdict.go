@@ -147,10 +147,10 @@ func scopeOf(e *submit.Error) (sc scope, early bool) {
 	case submit.PhaseAuth:
 		return scopeBox, true
 	}
-	switch e.Diagnosis.Key {
-	case "send-as-denied", "domain-not-registered":
+	switch {
+	case e.Diagnosis.SenderRefused():
 		return scopeSender, false
-	case "hve-internal-only":
+	case e.Diagnosis.Key == "hve-internal-only":
 		return scopeMessage, false
 	}
 	return scopeBox, false
@@ -186,5 +186,5 @@ func retryAfter(err error) time.Duration {
 // fault, such as a message that can't be read, is no judgement either.
 func ended(err error) bool {
 	var e *submit.Error
-	return errors.As(err, &e) && (e.Code == 0 || e.Code == 421) && e.Class == exchange.Temporary
+	return errors.As(err, &e) && (e.Code == 0 || e.Code == 421 || e.Diagnosis.Key == exchange.KeyTokenExpired) && e.Class == exchange.Temporary
 }

@@ -14,12 +14,15 @@ type Fault struct {
 	Name string `json:"name"`
 	// Summary says what is wrong, in an administrator's words.
 	Summary string `json:"summary"`
-	// Stage is where it shows: connect, token, claims, starttls, tls, auth, mail, rcpt,
+	// Stage is where it shows: connect, token, claims, ehlo, starttls, tls, auth, mail, rcpt,
 	// dot.
 	Stage string `json:"stage"`
 	// Shows is how the reply begins: an SMTP reply, "AADSTS..." or an HTTP status. ""
 	// means that it is no reply (a closed port, a certificate, a claim).
 	Shows string `json:"shows,omitempty"`
+	// Unconfirmed says what of the reply no public record shows for this service; "" when the
+	// text is in a log or on a page of Microsoft's.
+	Unconfirmed string `json:"unconfirmed,omitempty"`
 
 	change func(*Emulator, *State)
 	rules  []Rule
@@ -27,7 +30,8 @@ type Fault struct {
 
 // Faults lists all faults in the order of a delivery. SetFault puts one in force.
 func Faults() []Fault {
-	return slices.Concat(networkFaults(), entraFaults(), signInFaults(), submissionFaults())
+	return slices.Concat(networkFaults(), entraFaults(), signInFaults(), passwordFaults(), volumeSignInFaults(), submissionFaults(),
+		accountFaults(), messageFaults(), volumeFaults())
 }
 
 // findFault returns the zero Fault for a name that is none.

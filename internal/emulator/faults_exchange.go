@@ -46,9 +46,9 @@ func signInFaults() []Fault {
 			change: on(func(p parts) { p.tenant.SMTPAuthDisabled, p.box.SMTPAuthDisabled = true, nil })},
 		{Name: "smtp-auth-mailbox", Stage: "auth", Shows: replyAuthBoxOff, Summary: "SMTP AUTH is off for the mailbox",
 			change: on(func(p parts) { p.tenant.SMTPAuthDisabled, p.box.SMTPAuthDisabled = false, &off })},
-		{Name: "security-defaults", Stage: "auth", Shows: replyAuthDefaults, Summary: "security defaults are on",
+		{Name: "security-defaults", Unconfirmed: "seen with passwords only", Stage: "auth", Shows: replyAuthDefaults, Summary: "security defaults are on",
 			change: on(func(p parts) { p.tenant.SecurityDefaults = true })},
-		{Name: "auth-policy", Stage: "auth", Shows: replyAuthCriteria, Summary: "Conditional Access or an authentication policy forbids the sign-in",
+		{Name: "auth-policy", Unconfirmed: "seen with passwords only", Stage: "auth", Shows: replyAuthCriteria, Summary: "Conditional Access or an authentication policy forbids the sign-in",
 			change: on(func(p parts) { p.tenant.AuthBlock = "criteria" })},
 		{Name: "auth-organization", Stage: "auth", Shows: replyAuthOrg, Summary: "the organisation's configuration forbids the sign-in",
 			change: on(func(p parts) { p.tenant.AuthBlock = "organization" })},
@@ -70,25 +70,22 @@ func signInFaults() []Fault {
 }
 
 func submissionFaults() []Fault {
-	dot := func(name, reply, summary string) Fault {
-		return Fault{Name: name, Stage: "dot", Shows: reply, Summary: summary,
-			rules: []Rule{{Stage: "dot", Reply: reply + " [Hostname=AM0PR00MB0001.eurprd00.prod.outlook.com]"}}}
-	}
+	dot := func(name, reply, summary string) Fault { return refusal(name, "dot", reply, summary, "") }
 	block := func(name, reply, summary string) Fault {
-		return Fault{Name: name, Stage: "dot", Shows: reply, Summary: summary,
+		return Fault{Name: name, Stage: "dot", Shows: reply, Summary: summary, Unconfirmed: "seen in reports, after 250",
 			change: on(func(p parts) { p.tenant.OutboundBlock = reply })}
 	}
 	return []Fault{
-		{Name: "size-small", Stage: "mail", Shows: replySize, Summary: "the server takes 1 MB only (for a message that is larger)",
+		{Name: "size-small", Unconfirmed: "the text is of Exchange Server", Stage: "mail", Shows: replySize, Summary: "the server takes 1 MB only (for a message that is larger)",
 			change: setting(func(s *State) { s.Exchange.Size = 1000000 })},
 		{Name: "connections-used", Stage: "dot", Shows: "432 4.3.2 Concurrent connections limit exceeded.", Summary: "others use up the mailbox's connections",
 			rules: []Rule{{Stage: "dot", Reply: "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. [Hostname=AM0PR00MB0001.eurprd00.prod.outlook.com]"}}},
 		{Name: "connections-used-auth", Stage: "auth", Shows: "432 4.3.2 Concurrent connections limit exceeded.", Summary: "others use up the mailbox's connections, and it shows at once",
 			rules: []Rule{{Stage: "auth", Reply: "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. [Hostname=AM0PR00MB0001.eurprd00.prod.outlook.com]"}}},
 		dot("connections-used-old", "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded", "the same in the words of before 2021"),
-		{Name: "rate-exceeded", Stage: "dot", Shows: replyPerMinute, Summary: "30 messages within the minute are sent already",
+		{Name: "rate-exceeded", Unconfirmed: "the text is of Exchange Server", Stage: "dot", Shows: replyPerMinute, Summary: "30 messages within the minute are sent already",
 			rules: []Rule{{Stage: "dot", Reply: replyPerMinute}}},
-		{Name: "recipients-few", Stage: "rcpt", Shows: "452 4.5.3 Too many recipients", Summary: "one recipient per message (for a message with more)",
+		{Name: "recipients-few", Unconfirmed: "the text is assumed", Stage: "rcpt", Shows: "452 4.5.3 Too many recipients", Summary: "one recipient per message (for a message with more)",
 			change: setting(func(s *State) { s.Limits.Recipients = 1 })},
 		{Name: "quota-exceeded", Stage: "dot", Shows: "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", Summary: "10 000 recipients within the day",
 			rules: []Rule{{Stage: "dot", Reply: replyQuota + " [Hostname=AM0PR00MB0001.eurprd00.prod.outlook.com]"}}},
@@ -109,18 +106,21 @@ func submissionFaults() []Fault {
 		{Name: "send-as-denied", Stage: "dot", Shows: "554 5.2.252 SendAsDenied;", Summary: "the sender's address is another mailbox's (it belongs to nobody in this tenant)",
 			rules: []Rule{{Stage: "dot", Reply: "554 5.2.252 SendAsDenied; {mailbox} not allowed to send as root@web1.contoso.test; STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent exception with message [BeginDiagnosticData]Cannot submit message. [EndDiagnosticData] [Hostname=AM0PR00MB0001.eurprd00.prod.outlook.com]"}}},
 		dot("send-as-denied-old", "554 5.2.0 STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent exception with message [BeginDiagnosticData]Cannot submit message. [EndDiagnosticData]", "the same in the older words"),
-		{Name: "send-as-mail-from", Stage: "mail", Shows: "550 5.7.60 SMTP; Client does not have permissions to send as this sender", Summary: "the same at MAIL",
+		{Name: "send-as-mail-from", Unconfirmed: "logs are of Exchange Server", Stage: "mail", Shows: "550 5.7.60 SMTP; Client does not have permissions to send as this sender", Summary: "the same at MAIL",
 			rules: []Rule{{Stage: "mail", Reply: "550 5.7.60 SMTP; Client does not have permissions to send as this sender"}}},
 		{Name: "mailbox-full", Stage: "dot", Shows: "554 5.2.2 mailbox full;", Summary: "Sent Items has filled the mailbox",
 			change: on(func(p parts) { p.box.Full = true })},
-		{Name: "send-size", Stage: "dot", Shows: replySendSize, Summary: "the mailbox may send 100 octets only",
+		{Name: "send-size", Unconfirmed: "the code before the text is assumed", Stage: "dot", Shows: replySendSize, Summary: "the mailbox may send 100 octets only",
 			change: on(func(p parts) { p.box.MaxSendSize = 100 })},
 		{Name: "header-size", Stage: "dot", Shows: replyHeaderSize, Summary: "headers may have 50 octets only",
 			change: setting(func(s *State) { s.Limits.HeaderSize = 50 })},
-		{Name: "sender-restricted", Stage: "dot", Shows: replyRestricted, Summary: "the mailbox is blocked from sending",
+		{Name: "sender-restricted", Unconfirmed: "seen in reports, after 250", Stage: "dot", Shows: replyRestricted, Summary: "the mailbox is blocked from sending",
 			change: on(func(p parts) { p.box.Restricted = true })},
 		block("recipient-limit", "550 5.1.90 Your message can't be sent because you've reached your daily limit for message recipients", "the day's recipients are used up, in the words of an NDR"),
 		block("tenant-spam", "550 5.7.501 Access denied, spam abuse detected", "the sender is banned for spam"),
+		block("tenant-banned", "550 5.7.502 Access denied, banned sender", "the sender is banned"),
+		block("tenant-banned-again", "550 5.7.503 Access denied, banned sender", "the sender is banned, with the other number"),
+		block("tenant-trial", "550 5.7.232 - Your message can't be sent because your trial tenant has exceeded its daily limit for sending email to external recipients", "a trial tenant's limit of external recipients"),
 		block("tenant-threshold", "550 5.7.705 Access denied, tenant has exceeded threshold", "the tenant has sent too much"),
 		block("tenant-traffic", "550 5.7.708 Access denied, traffic not accepted from this IP", "a new or trial tenant"),
 		block("tenant-external", "550 5.7.233 - Your message can't be sent because your tenant has exceeded its daily limit for sending email to external recipients (tenant external recipient rate limit)", "the tenant's limit of external recipients"),
@@ -130,9 +130,9 @@ func submissionFaults() []Fault {
 			rules: []Rule{{Stage: "dot", Then: Close, Keep: true, First: 1}}},
 		{Name: "dot-broken", Stage: "dot", Summary: "the connection breaks at the end of the message, which is lost (once)",
 			rules: []Rule{{Stage: "dot", Then: Reset, First: 1}}},
-		{Name: "recipient-unknown", Stage: "rcpt", Shows: "550 5.1.10 RESOLVER.ADR.RecipientNotFound;", Summary: "no recipient exists",
+		{Name: "recipient-unknown", Unconfirmed: "no refusal at RCPT is on record; the text is that of a report", Stage: "rcpt", Shows: "550 5.1.10 RESOLVER.ADR.RecipientNotFound;", Summary: "no recipient exists",
 			rules: []Rule{{Stage: "rcpt", Reply: "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"}}},
-		{Name: "session-lost", Stage: "mail", Shows: "421 4.4.1 Connection timed out.", Summary: "the server ends an old session at the next MAIL (once)",
+		{Name: "session-lost", Unconfirmed: "seen on the MX host", Stage: "mail", Shows: "421 4.4.1 Connection timed out.", Summary: "the server ends an old session at the next MAIL (once)",
 			rules: []Rule{{Stage: "mail", Reply: "421 4.4.1 Connection timed out. Total session duration: 00:20:55", First: 1}}},
 	}
 }

@@ -98,14 +98,18 @@ func (w *walker) submit(access string) finding {
 	if s, err := c.tryRead(); err != nil || !strings.Contains(s, "Microsoft ESMTP MAIL Service ready") {
 		return finding{"connect", orError(s, err)}
 	}
-	c.cmd("EHLO client.example.test")
+	if s := c.cmd("EHLO client.example.test"); !strings.HasPrefix(s, "250") {
+		return finding{"ehlo", s}
+	}
 	if s := c.cmd("STARTTLS"); !strings.HasPrefix(s, "220") {
 		return finding{"starttls", s}
 	}
 	if err := c.handshake(nil); err != nil {
 		return finding{"tls", "error: " + err.Error()}
 	}
-	c.cmd("EHLO client.example.test")
+	if s := c.cmd("EHLO client.example.test"); !strings.HasPrefix(s, "250") {
+		return finding{"ehlo", s}
+	}
 	return c.transaction(access)
 }
 

@@ -48,9 +48,43 @@ type Diagnosis struct {
 	// Remedy says what to do: a PowerShell command or where to click. It may hold the
 	// placeholder <mailbox>; Advice fills it. "" when there is nothing to do but wait.
 	Remedy string
+	// Repeated names, for KeyThrottled, the error for whose repetition the mailbox is throttled, in
+	// Microsoft's words ("mailbox full", "invalid recipients"); "" when the reply doesn't say.
+	Repeated string
 	// RefreshToken is set when a token from a cache may be to blame: drop it, get a new
 	// one and try once more on a new connection before believing the reply.
 	RefreshToken bool
+}
+
+// The keys that decide more than a class does: what is put off, and how it is tried again.
+const (
+	// KeyThrottled: the whole mailbox waits, because one error came too often (Diagnosis.Repeated).
+	KeyThrottled = "mailbox-throttled"
+	// KeyUnknownLimit: a refusal that no row knows and that speaks of a limit. It may be the
+	// account's or the message's; another message shows which.
+	KeyUnknownLimit = "unknown-limit"
+	// KeyOutsideQuota: recipients outside the organization wait for a day, others don't.
+	KeyOutsideQuota = "outside-recipient-quota"
+	// KeySendAsDenied, KeyHVEMailFrom and KeyHVEFrom: the sender's address is refused, others are not.
+	KeySendAsDenied = "send-as-denied"
+	KeyHVEMailFrom  = "hve-mail-from"
+	KeyHVEFrom      = "hve-from"
+	// KeyMailboxFull and KeyLicence: Exchange counts these; a probe adds to the count.
+	KeyMailboxFull = "mailbox-full"
+	KeyLicence     = "licence-invalid"
+	// KeyRecipientRefused: a recipient is refused for good; Exchange counts these, too.
+	KeyRecipientRefused = "recipient-refused"
+	// KeyTokenExpired: the session has outlasted its token; a new session gets a new one.
+	KeyTokenExpired = "token-expired"
+)
+
+// SenderRefused reports whether only messages of this sender are refused.
+func (d Diagnosis) SenderRefused() bool {
+	switch d.Key {
+	case KeySendAsDenied, KeyHVEMailFrom, KeyHVEFrom, "domain-not-registered":
+		return true
+	}
+	return false
 }
 
 // The phases of a session that Diagnose tells apart. Others are allowed.
@@ -67,14 +101,22 @@ const (
 // case ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "bdat", "body");
 // enhanced is the RFC 3463 code without blanks, "" if none; text is the rest of the reply.
 func Diagnose(phase string, code int, enhanced, text string) Diagnosis {
-	text = strings.ToLower(text)
+	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
 	if enhanced == "" {
 		enhanced = leadingCode(text)
 	}
+	if d, ok := throttled(code, enhanced, text); ok {
+		return d
+	}
+	limited := code >= 500 && speaksOfLimits(text)
 	for i := range replies {
-		if replies[i].matches(phase, code, enhanced, text) {
-			return replies[i].means
+		r := &replies[i]
+		if r.matches(phase, code, enhanced, text) && !(limited && r.yields()) {
+			return r.means
 		}
+	}
+	if limited {
+		return unknownLimit(phase, enhanced)
 	}
 	return byFirstDigit(phase, code)
 }
@@ -91,7 +133,7 @@ func byFirstDigit(phase string, code int) Diagnosis {
 			Cause:  "the server refuses the session before it has seen a message",
 			Remedy: "check smtp.host and smtp.port, and whether this machine's address may connect"}
 	case phaseRcpt:
-		return Diagnosis{Class: Permanent, Key: "recipient-refused"}
+		return Diagnosis{Class: Permanent, Key: KeyRecipientRefused}
 	}
 	return Diagnosis{Class: Permanent, Key: "other-permanent"}
 }
@@ -103,6 +145,12 @@ type row struct {
 	enhanced string // "" any; several are separated by blanks
 	text     string // lower-case words that the reply must contain, "" any; alternatives are separated by |
 	means    Diagnosis
+}
+
+// yields reports whether words about a limit count more than the row: it refuses a message for good, or
+// holds the queue on the strength of a number, and Microsoft gives numbers new meanings.
+func (r *row) yields() bool {
+	return r.means.Class == Permanent || r.means.Class == Configuration && r.text == ""
 }
 
 func (r *row) matches(phase string, code int, enhanced, text string) bool {
@@ -148,10 +196,26 @@ func leadingCode(text string) string {
 
 // Advice returns the remedy with the mailbox filled in.
 func (d Diagnosis) Advice(mailbox string) string {
+	if personal(mailbox) && (d.Key == "smtp-auth-disabled-mailbox" || d.Key == "smtp-auth-disabled-tenant") {
+		return "new personal mailboxes can't send by SMTP and have no switch for it: use a mailbox of a Microsoft 365 organization"
+	}
 	if mailbox == "" {
 		return d.Remedy
 	}
 	return strings.ReplaceAll(d.Remedy, "<mailbox>", quote(mailbox))
+}
+
+// personal reports whether an address is below one of Microsoft's domains for personal mailboxes, as
+// outlook.com, hotmail.co.uk or live.nl.
+func personal(mailbox string) bool {
+	_, domain, _ := strings.Cut(strings.ToLower(mailbox), "@")
+	brand, rest, _ := strings.Cut(domain, ".")
+	switch brand {
+	case "outlook", "hotmail", "live", "msn":
+		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "com."), "co.")
+		return rest != "" && !strings.Contains(rest, ".")
+	}
+	return false
 }
 
 // quote makes an address safe to paste into PowerShell.
