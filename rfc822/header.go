@@ -113,6 +113,20 @@ func (h *Header) Set(name, value string) {
 	h.fields = h.fields[:i+1+len(rest)]
 }
 
+// Edit gives each field of that name the value that edit returns for its own, folded. A field
+// whose value stays is left as it is.
+func (h *Header) Edit(name string, edit func(value string) string) {
+	for i, f := range h.fields {
+		if !f.is(name) {
+			continue
+		}
+		old := f.Value()
+		if value := edit(old); value != old {
+			h.fields[i] = newField(f.Name(), value)
+		}
+	}
+}
+
 // Remove drops all fields of that name and returns how many there were.
 func (h *Header) Remove(name string) int {
 	before := len(h.fields)

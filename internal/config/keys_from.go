@@ -60,8 +60,10 @@ var fromKeys = []Key{
 	},
 	{
 		Name: "from.allow", Kind: KindUserTable, Example: `www-data = ["shop@contoso.com", "*@shop.example"]`,
-		Help:  "Senders that a local user may give: addresses, *@domain or \"*\", by user name or number.",
-		More:  "The user \"*\" stands for those who are not named; without it they may give any. Other senders are rewritten to the mailbox.",
+		Help: "Senders that a user may send as: addresses, *@domain or \"*\", by user name or number; \"*\" names all others, callers over TCP among them. What is not allowed becomes the mailbox.",
+		More: "The user \"*\" stands for those who are not named; without it they may give any. A caller over TCP whose user is not known is one of \"*\", too; without it such a caller may give none. " +
+			"What goes out is judged, whatever from.policy and from.map made of it and whichever way the message came: each author in From, Sender, Resent-From and Resent-Sender, the envelope's sender, and the mailbox that signs in. " +
+			"Everybody may use the mailbox itself.",
 		field: func(c *Config) any { return &c.From.AllowedSenders },
 	},
 }

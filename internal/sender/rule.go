@@ -32,8 +32,9 @@ type Rule struct {
 	// SignAs names the mailbox to sign in as by sender address or pattern; it goes before
 	// SignInAsSender.
 	SignAs map[string]string
-	// Allow narrows SendAs by the caller: a user name, a user id, or "*" for all others.
-	// Whom it does not name is not narrowed.
+	// Allow names the senders, or patterns with *, that a caller may use beside the mailbox: by
+	// user name, user id, or "*" for all others. Whom it does not name may use any; of a
+	// caller who is not known it knows only "*", and without that he may use none.
 	Allow map[string][]string
 	// KeepOriginal puts the replaced address into Reply-To when it can get mail.
 	KeepOriginal bool
@@ -47,7 +48,7 @@ type Mapping struct{ Match, To string }
 // Caller is who sends, as the kernel told it. The zero value is nobody known.
 type Caller struct {
 	Name string
-	UID  string // in decimal
+	UID  string // in decimal; negative when it is not known
 }
 
 // Apply sets the sender of env and h by the rule. The header must have its From field.
@@ -57,49 +58,45 @@ func (r *Rule) Apply(env *envelope.Envelope, h *rfc822.Header, c Caller) {
 		// The null sender can't be submitted; this keeps auto-responders quiet instead.
 		h.Append("Auto-Submitted", "auto-generated")
 	}
-	from := fromOf(h)
+	l := r.limitsOf(c)
+	r.choose(env, h, l)
+	r.judge(env, h, l)
+}
+
+// choose applies the policy.
+func (r *Rule) choose(env *envelope.Envelope, h *rfc822.Header, l limits) {
+	v, _ := h.Get("From")
+	authors, plain := parseAuthors(v)
+	from := rfc822.Address{}
+	if len(authors) > 0 {
+		from = authors[0]
+	}
 	switch {
-	case r.mayUse(from.Addr(), c):
-		r.keepFrom(env, h, from)
+	case len(authors) > 0 && r.mayUse(from.Addr(), l):
+		r.keepFrom(env, h, authors, plain)
 	case r.Policy == Keep:
 		env.Sender = r.Mailbox
 		if r.routable(env.Origin) {
 			env.Sender = env.Origin
 		}
 	default:
-		to, ok := "", false
-		if r.Policy == Map {
-			to, ok = r.mapped(from.Addr())
-		}
-		if !ok {
-			to = r.Mailbox
-		}
-		r.replaceFrom(env, h, from, to)
+		r.replaceFrom(env, h, from, r.target(from.Addr(), l))
+		r.keepOthers(h, authors, l)
 	}
 }
 
-// fromOf returns the first address of From.
-func fromOf(h *rfc822.Header) rfc822.Address {
-	v, _ := h.Get("From")
-	if list, _ := rfc822.ParseAddressList(v); len(list) > 0 {
-		return list[0]
-	}
-	return rfc822.Address{}
-}
-
-func (r *Rule) mayUse(addr string, c Caller) bool {
-	if strings.EqualFold(addr, r.Mailbox) {
-		return true
-	}
-	if !matchesAny(r.SendAs, addr) {
-		return false
-	}
-	for _, who := range [...]string{c.Name, c.UID, "*"} {
-		if allowed, narrowed := r.Allow[who]; narrowed && who != "" {
-			return matchesAny(allowed, addr)
+// target is the address that sends in the place of one that may not.
+func (r *Rule) target(addr string, l limits) string {
+	if r.Policy == Map {
+		if to, ok := r.mapped(addr); ok && l.allow(to) {
+			return to
 		}
 	}
-	return true
+	return r.Mailbox
+}
+
+func (r *Rule) mayUse(addr string, l limits) bool {
+	return same(addr, r.Mailbox) || matchesAny(r.SendAs, addr) && l.allow(addr)
 }
 
 func matchesAny(patterns []string, addr string) bool {
@@ -120,18 +117,32 @@ func (r *Rule) mapped(addr string) (string, bool) {
 	return "", false
 }
 
-// keepFrom sends as the address in From. Exchange wants one address there, or a Sender.
-func (r *Rule) keepFrom(env *envelope.Envelope, h *rfc822.Header, from rfc822.Address) {
-	env.Sender = from.Addr()
-	r.signIn(env, from.Addr())
-	v, _ := h.Get("From")
-	if list, _ := rfc822.ParseAddressList(v); len(list) > 1 {
-		h.Set("Sender", from.String())
-		return
-	}
+// keepFrom sends as the first author. Exchange wants one address in From, or a Sender. What another
+// reader might take for more than the authors is not kept as it was written, but by the policy "keep".
+func (r *Rule) keepFrom(env *envelope.Envelope, h *rfc822.Header, authors []rfc822.Address, plain bool) {
+	env.Sender = authors[0].Addr()
+	r.signIn(env, authors[0].Addr())
 	h.Remove("Sender")
-	if len(h.All("From")) > 1 {
-		h.Set("From", v)
+	if !plain && r.Policy != Keep || len(h.All("From")) > 1 {
+		h.Set("From", formatAuthors(authors))
+	}
+	if len(authors) > 1 {
+		h.Append("Sender", authors[0].String())
+	}
+}
+
+// keepOthers leaves beside a replaced author the others who may send.
+func (r *Rule) keepOthers(h *rfc822.Header, authors []rfc822.Address, l limits) {
+	v, _ := h.Get("From")
+	list, _ := parseAuthors(v)
+	for _, a := range authors[min(1, len(authors)):] {
+		if r.mayUse(a.Addr(), l) {
+			list = append(list, a)
+		}
+	}
+	if len(list) > 1 {
+		h.Set("From", formatAuthors(list))
+		h.Append("Sender", list[0].String())
 	}
 }
 
@@ -141,12 +152,17 @@ func (r *Rule) replaceFrom(env *envelope.Envelope, h *rfc822.Header, from rfc822
 	env.Sender = to
 	r.signIn(env, to)
 	h.Remove("Sender")
+	h.Set("From", r.inName(from, to).String())
+	r.replyTo(h, from)
+}
+
+// inName is the address to with who wrote the message in the display name.
+func (r *Rule) inName(from rfc822.Address, to string) rfc822.Address {
 	orig, display := from.Addr(), from.Display
-	routable := r.routable(orig)
 	switch {
 	case display == "":
 		display = orig
-	case !routable && orig != "":
+	case orig != "" && !r.routable(orig):
 		display += " (" + orig + ")"
 	}
 	a, err := rfc822.ParseAddress(to)
@@ -154,8 +170,12 @@ func (r *Rule) replaceFrom(env *envelope.Envelope, h *rfc822.Header, from rfc822
 		a = rfc822.Address{Local: to}
 	}
 	a.Display = display
-	h.Set("From", a.String())
-	if r.KeepOriginal && routable && !h.Has("Reply-To") {
+	return a
+}
+
+// replyTo names a replaced author to whoever answers.
+func (r *Rule) replyTo(h *rfc822.Header, from rfc822.Address) {
+	if r.KeepOriginal && r.routable(from.Addr()) && !h.Has("Reply-To") {
 		h.Append("Reply-To", from.String())
 	}
 }
@@ -171,7 +191,7 @@ func (r *Rule) signIn(env *envelope.Envelope, addr string) {
 	if best != "" {
 		return
 	}
-	if r.SignInAsSender && !strings.EqualFold(addr, r.Mailbox) {
+	if r.SignInAsSender && !same(addr, r.Mailbox) {
 		env.SignIn = addr
 	}
 }
@@ -198,7 +218,7 @@ func (r *Rule) routable(addr string) bool {
 // Match tells whether s matches pattern, where * stands for any text and letters match
 // without regard to case.
 func Match(pattern, s string) bool {
-	pattern, s = strings.ToLower(pattern), strings.ToLower(s)
+	pattern, s = fold(pattern), fold(s)
 	head, rest, wild := strings.Cut(pattern, "*")
 	if !wild {
 		return pattern == s

@@ -25,6 +25,13 @@ func TestApply(t *testing.T) {
 	signAs.SignAs = map[string]string{"*@sales.contoso.com": "sales@contoso.com", "*": "other@contoso.com"}
 	narrowed := rewrite
 	narrowed.Allow = map[string][]string{"www-data": {"*@sales.contoso.com"}, "1000": {"shop@contoso.com"}, "*": nil}
+	listed := narrowed // without "*"
+	listed.Allow = map[string][]string{"www-data": {"*@sales.contoso.com"}}
+	keepNarrowed, mapNarrowed, signNarrowed := narrowed, narrowed, narrowed
+	keepNarrowed.Policy = Keep
+	mapNarrowed.Policy, mapNarrowed.Mappings = Map, []Mapping{{"*@boss.example", "ceo@contoso.com"}, {"*", "m@sales.contoso.com"}}
+	signNarrowed.SignAs = map[string]string{"a@sales.contoso.com": "ceo@contoso.com", "b@sales.contoso.com": "c@sales.contoso.com"}
+	www := Caller{Name: "www-data", UID: "33"}
 
 	for _, c := range []struct {
 		name   string
@@ -59,6 +66,32 @@ func TestApply(t *testing.T) {
 		{"allowed", narrowed, "x@y", "From: a@sales.contoso.com\n", Caller{Name: "www-data", UID: "33"}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
 		{"not allowed", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "www-data", UID: "33"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
 		{"allowed by id", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "u", UID: "1000"}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
+		{"by TCP, nobody is known", narrowed, "x@y", "From: shop@contoso.com\n", Caller{UID: "-1"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
+		{"by TCP, no *", listed, "x@y", "From: shop@contoso.com\n", Caller{UID: "-1"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
+		{"not named, no *", listed, "x@y", "From: shop@contoso.com\n", Caller{Name: "v", UID: "1001"}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
+		{"by TCP, the mailbox", listed, "x@y", "From: " + box + "\n", Caller{UID: "-1"}, box, "", box, "", ""},
+		{"second author not allowed", narrowed, "x@y", "From: a@sales.contoso.com, \"The CEO\" <ceo@contoso.com>\n", www,
+			"a@sales.contoso.com, The CEO <" + box + ">", "The CEO <ceo@contoso.com>", "a@sales.contoso.com", "", "Sender: a@sales.contoso.com"},
+		{"first author not allowed", narrowed, "x@y", "From: ceo@contoso.com, a@sales.contoso.com, shop@contoso.com\n", www,
+			"ceo@contoso.com <" + box + ">, a@sales.contoso.com", "ceo@contoso.com", box, "", `Sender: "ceo@contoso.com" <` + box + ">"},
+		{"keep, not allowed", keepNarrowed, "ceo@contoso.com", "From: CEO <ceo@contoso.com>\nSender: ceo@contoso.com\n", www,
+			"CEO <" + box + ">", "CEO <ceo@contoso.com>", box, "", `Sender: "ceo@contoso.com" <` + box + ">"},
+		{"keep, allowed", keepNarrowed, "a@sales.contoso.com", "From: a@sales.contoso.com\n", www, "a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
+		{"keep, envelope not allowed", keepNarrowed, "ceo@contoso.com", "From: shop@contoso.com\n", Caller{UID: "1000"}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
+		{"keep, unreadable", keepNarrowed, "x@y", "From: a@sales.contoso.com ceo@contoso.com\n", www, box, "", box, "", ""},
+		{"map, target not allowed", mapNarrowed, "x@y", "From: x@boss.example\n", www, `"x@boss.example" <` + box + ">", "x@boss.example", box, "", ""},
+		{"map, target allowed", mapNarrowed, "x@y", "From: x@web1\n", www, `"x@web1" <m@sales.contoso.com>`, "", "m@sales.contoso.com", "", ""},
+		{"signs in as another", signNarrowed, "x@y", "From: a@sales.contoso.com\n", www, "a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
+		{"signs in as one allowed", signNarrowed, "x@y", "From: b@sales.contoso.com\n", www, "b@sales.contoso.com", "", "b@sales.contoso.com", "c@sales.contoso.com", ""},
+		{"Resent-From", narrowed, "x@y", "From: a@sales.contoso.com\nResent-From: ceo@contoso.com, b@sales.contoso.com\n", www, "a@sales.contoso.com", "", "a@sales.contoso.com", "",
+			`Resent-From: "ceo@contoso.com" <` + box + ">, b@sales.contoso.com"},
+		{"Resent-Sender", narrowed, "x@y", "From: a@sales.contoso.com\nResent-Sender: ceo@contoso.com\n", www, "a@sales.contoso.com", "", "a@sales.contoso.com", "",
+			`Resent-Sender: "ceo@contoso.com" <` + box + ">"},
+		{"two From fields", keepNarrowed, "x@y", "From: a@sales.contoso.com\nFrom: ceo@contoso.com\n", www, "a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
+		{"a name like an address", narrowed, "x@y", "From: a@sales.contoso.com (<ceo@contoso.com>)\n", www, `"<ceo@contoso.com>" <a@sales.contoso.com>`, "", "a@sales.contoso.com", "", ""},
+		{"an address in a local part", narrowed, "x@y", "From: \"ceo@contoso.com\"@sales.contoso.com\n", www,
+			`"\ceo@contoso.com\@sales.contoso.com" <` + box + ">", "\"ceo@contoso.com\"@sales.contoso.com", box, "", ""},
+		{"nobody, any sender", Rule{Policy: Rewrite, Mailbox: box, SendAs: []string{"*"}}, "x@y", "From: x y z\n", Caller{}, box, "", box, "", ""},
 		{"nobody else", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "v", UID: "1001"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -98,7 +131,7 @@ func TestMatch(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"a@b", "A@B", true}, {"*", "", true}, {"*@b", "x@b", true}, {"*@b", "x@bc", false}, {"a*c*e", "abcde", true},
+		{"a@b", "A@B", true}, {"*", "", true}, {"*@b", "x@b", true}, {"*@b", "x@bc", false}, {"a*c*e", "abcde", true}, {"k@b", "\u212a@b", false}, {"\u00e4@B", "\u00c4@b", true},
 		{"a*c*e", "abde", false}, {"*b", "bab", true}, {"ab*ab", "ab", false}, {"", "", true}, {"", "x", false}, {"**", "x", true},
 	} {
 		if got := Match(c.pattern, c.s); got != c.want {
