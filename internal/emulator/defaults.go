@@ -109,6 +109,7 @@ func defaultState(secret string, now time.Time) *State {
 		},
 		Limits: Limits{
 			Connections: 3, ConnectionsAt: "data", RecipientsPerDay: 10000, Recipients: 500, HeaderSize: 256 << 10,
+			Repeated: defaultRepeated(),
 		},
 		Strict: Strict{LineLength: true, EightBit: true, LineEnds: true, NUL: true, Sender: true, Syntax: true},
 		Recipients: map[string]string{
@@ -116,4 +117,14 @@ func defaultState(secret string, now time.Time) *State {
 			"tempfail-*": "451 4.7.0 Temporary server error. Please try again later. PRX4",
 		},
 	}
+}
+
+// defaultRepeated throttles a mailbox for an hour after a hundred equal errors within an hour: assumed, as
+// Microsoft tells no numbers.
+func defaultRepeated() map[string]*Repeated {
+	all := map[string]*Repeated{}
+	for kind := range repeatedNumbers {
+		all[kind] = &Repeated{After: 100, Within: Duration(time.Hour), For: Duration(time.Hour)}
+	}
+	return all
 }

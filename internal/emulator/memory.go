@@ -7,11 +7,13 @@ import (
 
 // memory is what the service remembers between requests; Emulator.mu guards it.
 type memory struct {
-	live           map[string]bool        // uti of tokens that are not revoked
-	opaque         map[string]claims      // tokens of personal accounts
-	jti            map[string]time.Time   // assertions seen, until their end
-	requests       map[string][]time.Time // token requests by client
-	sent           map[string][]sending   // by mailbox
+	live           map[string]bool          // uti of tokens that are not revoked
+	opaque         map[string]claims        // tokens of personal accounts
+	jti            map[string]time.Time     // assertions seen, until their end
+	requests       map[string][]time.Time   // token requests by client
+	sent           map[string][]sending     // by mailbox
+	errors         map[errorKey][]time.Time // that count, within their window
+	throttled      map[errorKey]time.Time   // until when
 	flaps          int
 	devices        map[string]*device   // by device code
 	refresh        map[string]*refreshT // by refresh token
@@ -28,7 +30,7 @@ type sending struct {
 func newMemory() memory {
 	return memory{
 		live: map[string]bool{}, opaque: map[string]claims{}, jti: map[string]time.Time{}, requests: map[string][]time.Time{},
-		sent:    map[string][]sending{},
+		sent: map[string][]sending{}, errors: map[errorKey][]time.Time{}, throttled: map[errorKey]time.Time{},
 		devices: map[string]*device{}, refresh: map[string]*refreshT{}, arcKeys: map[string]string{},
 	}
 }
@@ -97,11 +99,13 @@ func newer(ts []time.Time, than time.Time) []time.Time {
 	return ts[i:]
 }
 
-// ForgetSent forgets what was sent, so that rate and daily limits start anew.
+// ForgetSent forgets what was sent and refused, so that rate and daily limits start anew and nobody is throttled.
 func (e *Emulator) ForgetSent() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	clear(e.memory.sent)
+	clear(e.memory.errors)
+	clear(e.memory.throttled)
 }
 
 // book enters a message among what a mailbox has sent, unless that passes a limit: wait

@@ -245,9 +245,14 @@ func (s *session) wait(d time.Duration) error {
 
 // answer replies to an event at a stage: with what action returns, or as a rule has it.
 func (s *session) answer(stage, text string, action func() string) error {
+	if stage == "dot" {
+		if refusal := s.throttled(); refusal != "" {
+			return s.conclude(refusal)
+		}
+	}
 	f := s.e.fire(stage, text)
 	if f == nil {
-		return s.conclude(action())
+		return s.conclude(s.counted(stage, action()))
 	}
 	if f.Drip > 0 {
 		s.wire.drip.Store(int64(f.Drip))
@@ -270,6 +275,7 @@ func (s *session) answer(stage, text string, action func() string) error {
 	case negative:
 		reply = f.Reply
 	}
+	reply = s.counted(stage, reply)
 	if f.Then == "" {
 		return s.conclude(reply)
 	}

@@ -215,6 +215,18 @@ type Limits struct {
 	RecipientsPerDay int   `json:"recipients_per_day"`
 	Recipients       int   `json:"recipients"` // per message
 	HeaderSize       int64 `json:"header_size"`
+	// Repeated is continuous-error throttling, by the kind of error in Microsoft's words:
+	// "mailbox full", "send as denied", "invalid license", "too many recipients", "invalid
+	// recipients". A kind that is not there throttles nobody.
+	Repeated map[string]*Repeated `json:"repeated,omitempty"`
+}
+
+// Repeated says when equal errors throttle a mailbox: the After-th within Within has every
+// message refused for For, right ones included. Microsoft tells neither of the three.
+type Repeated struct {
+	After  int      `json:"after"`
+	Within Duration `json:"within"`
+	For    Duration `json:"for"`
 }
 
 // Strict are the refusals of what Exchange Online is not known to refuse itself, but

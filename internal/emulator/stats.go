@@ -25,6 +25,8 @@ type Stats struct {
 	Recipients    int            `json:"recipients"`
 	Octets        int64          `json:"octets"`
 	ByBDAT        int            `json:"by_bdat"`
+	// Throttled counts how often repeated errors began to throttle a mailbox.
+	Throttled int `json:"throttled"`
 	// Refused counts negative SMTP replies by their code and enhanced code, "535 5.7.3".
 	Refused map[string]int `json:"refused"`
 	// RoundTrips of ended sessions: 1 for each TCP connect, the TLS handshake's, and
