@@ -76,6 +76,7 @@ type Agent struct {
 	keeper sync.RWMutex // held for reading while a message is kept unprocessed
 
 	users    userNames
+	owners   owners
 	limits   limits
 	mu       sync.Mutex
 	conns    map[*smtpd.Conn]struct{}
@@ -101,7 +102,7 @@ func newAgent(o Options) *Agent {
 		o.Look = defaultLook
 	}
 	a := &Agent{o: o, conns: map[*smtpd.Conn]struct{}{}, manager: sdnotify.New(o.Getenv, os.Getpid())}
-	a.users.now, a.limits.now = o.Now, o.Now
+	a.users.now, a.owners.now, a.limits.now = o.Now, o.Now, o.Now
 	return a
 }
 

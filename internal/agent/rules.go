@@ -104,6 +104,7 @@ func (a *Agent) engineConfig(r *rules) deliver.Config {
 		}
 	}
 	e := assemble.Engine(r.config, account, fault, r.host, a.resolve)
+	e.ServiceUID, e.Owner = os.Geteuid(), a.owners.of
 	if a.o.QueueInterval > 0 {
 		e.QueueInterval = a.o.QueueInterval
 	}

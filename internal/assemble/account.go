@@ -68,6 +68,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
 		Connections: c.Delivery.Connections, PipelineAuth: c.SMTP.PipelineAuth,
 		Limits: cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
+		Shares: deliver.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent, User: c.Delivery.UserSharePercent},
 	}
 	if err := throughProxy(c, &a.Submit); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ func Engine(c *config.Config, account *deliver.Account, fault error, host string
 		Account: account, Fault: fault,
 		Mode: c.Delivery.Mode, Wait: c.Delivery.Wait,
 		IdleTimeout: c.SMTP.IdleTimeout, ProbeInterval: c.Agent.ProbeInterval, QueueInterval: c.Agent.QueueInterval,
-		DrainTimeout: c.Agent.DrainTimeout, Lifetime: c.Spool.Lifetime, DelayWarning: c.Spool.DelayWarning,
+		DrainTimeout: c.Agent.DrainTimeout, Lifetime: c.Spool.Lifetime, DelayWarning: c.Spool.DelayWarning, RetryFloor: c.Delivery.RetryFloor,
 		Reports: deliver.Reports{Host: host, AlertTo: c.AlertTo, BounceTo: c.BounceTo, RootTo: c.RootTo, Resolve: resolve},
 	}
 	if what, ends, err := CredentialEnd(c); err == nil && what != "" && !ends.IsZero() {

@@ -161,8 +161,16 @@ type Delivery struct {
 	Connections       int
 	MessagesPerMinute int
 	RecipientsPerDay  int
-	MaxRecipients     int   // of one message
-	MaxSize           int64 // octets in wire form
+	// ReservePercent of both limits is kept for root, the service user and alerts, SmallReservePercent
+	// for users who have sent next to nothing. UserSharePercent of the rest is what one user gets while
+	// others wait.
+	ReservePercent      int
+	SmallReservePercent int
+	UserSharePercent    int
+	// RetryFloor is the least time between two tries of a message that its owner asks for.
+	RetryFloor    time.Duration
+	MaxRecipients int   // of one message
+	MaxSize       int64 // octets in wire form
 }
 
 // From is the sender rule.

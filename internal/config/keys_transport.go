@@ -137,6 +137,32 @@ var deliveryKeys = []Key{
 		field: func(c *Config) any { return &c.Delivery.RecipientsPerDay },
 	},
 	{
+		Name: "delivery.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 40,
+		Help: "How much of delivery.messages_per_minute and delivery.recipients_per_day is kept for root, the service user and alerts, in percent.",
+		More: "Others' messages wait in the queue when the rest is used up; mailq says why. A process without an agent does not know of other users, so it keeps only this reserve. " +
+			"At least half of each bound is left for everybody.",
+		field: func(c *Config) any { return &c.Delivery.ReservePercent },
+	},
+	{
+		Name: "delivery.small_reserve_percent", Kind: KindInt, Default: 5, Min: 0, Max: 40,
+		Help: "How much is kept beside it for users who have sent next to nothing, in percent.",
+		More: "Each has a fifth of it. The subordinate ids of a user (/etc/subuid) count as that user, and all ids that are in neither file, as those of a directory service, count as one. " +
+			"The agent counts from its start.",
+		field: func(c *Config) any { return &c.Delivery.SmallReservePercent },
+	},
+	{
+		Name: "delivery.user_share_percent", Kind: KindInt, Default: 50, Min: 0, Max: 100,
+		Help:  "How much of the rest one user gets while messages of others wait, in percent; 0 for no bound.",
+		More:  "What is beyond it waits in the queue until the others' messages have gone; mailq says so. Users take turns in any case.",
+		field: func(c *Config) any { return &c.Delivery.UserSharePercent },
+	},
+	{
+		Name: "delivery.retry_floor", Kind: KindDuration, Default: "1m", Min: 0, Max: hour,
+		Help:  "The least time between two tries of a message that its owner asks for with sendmail -q or o365-sendmail queue retry.",
+		More:  "Asked sooner, the agent tries it when the time has passed. It does not bind root and the service user.",
+		field: func(c *Config) any { return &c.Delivery.RetryFloor },
+	},
+	{
 		Name: "delivery.max_recipients", Kind: KindInt, Default: 500, Min: 1, Max: 10000,
 		Help:  "Recipients of one message.",
 		More:  "The mailbox's own limit (Set-Mailbox -RecipientLimits) counts too: 500 by default, 1,000 at most.",

@@ -204,6 +204,63 @@ func TestFlush(t *testing.T) {
 	})
 }
 
+// An owner's wish for another try waits until the last one lies the floor back; root's does not.
+func TestRetryFloor(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for name, again := range map[string]func(q Queue, id string) error{
+		"retry": func(q Queue, id string) error {
+			return q.Apply(ctx, Retry, queueview.Filter{IDs: []string{id}}, func(r Result) error {
+				if r.Error != "" {
+					return errors.New(r.Error)
+				}
+				return nil
+			})
+		},
+		"flush": func(q Queue, id string) error {
+			n, err := q.Flush(ctx, queueview.Filter{})
+			if n != 1 {
+				return fmt.Errorf("%d messages", n)
+			}
+			return err
+		},
+		"failed": func(q Queue, id string) error {
+			return q.Apply(ctx, Retry, queueview.Filter{Failed: true}, func(Result) error { return nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.local.hooks.RetryFloor = func() time.Duration { return time.Minute }
+			id := r.put(alice, "a@example.com", "x@example.com")
+			r.claim(id, func(it *spool.Item) error {
+				if name == "failed" {
+					return it.Fail("no")
+				}
+				return it.Defer(time.Now().Add(time.Hour), "temporary", "later")
+			})
+			for _, want := range []struct {
+				uid   int
+				after time.Duration
+			}{{alice, time.Minute}, {alice, time.Minute}, {0, 0}} {
+				if name == "failed" && want.uid == 0 {
+					continue // it is back in the queue
+				}
+				if err := again(r.as(want.uid), id); err != nil {
+					t.Fatal(err)
+				}
+				info, err := r.spool.Get(id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if next := info.Status.Next; want.after == 0 && !next.IsZero() || want.after > 0 && next.Sub(info.Status.Last).Round(time.Second) != want.after {
+					t.Errorf("uid %d: next try %v, last %v", want.uid, next, info.Status.Last)
+				}
+			}
+		})
+	}
+}
+
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig, as func(int) Queue) {

@@ -17,7 +17,8 @@ func EngineHooks(e *deliver.Engine, mailbox func() string, version string) Hooks
 			st.Agent, st.Version = true, version
 			return st
 		},
-		Wake: e.Wake,
+		Wake:       e.Wake,
+		RetryFloor: e.RetryFloor,
 		Flush: func(ctx context.Context, f queueview.Filter) (n int, err error) {
 			for _, sel := range Selections(f) {
 				k, err := e.Flush(ctx, sel)

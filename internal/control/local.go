@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
@@ -19,6 +20,8 @@ type Hooks struct {
 	Status func() queueview.Status
 	// Wake tells the engine that a message has changed and may be due.
 	Wake func(id string)
+	// RetryFloor is the least time between two tries of a message that its owner asks for; nil means none.
+	RetryFloor func() time.Duration
 	// Flush tries the messages of the filter now; nil means that each is made due.
 	Flush func(ctx context.Context, f queueview.Filter) (n int, err error)
 }
@@ -291,7 +294,11 @@ func (l *Local) retry(info *spool.Info) error {
 	if info.Status.Held && !info.Failed {
 		return sysexits.With(sysexits.DataErr, errors.New("the message is held back by an administrator; release it first"))
 	}
-	if err := l.spool.Retry(info.ID); err != nil {
+	var floor time.Duration
+	if !l.viewer.All && l.hooks.RetryFloor != nil {
+		floor = l.hooks.RetryFloor()
+	}
+	if err := l.spool.Retry(info.ID, floor); err != nil {
 		return coded(err)
 	}
 	l.wake(info.ID)

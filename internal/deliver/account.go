@@ -30,6 +30,8 @@ type Account struct {
 	Connections int
 	// Limits are the account's rates.
 	Limits cache.Limits
+	// Shares divide the limits among the local users.
+	Shares Shares
 	// PipelineAuth sends the sign-in in one flight with the message where a session is opened
 	// for one message.
 	PipelineAuth bool
@@ -135,9 +137,27 @@ func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Env
 		return nil, &busyError{user, a.Connections, err}
 	}
 	defer release()
-	if err := a.Reserve(queueing, user, len(env.Recipients)); err != nil {
+	n := len(env.Recipients)
+	reserved, err := a.reserve(queueing, user, env.Caller.UID == 0, n)
+	if err != nil {
 		return nil, err
 	}
+	res, err := a.deliverOnce(ctx, user, env, msg)
+	if !reserved.IsZero() && judge(orNone(res, n), err).failedAlone() {
+		a.Cache.Unreserve(user, n, reserved, time.Now())
+	}
+	return res, err
+}
+
+// orNone is a result, or one that says nothing of n recipients.
+func orNone(res *submit.Result, n int) *submit.Result {
+	if res == nil {
+		res = &submit.Result{Recipients: make([]submit.RecipientResult, n)}
+	}
+	return res
+}
+
+func (a *Account) deliverOnce(ctx context.Context, user string, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	if a.PipelineAuth {
 		res, again, err := a.deliverPipelined(ctx, user, env, msg)
 		if !again {
@@ -176,27 +196,43 @@ func (e *busyError) Error() string {
 
 func (e *busyError) Unwrap() error { return e.err }
 
-// Reserve waits until the account's rates allow a message to so many recipients, and
-// counts it. When the wait would pass the context's deadline it returns a *LimitError at once.
-func (a *Account) Reserve(ctx context.Context, user string, recipients int) error {
+// reserve waits until the account's rates allow a message to so many recipients, and
+// counts it: reserved is when, zero when there are no rates. When the wait would pass the context's deadline it
+// returns a *LimitError at once. What others have sent a process can't know, so that to it the reserve
+// of root is the one share that there is.
+func (a *Account) reserve(ctx context.Context, user string, root bool, recipients int) (reserved time.Time, err error) {
 	if a.Limits == (cache.Limits{}) {
-		return nil
+		return time.Time{}, nil
 	}
+	r := rankLight
+	if root {
+		r = rankRoot
+	}
+	limits := cache.Limits{MessagesPerMinute: a.Shares.within(a.Limits.MessagesPerMinute, r), RecipientsPerDay: a.Shares.within(a.Limits.RecipientsPerDay, r)}
 	for {
-		wait, err := a.Cache.Reserve(user, recipients, a.Limits, time.Now())
+		now := time.Now()
+		wait, err := a.Cache.Reserve(user, recipients, limits, now)
 		if err != nil || wait <= 0 {
-			return err
+			return now, err
 		}
-		until := time.Now().Add(wait)
+		until := now.Add(wait)
 		if deadline, ok := ctx.Deadline(); ok && until.After(deadline) {
-			return &LimitError{user, until, "the limit on messages a minute or recipients a day is reached"}
+			return time.Time{}, &LimitError{user, until, a.shortage(user, limits, r, recipients, wait, now).reason}
 		}
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return ctx.Err()
+			return time.Time{}, ctx.Err()
 		}
 	}
+}
+
+// mostOfDay is how many recipients of one message can go in a day, 0 for all.
+func (a *Account) mostOfDay(root bool) int {
+	if root {
+		return a.Limits.RecipientsPerDay
+	}
+	return a.Shares.within(a.Limits.RecipientsPerDay, rankUser)
 }

@@ -200,7 +200,7 @@ func (e *Engine) sendNotices() {
 		env, msg, err := (&bounce.Notice{From: from, To: to, Host: r.Host, Now: e.clock.Now(),
 			Subject: n.subject + " (" + r.Host + ")", Body: n.body}).Write()
 		if err == nil {
-			err = e.putOwn("notice", env, msg, "")
+			err = e.putOwn(originNotice, env, msg, "")
 		}
 		if err != nil {
 			e.o.Warn(fmt.Errorf("a notice can't be kept, it is tried again: %w", err))

@@ -366,7 +366,7 @@ func (e *Engine) workFor(b *box) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.clock.Now()
-	return !e.paced(b, now) && b.available(now) > 0 && e.app.pass(now) != passNo && b.gate.pass(now) != passNo
+	return e.available(b, now) > 0 && e.app.pass(now) != passNo && b.gate.pass(now) != passNo
 }
 
 func (c *courier) register() chan struct{} {

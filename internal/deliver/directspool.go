@@ -49,9 +49,7 @@ const leavePause = 20 * time.Millisecond
 
 // keepRest answers a try, and queues what it left to do.
 func (d *Direct) keepRest(ctx context.Context, env *envelope.Envelope, msg envelope.Message, took time.Duration, res *submit.Result, err error) (envelope.Receipt, error) {
-	if res == nil {
-		res = &submit.Result{Recipients: make([]submit.RecipientResult, len(env.Recipients))}
-	}
+	res = orNone(res, len(env.Recipients))
 	v := judge(res, err)
 	if err == nil {
 		logResult(d.Log, "", env, d.Account.Submit.Host, took, res)

@@ -31,6 +31,15 @@ type Config struct {
 	Lifetime      time.Duration // of a message; 0 means for ever
 	DelayWarning  time.Duration // 0 means never
 
+	// ServiceUID is the user whose mail shares root's reserve; 0 for none.
+	ServiceUID int
+	// Owner says to whom a uid belongs, for whom shares are counted, and whether it is an account of
+	// this host: those that are none have one part of the small reserve together. nil means that
+	// each is an account of its own.
+	Owner func(uid int) (id int, known bool)
+	// RetryFloor is the least time between two tries of a message that its owner asks for.
+	RetryFloor time.Duration
+
 	Reports Reports
 	// Expiries are the ends of the account's secrets and certificates.
 	Expiries []Expiry
@@ -174,6 +183,13 @@ func (e *Engine) Reconfigure(c Config) {
 	e.rouse()
 }
 
+// RetryFloor is the configuration's.
+func (e *Engine) RetryFloor() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.config.RetryFloor
+}
+
 // holdWithoutAccount shuts everything when there is no account, and opens it when one
 // has come.
 func (e *Engine) holdWithoutAccount(now time.Time) {
@@ -290,7 +306,12 @@ func (e *Engine) untilNext(now time.Time) time.Duration {
 		}
 	})
 	for _, b := range e.boxes {
-		at(b.pace)
+		for _, p := range b.pace {
+			at(p.until)
+		}
+		for _, p := range b.persons {
+			at(p.pace)
+		}
 		at(b.noSlot)
 	}
 	return max(wait, time.Millisecond)

@@ -20,6 +20,7 @@ const (
 	classTemporary     = "temporary"
 	classAccount       = "account"
 	classConfiguration = "configuration"
+	classShare         = "share" // there is no room for it in its user's share of the day
 )
 
 // stop is a fault that is none of a message's own.
@@ -34,8 +35,11 @@ type stop struct {
 }
 
 func (s *stop) class() string {
-	if s.hold {
+	switch {
+	case s.hold:
 		return classConfiguration
+	case s.key == keyShare:
+		return classShare
 	}
 	return classAccount
 }
@@ -176,6 +180,6 @@ func (e *Engine) probeNow(now time.Time) {
 		}
 	})
 	for _, b := range e.boxes {
-		b.pace, b.noSlot = time.Time{}, time.Time{}
+		b.pace, b.noSlot = [ranks]pace{}, time.Time{}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/schedule"
 	"o365-sendmail/internal/spool"
 )
@@ -46,7 +47,7 @@ type lane struct {
 // user is a local user with messages for one box.
 type user struct {
 	box    *box
-	uid    int
+	by     *person
 	lanes  map[string]*lane
 	ring   ring[*lane]
 	linked bool
@@ -58,8 +59,10 @@ type box struct {
 	gate    gate
 	senders map[string]*gate // that are or were closed
 
-	users   map[int]*user
+	persons map[int]*person
+	users   map[int]*user // by their person's id
 	ring    ring[*user]
+	turns   uint64
 	ready   int // entries in lanes, those behind a sender's closed gate too
 	express fifo[*job]
 	favour  int // interactive messages taken in a row
@@ -69,8 +72,7 @@ type box struct {
 	slow     int // couriers that are busy with a large message
 	idle     []chan struct{}
 	noSlot   time.Time // no free connection on this host until then
-	pace     time.Time // the account's rates allow nothing until then; they are looked at then
-	paceEnd  time.Time // when they are expected to allow something
+	pace     [ranks]pace
 
 	losses  int // sessions lost in a row without a message taken
 	losers  map[spool.Key]bool
@@ -84,16 +86,17 @@ type fault struct {
 }
 
 func newBox(name string) *box {
-	b := &box{name: name, senders: map[string]*gate{}, users: map[int]*user{}}
+	b := &box{name: name, senders: map[string]*gate{}, persons: map[int]*person{}, users: map[int]*user{}}
 	b.gate = gate{scope: scopeBox, box: b}
 	return b
 }
 
-func (b *box) lane(uid int, sender string) *lane {
-	u := b.users[uid]
+// lane returns the lane of somebody's messages with a sender, made if need be.
+func (b *box) lane(p *person, sender string) *lane {
+	u := b.users[p.id]
 	if u == nil {
-		u = &user{box: b, uid: uid, lanes: map[string]*lane{}}
-		b.users[uid] = u
+		u = &user{box: b, by: p, lanes: map[string]*lane{}}
+		b.users[p.id] = u
 	}
 	l := u.lanes[sender]
 	if l == nil {
@@ -116,7 +119,7 @@ func (l *lane) forget() {
 	}
 	delete(u.lanes, l.sender)
 	if len(u.lanes) == 0 {
-		delete(u.box.users, u.uid)
+		delete(u.box.users, u.by.id)
 	}
 }
 
@@ -157,12 +160,18 @@ func (l *lane) push(en *entry, front bool) {
 	l.link()
 }
 
-// pop takes the next entry: every user in turn, and every sender of a user in turn.
-func (b *box) pop() *entry {
-	if b.ring.len() == 0 {
-		return nil
+// nextUser finds whose turn it is: every user's in turn whom the rates allow something.
+func (e *Engine) nextUser(b *box, now time.Time) (u *user, at int) {
+	for range b.ring.len() {
+		if u, at = b.ring.next(); !e.pacedOut(b, u.by, now) {
+			return u, at
+		}
 	}
-	u, userAt := b.ring.next()
+	return nil, b.ring.at
+}
+
+// popOf takes an entry of a user at a place of the ring: every sender's in turn.
+func (b *box) popOf(u *user, userAt int) *entry {
 	l, laneAt := u.ring.next()
 	en := l.ready.pop()
 	b.ready--
@@ -194,9 +203,17 @@ func (b *box) popBehind(g *gate) *entry {
 }
 
 // available counts what can be taken now, as far as it matters.
-func (b *box) available(now time.Time) int {
-	n := b.express.len()
+func (e *Engine) available(b *box, now time.Time) int {
+	n := 0
+	for _, p := range b.persons {
+		if p.express > 0 && !e.pacedOut(b, p, now) {
+			n += p.express
+		}
+	}
 	for _, u := range b.ring.members {
+		if e.pacedOut(b, u.by, now) {
+			continue
+		}
 		for _, l := range u.ring.members {
 			if n += l.ready.len(); n >= enough {
 				return n
@@ -236,6 +253,11 @@ func (e *Engine) mailbox(b *box) string {
 	return b.name
 }
 
+func (e *Engine) laneOf(m spool.Meta, env *envelope.Envelope) *lane {
+	b := e.box(env.SignIn)
+	return b.lane(e.personOf(b, m), env.Sender)
+}
+
 // add puts a message into the index, or updates it there.
 func (e *Engine) add(info *spool.Info) {
 	id, ok := spool.ParseKey(info.ID)
@@ -245,7 +267,7 @@ func (e *Engine) add(info *spool.Info) {
 	en := e.index[id]
 	if en == nil {
 		en = &entry{id: id, place: placeOut}
-		en.lane = e.box(info.Envelope.SignIn).lane(info.Meta.UID, info.Envelope.Sender)
+		en.lane = e.laneOf(info.Meta, &info.Envelope)
 		en.lane.entries++
 		e.index[id] = en
 	} else if en.place == placeOut || en.place == placeReady {

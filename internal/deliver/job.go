@@ -15,7 +15,8 @@ import (
 type job struct {
 	id    string
 	box   *box
-	entry *entry // nil for a message that is not in the queue
+	by    *person // who is charged for it
+	entry *entry  // nil for a message that is not in the queue
 	env   *envelope.Envelope
 	msg   envelope.Message
 	todo  []int // which of the item's recipients env names, by index

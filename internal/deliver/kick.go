@@ -15,10 +15,7 @@ func (e *Engine) kick(b *box) {
 		return
 	}
 	now := e.clock.Now()
-	if e.paced(b, now) {
-		return
-	}
-	work := b.available(now)
+	work := e.available(b, now)
 	if work == 0 || e.app.pass(now) == passNo || b.gate.pass(now) == passNo {
 		return
 	}
@@ -44,8 +41,6 @@ const soon = 4
 
 // after is t.After(now), but no time of a clock that was set back holds things up.
 func after(t, now time.Time) bool { return t.After(now) && !t.After(now.Add(maxStop)) }
-
-func (e *Engine) paced(b *box, now time.Time) bool { return after(b.pace, now) }
 
 // claimProbes passes the gates that a session has to pass, and takes on their probes.
 func (e *Engine) claimProbes(b *box, now time.Time) (probes []*gate, ok bool) {

@@ -122,11 +122,11 @@ func (e *Engine) settled() bool {
 		if b.couriers > len(b.idle) {
 			return false // it dials, or has something under way
 		}
-		if b.available(now) == 0 || e.app.shut || b.gate.shut {
+		if e.app.shut || b.gate.shut {
 			continue
 		}
-		if !e.paced(b, now) || b.paceEnd.Sub(now) <= rateLook {
-			return false
+		if e.available(b, now) > 0 || b.ring.len() > 0 {
+			return false // the messages a minute allow more soon
 		}
 	}
 	return true

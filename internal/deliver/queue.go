@@ -120,6 +120,12 @@ func all(n int) []int {
 // is a backlog, which the spool is for.
 const maxExpress = 32
 
+// crowded tells whether somebody has as many submissions waiting as he may: one is always allowed, and
+// more than a quarter only while nobody else has any.
+func (b *box) crowded(p *person) bool {
+	return p.express > 0 && (b.express.len() >= maxExpress || p.express >= maxExpress/4 && p.express < b.express.len())
+}
+
 // admit lets a submission go ahead of the queue, unless it is known that it would only wait.
 func (e *Engine) admit(j *job) bool {
 	e.mu.Lock()
@@ -130,10 +136,12 @@ func (e *Engine) admit(j *job) bool {
 	now := e.clock.Now()
 	b := e.box(j.env.SignIn)
 	sender := b.senders[j.env.Sender]
-	if e.app.shut || b.gate.shut || sender != nil && sender.shut || e.paced(b, now) || b.express.len() >= maxExpress {
+	j.by = e.personOf(b, metaOf(j.env))
+	if e.app.shut || b.gate.shut || sender != nil && sender.shut || e.pacedOut(b, j.by, now) || b.crowded(j.by) {
 		return false
 	}
 	j.box = b
+	j.by.express++
 	b.express.push(j)
 	e.kick(b)
 	return true
@@ -143,7 +151,11 @@ func (e *Engine) admit(j *job) bool {
 func (e *Engine) withdraw(j *job) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return j.box.express.remove(func(o *job) bool { return o == j })
+	if !j.box.express.remove(func(o *job) bool { return o == j }) {
+		return false
+	}
+	j.by.express--
+	return true
 }
 
 // flushExpress gives back the submissions that a shut gate keeps from going, or all
@@ -159,6 +171,7 @@ func (e *Engine) flushExpress(g *gate) {
 				b.express.push(j)
 				continue
 			}
+			j.by.express--
 			v := &verdict{fate: make([]fate, len(j.env.Recipients)), errs: make([]error, len(j.env.Recipients)), later: len(j.env.Recipients)}
 			if g.shut {
 				cause := g.cause

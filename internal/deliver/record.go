@@ -266,8 +266,8 @@ func (e *Engine) stopEnd(j *job, s *stop, now time.Time) time.Time {
 		g = j.box.senderGate(j.env.Sender)
 	}
 	switch {
-	case s.key == keyPace:
-		return j.box.paceEnd
+	case s.key == keyPace, s.key == keyShare:
+		return now.Add(s.after)
 	case g != nil && g.shut:
 		return g.next
 	}
@@ -288,7 +288,7 @@ func (e *Engine) requeue(j *job, it *spool.Item, place func(*entry)) {
 		}
 		env := it.Envelope()
 		en = &entry{id: id, place: placeOut, retried: j.retried}
-		en.lane = e.box(env.SignIn).lane(it.Meta().UID, env.Sender)
+		en.lane = e.laneOf(it.Meta(), env)
 		en.lane.entries++
 		e.index[id] = en
 	}

@@ -168,7 +168,7 @@ func (e *Engine) report(j *job, action bounce.Action, told []bounce.Recipient, n
 		Envelope: it.Envelope(), Message: it.Message(),
 	})
 	if err == nil {
-		err = e.putOwn("report", env, msg, it.ID())
+		err = e.putOwn(originReport, env, msg, it.ID())
 	}
 	if err != nil {
 		return fmt.Errorf("the report on message %s can't be kept: %w", it.ID(), err)
@@ -180,6 +180,12 @@ func (e *Engine) report(j *job, action bounce.Action, told []bounce.Recipient, n
 	}
 	return nil
 }
+
+// The origins of messages of this program.
+const (
+	originReport = "report"
+	originNotice = "notice"
+)
 
 // putOwn puts a message of this program into the queue.
 func (e *Engine) putOwn(origin string, env *envelope.Envelope, msg envelope.Message, about string) error {

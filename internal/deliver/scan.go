@@ -291,6 +291,7 @@ func (e *Engine) minutely(now time.Time) {
 	e.remind(now)
 	e.warnExpiry(now)
 	for _, b := range e.boxes {
+		b.forgetPersons(now)
 		for sender, g := range b.senders {
 			if !g.shut && now.Sub(g.lastOK) > remindAfter {
 				delete(b.senders, sender)

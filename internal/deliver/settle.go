@@ -9,16 +9,13 @@ import (
 
 // settle records the outcome of a try.
 func (e *Engine) settle(c *courier, j *job, v *verdict) {
-	if v.lost && !v.uncertain {
-		e.unreserve(c, j)
-	} else {
-		e.restamp(c, j)
-	}
+	e.settleRates(c, j, v)
 	e.mu.Lock()
 	e.settleGates(c, j, v)
 	again := v.lost && j.entry == nil && !j.kept() && !e.stopping
 	if again {
 		j.box.express.pushFront(j)
+		j.by.express++
 		e.kick(j.box)
 	}
 	e.mu.Unlock()

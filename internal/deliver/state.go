@@ -61,7 +61,7 @@ type Mailbox struct {
 	Ready    int // messages that wait for their turn
 	// LastMinute are messages, LastDay recipients that were sent, of all processes.
 	LastMinute, LastDay int
-	// PacedUntil is when the rates are expected to allow more; zero when they do now.
+	// PacedUntil is when the messages a minute are expected to allow users more; zero when they do now.
 	PacedUntil time.Time
 }
 
@@ -112,8 +112,8 @@ func (e *Engine) State() State {
 	for _, b := range e.boxes {
 		s.Interactive += b.express.len()
 		m := Mailbox{Name: e.mailbox(b), Sessions: b.couriers - b.starting, Ready: b.ready}
-		if e.paced(b, now) {
-			m.PacedUntil = b.paceEnd
+		if p := b.pace[rankUser]; after(p.until, now) {
+			m.PacedUntil = p.end
 		}
 		s.Mailboxes = append(s.Mailboxes, m)
 	}

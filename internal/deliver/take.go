@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"o365-sendmail/cache"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/schedule"
@@ -42,7 +41,7 @@ func (e *Engine) choose(c *courier) *job {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	b, now := c.box, e.clock.Now()
-	if e.stopping || c.generation != e.generation || e.paced(b, now) {
+	if e.stopping || c.generation != e.generation {
 		return nil
 	}
 	probes := c.probes
@@ -73,25 +72,51 @@ func (e *Engine) choose(c *courier) *job {
 	return j
 }
 
-// pick takes a message out: interactive ones first, then what tries a sender's shut gate, then
-// the queue by turns.
+// pick takes a message out: what tries a sender's shut gate, else a message of whoever's last turn lies
+// back furthest, interactive ones first.
 func (e *Engine) pick(b *box, now time.Time) *job {
-	if b.express.len() > 0 && (b.favour < maxFavour || b.ring.len() == 0) {
-		b.favour++
-		return b.express.pop()
+	j := e.pickAny(b, now)
+	if j != nil {
+		b.turns++
+		j.by.turn = b.turns
 	}
-	b.favour = 0
+	return j
+}
+
+func (e *Engine) pickAny(b *box, now time.Time) *job {
 	for _, g := range b.senders {
-		if g.shut && g.pass(now) == passProbe {
+		if g.shut && g.pass(now) == passProbe && (b.express.len() == 0 || b.turns%maxFavour == 0) {
 			if en := b.popBehind(g); en != nil {
-				return &job{id: en.id.String(), box: b, entry: en, probes: []*gate{g}}
+				return &job{id: en.id.String(), box: b, entry: en, by: en.lane.user.by, probes: []*gate{g}}
 			}
 		}
 	}
-	if en := b.pop(); en != nil {
-		return &job{id: en.id.String(), box: b, entry: en}
+	j := e.nextExpress(b, now)
+	u, at := e.nextUser(b, now)
+	switch {
+	case j == nil && u == nil:
+		return nil
+	case u == nil, j != nil && j.by.turn < u.by.turn, j != nil && j.by == u.by && b.favour < maxFavour:
+		b.favour++
+		b.ring.at = at // it was not the user's turn
+		j.by.express--
+		b.express.remove(func(o *job) bool { return o == j })
+		return j
 	}
-	return nil
+	b.favour = 0
+	en := b.popOf(u, at)
+	return &job{id: en.id.String(), box: b, entry: en, by: u.by}
+}
+
+// nextExpress finds the submission to take, and leaves it where it is.
+func (e *Engine) nextExpress(b *box, now time.Time) (next *job) {
+	b.express.remove(func(j *job) bool {
+		if (next == nil || j.by.turn < next.by.turn) && !e.pacedOut(b, j.by, now) {
+			next = j
+		}
+		return false
+	})
+	return next
 }
 
 // prepare claims a message of the queue and charges the rates.
@@ -99,11 +124,11 @@ func (e *Engine) prepare(c *courier, j *job) bool {
 	if j.entry != nil && !e.claim(c, j) {
 		return false
 	}
-	wait := e.reserve(c, j)
-	if wait <= 0 {
+	short := e.reserve(c, j)
+	if short == nil {
 		return true
 	}
-	e.holdBack(j, wait)
+	e.holdBack(j, short)
 	return false
 }
 
@@ -134,7 +159,7 @@ func (e *Engine) claim(c *courier, j *job) bool {
 		e.mu.Unlock()
 		return false
 	}
-	if most := c.account.Limits.RecipientsPerDay; most > 0 && len(todo) > most {
+	if most := c.account.mostOfDay(j.by.id == personRoot); most > 0 && len(todo) > most {
 		todo = todo[:most]
 	}
 	env := *it.Envelope()
@@ -167,92 +192,6 @@ func (e *Engine) unclaimed(j *job, err error) {
 		e.log.Log(maillog.Err, j.id, "status", "deferred", "", err)
 		e.wait(j.entry, now.Add(troublePause))
 	}
-}
-
-// reserve charges the account's rates; a wait means that they allow nothing now.
-func (e *Engine) reserve(c *courier, j *job) time.Duration {
-	limits := c.account.Limits
-	if limits == (cache.Limits{}) {
-		return 0
-	}
-	e.rates.Lock()
-	defer e.rates.Unlock()
-	now := e.clock.Now()
-	wait, err := c.account.Cache.Reserve(c.mailbox, len(j.env.Recipients), limits, now)
-	if err != nil { // an interactive message with too many: by way of the queue it goes in parts
-		return time.Minute
-	}
-	if wait <= 0 {
-		j.reserved = now
-	}
-	return wait
-}
-
-// unreserve takes the charge back for a message that the server has not seen.
-func (e *Engine) unreserve(c *courier, j *job) {
-	if !j.reserved.IsZero() {
-		c.account.Cache.Unreserve(c.mailbox, len(j.env.Recipients), j.reserved, e.clock.Now())
-		j.reserved = time.Time{}
-	}
-}
-
-// restamp charges a message that took long for the time of its end, which is when the server
-// counts it.
-func (e *Engine) restamp(c *courier, j *job) {
-	now := e.clock.Now()
-	if j.reserved.IsZero() || now.Sub(j.reserved) < time.Second {
-		return
-	}
-	e.rates.Lock() // no other courier takes the place meanwhile
-	defer e.rates.Unlock()
-	e.unreserve(c, j)
-	_, _ = c.account.Cache.Reserve(c.mailbox, len(j.env.Recipients), c.account.Limits, now)
-}
-
-// rateLook is how often the rates are looked at when they are used up for long: another
-// process may have given something back.
-const rateLook = time.Minute
-
-// holdBack gives a message back because of the rates, which everything of the mailbox waits for.
-func (e *Engine) holdBack(j *job, wait time.Duration) {
-	now := e.clock.Now()
-	if j.entry == nil {
-		until := now.Add(wait)
-		v := &verdict{fate: make([]fate, len(j.env.Recipients)), errs: make([]error, len(j.env.Recipients)), later: len(j.env.Recipients),
-			err: &LimitError{j.mailbox(e), until, limitText}}
-		v.stop = &stop{scope: scopeBox, key: keyPace, reason: v.err.Error()}
-		for i := range v.errs {
-			v.errs[i] = v.err
-		}
-		if !j.end(v) {
-			e.mu.Lock()
-			j.box.paceEnd = until
-			e.mu.Unlock()
-			e.record(j, v, session{dsn: true})
-		}
-	} else {
-		j.item.Unlock()
-		j.item = nil
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	j.box.pace, j.box.paceEnd = now.Add(min(wait, rateLook)), now.Add(wait)
-	if j.entry != nil {
-		// When the day is used up a message with fewer recipients may go sooner.
-		j.entry.lane.push(j.entry, wait <= rateLook)
-	}
-	e.rouse()
-}
-
-// keyPace is the key of a stop by the account's rates.
-const keyPace = "rates"
-
-const limitText = "the limit on messages a minute or recipients a day is reached"
-
-func (j *job) mailbox(e *Engine) string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.mailbox(j.box)
 }
 
 func (e *Engine) releaseProbes(j *job) {

@@ -67,7 +67,7 @@ func play(s *Spool, tell func(promise, id string)) error {
 		return err
 	}
 	tell("retrying", b)
-	if err := s.Retry(b); err != nil {
+	if err := s.Retry(b, 0); err != nil {
 		return err
 	}
 	tell("back", b)

@@ -54,7 +54,7 @@ func (it *Item) left() {
 // Fail moves the message to failed/, for good, and unlocks it: nobody will
 // deliver it, and an administrator can look at it.
 func (it *Item) Fail(reason string) error {
-	it.st.Reason = reason
+	it.st.Reason, it.st.Last = reason, it.s.o.Now()
 	if err := it.writeStatus(true); err != nil {
 		it.s.o.Warn(err) // the message is still better kept than not
 	}

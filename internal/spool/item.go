@@ -335,8 +335,14 @@ func (it *Item) Release() error {
 }
 
 // RetryNow makes the message due at once.
-func (it *Item) RetryNow() error {
-	it.st.Next = time.Time{}
+func (it *Item) RetryNow() error { return it.RetryAt(time.Time{}) }
+
+// RetryAt makes the message due at that time, if it is not due sooner.
+func (it *Item) RetryAt(t time.Time) error {
+	if it.st.Next.Before(t) {
+		return nil
+	}
+	it.st.Next = t
 	return it.writeStatus(false)
 }
 

@@ -263,23 +263,27 @@ func (s *Spool) claimAnywhere(id string) (it *Item, dir string, err error) {
 	return it, failedDir, err
 }
 
-// Retry makes a message due at once. One in failed/ goes back to the queue, with the
-// recipients that had failed to do again.
-func (s *Spool) Retry(id string) error {
+// Retry makes a message due, at once or as soon as its last try lies floor back. One in failed/ goes
+// back to the queue, with the recipients that had failed to do again.
+func (s *Spool) Retry(id string, floor time.Duration) error {
 	it, dir, err := s.claimAnywhere(id)
 	if err != nil {
 		return err
 	}
 	defer it.Unlock()
+	next := it.st.Last.Add(floor)
+	if now := s.o.Now(); !next.After(now) || next.After(now.Add(floor)) {
+		next = time.Time{} // at once, as after a try whose time is that of a clock that was set
+	}
 	if dir == queueDir {
-		return it.RetryNow()
+		return it.RetryAt(next)
 	}
 	for i := range it.st.Recipients {
 		if r := &it.st.Recipients[i]; r.State == Failed {
 			*r = RecipientStatus{State: Todo}
 		}
 	}
-	it.st.Attempts, it.st.Next, it.st.Held, it.st.Warned = 0, time.Time{}, false, false
+	it.st.Attempts, it.st.Next, it.st.Held, it.st.Warned = 0, next, false, false
 	if err := it.writeStatus(true); err != nil {
 		return err
 	}

@@ -157,7 +157,7 @@ func TestReleaseAndRetry(t *testing.T) {
 	if err := errors.Join(it.Defer(c.now.Add(time.Hour), "temporary", "later"), it.Hold("wait")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Retry(id); !errors.Is(err, ErrBusy) {
+	if err := s.Retry(id, 0); !errors.Is(err, ErrBusy) {
 		t.Errorf("retry while in use: %v", err)
 	}
 	it.Unlock()
@@ -197,7 +197,7 @@ func TestFailAndBack(t *testing.T) {
 	if st, err := s.Stats(); err != nil || st != (Stats{Failed: 1}) {
 		t.Errorf("stats %+v, %v", st, err)
 	}
-	if err := s.Retry(id); err != nil {
+	if err := s.Retry(id, 0); err != nil {
 		t.Fatal(err)
 	}
 	it = claim(t, s, id)
@@ -232,7 +232,7 @@ func TestOddIDs(t *testing.T) {
 		_, claimErr := s.Claim(id)
 		_, getErr := s.Get(id)
 		_, logErr := s.ReadLog(id)
-		for _, err := range []error{claimErr, getErr, logErr, s.Remove(id), s.Retry(id)} {
+		for _, err := range []error{claimErr, getErr, logErr, s.Remove(id), s.Retry(id, 0)} {
 			if !errors.Is(err, ErrBadID) {
 				t.Errorf("%q: %v", id, err)
 			}

@@ -91,7 +91,7 @@ func TestTrimLeavesWhatIsInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer it.Unlock()
-	if err := s.Retry(back); err != nil {
+	if err := s.Retry(back, 0); err != nil {
 		t.Fatal(err)
 	}
 	s.o.Limits.MaxFailedBytes = 1

@@ -1,0 +1,310 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/spool"
+)
+
+func TestSharesOfALimit(t *testing.T) {
+	t.Parallel()
+	usual := Shares{Reserve: 10, Small: 5, User: 50}
+	for _, c := range []struct {
+		s                               Shares
+		limit                           int
+		root, lightest, user, own, part int
+	}{
+		{Shares{}, 30, 30, 30, 30, 0, 30},
+		{usual, 0, 0, 0, 0, 0, 0},
+		{usual, 1, 1, 1, 1, 0, 1},
+		{usual, 2, 2, 2, 2, 0, 1},
+		{usual, 3, 3, 2, 2, 0, 1},
+		{usual, 5, 5, 4, 3, 1, 1},
+		{usual, 30, 30, 27, 25, 1, 12},
+		{usual, 10000, 10000, 9000, 8500, 100, 4250},
+		{Shares{Reserve: 40, Small: 40}, 10000, 10000, 6000, 5001, 200, 10000},
+		{usual, 10000000, 10000000, 9000000, 8500000, 100000, 4250000},
+	} {
+		got := [...]int{
+			c.s.within(c.limit, rankRoot), c.s.within(c.limit, rankLight), c.s.within(c.limit, rankUser),
+			c.s.light(c.limit), c.s.share(c.limit),
+		}
+		if want := [...]int{c.root, c.lightest, c.user, c.own, c.part}; got != want {
+			t.Errorf("%+v of %d: %v, want %v", c.s, c.limit, got, want)
+		}
+	}
+}
+
+func TestTally(t *testing.T) {
+	t.Parallel()
+	var y tally
+	y.add(10, 2)
+	y.add(10, 1)
+	y.add(70, 5)
+	if n := y.since(10, 70); n != 8 {
+		t.Error(n)
+	}
+	y.takeBack(70, 1)
+	y.takeBack(70, 100)
+	y.takeBack(11, 100)
+	if n := y.since(0, 70); n != 3 || len(y) != 1 {
+		t.Error(n, y)
+	}
+	if n := y.since(0, 9); n != 0 || len(y) != 0 {
+		t.Errorf("%d from the time before the clock was set back, %v", n, y)
+	}
+}
+
+func TestPersonOf(t *testing.T) {
+	t.Parallel()
+	e := NewEngine(EngineOptions{Config: Config{ServiceUID: 990, Owner: func(uid int) (int, bool) {
+		if uid >= 100000 {
+			return 33, true
+		}
+		return uid, uid >= 0 && uid < 5000
+	}}})
+	b := e.box("")
+	for _, c := range []struct {
+		meta  spool.Meta
+		id    int
+		known bool
+	}{
+		{spool.Meta{UID: 0}, personRoot, true}, {spool.Meta{UID: 990}, personRoot, true},
+		{spool.Meta{UID: -1, Origin: originNotice}, personRoot, true},
+		{spool.Meta{UID: 33, Origin: originNotice}, 33, true},
+		{spool.Meta{UID: -1, Origin: originReport}, personReports, true},
+		{spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:2525"}, -1, false},
+		{spool.Meta{UID: 100001}, 33, true}, {spool.Meta{UID: 165535}, 33, true}, {spool.Meta{UID: 6000}, 6000, false},
+	} {
+		if p := e.personOf(b, c.meta); p.id != c.id || (p.with == nil) != c.known {
+			t.Errorf("%+v: %+v", c.meta, p)
+		}
+	}
+}
+
+// shared is a rig with an account whose limits are divided.
+func shared(t *testing.T, perMinute, perDay int) *rig {
+	return newRig(t, rigOptions{
+		fakeClock: true,
+		account: func(a *Account) {
+			a.Limits.MessagesPerMinute, a.Limits.RecipientsPerDay = perMinute, perDay
+			a.Shares = Shares{Reserve: 10, Small: 5, User: 50}
+		},
+		config: func(c *Config) { c.DelayWarning, c.Owner = 0, func(uid int) (int, bool) { return uid, uid < 5000 } },
+	})
+}
+
+func addresses(n int) (to []string) {
+	for i := range n {
+		to = append(to, fmt.Sprintf("u%d@example.com", i))
+	}
+	return to
+}
+
+// sentBy counts the messages of a user that arrived.
+func (r *rig) sentBy(uid int) (n int) {
+	for s, k := range r.subjects() {
+		if strings.HasPrefix(s, fmt.Sprintf("%d-", uid)) {
+			n += k
+		}
+	}
+	return n
+}
+
+// One user's newsletter takes all of the day but the reserves; what does not fit waits with a
+// reason, and root, alerts and a user who has sent nothing go on.
+func TestDayHasAReserve(t *testing.T) {
+	t.Parallel()
+	r := shared(t, 0, 1000)
+	for i := range 20 {
+		r.put(33, i, addresses(50)...)
+	}
+	r.run()
+	r.until("the newsletter has its part", func() bool {
+		return r.sentBy(33) == 17 && len(r.ids()) == 3 && r.e.State().Ready == 0 && r.e.State().InFlight == 0
+	})
+	if info := r.status(r.ids()[0]); info.Status.Class != classShare || !strings.Contains(info.Status.Reason, "do not fit into the day: 850 of 1000") ||
+		!strings.Contains(info.Status.Reason, "delivery.reserve_percent") || info.Status.Attempts != 0 {
+		t.Errorf("%+v", info.Status)
+	}
+	r.e.Wake(r.put(0, 0, addresses(100)...))
+	r.e.Wake(r.put(1001, 0, addresses(10)...))
+	r.until("root's is out", func() bool { return r.sentBy(0) == 1 && r.sentBy(1001) == 0 || r.sentBy(1001) == 1 })
+	r.until("both are out", func() bool { return r.sentBy(0) == 1 })
+	// Strangers have one part of the small reserve together, however many they are.
+	for uid := range 20 {
+		r.e.Wake(r.put(6000+uid, 0, addresses(10)...))
+	}
+	r.until("the strangers wait", func() bool { return r.e.State().Ready == 0 && r.e.State().InFlight == 0 })
+	strangers := 0
+	for uid := range 20 {
+		strangers += r.sentBy(6000 + uid)
+	}
+	if strangers > 1 {
+		t.Errorf("%d strangers took of the small reserve", strangers)
+	}
+	env := testEnvelope(r.em.Mailbox)
+	receipt, err := r.q.Submit(context.Background(), env, testMessage(r.em.Mailbox, "0-9"))
+	if err != nil || receipt.Queued {
+		t.Errorf("root's next: %+v, %v", receipt, err)
+	}
+	r.step("a day later all is out", 0, func() bool {
+		if s := r.e.State(); s.InFlight == 0 && s.Ready == 0 {
+			r.clock.advance(20 * time.Minute)
+		}
+		return len(r.ids()) == 0
+	})
+}
+
+// An interactive message that does not fit is queued with its reason, at once.
+func TestDayShareInteractive(t *testing.T) {
+	t.Parallel()
+	r := shared(t, 0, 100).run()
+	submit := func(uid, i, n int) envelope.Receipt {
+		env := testEnvelope(r.em.Mailbox, addresses(n)...)
+		env.Caller.UID = uid
+		receipt, err := r.q.Submit(context.Background(), env, testMessage(r.em.Mailbox, fmt.Sprintf("%d-%d", uid, i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return receipt
+	}
+	if got := submit(33, 0, 80); got.Queued {
+		t.Errorf("%+v", got)
+	}
+	got := submit(33, 1, 20)
+	if info := r.status(got.QueueID); !got.Queued || info.Status.Class != classShare || info.Status.Next.IsZero() {
+		t.Errorf("%+v, %+v", got, info.Status)
+	}
+	if got := submit(33, 2, 5); got.Queued {
+		t.Errorf("a message that fits: %+v", got)
+	}
+	if got := submit(0, 0, 10); got.Queued {
+		t.Errorf("root's: %+v", got)
+	}
+}
+
+// A user who wants more than his share waits while others do, and no longer.
+func TestShareBindsWhileOthersWait(t *testing.T) {
+	t.Parallel()
+	r := shared(t, 0, 1000)
+	for i := range 16 {
+		r.put(33, i, addresses(50)...)
+	}
+	for i := range 50 {
+		r.put(1001, i, addresses(8)...)
+	}
+	r.run()
+	r.until("the other user's are out", func() bool { return r.sentBy(1001) == 50 })
+	if n := r.sentBy(33); n > 9 {
+		t.Errorf("%d messages of 50 recipients went before the last of the others", n)
+	}
+	r.step("the first goes on alone", 10*time.Second, func() bool { return r.sentBy(33) == 9 })
+}
+
+func TestMinuteHasAReserve(t *testing.T) {
+	t.Parallel()
+	r := shared(t, 30, 0)
+	for i := range 100 {
+		r.put(33, i)
+	}
+	r.run()
+	r.until("the minute is used up", func() bool { return r.sentBy(33) == 25 && r.e.State().InFlight == 0 })
+	r.e.Wake(r.put(1001, 0))
+	r.until("the other user's is out", func() bool { return r.sentBy(1001) == 1 })
+	for i := range 3 {
+		r.e.Wake(r.put(0, i))
+	}
+	r.until("root's are out", func() bool { return r.sentBy(0) == 3 })
+	if n := r.sentBy(33); n != 25 {
+		t.Errorf("%d of the first in a minute", n)
+	}
+	if m := r.e.State().Mailboxes[0]; m.PacedUntil.IsZero() {
+		t.Errorf("%+v", m)
+	}
+}
+
+// Tries that fail cost their user turns, and nobody else anything.
+func TestFailedTriesCostOthersNothing(t *testing.T) {
+	t.Parallel()
+	r := shared(t, 30, 1000)
+	if err := r.em.Script(emulator.Rule{Stage: "rcpt", Match: "full@", Reply: "451 4.7.1 later"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		r.put(33, i, "full@example.com")
+	}
+	r.run()
+	r.until("the user's tries are used up", func() bool {
+		s := r.e.State()
+		return s.Counters.Deferred == 25 && s.InFlight == 0
+	})
+	for i := range 20 {
+		r.e.Wake(r.put(1001, i))
+	}
+	r.until("all of the other user's are out", func() bool { return r.sentBy(1001) == 20 })
+	if n := r.e.State().Counters.Deferred; n > 26 {
+		t.Errorf("%d tries in a minute", n)
+	}
+	r.until("nothing is under way", func() bool { return r.e.State().InFlight == 0 })
+	if m := r.e.State().Mailboxes[0]; m.LastMinute != 20 || m.LastDay != 20 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// Whoever submits without end has his turns beside those who submit once.
+func TestExpressTakesTurns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{})
+	e, now := r.e, time.Now()
+	b := e.box("")
+	push := func(uid int) *job {
+		j := &job{box: b, by: b.person(uid)}
+		if b.crowded(j.by) {
+			return nil
+		}
+		b.express.push(j)
+		j.by.express++
+		return j
+	}
+	n := 0
+	for push(33) != nil {
+		n++
+	}
+	if n != maxExpress {
+		t.Errorf("alone somebody may have %d submissions waiting", n)
+	}
+	if push(1001) == nil || push(0) == nil || push(33) != nil {
+		t.Error("others have no place beside him, or he has another one")
+	}
+	for uid := range 3 {
+		id, _ := spool.ParseKey(r.put(2000+uid, 0))
+		en := &entry{id: id, place: placeOut, lane: b.lane(b.person(2000+uid), "a@contoso.test")}
+		en.lane.entries++
+		e.index[id] = en
+		en.lane.push(en, false)
+	}
+	var order []int
+	for range 6 {
+		order = append(order, e.pick(b, now).by.id)
+	}
+	place := func(id int) int {
+		for i, o := range order {
+			if o == id {
+				return i
+			}
+		}
+		return len(order)
+	}
+	for _, id := range []int{0, 1001, 2000, 2001, 2002} {
+		if place(id) >= len(order) {
+			t.Errorf("%d has no turn in %v", id, order)
+		}
+	}
+}
