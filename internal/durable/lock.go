@@ -5,17 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"syscall"
-	"time"
-)
-
-// A waiting flock(2) can't be called off, so that Lock asks again after a pause
-// that grows from lockPauseMin to lockPauseMax, with jitter.
-const (
-	lockPauseMin = time.Millisecond
-	lockPauseMax = 25 * time.Millisecond
 )
 
 // Lock takes an exclusive lock on a file of its own at path, creating it with
@@ -32,44 +23,37 @@ func TryLock(path string, perm fs.FileMode) (unlock func(), ok bool, err error) 
 
 // Lock is the package's Lock over o.
 func (o *Ops) Lock(ctx context.Context, path string, perm fs.FileMode) (unlock func(), err error) {
-	pause := lockPauseMin
-	for {
-		unlock, ok, err := o.TryLock(path, perm)
-		if ok || err != nil {
-			return unlock, err
-		}
-		t := time.NewTimer(pause/2 + rand.N(pause))
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return nil, fmt.Errorf("lock %s is held by another process: %w", path, ctx.Err())
-		case <-t.C:
-		}
-		pause = min(2*pause, lockPauseMax)
+	unlock, err = o.LockAny(ctx, []string{path}, perm)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("lock %s is held by another process: %w", path, ctx.Err())
 	}
+	return unlock, err
 }
 
 // TryLock is the package's TryLock over o.
 func (o *Ops) TryLock(path string, perm fs.FileMode) (unlock func(), ok bool, err error) {
+	unlock, err = o.flock(path, perm, syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, false, nil
+	}
+	return unlock, err == nil, err
+}
+
+func (o *Ops) flock(path string, perm fs.FileMode, how int) (unlock func(), err error) {
 	for {
 		f, err := o.openLock(path, perm)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		err = o.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			if !sameFile(f, path) {
-				// Somebody removed the file between open and lock: what is locked excludes nobody.
-				o.unlock(f)
-				continue
-			}
-			return func() { o.unlock(f) }, true, nil
+		if err := o.Flock(f, how); err != nil {
+			_ = o.Close(f)
+			return nil, err
 		}
-		_ = o.Close(f)
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, false, nil
+		if sameFile(f, path) {
+			return func() { o.unlock(f) }, nil
 		}
-		return nil, false, err
+		// Somebody removed the file between open and lock: what is locked excludes nobody.
+		o.unlock(f)
 	}
 }
 
