@@ -42,7 +42,9 @@ func TestDrain(t *testing.T) {
 	count := func(n int) map[string]int {
 		s.fill(n)
 		file := filepath.Join(t.TempDir(), "trace")
-		if out, err := exec.Command("strace", "-f", "-o", file, program, "-C", s.config, "-q").CombinedOutput(); err != nil {
+		cmd := exec.Command("strace", "-f", "-o", file, program, "-q")
+		cmd.Env = s.environment()
+		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		sum := map[string]int{}

@@ -12,8 +12,9 @@ import (
 	"o365-sendmail/internal/emulator"
 )
 
-// The programs, built as a release is; the quick one looks for its agent at socket.
-var program, front, socket string
+// The programs, built as a release is; verbs is the whole one by its other name, and the quick one looks for
+// its agent at socket.
+var program, verbs, front, socket string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "budget-")
@@ -23,6 +24,10 @@ func TestMain(m *testing.M) {
 	program, front, socket = filepath.Join(dir, "sendmail"), filepath.Join(dir, "front"), filepath.Join(dir, "socket")
 	build(program, "o365-sendmail/cmd/sendmail", "")
 	build(front, "o365-sendmail/cmd/front", " -X main.program=/nonexistent -X main.socket="+socket)
+	verbs = filepath.Join(dir, "o365-sendmail")
+	if err := os.Symlink("sendmail", verbs); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
@@ -74,11 +79,16 @@ const message = "From: noreply@contoso.test\nSubject: budget\n\nA line of text.\
 
 // call is the program with a message on its standard input, by way of another program if named.
 func (s *site) call(before ...string) *exec.Cmd {
-	args := append(before, program, "-C", s.config, "-i", "someone@example.org")
+	args := append(before, program, "-i", "someone@example.org")
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}
+	cmd.Env = s.environment()
 	cmd.Stdin = bytes.NewReader([]byte(message))
 	return cmd
+}
+
+// environment names the configuration to a process.
+func (s *site) environment() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "O365_SENDMAIL_CONFIG=" + s.config}
 }
 
 // send delivers a message by a process of its own.

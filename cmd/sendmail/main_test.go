@@ -16,7 +16,7 @@ import (
 func TestAgentWithRelativePath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	program, socket := filepath.Join(dir, "sendmail"), filepath.Join(dir, "socket")
+	program, socket := filepath.Join(dir, "o365-sendmail"), filepath.Join(dir, "socket")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -24,7 +24,7 @@ func TestAgentWithRelativePath(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "c.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-C", "c.toml", "-bD")
+	cmd := exec.Command(program, "serve", "-C", "c.toml")
 	cmd.Dir = dir
 	said := ready.Start(t, cmd)
 	c, dialErr := net.Dial("unix", socket)

@@ -144,15 +144,13 @@ func TestRoutes(t *testing.T) {
 	}
 	ask(Env{Socket: h.socket}, "a@example.org").want(t, 0, "")
 	counts(1, 0)
-	ask(Env{Socket: h.socket}, "-C", own.config, "a@example.org").want(t, 0, "")
-	counts(1, 1)
 	ask(Env{Socket: h.socket, Getenv: named(own.config)}, "a@example.org").want(t, 0, "")
-	counts(1, 2)
+	counts(1, 1)
 	ask(Env{Socket: none, Getenv: named(h.config)}, "a@example.org").want(t, 0, "")
-	counts(2, 2)
+	counts(2, 1)
 	h.stop()
 	ask(Env{Socket: none, Getenv: named(h.config)}, "a@example.org").want(t, 0, "") // its agent is down: directly
-	counts(3, 2)
+	counts(3, 1)
 	r := ask(Env{Socket: none, Getenv: named("/nonexistent/c.toml")}, "a@example.org")
 	if r.code != sysexits.Config || strings.Count(r.stderr, "\n") != 1 {
 		t.Errorf("%d %q", r.code, r.stderr)
@@ -189,7 +187,7 @@ func TestSameByEveryWay(t *testing.T) {
 	dialogue := "EHLO x\nMAIL FROM:<app@web1>\nRCPT TO:<root>\nRCPT TO:<a@example.org>\nDATA\n" + stuffed + ".\nQUIT\n"
 	crlf := func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
 	ways := map[string]func(){
-		"-bm directly": func() { h.run(text, "-C", h.config, "-i", "-f", "app@web1", "root", "a@example.org").want(t, 0, "") },
+		"-bm directly": func() { h.run(text, "-i", "-f", "app@web1", "root", "a@example.org").want(t, 0, "") },
 		"the socket": func() {
 			h.call(strings.NewReader(text), "-i", "-f", "app@web1", "root", "a@example.org").want(t, 0, "")
 		},

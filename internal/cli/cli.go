@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/sysexits"
 )
@@ -30,7 +31,8 @@ type Env struct {
 	// limits and the environment of all of it.
 	Own bool
 
-	loaded *loaded // see loadOnce
+	named  *config.Config // see admit
+	loaded *loaded        // see loadOnce
 }
 
 // Main runs the program and returns its exit code. The name that it was called by
@@ -67,19 +69,21 @@ func Main(ctx context.Context, e Env) int {
 	if err != nil {
 		return e.fail(name, err)
 	}
+	if err := e.admit(o); err != nil {
+		return e.refuse(name, o, err)
+	}
 	return e.run(ctx, name, o)
 }
 
 // run carries out a parsed command line.
 func (e *Env) run(ctx context.Context, name string, o *cmdline.Options) int {
-	if o.Mode == cmdline.ModeQueueRun && o.Queue.Interval > 0 {
+	if serves(o) {
 		return e.serve(ctx, name, o)
 	}
 	var err error
-	if o.Mode == cmdline.ModeQueueRun && o.Queue.Interval == 0 {
-		return e.flush(ctx, name, o)
-	}
 	switch o.Mode {
+	case cmdline.ModeQueueRun:
+		return e.flush(ctx, name, o)
 	case cmdline.ModeDeliver:
 		return e.deliver(ctx, name, o)
 	case cmdline.ModeNewAliases:
@@ -88,8 +92,6 @@ func (e *Env) run(ctx context.Context, name string, o *cmdline.Options) int {
 		return e.verify(name, o)
 	case cmdline.ModeSMTP:
 		return e.smtp(ctx, name, o)
-	case cmdline.ModeServe, cmdline.ModeServeFront:
-		return e.serve(ctx, name, o)
 	case cmdline.ModeQueueList:
 		return e.mailq(ctx, name, o)
 	default:

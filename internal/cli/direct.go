@@ -95,37 +95,18 @@ func (e *Env) loadOnce(o *cmdline.Options, user host.User) (*config.Config, erro
 
 // loadConfig finds and reads the configuration with the caller's own rights.
 func (e *Env) loadConfig(o *cmdline.Options, user host.User) (*config.Config, error) {
+	if e.named != nil {
+		return e.named, nil
+	}
 	path, tried := config.Find(o.Config, e.Getenv, user.Home)
 	if path == "" {
 		return nil, explainNoConfig(tried)
-	}
-	if o.Config != "" {
-		if err := e.checkNamed(path); err != nil {
-			return nil, err
-		}
 	}
 	cfg, err := config.Loader{Getenv: e.Getenv}.Load(path)
 	if errors.Is(err, fs.ErrPermission) {
 		err = fmt.Errorf("no agent answers, and this user may not read the configuration: %w", err)
 	}
 	return cfg, sysexits.With(sysexits.Code(err, sysexits.Config), err)
-}
-
-// checkNamed refuses -C with a file of the caller's own to a system account. PHP's
-// mail() hands its fifth argument to us, and a web application that lets strangers
-// write there must not let them choose hosts and log files, too (CVE-2016-10033).
-func (e *Env) checkNamed(path string) error {
-	if e.UID == 0 || e.UID >= 1000 {
-		return nil
-	}
-	fi, err := os.Stat(path)
-	if err != nil {
-		return sysexits.With(sysexits.Config, fmt.Errorf("-C: %w", err))
-	}
-	if st, ok := fi.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 {
-		return sysexits.With(sysexits.NoPerm, fmt.Errorf("-C %.256q: the system account %d may only name a configuration that root owns", path, e.UID))
-	}
-	return nil
 }
 
 // dropRootFor is dropRoot for a process that uses the cache: one that is not there yet becomes the

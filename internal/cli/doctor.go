@@ -57,11 +57,6 @@ func (o *doctorFlags) check() error {
 }
 
 func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {
-	if o.config != "" {
-		if err := e.checkNamed(o.config); err != nil {
-			return e.fail("o365-sendmail", err)
-		}
-	}
 	rep := e.examine(ctx, o)
 	if o.report {
 		user := host.UserByID(e.UID)

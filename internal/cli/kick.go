@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/durable"
 	"o365-sendmail/internal/spool"
 )
@@ -28,7 +29,7 @@ const (
 
 // kick sees to it that a run will look at the queue, unless that is empty. The run is this very
 // program, and gets nothing from the caller but the configuration's name. It reports whether one will.
-func (e *Env) kick(sp *spool.Spool, dir, config string) bool {
+func (e *Env) kick(sp *spool.Spool, dir, file string) bool {
 	if st, err := sp.Stats(); err != nil || st.Messages == 0 {
 		return false
 	}
@@ -41,14 +42,17 @@ func (e *Env) kick(sp *spool.Spool, dir, config string) bool {
 	if err != nil {
 		return false
 	}
+	if file, err = filepath.Abs(file); err != nil {
+		return false
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return false
 	}
 	defer null.Close()
-	p, err := os.StartProcess(self, []string{"sendmail", "-C", config, "-O", "QueueDueOnly", "-q"}, &os.ProcAttr{
+	p, err := os.StartProcess(self, []string{"sendmail", "-O", "QueueDueOnly", "-q"}, &os.ProcAttr{
 		Dir:   "/",
-		Env:   []string{}, // nothing of the caller's
+		Env:   []string{config.EnvPath + "=" + file}, // and nothing of the caller's
 		Files: []*os.File{null, null, null, lock},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})

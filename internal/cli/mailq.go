@@ -79,14 +79,12 @@ func (e *Env) explainer(ctx context.Context, q control.Queue) (*queueview.Explai
 // queueConfig reads as much of the configuration as can be: a typing error in it, which
 // comes back as fault, must not hide the queue.
 func (e *Env) queueConfig(o *cmdline.Options) (cfg *config.Config, fault, err error) {
+	if e.named != nil {
+		return e.named, nil, nil
+	}
 	path, tried := config.Find(o.Config, e.Getenv, host.UserByID(e.UID).Home)
 	if path == "" {
 		return nil, nil, explainNoConfig(tried)
-	}
-	if o.Config != "" {
-		if err := e.checkNamed(path); err != nil {
-			return nil, nil, err
-		}
 	}
 	cfg, faults := config.Loader{Getenv: e.Getenv}.LoadLenient(path)
 	for _, f := range faults {

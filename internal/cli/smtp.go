@@ -26,9 +26,7 @@ func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 	user, hostName := host.UserByID(e.UID), host.Name()
 	r, err := e.openRoute(ctx, name, o, user, hostName)
 	if err != nil {
-		// The caller reads SMTP: it must not take silence for a slow server.
-		fmt.Fprintf(e.Stdout, "421 4.3.0 %s\r\n", protocol.OneLine(err.Error()))
-		return e.fail(name, err)
+		return e.refuse(name, o, err)
 	}
 	defer r.Close()
 	switch r := r.(type) {
@@ -46,6 +44,15 @@ func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 		}
 	}
 	return sysexits.OK
+}
+
+// refuse is fail for a call whose mode may be -bs.
+func (e *Env) refuse(name string, o *cmdline.Options, err error) int {
+	if o.Mode == cmdline.ModeSMTP {
+		// The caller reads SMTP: it must not take silence for a slow server.
+		fmt.Fprintf(e.Stdout, "421 4.3.0 %s\r\n", protocol.OneLine(err.Error()))
+	}
+	return e.fail(name, err)
 }
 
 // directHandler takes messages in this process.

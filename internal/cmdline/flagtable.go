@@ -45,7 +45,7 @@ var flags = [...]flag{
 	{'A', needsValue, ignored, "SP", "-Ac, -Am: which of Sendmail's own configuration files to use", nil, nil},
 	{'B', needsValue, done, "SPEL", "body type: 7BIT or 8BITMIME; what the message really holds decides", (*Options).setBody, nil},
 	{'b', needsValue, done, "SPEL", "mode", (*Options).setMode, nil},
-	{'C', needsValue, done, "SPE", "configuration file, read with the caller's own rights", (*Options).setConfig, nil},
+	{'C', needsValue, done, "SPE", "configuration file; from others than root and the service user only one that is theirs", (*Options).setConfig, nil},
 	{'c', noValue, ignored, "SP", "treat the mailer as expensive", nil, nil},
 	{'D', needsValue, unsafe, "SE", "debug log file (Sendmail), macro (Exim)", nil, nil},
 	{'d', attachedValue, ignored, "SE", "debugging", nil, isDebugLevel},

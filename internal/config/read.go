@@ -24,20 +24,23 @@ type judge struct {
 	service func() (uid int, ok bool)
 }
 
-// owner tells whether uid may own a configuration or secret file.
+// owner reports whether uid may own a configuration or secret file.
 func (j judge) owner(uid uint32) bool {
-	if uid == 0 {
-		return true
-	}
-	euid, service := os.Geteuid, serviceUID
+	euid := os.Geteuid
 	if j.euid != nil {
 		euid = j.euid
 	}
+	return uid == 0 || int(uid) == euid() || j.installed(uid)
+}
+
+// installed reports whether uid is root or the service user.
+func (j judge) installed(uid uint32) bool {
+	if uid == 0 {
+		return true
+	}
+	service := serviceUID
 	if j.service != nil {
 		service = j.service
-	}
-	if int(uid) == euid() {
-		return true
 	}
 	id, ok := service()
 	return ok && int(uid) == id
@@ -54,8 +57,9 @@ func serviceUID() (int, bool) {
 }
 
 // read opens path without waiting for anybody, and returns what it holds and whose it is.
-// What it judges is the opened file, so that a link can't be turned in between.
-func read(path string) ([]byte, *syscall.Stat_t, *Error) {
+// What it judges is the opened file, so that a link can't be turned in between. flags are
+// added to those of open(2).
+func read(path string, flags int) ([]byte, *syscall.Stat_t, *Error) {
 	fail := func(problem string, err error) ([]byte, *syscall.Stat_t, *Error) {
 		return nil, nil, &Error{File: path, Problem: problem, Err: err}
 	}
@@ -73,7 +77,7 @@ func read(path string) ([]byte, *syscall.Stat_t, *Error) {
 	fd := -1
 	err := retry(func() (err error) {
 		// O_NONBLOCK: a FIFO put there since the stat must not hold us.
-		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC|flags, 0)
 		return err
 	})
 	if err != nil {
@@ -234,7 +238,7 @@ func (c *Config) SecretFile(key string) ([]byte, error) {
 		fault.Key = key
 		return nil, c.secretFault(fault)
 	}
-	data, st, fault := read(path)
+	data, st, fault := read(path, 0)
 	if fault == nil {
 		fault = c.judge.fault(path, st, true)
 	}
