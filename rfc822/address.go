@@ -2,6 +2,7 @@ package rfc822
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -127,10 +128,8 @@ func parseAddrSpec(s string) (local, domain, problem string) {
 	case !utf8.ValidString(s):
 		return "", "", "it is not UTF-8"
 	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
-			return "", "", "it has a control character"
-		}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return "", "", "it has a control character"
 	}
 	local, rest, problem := parseLocal(s)
 	switch {
@@ -159,6 +158,9 @@ func parseLocal(s string) (local, rest, problem string) {
 			end := quotedEnd(s, i)
 			if end == 0 {
 				return "", "", "a quote is not closed"
+			}
+			if i > 0 && s[i-1] != '.' || end < len(s) && s[end] != '.' && s[end] != '@' {
+				return "", "", "it has quotes around a part of a word"
 			}
 			b = append(b, Unquote(s[i:end])...)
 			i = end

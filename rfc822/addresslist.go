@@ -1,6 +1,7 @@
 package rfc822
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -56,52 +57,109 @@ func ParseAddress(s string) (Address, error) {
 
 // parseList calls each for every mailbox of s until it returns false.
 func parseList(s string, each func(Address, error) bool) {
-	l := newLexer(s)
+	parseItems(newLexer(s), s, false, each)
+}
+
+// parseItems parses what the lexer has left. A list between angle brackets, such as <a,b>, is one
+// of mailboxes; inAngle says that the lexer reads one.
+func parseItems(l *lexer, s string, inAngle bool, each func(Address, error) bool) (more bool) {
 	var toks []token
 	for {
 		it, ok := l.item(toks)
 		if !ok {
-			return
+			return true
 		}
 		toks = it.toks
-		if it.group || len(it.toks) == 0 || it.onlyComments() {
+		if it.group || it.isEmpty(s) {
 			continue
 		}
-		a, err := it.address(s)
-		if !each(a, err) {
-			return
+		if inner := it.angleList(s); inner != nil && !inAngle {
+			if !parseItems(inner, s, true, each) {
+				return false
+			}
+			continue
+		}
+		if a, err := it.address(s); !each(a, err) {
+			return false
 		}
 	}
 }
 
-func (it item) onlyComments() bool {
+// isEmpty reports whether the item has nothing but comments and blanks.
+func (it item) isEmpty(s string) bool {
 	for _, t := range it.toks {
-		if t.kind != tokComment {
+		if t.kind != tokComment && !isInvisible(s[t.from:t.to]) {
 			return false
 		}
 	}
 	return true
 }
 
+// angleList returns a lexer for the text between the item's angle brackets when it is a list, and
+// not a source route; else nil.
+func (it item) angleList(s string) *lexer {
+	i := it.angle()
+	if i < 0 {
+		return nil
+	}
+	toks, err := angleTokens(s, it.toks[i])
+	if err != nil || s[toks[0].from] == '@' {
+		return nil
+	}
+	for _, t := range toks {
+		if t.kind == tokMark && s[t.from] != ':' {
+			inner := newLexer(s[:it.toks[i].to-1])
+			inner.pos = it.toks[i].from + 1
+			return inner
+		}
+	}
+	return nil
+}
+
 // address reads the item as a mailbox.
 func (it item) address(s string) (Address, error) {
+	a, _, err := it.mailbox(s)
+	return a, err
+}
+
+// mailbox is address, and says where in s the addr-spec stands.
+func (it item) mailbox(s string) (Address, span, error) {
 	if hasLineEnd(s[it.from:it.to]) {
-		return Address{}, it.wrong(s, "it has a line end or a NUL")
+		return Address{}, span{}, it.wrong(s, "it has a line end or a NUL")
 	}
-	spec, _, err := it.spec(s)
+	spec, at, err := it.spec(s)
 	if err != nil {
-		return Address{}, it.wrong(s, err.Error())
+		return Address{}, span{}, it.wrong(s, err.Error())
 	}
 	local, domain, problem := parseAddrSpec(spec)
+	if problem == "" && domain == "" {
+		problem = notLocalName(local, at)
+	}
 	if problem != "" {
-		return Address{}, it.wrong(s, problem)
+		return Address{}, span{}, it.wrong(s, problem)
 	}
 	a := Address{Local: local, Domain: domain}
 	if len(a.Addr()) > maxAddress {
-		return Address{}, it.wrong(s, fmt.Sprintf("it is longer than %d octets", maxAddress))
+		return Address{}, span{}, it.wrong(s, fmt.Sprintf("it is longer than %d octets", maxAddress))
 	}
 	a.Display, a.encoded = it.display(s)
-	return a, nil
+	return a, at, nil
+}
+
+// notLocalName says why a text without a domain is not the name of a local user: it is a display
+// name, or part of one. "" means that it may be one.
+func notLocalName(local string, at span) string {
+	switch {
+	case at.apart:
+		return errSpace.Error()
+	case strings.IndexByte(local, '@') >= 0:
+		return "it has no domain: its at sign is part of a quoted name"
+	case !isASCII(local):
+		return "it is a name without an address"
+	case strings.HasPrefix(local, "=?") && strings.HasSuffix(local, "?="):
+		return "it is an encoded name without an address (RFC 2047 5)"
+	}
+	return ""
 }
 
 // hasLineEnd tells whether s has a NUL, or a CR or LF that is not part of a fold.
@@ -122,30 +180,40 @@ var (
 	errTooLong    = errors.New("it is too long")
 	errTwo        = errors.New("it is more than one address")
 	errSpace      = errors.New("it has a space outside quotes")
+	errComment    = errors.New("it has a comment in the middle of a word")
 	errEmptyAngle = errors.New("it is empty")
 	errRoute      = errors.New("its source route is wrong")
 )
 
-// spec returns the item's addr-spec without comments and source route, and where in
-// s a missing domain belongs.
-func (it item) spec(s string) (spec string, localEnd int, err error) {
+// span is where an addr-spec stands.
+type span struct {
+	from, to int
+	blanks   bool // there are blanks in it or, of other scripts, around it
+	apart    bool // it is of words with blanks between them
+}
+
+// spec returns the item's addr-spec without blanks, comments and source route.
+func (it item) spec(s string) (spec string, at span, err error) {
 	if it.overflow {
-		return "", 0, errTooLong
+		return "", span{}, errTooLong
 	}
 	toks := it.toks
 	if i := it.angle(); i >= 0 {
 		t := toks[i]
 		for _, other := range toks[i+1:] {
 			if other.kind == tokAngle {
-				return "", 0, errTwo
+				return "", span{}, errTwo
 			}
 		}
 		if toks, err = angleTokens(s, t); err != nil {
-			return "", 0, err
+			return "", span{}, err
+		}
+		if len(toks) > 2 && strings.EqualFold(s[toks[0].from:toks[1].to], "mailto:") {
+			toks = toks[2:]
 		}
 	}
 	if toks, err = dropRoute(s, toks); err != nil {
-		return "", 0, err
+		return "", span{}, err
 	}
 	return join(s, toks)
 }
@@ -195,31 +263,58 @@ func dropRoute(s string, toks []token) ([]token, error) {
 	return nil, errRoute
 }
 
-// join puts the tokens of an addr-spec together, without its comments.
-func join(s string, toks []token) (spec string, end int, err error) {
-	var parts []string
-	space := false // since the last part
+// join puts the tokens of an addr-spec together. Blanks and comments may stand around an at
+// sign or a dot only (RFC 5322 4.4): elsewhere to leave them out would make another address.
+func join(s string, toks []token) (spec string, at span, err error) {
+	var b strings.Builder
+	var gap error // why the next part must not touch the last one
 	for _, t := range toks {
-		space = space || t.space
+		if t.space {
+			gap = errSpace
+		}
 		if t.kind == tokComment {
+			gap = cmp.Or(gap, errComment)
 			continue
 		}
-		if space && len(parts) > 0 {
-			return "", 0, errSpace
+		for part, blank := range visibleParts(s[t.from:t.to], t.kind) {
+			if blank != 0 {
+				at.blanks, gap = true, fmt.Errorf("it has the blank %U", blank)
+			}
+			switch {
+			case part == "":
+				continue
+			case b.Len() == 0:
+				at.from = t.from
+			case gap != nil && !touches(b.String(), part):
+				return "", span{}, gap
+			case gap != nil && gap != errComment:
+				at.blanks, at.apart = true, true
+			}
+			gap = nil
+			b.WriteString(part)
+			at.to = t.to
 		}
-		space = false
-		parts = append(parts, s[t.from:t.to])
-		end = t.to
 	}
-	return strings.Join(parts, ""), end, nil
+	return b.String(), at, nil
+}
+
+// touches reports whether blanks between two parts of an addr-spec mean nothing.
+func touches(before, after string) bool {
+	last, first := before[len(before)-1], after[0]
+	return last == '.' || last == '@' || first == '.' || first == '@'
 }
 
 // display returns the item's display name, or else its first comment, as sendmail's
 // own From fields have it. encoded is set when it could not be decoded.
 func (it item) display(s string) (name, encoded string) {
-	words := it.toks[:max(it.angle(), 0)]
-	if name, encoded = phrase(s, words); name != "" {
-		return name, encoded
+	angle := it.angle()
+	for _, words := range [...][]token{it.toks[:max(angle, 0)], it.toks[angle+1:]} {
+		if angle < 0 {
+			break
+		}
+		if name, encoded = phrase(s, words); name != "" {
+			return trimInvisible(name), encoded
+		}
 	}
 	for _, t := range it.toks {
 		if t.kind == tokComment {

@@ -17,19 +17,26 @@ type CompleteOptions struct {
 	// SenderDomain takes MailDomain's place in From, Sender and Reply-To: a local user has
 	// no mailbox in the mail domain. "" means MailDomain.
 	SenderDomain string
+	// ASCIIDomain returns the A-labels of a domain that is not ASCII (RFC 5890 2.3.2.1), or an
+	// error; nil leaves such domains alone, and the message needs SMTPUTF8.
+	ASCIIDomain func(domain string) (string, error)
 }
 
 // Complete adds Date, Message-ID and From (RFC 5322 3.6) where they are missing or empty, and
 // "To: undisclosed-recipients:;" when there is no To, Cc or Bcc; so it is to be called before
-// RemoveBcc and after Recipients. Bare local names in address fields get MailDomain; no other octet of
+// RemoveBcc and after Recipients. Bare local names in address fields get MailDomain, domains their
+// A-labels, and what RFC 5322 4.4 only lets be read is written as section 3.4 has it; no other octet of
 // such a field changes.
 func (m *Message) Complete(o CompleteOptions) {
 	h := m.Header
 	if o.SenderDomain == "" {
 		o.SenderDomain = o.MailDomain
 	}
-	h.qualify(o.MailDomain, "To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc")
-	h.qualify(o.SenderDomain, "From", "Sender", "Reply-To", "Resent-From", "Resent-Sender")
+	for i, f := range h.fields {
+		if f.isAddress() {
+			h.fields[i] = f.rewritten(addressRewriter{domain: o.domainFor(f), ascii: o.ASCIIDomain})
+		}
+	}
 	if !o.From.IsZero() {
 		h.supply("From", o.From.String())
 	}
@@ -74,62 +81,17 @@ func newMessageID(host string, now time.Time) string {
 	return fmt.Sprintf("<%016x%08x.%x@%s>", rand.Uint64(), rand.Uint32(), now.UnixMilli(), host)
 }
 
-// qualify puts "@" and the domain behind the bare local names of address fields. It does
-// nothing if the domain is none.
-func (h *Header) qualify(domain string, names ...string) {
+// domainFor is the domain for the bare names of an address field, "" if they stay as they are.
+func (o *CompleteOptions) domainFor(f Field) string {
+	domain := ""
+	switch {
+	case slices.ContainsFunc([]string{"To", "Cc", "Bcc", "Resent-To", "Resent-Cc", "Resent-Bcc"}, f.is):
+		domain = o.MailDomain
+	case slices.ContainsFunc([]string{"From", "Sender", "Reply-To", "Resent-From", "Resent-Sender"}, f.is):
+		domain = o.SenderDomain
+	}
 	if _, problem := parseDomain(domain); problem != "" {
-		return
+		return ""
 	}
-	for i, f := range h.fields {
-		if slices.ContainsFunc(names, f.is) {
-			h.fields[i] = f.qualified(domain)
-		}
-	}
-}
-
-// qualified returns the field with its bare local names completed.
-func (f Field) qualified(domain string) Field {
-	value := f.content()
-	begin := len(f.raw) - len(value)
-	s := string(value[:len(value)-len("\r\n")])
-	var at []int // where a domain belongs
-	l := newLexer(s)
-	var toks []token
-	for len(at) < maxAddresses {
-		it, ok := l.item(toks)
-		if !ok {
-			break
-		}
-		toks = it.toks
-		if end, bare := it.bareName(s); bare {
-			at = append(at, end)
-		}
-	}
-	if len(at) == 0 {
-		return f
-	}
-	raw := make([]byte, 0, len(f.raw)+len(at)*(len(domain)+1))
-	raw = append(raw, f.raw[:begin]...)
-	from := 0
-	for _, end := range at {
-		raw = append(raw, s[from:end]...)
-		raw = append(raw, '@')
-		raw = append(raw, domain...)
-		from = end
-	}
-	raw = append(raw, s[from:]...)
-	return Field{raw: append(raw, '\r', '\n'), name: f.name}
-}
-
-// bareName tells whether the item is a good address without a domain, and where it ends.
-func (it item) bareName(s string) (end int, bare bool) {
-	if it.group || len(it.toks) == 0 || it.onlyComments() {
-		return 0, false
-	}
-	a, err := it.address(s)
-	if err != nil || a.Domain != "" {
-		return 0, false
-	}
-	_, end, err = it.spec(s)
-	return end, err == nil
+	return domain
 }

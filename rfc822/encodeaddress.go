@@ -1,9 +1,6 @@
 package rfc822
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // encodeAddresses returns the value of an address field with display names, group
 // names and comments in ASCII. smtputf8 tells that an addr-spec is not ASCII: it stays as it
@@ -29,19 +26,24 @@ func encodeAddresses(value string) (out string, smtputf8 bool) {
 	}
 }
 
-// encode writes the item in ASCII, but for its addr-spec.
+// encode writes the item in ASCII, but for its addr-spec. What is no address can say nothing that
+// needs SMTPUTF8: it is text.
 func (it item) encode(b *strings.Builder, s string) (smtputf8 bool) {
 	if it.overflow {
 		b.WriteString(" " + encodeWords(strings.TrimSpace(s[it.from:it.to])))
 		return false
 	}
 	words := 0 // tokens that are a name
-	if it.group {
+	var at span
+	if it.group || !it.hasAt(s) && it.angle() < 0 {
 		words = len(it.toks)
-	} else if i := it.angle(); i >= 0 {
-		words = i
-	} else if !it.hasAt(s) {
-		words = len(it.toks)
+	} else {
+		var err error
+		if _, at, err = it.mailbox(s); err != nil {
+			b.WriteString(encodeUnstructured(s[it.from:it.to]))
+			return false
+		}
+		words = max(it.angle(), 0)
 	}
 	it.encodeName(b, s, it.toks[:words])
 	for _, t := range it.toks[words:] {
@@ -54,11 +56,11 @@ func (it item) encode(b *strings.Builder, s string) (smtputf8 bool) {
 			b.WriteString(text)
 		case t.kind == tokComment:
 			b.WriteString(encodeComment(text))
-		case utf8.ValidString(text):
+		case t.to > at.from && t.from < at.to:
 			b.WriteString(text)
 			smtputf8 = true
-		default:
-			b.Write(escapeEightBit([]byte(text), '='))
+		case !isInvisible(text):
+			b.WriteString(encodeWords(text))
 		}
 	}
 	return smtputf8

@@ -39,6 +39,7 @@ const (
 // belong to a header.
 func (s *headerScanner) scan() error {
 	s.in.adoptBareCR()
+	s.dropByteOrderMark()
 	for first := true; ; first = false {
 		kind, name := s.classify(first)
 		switch kind {
@@ -63,6 +64,16 @@ func (s *headerScanner) scan() error {
 		if int64(len(s.raw)) > s.max {
 			return &TooLargeError{What: "header", Limit: s.max}
 		}
+	}
+}
+
+// dropByteOrderMark takes the mark that editors of other systems put before a text off the
+// header, where it would be part of the first field's name. A body keeps it.
+func (s *headerScanner) dropByteOrderMark() {
+	const mark = "\xef\xbb\xbf"
+	line, _ := s.peekLine()
+	if text, found := bytes.CutPrefix(line, []byte(mark)); found && (fieldName(text) > 0 || bytes.HasPrefix(text, []byte("From "))) {
+		s.in.take(len(mark))
 	}
 }
 
