@@ -57,6 +57,34 @@ func (a Address) String() string {
 	return FormatPhrase(a.Display) + " <" + a.Addr() + ">"
 }
 
+// AppendName puts sep and the display name of b behind a's own name. Encoded words that can't be
+// decoded stay as they were written.
+func (a Address) AppendName(sep string, b Address) Address {
+	if a.encoded == "" && b.encoded == "" {
+		a.Display += sep + b.Display
+		return a
+	}
+	var parts []string
+	mark := strings.TrimSpace(sep)
+	switch {
+	case a.encoded != "":
+		parts = append(parts, a.encoded)
+	case a.Display != "":
+		parts, mark = append(parts, FormatPhrase(a.Display+mark)), ""
+	}
+	switch {
+	case b.encoded == "":
+		parts = append(parts, FormatPhrase(strings.TrimSpace(mark+" "+b.Display)))
+	case mark != "":
+		parts = append(parts, FormatPhrase(mark), b.encoded)
+	default:
+		parts = append(parts, b.encoded)
+	}
+	a.encoded = strings.Join(parts, " ")
+	a.Display = a.encoded
+	return a
+}
+
 // quoteLocal returns a local part as a dot-atom, or else as a quoted string.
 func quoteLocal(local string) string {
 	if isDotAtom(local) {

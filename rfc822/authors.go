@@ -37,14 +37,14 @@ func formatList(list []Address) string {
 // RFC has it; "" means that the field can stay, and there is no list.
 func readAuthors(v string, author Address) (list []Address, guess string) {
 	whole, encoded := decodedWhole(v)
-	switch {
-	case !encoded && plainAuthors(v) != nil:
-		return nil, ""
-	case encoded && strings.IndexByte(whole, '@') >= 0:
-		v = whole
-		if list = plainAuthors(v); list != nil {
-			return list, "it was encoded as a whole"
+	if encoded && strings.IndexByte(whole, '@') >= 0 {
+		v, guess = whole, "it was encoded as a whole"
+	}
+	if list, group := plainAuthors(v); list != nil && (!encoded || guess != "") {
+		if group && guess == "" {
+			guess = "it has a group"
 		}
+		return list, guess
 	}
 	list, rest := looseAuthors(toUTF8(v))
 	switch {
@@ -81,21 +81,23 @@ func decodedWhole(v string) (text string, ok bool) {
 
 // plainAuthors returns the mailboxes of a field that is well-formed, else nil. One in which a name
 // alone stands before a mailbox with a name is not: "Doe, John <john@example.org>" has one author.
-// The name of a group becomes part of a name, so that a group is not either.
-func plainAuthors(v string) []Address {
-	var list []Address
+// The name of a group becomes part of the name of its first mailbox.
+func plainAuthors(v string) (list []Address, group bool) {
 	l := newLexer(v)
 	var toks []token
+	var name Address // of the group
 	bare := false
 	for {
 		it, more := l.item(toks)
 		if !more {
-			return list
+			return list, group
 		}
 		toks = it.toks
 		switch {
 		case it.group && !it.isScheme(v):
-			return nil
+			group = true
+			name.Display, name.encoded = phrase(v, it.toks)
+			continue
 		case it.group || it.isEmpty(v):
 			continue
 		}
@@ -104,11 +106,26 @@ func plainAuthors(v string) []Address {
 		alone := a.Domain == "" && !angle
 		switch {
 		case err != nil, bare && angle, it.angleList(v) != nil, alone && !isDotAtom(a.Local), it.hasStrayMark(v):
-			return nil
+			return nil, false
 		}
 		bare = bare || alone
-		list = append(list, a)
+		list = append(list, a.inGroup(&name))
 	}
+}
+
+// inGroup puts the name of a group before the mailbox's own, once.
+func (a Address) inGroup(name *Address) Address {
+	if name.Display == "" {
+		return a
+	}
+	sep := ""
+	if a.Display != "" {
+		sep = ": "
+	}
+	named := name.AppendName(sep, a)
+	named.Local, named.Domain = a.Local, a.Domain
+	*name = Address{}
+	return named
 }
 
 // hasStrayMark reports whether there is a quote or an angle bracket without its other half.

@@ -49,6 +49,9 @@ func (h *handler) Recipient(addr string) error {
 func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
 	env.Caller, env.Mode = h.who, o.Mode
 	from, size, id := env.Sender, msg.Body().Size, messageID(msg.Header)
+	if o.DotCut {
+		h.a.note(env, msg.Header, protocol.DotCutText)
+	}
 	receipt, err := h.take(ctx, env, msg, o)
 	h.log(receipt, err, from, len(env.Recipients), size, id, o.Tag)
 	return receipt, err
@@ -80,6 +83,7 @@ func (a *Agent) process(ctx context.Context, r *rules, env *envelope.Envelope, m
 	}
 	refused, err := r.intake.Accept(env, msg, intake.Caller{
 		User: sender.Caller{Name: who.User, UID: strconv.Itoa(who.UID)}, Via: who.Via, NoAliases: o.NoAliases, Hops: o.Hops,
+		Note: func(text string) { a.note(env, msg.Header, text) },
 	})
 	if err != nil {
 		return envelope.Receipt{Refused: refused}, err
@@ -92,6 +96,11 @@ func (a *Agent) process(ctx context.Context, r *rules, env *envelope.Envelope, m
 	receipt, err := a.submit.Submit(ctx, env, wire)
 	receipt.Refused = append(refused, receipt.Refused...)
 	return receipt, err
+}
+
+// note logs what was guessed in a message, or lost of it.
+func (a *Agent) note(env *envelope.Envelope, h *rfc822.Header, text string) {
+	a.log.Log(maillog.Notice, "", "uid", env.Caller.UID, "from", "<"+env.Sender+">", "message-id", messageID(h), "", text)
 }
 
 func messageID(h *rfc822.Header) string {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
@@ -18,6 +19,7 @@ import (
 	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/spool"
@@ -168,12 +170,20 @@ func (d *direct) Close() {
 
 // Send completes, aliases and rewrites, and delivers.
 func (d *direct) Send(ctx context.Context, draft *front.Draft) (envelope.Receipt, error) {
+	note := func(text string) {
+		id, _ := draft.Message.Header.Get("Message-ID")
+		d.submit.Log.Log(maillog.Notice, "", "uid", d.user.UID, "from", "<"+draft.Envelope.Sender+">", "message-id", id, "", text)
+	}
+	if draft.Message.Body().CutAtDot {
+		note(protocol.DotCutText)
+	}
 	draft.Envelope.Caller = envelope.Caller{UID: d.user.UID, User: d.user.Name, Via: "userid " + strconv.Itoa(d.user.UID)}
 	refused, err := d.intake.Accept(draft.Envelope, draft.Message, intake.Caller{
 		User:      sender.Caller{Name: d.user.Name, UID: strconv.Itoa(d.user.UID)},
 		Via:       draft.Envelope.Caller.Via,
 		NoAliases: d.opts.NoAliases,
 		Hops:      d.opts.Hops,
+		Note:      note,
 	})
 	if err != nil {
 		return envelope.Receipt{Refused: refused}, err

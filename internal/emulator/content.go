@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"io"
+	"mime"
 	"net/mail"
 	"os"
 	"path/filepath"
@@ -198,7 +200,10 @@ func values(fields []field, name string) []string {
 // addresses reads a From or Sender value: RFC 5322 addresses, nothing more tolerant
 // (learn.microsoft.com/exchange/troubleshoot/send-emails/smtp-submission-improvements).
 func addresses(value string) ([]string, error) {
-	list, err := mail.ParseAddressList(value)
+	// A name in any charset is a name: only the addresses count.
+	anyCharset := func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+	p := mail.AddressParser{WordDecoder: &mime.WordDecoder{CharsetReader: anyCharset}}
+	list, err := p.ParseList(value)
 	if err != nil {
 		return nil, fmt.Errorf("%q: %w", value, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
@@ -44,8 +45,9 @@ func (c *Call) Deliver(ctx context.Context, r Route) int {
 		return c.Fail(err)
 	}
 	defer d.Message.Close()
-	if d.Message.Body().CutAtDot {
-		Warnf(c.Stderr, c.Name, "the message ended at a line with a single dot, and what followed is lost; call sendmail with -i")
+	if d.Message.Body().CutAtDot && isTerminal(c.Stderr) {
+		// Some programs take any text here for a failure: for them there is the log.
+		Warnf(c.Stderr, c.Name, "%s", protocol.DotCutText)
 	}
 	if len(d.Envelope.Recipients) == 0 {
 		return c.report(d.Refused, noneLeft(d.Refused))

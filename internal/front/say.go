@@ -3,6 +3,7 @@ package front
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"o365-sendmail/internal/printable"
 )
@@ -19,4 +20,15 @@ func Errorf(w io.Writer, name, format string, a ...any) {
 // Warnf prints a warning.
 func Warnf(w io.Writer, name, format string, a ...any) {
 	fmt.Fprintf(w, "%s: warning: %s\n", name, printable.Line(fmt.Sprintf(format, a...)))
+}
+
+// isTerminal reports whether a person may be reading. It takes every character device for a
+// terminal: of the others only /dev/null is written to, and there nothing is seen.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

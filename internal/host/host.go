@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,6 +46,41 @@ func Mailname() string {
 		return ""
 	}
 	return strings.ToLower(line)
+}
+
+// FullName returns the fully qualified name of a host that is called name: name itself if it has a
+// dot, else its canonical name in /etc/hosts (hosts(5)), else the mail name, else name.
+func FullName(name string) string {
+	if strings.Contains(name, ".") {
+		return name
+	}
+	if f, err := open("/etc/hosts"); err == nil {
+		defer f.Close()
+		if full := canonical(bufio.NewScanner(f), name); full != "" {
+			return full
+		}
+	}
+	if mailname := Mailname(); strings.Contains(mailname, ".") {
+		return mailname
+	}
+	return name
+}
+
+// canonical returns the first name with a dot of the first line of a hosts file that has name.
+func canonical(sc *bufio.Scanner, name string) string {
+	for sc.Scan() {
+		line, _, _ := strings.Cut(sc.Text(), "#")
+		names := strings.Fields(strings.ToLower(line))
+		if len(names) < 2 || !slices.Contains(names[1:], name) {
+			continue
+		}
+		for _, full := range names[1:] {
+			if strings.Contains(full, ".") && valid(full) && !strings.HasPrefix(full, "localhost") {
+				return strings.TrimSuffix(full, ".")
+			}
+		}
+	}
+	return ""
 }
 
 func firstLine(path string) (string, error) {

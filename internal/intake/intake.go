@@ -36,6 +36,8 @@ type Caller struct {
 	NoAliases bool
 	// Hops is what the caller says it counted (sendmail -h).
 	Hops int
+	// Note gets a line for the log about what was guessed in the message; nil drops it.
+	Note func(text string)
 }
 
 // Intake holds the rules of one configuration. It is safe for concurrent use.
@@ -44,6 +46,7 @@ type Intake struct {
 	rule       sender.Rule
 	host       string
 	mailDomain string
+	senderHost string // domain of a sender that is a bare name
 	isLocal    func(string) bool
 	maxRcpt    int
 	now        func() time.Time
@@ -69,11 +72,11 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 		now:        now,
 		rule: sender.Rule{
 			Policy:         c.From.Policy,
-			Mailbox:        c.Mailbox,
-			SendAs:         c.From.SendAs,
+			Mailbox:        asciiPattern(c.Mailbox),
+			SendAs:         asciiPatterns(c.From.SendAs),
 			SignInAsSender: c.From.SignIn == "sender",
-			SignAs:         c.From.SignAs,
-			Allow:          c.From.AllowedSenders,
+			SignAs:         make(map[string]string, len(c.From.SignAs)),
+			Allow:          make(map[string][]string, len(c.From.AllowedSenders)),
 			KeepOriginal:   c.From.ReplyTo != "keep",
 			IsLocal:        isLocal,
 		},
@@ -81,8 +84,15 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 	if in.mailDomain == "" {
 		in.mailDomain = hostName
 	}
+	in.senderHost = senderHost(c, hostName)
 	for _, m := range c.From.Map {
-		in.rule.Mappings = append(in.rule.Mappings, sender.Mapping{Match: m.Match, To: m.To})
+		in.rule.Mappings = append(in.rule.Mappings, sender.Mapping{Match: asciiPattern(m.Match), To: asciiPattern(m.To)})
+	}
+	for pattern, mailbox := range c.From.SignAs {
+		in.rule.SignAs[asciiPattern(pattern)] = asciiPattern(mailbox)
+	}
+	for user, patterns := range c.From.AllowedSenders {
+		in.rule.Allow[user] = asciiPatterns(patterns)
 	}
 	in.book = aliases.Book{
 		Config:   c.Aliases,
@@ -91,6 +101,21 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 		File:     sync.OnceValues(func() (*aliases.Table, error) { return loadAliases(c.AliasesFile, warn) }),
 	}
 	return in
+}
+
+// senderHost is the domain of a sender that is a bare name. Who is kept as the author has to
+// have one that exists; who is replaced is shown with the name that people know the host by.
+func senderHost(c *config.Config, hostName string) string {
+	if c.From.Policy != sender.Keep {
+		return hostName
+	}
+	if c.IsSet("from.domain") {
+		return c.From.Domain
+	}
+	if full := host.FullName(hostName); strings.Contains(full, ".") || c.From.Domain == "" {
+		return full
+	}
+	return c.From.Domain
 }
 
 func loadAliases(path string, warn func(string)) (*aliases.Table, error) {
@@ -115,11 +140,17 @@ func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([
 	if hops := m.Header.Received() + c.Hops; hops > maxHops {
 		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("the message has passed %d hosts and loops (5.4.6); look for an alias or a forward that leads back here", hops))
 	}
-	if env.Sender != "" {
-		env.Sender = in.qualify(env.Sender)
+	if err := in.qualifySender(env); err != nil {
+		return nil, err
 	}
-	env.Origin = env.Sender
-	m.Complete(rfc822.CompleteOptions{Now: in.now(), Host: in.host, From: in.author(env, c), MailDomain: in.mailDomain, SenderDomain: in.host})
+	author := in.author(env, c)
+	if guess := m.Header.RepairFrom(author); guess != "" && c.Note != nil {
+		c.Note("the From field: " + guess)
+	}
+	m.Complete(rfc822.CompleteOptions{
+		Now: in.now(), Host: in.host, From: author,
+		MailDomain: in.mailDomain, SenderDomain: in.senderHost, ASCIIDomain: asciiDomain,
+	})
 	m.Header.RemoveBcc()
 	refused, err := in.expand(env, c.NoAliases)
 	if err != nil {
@@ -138,7 +169,7 @@ func (in *Intake) author(env *envelope.Envelope, c Caller) rfc822.Address {
 	}
 	a, err := rfc822.ParseAddress(from)
 	if err != nil {
-		a = rfc822.Address{Local: c.User.Name, Domain: in.host}
+		a = rfc822.Address{Local: c.User.Name, Domain: in.senderHost}
 	}
 	return a
 }
@@ -148,6 +179,21 @@ func (in *Intake) qualify(addr string) string {
 		return addr + "@" + in.host
 	}
 	return addr
+}
+
+// qualifySender gives a bare name a domain, and a domain its A-labels. A client of the agent has
+// put the host's name behind a bare name already.
+func (in *Intake) qualifySender(env *envelope.Envelope) error {
+	if env.Sender != "" {
+		env.Sender = in.qualify(env.Sender)
+	}
+	at := strings.LastIndexByte(env.Sender, '@')
+	if domain := env.Sender[at+1:]; at > 0 && strings.IndexByte(domain, '.') < 0 && in.isLocal(domain) {
+		env.Sender = env.Sender[:at+1] + in.senderHost
+	}
+	sender, err := asciiAddress(env.Sender)
+	env.Sender, env.Origin = sender, sender
+	return err
 }
 
 func (in *Intake) received(c Caller) string {
@@ -214,6 +260,9 @@ func (in *Intake) Resolve(addr string, noAliases bool) ([]string, error) {
 	if err != nil {
 		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("recipient %.128q: %w", addr, err))
 	}
+	if a.Domain, err = asciiDomain(a.Domain); err != nil {
+		return nil, fmt.Errorf("recipient %.128q: %w", addr, err)
+	}
 	if a.Domain != "" && !in.isLocal(a.Domain) {
 		return []string{a.Addr()}, nil
 	}
@@ -232,6 +281,9 @@ func (in *Intake) Resolve(addr string, noAliases bool) ([]string, error) {
 	out := make([]string, 0, len(targets))
 	for _, t := range targets {
 		a, err := rfc822.ParseAddress(t)
+		if err == nil {
+			a.Domain, err = asciiDomain(a.Domain)
+		}
 		if err != nil || a.Domain == "" {
 			return nil, sysexits.With(sysexits.OSFile, fmt.Errorf("the alias of %.128q has a target that is no address: %.128q", addr, t))
 		}

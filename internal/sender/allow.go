@@ -95,7 +95,7 @@ func (r *Rule) judgeField(v string, l limits) (judged string, replaced *rfc822.A
 			kept = append(kept, a)
 		case replaced == nil:
 			replaced = &authors[i]
-			kept = append(kept, r.inName(a, r.Mailbox))
+			kept = append(kept, r.inName([]rfc822.Address{a}, r.Mailbox))
 		}
 	}
 	if len(kept) == 0 {

@@ -5,6 +5,7 @@
 package sender
 
 import (
+	"slices"
 	"strings"
 
 	"o365-sendmail/internal/envelope"
@@ -54,16 +55,42 @@ type Caller struct {
 // Apply sets the sender of env and h by the rule. The header must have its From field.
 func (r *Rule) Apply(env *envelope.Envelope, h *rfc822.Header, c Caller) {
 	h.Remove("Return-Path")
-	if env.Origin == "" && !h.Has("Auto-Submitted") {
-		// The null sender can't be submitted; this keeps auto-responders quiet instead.
+	if env.Origin == "" && r.Policy != Keep && !h.Has("Auto-Submitted") && !h.Has("Received") {
+		// The null sender can't be submitted; this keeps auto-responders quiet instead. A message
+		// that came from elsewhere is forwarded: who wrote it wants an answer.
 		h.Append("Auto-Submitted", "auto-generated")
 	}
 	l := r.limitsOf(c)
-	r.choose(env, h, l)
+	if r.Policy == Keep {
+		r.keep(env, h, c, l)
+	} else {
+		r.choose(env, h, l)
+	}
 	r.judge(env, h, l)
 }
 
-// choose applies the policy.
+// keep changes nothing but what the caller did not give: for a sender of this host's making, the
+// author or else the mailbox sends.
+func (r *Rule) keep(env *envelope.Envelope, h *rfc822.Header, c Caller, l limits) {
+	v, _ := h.Get("From")
+	authors, plain := parseAuthors(v)
+	env.Sender = r.Mailbox
+	if len(authors) > 0 && r.mayUse(authors[0].Addr(), l) {
+		r.keepFrom(env, h, authors, plain)
+	}
+	if !r.generated(env.Origin, c) && l.allow(env.Origin) {
+		env.Sender = env.Origin
+	}
+}
+
+// generated reports whether addr is the caller's own name at this host, which stands in for a
+// sender that was not given.
+func (r *Rule) generated(addr string, c Caller) bool {
+	local, domain, found := strings.Cut(addr, "@")
+	return found && c.Name != "" && same(local, c.Name) && (domain == "" || r.IsLocal != nil && r.IsLocal(domain))
+}
+
+// choose applies the policies that may change the author.
 func (r *Rule) choose(env *envelope.Envelope, h *rfc822.Header, l limits) {
 	v, _ := h.Get("From")
 	authors, plain := parseAuthors(v)
@@ -74,13 +101,14 @@ func (r *Rule) choose(env *envelope.Envelope, h *rfc822.Header, l limits) {
 	switch {
 	case len(authors) > 0 && r.mayUse(from.Addr(), l):
 		r.keepFrom(env, h, authors, plain)
-	case r.Policy == Keep:
-		env.Sender = r.Mailbox
-		if r.routable(env.Origin) {
-			env.Sender = env.Origin
-		}
 	default:
-		r.replaceFrom(env, h, from, r.target(from.Addr(), l))
+		replaced := []rfc822.Address{from}
+		for _, a := range authors[min(1, len(authors)):] {
+			if !r.mayUse(a.Addr(), l) {
+				replaced = append(replaced, a)
+			}
+		}
+		r.replaceFrom(env, h, replaced, r.target(from.Addr(), l))
 		r.keepOthers(h, authors, l)
 	}
 }
@@ -146,38 +174,55 @@ func (r *Rule) keepOthers(h *rfc822.Header, authors []rfc822.Address, l limits) 
 	}
 }
 
-// replaceFrom sends as to, and keeps who wrote the message in the display name and,
-// when that address can get mail, in Reply-To.
-func (r *Rule) replaceFrom(env *envelope.Envelope, h *rfc822.Header, from rfc822.Address, to string) {
+// replaceFrom sends as to, and keeps who wrote the message in the display name and, of these, the
+// addresses that can get mail in Reply-To.
+func (r *Rule) replaceFrom(env *envelope.Envelope, h *rfc822.Header, from []rfc822.Address, to string) {
 	env.Sender = to
 	r.signIn(env, to)
 	h.Remove("Sender")
 	h.Set("From", r.inName(from, to).String())
-	r.replyTo(h, from)
+	r.replyTo(h, from...)
 }
 
 // inName is the address to with who wrote the message in the display name.
-func (r *Rule) inName(from rfc822.Address, to string) rfc822.Address {
-	orig, display := from.Addr(), from.Display
-	switch {
-	case display == "":
-		display = orig
-	case orig != "" && !r.routable(orig):
-		display += " (" + orig + ")"
+func (r *Rule) inName(from []rfc822.Address, to string) rfc822.Address {
+	name := r.shown(from[0])
+	for _, a := range from[1:] {
+		name = name.AppendName(", ", r.shown(a))
 	}
 	a, err := rfc822.ParseAddress(to)
 	if err != nil {
 		a = rfc822.Address{Local: to}
 	}
-	a.Display = display
+	name.Local, name.Domain = a.Local, a.Domain
+	return name
+}
+
+// shown is an author with the address in the name, unless the name stands for it.
+func (r *Rule) shown(a rfc822.Address) rfc822.Address {
+	addr := a.Addr()
+	switch {
+	case a.Display == "":
+		a.Display = addr
+	case addr != "" && !r.canReply(addr):
+		a = a.AppendName(" ", rfc822.Address{Display: "(" + addr + ")"})
+	}
 	return a
 }
 
-// replyTo names a replaced author to whoever answers.
-func (r *Rule) replyTo(h *rfc822.Header, from rfc822.Address) {
-	if r.KeepOriginal && r.routable(from.Addr()) && !h.Has("Reply-To") {
-		h.Append("Reply-To", from.String())
+// replyTo names the authors who were replaced to whoever answers.
+func (r *Rule) replyTo(h *rfc822.Header, from ...rfc822.Address) {
+	from = slices.DeleteFunc(slices.Clone(from), func(a rfc822.Address) bool { return !r.canReply(a.Addr()) })
+	if r.KeepOriginal && len(from) > 0 && !h.Has("Reply-To") {
+		h.Append("Reply-To", formatAuthors(from))
 	}
+}
+
+// canReply reports whether somebody reads what is sent to addr: programs that report failures call
+// themselves MAILER-DAEMON, and have no mailbox of that name.
+func (r *Rule) canReply(addr string) bool {
+	local, _, _ := strings.Cut(addr, "@")
+	return r.routable(addr) && !strings.EqualFold(local, "MAILER-DAEMON")
 }
 
 func (r *Rule) signIn(env *envelope.Envelope, addr string) {

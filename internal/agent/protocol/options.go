@@ -22,7 +22,12 @@ type Options struct {
 	// Partial is set by a client that understands refused recipients in a positive reply,
 	// so that nobody has to be told of them by mail.
 	Partial bool
+	// DotCut says that a line of a single dot ended the message and more followed.
+	DotCut bool
 }
+
+// DotCutText is what a person, or else the log, is told when DotCut is set.
+const DotCutText = "the message ended at a line with a single dot, and what followed is lost; call sendmail with -i"
 
 // Value returns the field's value, "" for the zero Options.
 func (o Options) Value() string {
@@ -41,6 +46,9 @@ func (o Options) Value() string {
 	}
 	if o.Partial {
 		words = append(words, "partial")
+	}
+	if o.DotCut {
+		words = append(words, "dot-cut")
 	}
 	return strings.Join(words, "; ")
 }
@@ -67,6 +75,8 @@ func ParseOptions(value string) Options {
 			o.Tag = plain(arg)
 		case "partial":
 			o.Partial = true
+		case "dot-cut":
+			o.DotCut = true
 		}
 	}
 	return o

@@ -1,0 +1,66 @@
+package intake
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// asciiDomain returns the A-labels of a domain (RFC 5891 5): Exchange and DNS know no other form.
+func asciiDomain(domain string) (string, error) {
+	if isASCII(domain) {
+		return domain, nil
+	}
+	ascii, err := idna.Lookup.ToASCII(domain)
+	if err != nil {
+		return "", sysexits.With(sysexits.DataErr, fmt.Errorf("%.128q is no internationalized domain name (RFC 5890)", domain))
+	}
+	return ascii, nil
+}
+
+// asciiAddress returns an address with the A-labels of its domain, or an error. An address of a
+// local name comes back as it is.
+func asciiAddress(addr string) (string, error) {
+	if isASCII(addr) {
+		return addr, nil
+	}
+	a, err := rfc822.ParseAddress(addr)
+	if err != nil {
+		return "", sysexits.With(sysexits.DataErr, err)
+	}
+	if a.Domain, err = asciiDomain(a.Domain); err != nil {
+		return "", err
+	}
+	return a.Addr(), nil
+}
+
+// asciiPattern does the same to an address or a pattern of the configuration. One that is none in
+// the form of a mailbox stays.
+func asciiPattern(pattern string) string {
+	at := strings.LastIndexByte(pattern, '@')
+	if domain, err := asciiDomain(pattern[at+1:]); at >= 0 && err == nil {
+		return pattern[:at+1] + domain
+	}
+	return pattern
+}
+
+func asciiPatterns(patterns []string) []string {
+	out := make([]string, len(patterns))
+	for i, p := range patterns {
+		out[i] = asciiPattern(p)
+	}
+	return out
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
