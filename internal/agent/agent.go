@@ -75,13 +75,14 @@ type Agent struct {
 	rules  atomic.Pointer[rules]
 	keeper sync.RWMutex // held for reading while a message is kept unprocessed
 
-	users    userNames
-	owners   owners
-	limits   limits
-	mu       sync.Mutex
-	conns    map[*smtpd.Conn]struct{}
-	draining bool
-	status   string
+	users     userNames
+	owners    owners
+	limits    limits
+	strangers strangers
+	mu        sync.Mutex
+	conns     map[*smtpd.Conn]struct{}
+	draining  bool
+	status    string
 
 	metricsPath  string
 	writeMetrics func(deliver.State)

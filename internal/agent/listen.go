@@ -41,10 +41,12 @@ func (a *Agent) listen(c *config.Config) ([]listener, error) {
 			all = append(all, listener{l.Listener, true, true})
 			continue
 		}
-		if !local && !c.Agent.AllowRemote && !loopback(l.Addr()) {
-			a.warn(fmt.Errorf("the socket %s (%s) that was handed over is open to other hosts: it is not served unless agent.allow_remote is set", l.Addr(), l.Name))
-			_ = l.Close()
-			continue
+		if !local {
+			if err := unserved(c, l.Addr()); err != nil {
+				a.warn(fmt.Errorf("the socket that was handed over (%s): %w", l.Name, err))
+				_ = l.Close()
+				continue
+			}
 		}
 		unix, tcp = unix || local, tcp || !local
 		all = append(all, listener{l.Listener, local, false})
@@ -61,7 +63,7 @@ func (a *Agent) listen(c *config.Config) ([]listener, error) {
 		if l, err := listenTCP(c); err == nil {
 			all = append(all, listener{l, false, false})
 		} else {
-			a.log.Log(maillog.Err, "", "", err)
+			a.warn(err)
 		}
 	}
 	if !queue {
@@ -86,9 +88,10 @@ func listenTCP(c *config.Config) (net.Listener, error) {
 		return nil, fmt.Errorf("agent.listen: %w; enable o365-sendmail-smtp.socket, which systemd opens, or choose a port above 1023", err)
 	case err != nil:
 		return nil, fmt.Errorf("agent.listen: %w", err)
-	case !c.Agent.AllowRemote && !loopback(l.Addr()):
+	}
+	if err := unserved(c, l.Addr()); err != nil {
 		_ = l.Close()
-		return nil, fmt.Errorf("agent.listen: %s is open to other hosts; set agent.allow_remote if that is meant", c.Agent.Listen)
+		return nil, fmt.Errorf("agent.listen: %w", err)
 	}
 	return l, nil
 }
@@ -156,6 +159,10 @@ func (a *Agent) accept(talk, stop context.Context, l listener) error {
 		switch {
 		case err == nil:
 			pause = 0
+			if !l.local && !loopback(l.Addr()) && !allowed(a.rules.Load().config.Agent.AllowFrom, c.RemoteAddr()) {
+				a.turnAway(c)
+				continue
+			}
 			a.admit(talk, c, l.local)
 			continue
 		case closed(err), stop.Err() != nil:

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/config"
 )
 
@@ -132,11 +135,103 @@ func TestOnlyLoopback(t *testing.T) {
 		t.Error("the agent listens to the world")
 	}
 	c.Agent.AllowRemote = true
+	if l, err := listenTCP(c); err == nil {
+		l.Close()
+		t.Error("the agent listens for nobody")
+	}
+	c.Agent.AllowFrom = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	l, err := listenTCP(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
+}
+
+// TestAllowFrom: hosts that agent.allow_from does not name are refused when they connect.
+func TestAllowFrom(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	s := newSite(t, "listen = \"0.0.0.0:"+port+"\"\nallow_remote = true\nallow_from = [\"127.0.0.2\", \"2001:db8::/32\"]\n")
+	s.start()
+	greeting := func(from string) string {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
+		c, err := d.Dial("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		return line
+	}
+	if line := greeting("127.0.0.2"); !strings.HasPrefix(line, "220 ") {
+		t.Errorf("a host that is named: %q", line)
+	}
+	for range 3 {
+		if line := greeting("127.0.0.3"); !strings.HasPrefix(line, "554 5.7.1 ") {
+			t.Errorf("a host that is not: %q", line)
+		}
+	}
+	s.until("the log", func() bool { return strings.Contains(s.log(), "client=127.0.0.3:") })
+	if n := strings.Count(s.log(), "status=refused"); n != 1 {
+		t.Errorf("%d lines of three refusals\n%s", n, s.log())
+	}
+}
+
+func TestAllowed(t *testing.T) {
+	t.Parallel()
+	from := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fe80::/10")}
+	for addr, want := range map[string]bool{"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.3.1": false, "fe80::1": true, "::1": false, "127.0.0.1": false} {
+		if got := allowed(from, &net.TCPAddr{IP: net.ParseIP(addr), Zone: ""}); got != want {
+			t.Errorf("%s: %v", addr, got)
+		}
+	}
+	if allowed(from, &net.UnixAddr{Name: "192.0.2.1"}) {
+		t.Error("a socket that is none of TCP")
+	}
+}
+
+// TestOptionalKeys: a wrong key that mail does without is told of, and costs itself alone.
+func TestOptionalKeys(t *testing.T) {
+	t.Parallel()
+	for name, extra := range map[string]string{
+		"listen open":     "listen = \"0.0.0.0:0\"\n",
+		"listen for none": "listen = \"0.0.0.0:0\"\nallow_remote = true\n",
+		"listen":          "listen = 25\n",
+		"allow_from":      "listen = \"0.0.0.0:0\"\nallow_remote = true\nallow_from = [\"10.0.0.1/8\"]\n",
+		"metrics_file":    "metrics_file = \"here\"\n",
+		"intervals":       "queue_interval = 3\nprobe_interval = \"1\"\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, extra)
+			s.start()
+			if _, err := s.send(to("someone@example.org"), protocol.Options{}, "Subject: x\r\n\r\n"); err != nil {
+				t.Error(err)
+			}
+			s.arrived(1)
+			if key := strings.Fields(extra)[0]; !strings.Contains(s.log(), "agent."+key) {
+				t.Errorf("the log does not tell of %s\n%s", key, s.log())
+			}
+		})
+	}
+}
+
+// TestUnusableLog: mail does without its log.
+func TestUnusableLog(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{"wrong": "nowhere", "missing": "/nonexistent/log", "none": "/dev/null"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, "")
+			s.write(strings.Replace(s.toml(""), filepath.Join(s.dir, "log"), value, 1))
+			s.start()
+			if _, err := s.send(to("someone@example.org"), protocol.Options{}, "Subject: x\r\n\r\n"); err != nil {
+				t.Error(err)
+			}
+			s.arrived(1)
+		})
+	}
 }
 
 // TestPeers: the kernel says who calls, and the rules see it.

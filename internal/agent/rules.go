@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"o365-sendmail/internal/agent/sdnotify"
@@ -132,7 +133,7 @@ func (a *Agent) start(ctx context.Context, r *rules) {
 
 // tell logs what is wrong with a reading of the configuration.
 func (a *Agent) tell(r *rules) {
-	for _, w := range r.config.Warnings {
+	for _, w := range slices.Concat(r.config.Ignored, r.config.Warnings) {
 		a.warn(w)
 	}
 	if r.fault != nil {

@@ -83,19 +83,21 @@ func (e *Env) checkConfig(cfg *config.Config, err error, asJSON bool) int {
 		faults = config.Errors{one}
 	}
 	var warnings config.Errors
-	if cfg != nil {
-		warnings = cfg.Warnings
-	}
 	code := sysexits.OK
 	if err != nil {
 		code = sysexits.Code(err, sysexits.Config)
+	} else {
+		faults, warnings = cfg.Ignored, cfg.Warnings
+	}
+	if len(faults) > 0 && code == sysexits.OK {
+		code = sysexits.Config
 	}
 	if asJSON {
 		printJSON(e.Stdout, struct {
 			Valid    bool    `json:"valid"`
 			Faults   []fault `json:"faults"`
 			Warnings []fault `json:"warnings"`
-		}{err == nil, faultList(faults), faultList(warnings)})
+		}{code == sysexits.OK, faultList(faults), faultList(warnings)})
 		return code
 	}
 	for _, f := range faults {
@@ -104,7 +106,7 @@ func (e *Env) checkConfig(cfg *config.Config, err error, asJSON bool) int {
 	for _, w := range warnings {
 		e.warnf("o365-sendmail", "%v", w)
 	}
-	if err == nil {
+	if code == sysexits.OK {
 		fmt.Fprintf(e.Stdout, "%s is valid\n", printable.Line(cfg.Path))
 	}
 	return code

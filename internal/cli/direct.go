@@ -74,6 +74,9 @@ func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostNa
 		Account: account, Log: assemble.Logger(cfg, o.Tag, e.Stderr),
 		Spool: d.spool, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait,
 	}
+	for _, fault := range cfg.Ignored {
+		d.submit.Log.Log(maillog.Warning, "", "", fault)
+	}
 	if e.Own && d.spool != nil {
 		d.submit.Run = func() bool { return e.kick(d.spool, cfg.Spool.Dir, cfg.Path) }
 	}

@@ -233,7 +233,10 @@ func (e *Env) setupFile(path string) *setup.File {
 		f.Owner.GID = u.GID
 	}
 	f.Check = func(tried string) error {
-		_, err := config.Loader{Getenv: e.Getenv}.Load(tried)
+		cfg, err := config.Loader{Getenv: e.Getenv}.Load(tried)
+		if err == nil && len(cfg.Ignored) > 0 {
+			err = cfg.Ignored
+		}
 		if err != nil {
 			return sysexits.With(sysexits.Config, errors.New(strings.ReplaceAll(err.Error(), tried, path)))
 		}

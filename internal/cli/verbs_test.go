@@ -209,6 +209,23 @@ func TestConfigCheck(t *testing.T) {
 	}
 }
 
+// TestConfigCheckOptional: what mail does without is a fault to the check, and to nobody else.
+func TestConfigCheckOptional(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.writeConfig(t, s.ConfigTOML(s.dir)+"[agent]\nlisten = \"0.0.0.0:25\"\nmetrics_file = \"here\"\n[spool]\ndir = \"\"\n")
+	if r := s.verb("", "config", "check"); r.code != sysexits.Config || strings.Count(r.stderr, "o365-sendmail: error: ") != 2 || r.stdout != "" {
+		t.Errorf("exit %d, %q %q", r.code, r.stdout, r.stderr)
+	}
+	if r := s.verb("", "config", "check", "--json"); r.code != sysexits.Config || !strings.Contains(r.stdout, `"valid": false`) {
+		t.Errorf("exit %d, %q", r.code, r.stdout)
+	}
+	s.run("Subject: x\n\n", "-i", "someone@example.org").want(t, 0, "")
+	if n := len(s.Messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+}
+
 func TestVerbUsage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -172,9 +172,12 @@ func (r *reader) anyFault(name string) bool {
 
 func (r *reader) bounds() {
 	c := r.c
-	if c.Agent.Listen != "" && !c.Agent.AllowRemote && !loopback(c.Agent.Listen) {
+	if open := c.Agent.Listen != "" && !loopback(c.Agent.Listen); open && !c.Agent.AllowRemote {
 		r.fault("agent.listen", Error{Problem: shown(c.Agent.Listen) + " can be reached by other hosts, who could all send as the mailbox",
-			Hint: "use 127.0.0.1, or set agent.allow_remote = true"})
+			Hint: "use 127.0.0.1, or set agent.allow_remote = true and agent.allow_from"})
+	} else if open && len(c.Agent.AllowFrom) == 0 {
+		r.fault("agent.listen", Error{Problem: shown(c.Agent.Listen) + " is open to other hosts, and agent.allow_from names none that may connect",
+			Hint: "set agent.allow_from to their networks"})
 	}
 	if len(c.Agent.Socket) > 107 {
 		r.fault("agent.socket", Error{Problem: "is longer than 107 octets, the most that a Unix socket's path may have"})
@@ -216,5 +219,5 @@ func (r *reader) advise() {
 	warn(!c.SecretExpires.IsZero() && c.Credential.Type != TypeSecret, "secret_expires",
 		"has no effect with the credential type "+shown(c.Credential.Type), "leave it out")
 	warn(c.Agent.AllowRemote && c.Agent.Listen != "" && !loopback(c.Agent.Listen), "agent.listen",
-		"every host that reaches "+shown(c.Agent.Listen)+" can send as the mailbox", "let a packet filter choose who may")
+		"every host of agent.allow_from that reaches "+shown(c.Agent.Listen)+" can send as the mailbox", "")
 }

@@ -7,6 +7,7 @@
 package config
 
 import (
+	"net/netip"
 	"time"
 
 	"o365-sendmail/internal/paths"
@@ -58,6 +59,8 @@ type Config struct {
 
 	// Warnings holds what is allowed but probably not meant.
 	Warnings []*Error
+	// Ignored holds the faults of keys that mail does without; each such key has its default.
+	Ignored Errors
 
 	origins []origin
 	getenv  func(string) string
@@ -145,6 +148,7 @@ type Agent struct {
 	Socket                   string
 	Listen                   string // "" = no TCP
 	AllowRemote              bool
+	AllowFrom                []netip.Prefix // hosts that AllowRemote is for
 	MaxConnections           int
 	MaxConnectionsPerUser    int
 	MessagesPerMinutePerUser int // 0 = no bound

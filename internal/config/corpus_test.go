@@ -37,6 +37,9 @@ func TestBadFiles(t *testing.T) {
 func faultLines(t *testing.T, name, text string) string {
 	path := write(t, text)
 	c, err := Load(path)
+	if err == nil && len(c.Ignored) > 0 {
+		err = sysexits.With(sysexits.Config, c.Ignored)
+	}
 	if err == nil {
 		t.Fatalf("taken for good: %v", c.Warnings)
 	}

@@ -20,6 +20,7 @@ type Error struct {
 	Suggestion string // the known key that looks like it
 	Hint       string // what to do, often a command to type
 	Err        error  // the system's error, for errors.Is
+	syntax     bool   // the text can't be read as it stands
 }
 
 // Error is one line: file:line: key: problem; expected ...; did you mean ...?; hint.

@@ -61,6 +61,8 @@ func (k *Key) expectsLong() string {
 		return `an absolute path, or "credential:NAME"`
 	case KindAddresses:
 		return `an array of addresses such as ["shop@contoso.com"]`
+	case KindNetworks:
+		return `an array of networks and addresses such as ["192.0.2.0/24", "2001:db8::25"]`
 	case KindRules:
 		return `an array of tables such as [{ match = "*@web1", to = "noreply@contoso.com" }]`
 	case KindSenderTable:

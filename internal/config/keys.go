@@ -29,6 +29,7 @@ const (
 	KindPath             // absolute
 	KindSecretFile       // absolute, or credential:NAME
 	KindAddresses        // an array of addresses
+	KindNetworks         // an array of networks in CIDR form
 	KindRules            // an array of tables {match, to}
 	KindSenderTable      // sender = "address"
 	KindUserTable        // user = ["pattern", ...]
@@ -43,6 +44,9 @@ type Key struct {
 	Values   []string // of KindEnum, and the words of KindLog
 	Min, Max int64    // Max 0 = no upper bound
 	Required bool     //
+	// Optional is set when a fault costs this key alone: it has its default (Config.Ignored). Such a key
+	// neither says where mail goes, from whom and how it is guarded, nor bounds anybody.
+	Optional bool
 	// Empty is set when "" is a value of its own; Help says which.
 	Empty bool
 	// Example is TOML text for the sample file where there is no default.

@@ -38,7 +38,7 @@ var accountKeys = []Key{
 		field: func(c *Config) any { return &c.SecondSecretFile },
 	},
 	{
-		Name: "secret_expires", Kind: KindDate, Example: `2027-01-31`,
+		Name: "secret_expires", Kind: KindDate, Example: `2027-01-31`, Optional: true,
 		Help:  "The day on which the client secret ends, as the portal shows it.",
 		More:  "Gives warnings 30, 14, 7 and 1 days ahead. A certificate's own date needs no key.",
 		field: func(c *Config) any { return &c.SecretExpires },
@@ -62,7 +62,7 @@ var accountKeys = []Key{
 		field: func(c *Config) any { return &c.RootTo },
 	},
 	{
-		Name: "alert_to", Kind: KindAddress, Example: `"it@contoso.com"`,
+		Name: "alert_to", Kind: KindAddress, Example: `"it@contoso.com"`, Optional: true,
 		Help:  "Who is told when delivery stops or a secret is about to end.",
 		More:  "Without it such news is in the log, in mailq and in o365-sendmail doctor only.",
 		field: func(c *Config) any { return &c.AlertTo },

@@ -50,7 +50,7 @@ var spoolKeys = []Key{
 		field: func(c *Config) any { return &c.Spool.Lifetime },
 	},
 	{
-		Name: "spool.delay_warning", Kind: KindDuration, Default: "4h", Min: 0, Max: int64(52 * week),
+		Name: "spool.delay_warning", Kind: KindDuration, Default: "4h", Min: 0, Max: int64(52 * week), Optional: true,
 		Help:  "After how long the sender is told that a message still waits; \"0s\" for never.",
 		field: func(c *Config) any { return &c.Spool.DelayWarning },
 	},
@@ -64,16 +64,22 @@ var agentKeys = []Key{
 		field: func(c *Config) any { return &c.Agent.Socket },
 	},
 	{
-		Name: "agent.listen", Kind: KindListen, Example: `"127.0.0.1:25"`,
+		Name: "agent.listen", Kind: KindListen, Example: `"127.0.0.1:25"`, Optional: true,
 		Help:  "An address and port for programs that only speak SMTP.",
 		More:  "Off by default. Who connects is not known, so it must be a loopback address unless agent.allow_remote is set.",
 		field: func(c *Config) any { return &c.Agent.Listen },
 	},
 	{
-		Name: "agent.allow_remote", Kind: KindBool, Default: false,
+		Name: "agent.allow_remote", Kind: KindBool, Default: false, Optional: true,
 		Help:  "Let agent.listen be an address that other hosts reach.",
-		More:  "Every host that can reach it can send as the mailbox.",
+		More:  "Those that agent.allow_from names can send as the mailbox, without a password and without TLS.",
 		field: func(c *Config) any { return &c.Agent.AllowRemote },
+	},
+	{
+		Name: "agent.allow_from", Kind: KindNetworks, Example: `["192.0.2.0/24", "2001:db8::25"]`, Optional: true,
+		Help:  "The networks and addresses that may connect where agent.allow_remote lets other hosts.",
+		More:  "Others are refused when they connect, this host's own addresses among them unless they are named. Without it an address that other hosts reach is not listened on; all else goes on.",
+		field: func(c *Config) any { return &c.Agent.AllowFrom },
 	},
 	{
 		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,
@@ -91,23 +97,23 @@ var agentKeys = []Key{
 		field: func(c *Config) any { return &c.Agent.MessagesPerMinutePerUser },
 	},
 	{
-		Name: "agent.queue_interval", Kind: KindDuration, Default: "1m", Min: sec, Max: int64(day),
+		Name: "agent.queue_interval", Kind: KindDuration, Default: "1m", Min: sec, Max: int64(day), Optional: true,
 		Help:  "How often the agent looks through the spool for mail that others left there.",
 		More:  "serve -q15m sets it for one run.",
 		field: func(c *Config) any { return &c.Agent.QueueInterval },
 	},
 	{
-		Name: "agent.drain_timeout", Kind: KindDuration, Default: "30s", Min: 0, Max: 10 * minu,
+		Name: "agent.drain_timeout", Kind: KindDuration, Default: "30s", Min: 0, Max: 10 * minu, Optional: true,
 		Help:  "How long the agent finishes what it has begun when it is told to stop.",
 		field: func(c *Config) any { return &c.Agent.DrainTimeout },
 	},
 	{
-		Name: "agent.probe_interval", Kind: KindDuration, Default: "5m", Min: sec, Max: int64(day),
+		Name: "agent.probe_interval", Kind: KindDuration, Default: "5m", Min: sec, Max: int64(day), Optional: true,
 		Help:  "How often the agent tries again while a configuration fault holds the queue.",
 		field: func(c *Config) any { return &c.Agent.ProbeInterval },
 	},
 	{
-		Name: "agent.metrics_file", Kind: KindPath, Example: `"/var/lib/prometheus/node-exporter/o365-sendmail.prom"`,
+		Name: "agent.metrics_file", Kind: KindPath, Example: `"/var/lib/prometheus/node-exporter/o365-sendmail.prom"`, Optional: true,
 		Help:  "A file for Prometheus' node exporter, rewritten every minute.",
 		field: func(c *Config) any { return &c.Agent.MetricsFile },
 	},
@@ -115,13 +121,13 @@ var agentKeys = []Key{
 
 var logKeys = []Key{
 	{
-		Name: "log.to", Kind: KindLog, Default: "journal", Values: []string{"journal", "syslog", "stderr"},
+		Name: "log.to", Kind: KindLog, Default: "journal", Values: []string{"journal", "syslog", "stderr"}, Optional: true,
 		Help:  "Where the log goes: \"journal\", \"syslog\", \"stderr\" or a file's absolute path.",
 		More:  "A host without a journal has it in syslog.",
 		field: func(c *Config) any { return &c.Log.To },
 	},
 	{
-		Name: "log.format", Kind: KindEnum, Default: "text", Values: []string{"text", "json"},
+		Name: "log.format", Kind: KindEnum, Default: "text", Values: []string{"text", "json"}, Optional: true,
 		Help:  "The form of a log line.",
 		field: func(c *Config) any { return &c.Log.Format },
 	},

@@ -34,7 +34,7 @@ var smtpKeys = []Key{
 		field: func(c *Config) any { return &c.SMTP.Timeout },
 	},
 	{
-		Name: "smtp.idle_timeout", Kind: KindDuration, Default: "30s", Min: 0, Max: 20 * minu,
+		Name: "smtp.idle_timeout", Kind: KindDuration, Default: "30s", Min: 0, Max: 20 * minu, Optional: true,
 		Help:  "How long the agent keeps a connection without work; \"0s\" closes it after each message.",
 		field: func(c *Config) any { return &c.SMTP.IdleTimeout },
 	},

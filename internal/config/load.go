@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -83,7 +85,27 @@ func (l Loader) load(path string, lenient bool) *reader {
 	if fault := l.judge.fault(path, st, secret); fault != nil && !r.told(fault) {
 		r.faults = append(r.faults, fault)
 	}
+	r.spare()
 	return r
+}
+
+// spare takes the faults of keys that mail does without off the others, and those keys back.
+func (r *reader) spare() {
+	var grave Errors
+	for _, f := range r.faults {
+		name, _, _ := strings.Cut(f.Key, "[")
+		k := lookup(name)
+		if k == nil || !k.Optional || f.syntax {
+			grave = append(grave, f)
+			continue
+		}
+		r.c.Ignored = append(r.c.Ignored, f)
+		r.c.origins = slices.DeleteFunc(r.c.origins, func(o origin) bool { return o.name == name })
+		reflect.ValueOf(k.field(r.c)).Elem().SetZero()
+		r.setDefault(k)
+	}
+	r.faults = grave
+	r.c.Ignored.sort()
 }
 
 func (l Loader) read(path string) ([]byte, *syscall.Stat_t, *Error) {
@@ -136,20 +158,22 @@ func (r *reader) carriesSecret(src string, tree map[string]any) bool {
 func (r *reader) defaults() {
 	for i := range groups {
 		for j := range groups[i].keys {
-			k := &groups[i].keys[j]
-			if k.Default == nil {
-				continue
-			}
-			v := k.Default
-			if n, ok := v.(int); ok {
-				v = int64(n)
-			}
-			r.set(k, k.Name, v)
+			r.setDefault(&groups[i].keys[j])
 		}
 	}
 	if home := userHome(r.file); home != "" {
 		r.c.Cache.Dir = filepath.Join(home, ".cache", "o365-sendmail")
 		r.c.Spool.Dir = ""
+	}
+}
+
+func (r *reader) setDefault(k *Key) {
+	v := k.Default
+	if n, ok := v.(int); ok {
+		v = int64(n)
+	}
+	if v != nil {
+		r.set(k, k.Name, v)
 	}
 }
 
@@ -209,7 +233,7 @@ func (r *reader) parse(src string, lenient bool) map[string]any {
 			return t
 		}
 		fault := syntaxFault(found.plain, found.lines, err)
-		fault.File = r.file
+		fault.File, fault.syntax = r.file, true
 		r.faults = append(r.faults, fault)
 		mended, ok := leaveOut(src, fault.Line)
 		if !lenient || !ok || tries == 20 {

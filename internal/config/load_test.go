@@ -249,7 +249,7 @@ func TestCredentialTypes(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	c, err := Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\nallow_remote = true\n"))
+	c, err := Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\nallow_remote = true\nallow_from = [\"192.0.2.0/24\"]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,6 +300,42 @@ func TestLenientNeverGivesUp(t *testing.T) {
 		c, faults := LoadLenient(write(t, text))
 		if c == nil || len(faults) == 0 || c.Delivery.Connections != 3 {
 			t.Errorf("%.20q: %v", text, faults)
+		}
+	}
+}
+
+// TestIgnored: a key that mail does without has its default when it has a fault, and is told of. A fault that
+// leaves the rest of the text in doubt is never passed over.
+func TestIgnored(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"agent.listen = 25", "agent.listen = \"0.0.0.0:25\"", "agent.allow_remote = \"yes\"", "agent.allow_from = [\"10.0.0.1/8\"]",
+		"agent.metrics_file = \"metrics\"", "agent.queue_interval = 5", "agent.drain_timeout = \"1h\"", "agent.probe_interval = \"\"",
+		"log.to = \"jornal\"", "log.format = \"xml\"", "secret_expires = \"soon\"", "alert_to = \"it\"", "spool.delay_warning = \"9d\"",
+		"smtp.idle_timeout = \"1d\"",
+	} {
+		key, _, _ := strings.Cut(line, " ")
+		c, err := Load(write(t, minimal+line+"\n"))
+		if err != nil || len(c.Ignored) == 0 || c.Ignored[0].Key != key && !strings.HasPrefix(c.Ignored[0].Key, key+"[") {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		bare, err := Load(write(t, minimal))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range c.Effective() {
+			if b := bare.Effective()[i]; s.Value != b.Value || s.Line != b.Line {
+				t.Errorf("%s: %v, want %v", line, s, b)
+			}
+		}
+	}
+	for _, line := range []string{
+		"alert_to = \"a@example.org\"\nalert_to = \"b@example.org\"", "log.to = \"x", "log.too = \"journal\"", "mailbox2 = \"x\"", "root_to = \"it\"",
+		"from.allow = 1", "spool.dir = 1", "agent.socket = 1", "delivery.mode = \"x\"", "log.to = \"jornal\"\nroot_to = \"it\"",
+	} {
+		if c, err := Load(write(t, minimal+line+"\n")); err == nil {
+			t.Errorf("%s: passed over (%v)", line, c.Ignored)
 		}
 	}
 }

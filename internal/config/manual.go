@@ -32,6 +32,9 @@ func manualKey(b *strings.Builder, k *Key) {
 	if k.More != "" {
 		prose(b, k.More)
 	}
+	if k.Optional {
+		prose(b, "A fault costs this key alone.")
+	}
 	b.WriteString(".br\n")
 	prose(b, "Expected: "+k.Expects()+".")
 	switch {
@@ -137,6 +140,11 @@ lists them, and
 .Ic o365-sendmail config show
 prints each key's value and where it is from.
 The agent starts in spite of faults: it then keeps mail and sends none.
+A fault of a key that mail does without costs this key alone, where that is said below: it has its default, and the log,
+.Ic o365-sendmail doctor
+and
+.Ic config check
+tell of it.
 .Pp
 A time is a number with its unit: ms, s, m, h, d or w, and several of them add up as in
 .Ql 2h30m .

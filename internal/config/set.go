@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +78,8 @@ func (r *reader) set(k *Key, name string, v any) {
 		r.date(k, name, v, field)
 	case *[]string:
 		*field, _ = r.list(k, name, v, isAddress, "an address")
+	case *[]netip.Prefix:
+		r.networks(k, name, v, field)
 	case *[]MapRule:
 		r.rules(k, name, v, field)
 	case *map[string]string:
@@ -191,6 +194,29 @@ func (r *reader) list(k *Key, name string, v any, good func(string) bool, what s
 		}
 	}
 	return out, ok
+}
+
+// networks takes an array of networks and of addresses that stand for themselves.
+func (r *reader) networks(k *Key, name string, v any, field *[]netip.Prefix) {
+	list, ok := r.list(k, name, v, func(s string) bool { _, ok := parseNetwork(s); return ok }, "a network such as 192.0.2.0/24")
+	if !ok {
+		return
+	}
+	*field = nil
+	for _, s := range list {
+		n, _ := parseNetwork(s)
+		*field = append(*field, n)
+	}
+}
+
+// parseNetwork refuses bits behind the prefix: 192.0.2.7/16 is more than it seems.
+func parseNetwork(s string) (netip.Prefix, bool) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	n, err := netip.ParsePrefix(s)
+	return n, err == nil && n == n.Masked() && !n.Addr().Is4In6()
 }
 
 func (r *reader) rules(k *Key, name string, v any, field *[]MapRule) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +68,12 @@ func tomlText(k *Key, field any) string {
 			return ""
 		}
 		return quoteAll(*v)
+	case *[]netip.Prefix:
+		var texts []string
+		for _, n := range *v {
+			texts = append(texts, n.String())
+		}
+		return tomlText(k, &texts)
 	default:
 		return tableText(v)
 	}

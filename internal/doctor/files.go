@@ -41,6 +41,10 @@ func (r *runner) configuration(c *Check) {
 	case err == nil:
 		r.cfg = cfg
 		r.cloud, _ = xoauth.LookupCloud(cfg.Cloud)
+		if len(cfg.Ignored) > 0 {
+			c.warn("config-ignored", cfg.Ignored.Error(), mendKey(cfg.Ignored[0]))
+			return
+		}
 		if len(cfg.Warnings) > 0 {
 			c.warn("config-warning", cfg.Warnings[0].Error(), first(cfg.Warnings[0].Hint, "o365-sendmail config check"))
 			return

@@ -19,8 +19,9 @@ const (
 	writeTimeout  = 2 * time.Second
 )
 
-// open picks a sink. The journal falls back to syslog and syslog to nothing: the exit
-// code and standard error still tell the caller.
+// open picks a sink. A file that can't be used falls back to the journal, with the reason as its first
+// line; the journal falls back to syslog and syslog to nothing: the exit code and standard
+// error still tell the caller.
 func open(o Options) sink {
 	switch o.To {
 	case "stderr":
@@ -36,15 +37,48 @@ func open(o Options) sink {
 		}
 		return nullSink{}
 	}
-	f, err := os.OpenFile(o.To, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0o600)
+	f, err := openFile(o.To)
 	if err != nil {
-		return nullSink{}
-	}
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		f.Close()
-		return nullSink{}
+		path := o.To
+		o.To = "journal"
+		s := open(o)
+		l := Logger{o: o}
+		_ = s.write([]event{{Warning, l.format(Warning, "", []any{"", fmt.Errorf("log.to: %s can't be used, so the log is here: %w", path, err)})}})
+		return s
 	}
 	return &fileSink{f: f, tag: o.Tag, now: o.Now, json: o.Format == "json"}
+}
+
+// openFile opens or makes a log file. One that somebody else put there, by a link or as a file of
+// his, would let him choose what is written to, or read what is logged.
+func openFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil {
+		st, ok := fi.Sys().(*syscall.Stat_t)
+		switch {
+		case !fi.Mode().IsRegular():
+			err = errors.New("not a regular file")
+		case ok && st.Nlink > 1:
+			err = errors.New("it has another name, too (a hard link)")
+		case ok && !ours(st):
+			err = errors.New("another user's file")
+		}
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// ours reports whether a log file is root's or this user's. Root also goes on with the service user's.
+func ours(st *syscall.Stat_t) bool {
+	euid := os.Geteuid()
+	return st.Uid == 0 || int(st.Uid) == euid || euid == 0 && st.Mode&0o077 == 0
 }
 
 func dial(path string) (net.Conn, error) {
