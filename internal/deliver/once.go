@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -68,6 +69,9 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 		defer close(timekeeper)
 		e.keepTime(soft)
 	}()
+	if _, err := e.spool.SweepLeftovers(); err != nil {
+		e.o.Warn(fmt.Errorf("the spool can't be swept: %w", err))
+	}
 	e.load(soft, &sel)
 	e.drain(ctx, progress)
 	state := e.State()

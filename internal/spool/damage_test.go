@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -289,16 +290,76 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if swept, err := s.Sweep(t.Context()); err != nil || swept != (Swept{Messages: 1}) {
+	if swept, err := s.Sweep(t.Context()); err != nil || swept != (Swept{Messages: 1, Leftovers: 1}) {
 		t.Errorf("young: %+v, %v", swept, err)
 	}
-	c.add(37 * time.Hour)
-	if swept, err := s.Sweep(t.Context()); err != nil || swept != (Swept{Messages: 1, Leftovers: 3}) {
+	c.add(61 * time.Minute)
+	if swept, err := s.Sweep(t.Context()); err != nil || swept != (Swept{Messages: 1, Leftovers: 2}) {
 		t.Errorf("old: %+v, %v", swept, err)
 	}
 	p.Abort()
 	wantFiles(t, s, "queue/"+id+".log", "queue/"+id+".msg", "queue/README", "queue/sub.msg")
-	if n := strings.Count(w.String(), "left alone"); n != 4 {
+	if n := strings.Count(w.String(), "left alone"); n != 1 || !strings.Contains(w.String(), "2 files in the queue") {
 		t.Errorf("warnings: %s", w)
 	}
+}
+
+// TestForeignFiles tells of any number of files in one line, and again only when there are more.
+func TestForeignFiles(t *testing.T) {
+	t.Parallel()
+	s, w := open(t, Options{Ops: withoutSync()})
+	add := func(from, to int) {
+		for i := from; i < to; i++ {
+			if err := os.WriteFile(fmt.Sprintf("%s/foreign\n-%d", s.dir(queueDir), i), nil, fileMode); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	add(0, 3000)
+	for range 3 {
+		if _, err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.String(); strings.Count(got, "left alone") != 1 || !strings.Contains(got, "3000 files in the queue") || !strings.Contains(got, `foreign\n-`) {
+		t.Errorf("warnings: %q", got)
+	}
+	add(3000, 3001)
+	if _, err := s.Sweep(t.Context()); err != nil || strings.Count(w.String(), "left alone") != 2 || !strings.Contains(w.String(), "3001 files") {
+		t.Errorf("warnings: %q, %v", w, err)
+	}
+}
+
+// TestSweepBeforeTheLock lets a sweep come between the making of a file and its lock.
+func TestSweepBeforeTheLock(t *testing.T) {
+	t.Parallel()
+	s, w := open(t, Options{Ops: withoutSync()})
+	other, _ := open(t, Options{Dir: s.o.Dir, Ops: withoutSync()})
+	locks := 0
+	ops := *s.ops
+	flock := ops.Flock
+	ops.Flock = func(f *os.File, how int) error {
+		if strings.HasSuffix(f.Name(), suffixNew) && how&syscall.LOCK_EX != 0 {
+			if locks++; locks == 1 {
+				g, err := os.Open(f.Name())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := syscall.Flock(int(g.Fd()), syscall.LOCK_EX); err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(10*time.Millisecond, func() {
+					_ = os.Remove(f.Name())
+					_ = g.Close()
+				})
+			}
+		}
+		return flock(f, how)
+	}
+	s.ops = &ops
+	id := put(t, s, to("b@example.com"), hello)
+	if swept, err := other.Sweep(t.Context()); err != nil || swept != (Swept{Messages: 1}) || locks < 2 {
+		t.Errorf("%s: %+v, %v, %d locks", id, swept, err, locks)
+	}
+	w.none(t)
 }

@@ -22,7 +22,9 @@ func (it *Item) Delete() error {
 	if it.f == nil {
 		return os.ErrClosed
 	}
+	it.leaving()
 	if err := it.s.ops.Unlink(it.s.path(it.dir, it.h.id, suffixMessage)); err != nil {
+		it.s.usage.settled(it.h.id)
 		return fmt.Errorf("can't remove message %s from the spool: %w", it.h.id, err)
 	}
 	if it.mayHaveLog() {
@@ -43,11 +45,18 @@ func (it *Item) mayHaveLog() bool {
 	return it.dir != queueDir || it.logged || st.Lost || st.Held || st.Attempts > 0 || st.Class != "" || st.Reason != "" || !st.Last.IsZero() || !st.Next.IsZero()
 }
 
+// leaving says that a look at the directory may find the message or not.
+func (it *Item) leaving() {
+	if it.dir == queueDir {
+		it.s.usage.move(it.h.id, it.h.meta, it.h.size)
+	}
+}
+
 // left settles the counts after the message left its directory.
 func (it *Item) left() {
 	if it.dir == queueDir {
 		it.s.noteRemoval()
-		it.s.usage.release(it.h.meta, it.h.size)
+		it.s.usage.release(it.h.id, it.h.meta, it.h.size)
 	}
 }
 
@@ -85,7 +94,9 @@ func (it *Item) moveTo(dir string) error {
 	if it.f == nil {
 		return os.ErrClosed
 	}
+	it.leaving()
 	if err := it.s.move(it.h.id, it.dir, dir); err != nil {
+		it.s.usage.settled(it.h.id)
 		return fmt.Errorf("can't move message %s to %s: %w", it.h.id, dir, err)
 	}
 	it.left()

@@ -287,10 +287,12 @@ func (s *Spool) Retry(id string, floor time.Duration) error {
 	if err := it.writeStatus(true); err != nil {
 		return err
 	}
+	s.usage.count(id, it.h.meta, it.h.size)
 	if err := s.move(id, failedDir, queueDir); err != nil {
+		s.usage.release(id, it.h.meta, it.h.size)
 		return fmt.Errorf("can't move message %s to the queue: %w", id, err)
 	}
-	s.usage.count(it.h.meta, it.h.size)
+	s.usage.settled(id)
 	return nil
 }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/sysexits"
@@ -151,18 +153,31 @@ func (p *Pending) write(b []byte) error {
 }
 
 // create makes the file under the name of one that is not accepted, and locks it: an
-// unlocked one has no writer any more.
+// unlocked one has no writer any more. A sweep that comes in between takes the file for a dead writer's; it
+// is made again then.
 func (p *Pending) create() error {
-	f, err := p.s.ops.Open(p.s.path(queueDir, p.h.id, suffixNew), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		f, err := p.s.ops.Open(p.s.path(queueDir, p.h.id, suffixNew), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+		switch {
+		case errors.Is(err, fs.ErrExist) && 0 < tries && tries < maxCreate:
+			time.Sleep(time.Millisecond) // the sweep has locked the last one, and not removed it yet
+			continue
+		case err != nil:
+			return err
+		}
+		if err = p.s.own(f); err == nil {
+			err = p.s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) || tries >= maxCreate {
+			p.f = f
+			return err
+		}
+		_ = p.s.ops.Close(f)
 	}
-	p.f = f
-	if err := p.s.own(f); err != nil {
-		return err
-	}
-	return p.s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 }
+
+// maxCreate is how often the file of a message is tried to be made again.
+const maxCreate = 100
 
 // Commit accepts the message: with its nil return the promise begins.
 func (p *Pending) Commit(ctx context.Context) (id string, err error) {
@@ -202,15 +217,16 @@ func (p *Pending) commit(ctx context.Context) error {
 	if p.f != nil {
 		need = 0
 	}
-	if err := p.s.usage.reserve(p.h.meta, p.h.size, need); err != nil {
+	if err := p.s.usage.reserve(p.h.id, p.h.meta, p.h.size, need); err != nil {
 		p.Abort()
 		return fault(err)
 	}
 	if err := p.save(); err != nil {
-		p.s.usage.release(p.h.meta, p.h.size)
+		p.s.usage.release(p.h.id, p.h.meta, p.h.size)
 		p.Abort()
 		return fault(err)
 	}
+	p.s.usage.settled(p.h.id)
 	p.over = true
 	p.buf = nil
 	return nil // From here on the message is safe.

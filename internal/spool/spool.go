@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,8 +42,8 @@ type Options struct {
 	Rand io.Reader
 	// Warn hears of damage and of what was done about it; nil means nobody does.
 	Warn func(error)
-	// LeftoverAge is how old what a dead writer left must be before Sweep removes it;
-	// 0 means 36 hours.
+	// LeftoverAge is how old a leftover that no lock protects must be before Sweep removes it, such
+	// as the log of a message that is gone; 0 means an hour.
 	LeftoverAge time.Duration
 	// Ops are the system calls; nil means the real ones.
 	Ops *durable.Ops
@@ -59,8 +60,9 @@ type Spool struct {
 	queueSync, failedSync group
 	usage                 usage
 	failures              failures
-	unsynced              sync.Mutex // guards removed
-	removed               bool       // a removal waits for Sync
+	foreign               atomic.Int64 // files in the queue that were told of and are none of ours
+	unsynced              sync.Mutex   // guards removed
+	removed               bool         // a removal waits for Sync
 }
 
 const (
@@ -80,7 +82,7 @@ func Open(o Options) (*Spool, error) {
 		o.Warn = func(error) {}
 	}
 	if o.LeftoverAge == 0 {
-		o.LeftoverAge = 36 * time.Hour
+		o.LeftoverAge = time.Hour
 	}
 	if o.Ops == nil {
 		o.Ops = durable.System

@@ -25,19 +25,9 @@ type Swept struct {
 // the head of every message; call it at the start and every hour or so.
 func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
 	var done Swept
-	var others []string
-	err := s.eachName(queueDir, func(name string) {
-		if _, suffix, ok := splitName(name); !ok || suffix != suffixMessage {
-			others = append(others, name)
-		}
-	})
-	if err != nil {
+	var err error
+	if done.Leftovers, err = s.SweepLeftovers(); err != nil {
 		return done, err
-	}
-	for _, name := range others {
-		if s.sweepOther(name) {
-			done.Leftovers++
-		}
 	}
 	err = s.usage.recountBy(func(see func(Info)) error {
 		return s.List(ctx, func(i Info) bool {
@@ -55,23 +45,67 @@ func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
 	return done, errors.Join(err, trimErr)
 }
 
-// sweepOther removes a leftover, and tells whether it did.
-func (s *Spool) sweepOther(name string) bool {
+// SweepLeftovers is the part of Sweep that removes what dead writers left, and says how many files those
+// were. It reads no message.
+func (s *Spool) SweepLeftovers() (removed int, err error) {
+	var others []string
+	err = s.eachName(queueDir, func(name string) {
+		if _, suffix, ok := splitName(name); !ok || suffix != suffixMessage {
+			others = append(others, name)
+		}
+	})
+	foreign, one := 0, ""
+	for _, name := range others {
+		switch s.sweepOther(name) {
+		case sweptForeign:
+			foreign, one = foreign+1, name
+		case sweptRemoved:
+			removed++
+		}
+	}
+	s.tellForeign(foreign, one)
+	return removed, err
+}
+
+// tellForeign warns of files that are none of the spool's once, and again only when there are more.
+func (s *Spool) tellForeign(n int, one string) {
+	if told := s.foreign.Swap(int64(n)); int64(n) <= told {
+		return
+	}
+	text := fmt.Sprintf("%.80q in the queue is none of its files; it was left alone", one)
+	if n > 1 {
+		text = fmt.Sprintf("%d files in the queue are none of its own, %.80q is one; they were left alone", n, one)
+	}
+	s.o.Warn(errors.New(text))
+}
+
+// swept says what became of a file that is no message.
+type swept uint8
+
+const (
+	sweptKept    swept = iota // it is in use, or may be
+	sweptForeign              // it is none of the spool's
+	sweptRemoved
+)
+
+// sweepOther removes a leftover. A message that nobody writes any more has no lock; the other files have
+// none at all, so that their age must do.
+func (s *Spool) sweepOther(name string) swept {
 	id, suffix, ok := splitName(name)
 	path := s.dir(queueDir) + "/" + name
 	st, err := os.Lstat(path)
-	if err != nil {
-		return false
-	}
 	temp := strings.HasPrefix(name, durable.TempPrefix)
 	switch {
+	case err != nil:
+		return sweptKept
 	case !ok && !temp, !st.Mode().IsRegular():
-		s.o.Warn(fmt.Errorf("%q in the queue is none of its files; it was left alone", name))
-		return false
-	case s.o.Now().Sub(st.ModTime()) < s.o.LeftoverAge, suffix == suffixLog && s.present(id):
-		return false
+		return sweptForeign
+	case suffix != suffixNew && s.o.Now().Sub(st.ModTime()) < s.o.LeftoverAge, suffix == suffixLog && s.present(id):
+		return sweptKept
+	case s.removeUnlocked(path):
+		return sweptRemoved
 	}
-	return s.removeUnlocked(path)
+	return sweptKept
 }
 
 // present tells whether the queue has the message, as far as the system lets us know.
@@ -81,7 +115,7 @@ func (s *Spool) present(id string) bool {
 }
 
 // removeUnlocked removes a file that no process holds. A writer that had the file, but
-// not yet its lock, fails at its rename and accepts nothing.
+// not yet its lock, makes another.
 func (s *Spool) removeUnlocked(path string) bool {
 	f, err := s.ops.Open(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
 	if err != nil {

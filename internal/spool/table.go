@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
@@ -26,24 +25,6 @@ type table struct {
 	users   []userCount
 	changed []int // lines to write
 	all     bool  // write everything
-}
-
-func (t *table) clone() table {
-	return table{counted: t.counted, users: slices.Clone(t.users)}
-}
-
-// replace puts what was found in place of what was believed before, and keeps
-// what has changed since.
-func (t *table) replace(found, before table) {
-	since := t.users
-	t.users = slices.Clone(found.users)
-	for _, c := range since {
-		t.add(c.uid, c.messages, c.bytes)
-	}
-	for _, c := range before.users {
-		t.add(c.uid, -c.messages, -c.bytes)
-	}
-	t.all = true
 }
 
 func (t *table) find(uid int) int {

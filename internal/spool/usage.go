@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,6 +31,9 @@ type usage struct {
 	owed    []userCount // what has left and is still counted
 	owes    int         // messages in owed
 	lastOff time.Time   // when the last of them left
+	// moving are messages that are counted and on their way into the queue or out of it: a look at the
+	// directory may find them or not.
+	moving map[string]userCount
 }
 
 const (
@@ -57,9 +62,29 @@ func (u *usage) check(meta Meta, size int64) error {
 }
 
 // reserve counts one more message, if the bounds allow it. Need is how many octets of
-// it are not on the disk yet.
-func (u *usage) reserve(meta Meta, size, need int64) error {
-	return u.admit(meta, size, need, func(t *table) { t.add(meta.UID, 1, size) })
+// it are not on the disk yet. Settled or release follows.
+func (u *usage) reserve(id string, meta Meta, size, need int64) error {
+	return u.admit(meta, size, need, func(t *table) {
+		t.add(meta.UID, 1, size)
+		u.move(id, meta, size)
+	})
+}
+
+// move notes that a message is counted whether a look finds it or not.
+func (u *usage) move(id string, meta Meta, size int64) {
+	u.debts.Lock()
+	defer u.debts.Unlock()
+	if u.moving == nil {
+		u.moving = map[string]userCount{}
+	}
+	u.moving[id] = userCount{meta.UID, 1, size}
+}
+
+// settled notes that a message is in the queue for all to see.
+func (u *usage) settled(id string) {
+	u.debts.Lock()
+	defer u.debts.Unlock()
+	delete(u.moving, id)
 }
 
 // admit counts anew before it refuses.
@@ -103,8 +128,9 @@ func (u *usage) tryAdmit(meta Meta, size int64, then func(*table)) (old bool, er
 //
 // Five system calls for each message that leaves are a tenth of a drain, so that those are
 // gathered until the file is changed anyway, settle is called, or they have become many.
-func (u *usage) release(meta Meta, size int64) {
+func (u *usage) release(id string, meta Meta, size int64) {
 	u.debts.Lock()
+	delete(u.moving, id)
 	u.owe(meta.UID, 1, size)
 	u.lastOff = u.s.o.Now()
 	many := u.owes >= maxOwed
@@ -150,8 +176,11 @@ func (u *usage) takeOff(t *table) {
 	u.owed, u.owes = u.owed[:0], 0
 }
 
-func (u *usage) count(meta Meta, size int64) {
-	_ = u.tryUpdate(func(t *table) { t.add(meta.UID, 1, size) }, false)
+func (u *usage) count(id string, meta Meta, size int64) {
+	_ = u.tryUpdate(func(t *table) {
+		t.add(meta.UID, 1, size)
+		u.move(id, meta, size)
+	}, false)
 }
 
 // read returns the total.
@@ -245,32 +274,69 @@ func (u *usage) recount(ctx context.Context) error {
 	})
 }
 
-// recountBy lets scan show it every message. Meanwhile the lock is free, so that
-// nobody waits, and what others change comes on top.
+// recountBy lets scan show it every message. Meanwhile the lock is free, so that nobody waits. What
+// has come and gone by then tells a look at the directory under the lock.
 func (u *usage) recountBy(scan func(see func(Info)) error) error {
 	u.counting.Lock()
 	defer u.counting.Unlock()
-	var before table
+	var counted time.Time
 	begin := func(t *table) {
 		t.counted, t.all = u.s.o.Now().UTC().Truncate(time.Second), true
-		before = t.clone()
+		counted = t.counted
 	}
 	if err := u.tryUpdate(begin, true); err != nil {
 		return err
 	}
-	var found table
+	var seen []seenMessage
 	if err := scan(func(i Info) {
-		if i.Err == nil {
-			found.add(i.Meta.UID, 1, i.Size)
+		if k, ok := ParseKey(i.ID); ok && i.Err == nil {
+			seen = append(seen, seenMessage{k, userCount{i.Meta.UID, 1, i.Size}})
 		}
 	}); err != nil {
 		return err
 	}
-	return u.tryUpdate(func(t *table) {
-		if t.counted.Equal(before.counted) { // else another process has counted meanwhile
-			t.replace(found, before)
+	slices.SortFunc(seen, func(a, b seenMessage) int { return a.id.Compare(b.id) })
+	var failed error
+	err := u.tryUpdate(func(t *table) {
+		if !t.counted.Equal(counted) {
+			return // another process has counted meanwhile
+		}
+		var found table
+		if found, failed = u.sumUp(seen); failed == nil {
+			t.users, t.all = found.users, true
 		}
 	}, true)
+	return errors.Join(err, failed)
+}
+
+// seenMessage is a message that a look through the queue has found.
+type seenMessage struct {
+	id Key
+	c  userCount
+}
+
+// sumUp counts each message once that is in the queue, or on its way. The lock is held.
+func (u *usage) sumUp(seen []seenMessage) (found table, err error) {
+	u.debts.Lock()
+	moving := maps.Clone(u.moving)
+	u.owed, u.owes = u.owed[:0], 0 // no look finds them any more
+	u.debts.Unlock()
+	for _, c := range moving {
+		found.add(c.uid, 1, c.bytes)
+	}
+	err = u.s.eachName(queueDir, func(name string) {
+		id, suffix, ok := splitName(name)
+		if _, counted := moving[id]; !ok || suffix != suffixMessage || counted {
+			return
+		}
+		k, _ := ParseKey(id)
+		if at, ok := slices.BinarySearchFunc(seen, k, func(m seenMessage, k Key) int { return m.id.Compare(k) }); ok {
+			found.add(seen[at].c.uid, 1, seen[at].c.bytes)
+		} else if i, err := u.s.Get(id); err == nil && !i.Failed {
+			found.add(i.Meta.UID, 1, i.Size)
+		}
+	})
+	return found, err
 }
 
 func (u *usage) lock() error {

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -123,56 +124,113 @@ func TestCountsAreMended(t *testing.T) {
 	}
 }
 
-// TestCountingStopsNobody lets messages come and go while the queue is counted.
+// TestCountingStopsNobody lets messages come and go while the queue is counted: each is counted once.
 func TestCountingStopsNobody(t *testing.T) {
 	t.Parallel()
-	s, w := open(t, Options{Ops: withoutSync()})
-	first, second := put(t, s, to("b@example.com"), hello), put(t, s, to("b@example.com"), hello)
-	if err := os.Remove(s.dir(usageName)); err != nil {
-		t.Fatal(err)
-	}
-	err := s.usage.recountBy(func(see func(Info)) error {
-		all := list(t, s)
-		put(t, s, to("b@example.com"), hello)
-		for _, i := range all {
+	n := hello.Size()
+	for name, c := range map[string]struct {
+		during func(t *testing.T, s *Spool, see func(Info), first, second string)
+		want   int
+	}{
+		"nothing happens": {func(*testing.T, *Spool, func(Info), string, string) {}, 2},
+		"one comes, and the look finds it": {func(t *testing.T, s *Spool, see func(Info), _, _ string) {
+			id := put(t, s, to("b@example.com"), hello)
+			i, err := s.Get(id)
+			if err != nil {
+				t.Error(err)
+			}
 			see(i)
+		}, 3},
+		"one comes unseen": {func(t *testing.T, s *Spool, _ func(Info), _, _ string) { put(t, s, to("b@example.com"), hello) }, 3},
+		"one leaves": {func(t *testing.T, s *Spool, _ func(Info), first, _ string) {
+			if err := s.Remove(first); err != nil {
+				t.Error(err)
+			}
+		}, 1},
+		"one fails and comes back": {func(t *testing.T, s *Spool, _ func(Info), first, second string) {
+			for _, id := range []string{first, second} {
+				it, err := s.Claim(id)
+				if err == nil {
+					err = it.Fail("no")
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			if err := s.Retry(second, 0); err != nil {
+				t.Error(err)
+			}
+		}, 1},
+		"all leave and three come": {func(t *testing.T, s *Spool, _ func(Info), first, second string) {
+			for range 3 {
+				put(t, s, to("b@example.com"), hello)
+			}
+			if err := errors.Join(s.Remove(first), s.Remove(second)); err != nil {
+				t.Error(err)
+			}
+		}, 3},
+	} {
+		for _, lost := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, table lost %v", name, lost), func(t *testing.T) {
+				t.Parallel()
+				s, w := open(t, Options{Ops: withoutSync()})
+				first, second := put(t, s, to("b@example.com"), hello), put(t, s, to("b@example.com"), hello)
+				if lost {
+					if err := os.Remove(s.dir(usageName)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				err := s.usage.recountBy(func(see func(Info)) error {
+					for _, i := range list(t, s) {
+						see(i)
+					}
+					c.during(t, s, see, first, second)
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if st, err := s.Stats(); err != nil || st.Messages != c.want || st.Bytes != int64(c.want)*n {
+					t.Errorf("stats %+v, %v", st, err)
+				}
+				w.none(t)
+			})
 		}
-		return errors.Join(s.Remove(first), s.Remove(second))
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	put(t, s, to("b@example.com"), hello)
-	// What left during the first counting of all is not known to have left; the next one mends it.
-	if err := s.usage.recount(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if st, err := s.Stats(); err != nil || st != (Stats{Messages: 2, Bytes: 2 * hello.Size()}) {
-		t.Errorf("stats %+v, %v", st, err)
-	}
-	w.none(t)
 }
 
-func TestCountsReplaced(t *testing.T) {
+// TestCountingUnderWay counts again and again while messages come and go: at the end the count is right.
+func TestCountingUnderWay(t *testing.T) {
 	t.Parallel()
-	count := func(c ...userCount) table { return table{users: c} }
-	for _, c := range []struct {
-		name                string
-		before, now, found  table
-		uid, messages, size int
-	}{
-		{"right", count(userCount{1, 5, 50}), count(userCount{1, 5, 50}), count(userCount{1, 5, 50}), 1, 5, 50},
-		{"too high", count(userCount{1, 9, 90}), count(userCount{1, 9, 90}), count(userCount{1, 5, 50}), 1, 5, 50},
-		{"one came", count(userCount{1, 9, 90}), count(userCount{1, 10, 100}), count(userCount{1, 5, 50}), 1, 6, 60},
-		{"one left", count(userCount{1, 9, 90}), count(userCount{1, 8, 80}), count(userCount{1, 5, 50}), 1, 4, 40},
-		{"none left", count(userCount{1, 9, 90}), count(userCount{1, 0, 0}), count(userCount{1, 5, 50}), 1, 0, 0},
-		{"another user came", count(), count(userCount{2, 1, 10}), count(userCount{1, 5, 50}), 2, 1, 10},
-		{"no messages at all", count(userCount{1, 3, 30}), count(userCount{1, 3, 30}), count(), 1, 0, 0},
-	} {
-		c.now.replace(c.found, c.before)
-		if got, want := c.now.users[c.now.find(c.uid)], (userCount{c.uid, c.messages, int64(c.size)}); got != want {
-			t.Errorf("%s: %+v, want %+v", c.name, got, want)
+	s, _ := open(t, Options{Ops: withoutSync()})
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				a, b := put(t, s, to("b@example.com"), hello), put(t, s, to("b@example.com"), large)
+				if err := errors.Join(s.Remove(a), s.Remove(b)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	kept := put(t, s, to("b@example.com"), hello)
+	for range 50 {
+		if err := s.usage.recount(t.Context()); err != nil {
+			t.Error(err)
 		}
+	}
+	close(stop)
+	wg.Wait()
+	if st, err := s.Stats(); err != nil || st != (Stats{Messages: 1, Bytes: hello.Size()}) {
+		t.Errorf("with %s: %+v, %v", kept, st, err)
 	}
 }
 
