@@ -26,11 +26,15 @@ func main() {
 	// A reader of standard error that goes away must not kill the call half-way. Other signals
 	// may: the agent has the message or has not, and to watch for them takes three threads.
 	signal.Ignore(syscall.SIGPIPE)
-	code, done := front.Main(context.Background(), front.Env{
+	code, done, note := front.Main(context.Background(), front.Env{
 		Args: os.Args, Stdin: os.Stdin, Stderr: os.Stderr, Getenv: os.Getenv, UID: os.Getuid(), Socket: socket,
 	})
 	if !done {
-		code = front.Start(os.Stderr, program, os.Args, os.Environ())
+		environ := os.Environ()
+		if note != "" {
+			environ = append([]string{note}, environ...) // the first of two counts
+		}
+		code = front.Start(os.Stderr, program, os.Args, environ)
 	}
 	os.Exit(code)
 }

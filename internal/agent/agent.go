@@ -11,11 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"o365-sendmail/internal/agent/sdnotify"
@@ -150,21 +152,47 @@ func (a *Agent) openSpool(c *config.Config) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(c.Spool.Dir, "agent.lock")
+	free, err := a.lockSpool(c.Spool.Dir)
+	if err != nil {
+		_ = a.spool.Close()
+		return nil, err
+	}
+	return func() {
+		_ = a.spool.Close()
+		free()
+	}, nil
+}
+
+// lockSpool keeps a second agent off. The directory's own lock can be had when nothing can be
+// written, as on a file system that went read-only: mail that can leave at once still does.
+func (a *Agent) lockSpool(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, sysexits.With(sysexits.TempFail, fmt.Errorf("the spool can't be used: %w", err))
+	}
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = d.Close()
+		return nil, anotherAgent(dir)
+	}
+	path := filepath.Join(dir, "agent.lock")
 	free, ok, err := durable.TryLock(path, 0o600)
 	switch {
-	case err != nil:
-		err = sysexits.With(sysexits.CantCreat, fmt.Errorf("%s: %w", path, err))
-	case !ok:
-		err = sysexits.With(sysexits.Unavailable, fmt.Errorf("another agent works on the spool %s", c.Spool.Dir))
+	case err == nil && ok:
+		return func() { free(); _ = d.Close() }, nil
+	case err == nil:
+		err = anotherAgent(dir)
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		a.warn(fmt.Errorf("the spool can't be written now: only what leaves at once is taken: %w", err))
+		return func() { _ = d.Close() }, nil
 	default:
-		return func() {
-			_ = a.spool.Close()
-			free()
-		}, nil
+		err = sysexits.With(sysexits.CantCreat, fmt.Errorf("%s: %w", path, err))
 	}
-	_ = a.spool.Close()
+	_ = d.Close()
 	return nil, err
+}
+
+func anotherAgent(dir string) error {
+	return sysexits.With(sysexits.Unavailable, fmt.Errorf("another agent works on the spool %s", dir))
 }
 
 // serve runs the parts and ends them in order.

@@ -36,6 +36,10 @@ type Options struct {
 	Now func() time.Time
 }
 
+// lockWait is how long a process waits for another that fetches the token before it does so itself:
+// it leaves itself a third of the time that a token may take.
+func lockWait(timeout time.Duration) time.Duration { return min(timeout*2/3, 20*time.Second) }
+
 // Account builds the account of a configuration. Secrets are read here, so that the
 // process may give up its rights to them afterwards.
 func Account(c *config.Config, o Options) (*deliver.Account, error) {
@@ -64,11 +68,12 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			CommandTimeout: c.SMTP.Timeout,
 			Trace:          o.Trace,
 		},
-		Cache:       cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn}),
+		Cache:       cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn, LockWait: lockWait(c.Token.Timeout)}),
 		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
 		Connections: c.Delivery.Connections, PipelineAuth: c.SMTP.PipelineAuth,
-		Limits: cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
-		Shares: deliver.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent, User: c.Delivery.UserSharePercent},
+		Limits:       cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
+		TokenTimeout: c.Token.Timeout,
+		Shares:       deliver.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent, User: c.Delivery.UserSharePercent},
 	}
 	if err := throughProxy(c, &a.Submit); err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, us
 		return d, nil
 	}
 	// The caller's own configuration knows an agent elsewhere.
-	if conn, err := front.DialAgent(ctx, o, d.config.Agent.Socket, hostName, e.Stderr); err == nil {
+	if conn, err := front.DialAgent(ctx, o, client.Options{Path: d.config.Agent.Socket, HostName: hostName}, e.Stderr); err == nil {
 		d.Close()
 		return &front.AgentRoute{Conn: conn, Options: o}, nil
 	}
@@ -50,8 +50,10 @@ func (e *Env) agentFor(ctx context.Context, o *cmdline.Options, user host.User, 
 			return nil, nil // openDirect tells what is wrong
 		}
 		path = cfg.Agent.Socket
+	} else if front.Waited(e.Getenv) {
+		return nil, &client.UnreachableError{Path: path, Err: errors.New("it was waited for in vain")}
 	}
-	return front.DialAgent(ctx, o, path, hostName, e.Stderr)
+	return front.DialAgent(ctx, o, client.Options{Path: path, HostName: hostName}, e.Stderr)
 }
 
 // namesConfig tells whether the caller chose a configuration.

@@ -32,6 +32,8 @@ type Account struct {
 	Limits cache.Limits
 	// Shares divide the limits among the local users.
 	Shares Shares
+	// TokenTimeout bounds a delivery's wait for tokens, however many it needs; 0 for none.
+	TokenTimeout time.Duration
 	// PipelineAuth sends the sign-in in one flight with the message where a session is opened
 	// for one message.
 	PipelineAuth bool
@@ -67,11 +69,16 @@ func (a *Account) User(env *envelope.Envelope) string {
 // refuses is dropped and a new one tried once, since only a new token's refusal
 // proves that the set-up is wrong.
 func (a *Account) Dial(ctx context.Context, user string) (*submit.Session, error) {
-	s, used, fresh, err := a.dial(ctx, user, false)
+	return a.dial(ctx, ctx, user)
+}
+
+// dial is Dial with a context of its own for the wait for tokens.
+func (a *Account) dial(ctx, token context.Context, user string) (*submit.Session, error) {
+	s, used, fresh, err := a.dialOnce(ctx, token, user, false)
 	if fresh || !a.drop(used, err) {
 		return s, err
 	}
-	s, _, _, err = a.dial(ctx, user, false)
+	s, _, _, err = a.dialOnce(ctx, token, user, false)
 	return s, err
 }
 
@@ -86,12 +93,17 @@ func (a *Account) drop(used xoauth.Token, err error) bool {
 	return true
 }
 
-// dial signs in once, and tells which token it used and whether it was fetched for this.
-func (a *Account) dial(ctx context.Context, user string, pipeline bool) (s *submit.Session, used xoauth.Token, fresh bool, err error) {
+// dialOnce signs in once, and tells which token it used and whether it was fetched for this.
+func (a *Account) dialOnce(ctx, token context.Context, user string, pipeline bool) (s *submit.Session, used xoauth.Token, fresh bool, err error) {
 	var mu sync.Mutex
 	cfg := a.Submit
 	cfg.User, cfg.PipelineAuth = user, pipeline
 	cfg.Token = func(ctx context.Context) (string, error) {
+		if end, ok := token.Deadline(); ok {
+			var stop context.CancelFunc
+			ctx, stop = context.WithDeadline(ctx, end)
+			defer stop()
+		}
 		fetched := false
 		t, err := a.Cache.Token(ctx, a.Key, func(ctx context.Context) (xoauth.Token, error) {
 			fetched = true
@@ -128,8 +140,8 @@ func (a *Account) Deliver(ctx context.Context, env *envelope.Envelope, msg envel
 	return a.deliver(ctx, ctx, ctx, env, msg)
 }
 
-// deliver is Deliver with contexts of their own for the waits before the first packet, for a
-// slot and for the rates, which can be given up without doubt about the message's fate.
+// deliver is Deliver with contexts of their own for the waits before the message is named, for a
+// slot, and for the rates and the token, which can be given up without doubt about the message's fate.
 func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	user := a.User(env)
 	release, err := a.Cache.Slot(slot, user, a.Connections)
@@ -142,7 +154,13 @@ func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Env
 	if err != nil {
 		return nil, err
 	}
-	res, err := a.deliverOnce(ctx, user, env, msg)
+	token := queueing
+	if queueing == ctx && a.TokenTimeout > 0 { // nothing keeps the message
+		var stop context.CancelFunc
+		token, stop = context.WithTimeout(ctx, a.TokenTimeout)
+		defer stop()
+	}
+	res, err := a.deliverOnce(ctx, token, user, env, msg)
 	if !reserved.IsZero() && judge(orNone(res, n), err).failedAlone() {
 		a.Cache.Unreserve(user, n, reserved, time.Now())
 	}
@@ -157,14 +175,14 @@ func orNone(res *submit.Result, n int) *submit.Result {
 	return res
 }
 
-func (a *Account) deliverOnce(ctx context.Context, user string, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
+func (a *Account) deliverOnce(ctx, token context.Context, user string, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	if a.PipelineAuth {
-		res, again, err := a.deliverPipelined(ctx, user, env, msg)
+		res, again, err := a.deliverPipelined(ctx, token, user, env, msg)
 		if !again {
 			return res, err
 		}
 	}
-	s, err := a.Dial(ctx, user)
+	s, err := a.dial(ctx, token, user)
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +192,8 @@ func (a *Account) deliverOnce(ctx context.Context, user string, env *envelope.En
 
 // deliverPipelined sends the sign-in and the message in one flight. again is set when the server refused
 // a token of the cache, and with it the message: a new token may be good.
-func (a *Account) deliverPipelined(ctx context.Context, user string, env *envelope.Envelope, msg envelope.Message) (res *submit.Result, again bool, err error) {
-	s, used, fresh, err := a.dial(ctx, user, true)
+func (a *Account) deliverPipelined(ctx, token context.Context, user string, env *envelope.Envelope, msg envelope.Message) (res *submit.Result, again bool, err error) {
+	s, used, fresh, err := a.dialOnce(ctx, token, user, true)
 	if err == nil {
 		res, err = s.Send(ctx, env, msg)
 		s.Close()

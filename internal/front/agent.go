@@ -42,8 +42,7 @@ func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, erro
 
 // DialAgent connects to the agent at a socket. When nobody answers there the error is a
 // *client.UnreachableError.
-func DialAgent(ctx context.Context, o *cmdline.Options, path, hostName string, stderr io.Writer) (*client.Conn, error) {
-	opts := client.Options{Path: path, HostName: hostName}
+func DialAgent(ctx context.Context, o *cmdline.Options, opts client.Options, stderr io.Writer) (*client.Conn, error) {
 	if o.Verbose && o.Mode == cmdline.ModeDeliver {
 		opts.Trace = func(direction byte, line string) {
 			fmt.Fprintf(stderr, "%c %s\n", direction, printable.Line(line))

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
+	"time"
 
 	"o365-sendmail/internal/agent/client"
 	"o365-sendmail/internal/cmdline"
@@ -25,35 +27,50 @@ type Env struct {
 	UID    int
 	// Socket is where the agent listens.
 	Socket string
+	// Silence is how long the agent may keep silent; 0 means the usual time.
+	Silence time.Duration
 }
 
 // Main hands a message from standard input to the agent and returns the exit code. False
 // means that the call is none of that kind, or that no agent answers: nothing was read then,
-// nothing was printed, and the whole program has to be started in place of this one.
-func Main(ctx context.Context, e Env) (code int, done bool) {
+// nothing was printed, and the whole program has to be started in place of this one. Note is then what
+// its environment has to say besides, a variable with its value, or "".
+func Main(ctx context.Context, e Env) (code int, done bool, note string) {
 	name := "sendmail"
 	if len(e.Args) > 0 && e.Args[0] != "" {
 		name = filepath.Base(e.Args[0])
 	}
 	o := ours(name, &e)
 	if o == nil {
-		return 0, false
+		return 0, false, ""
 	}
 	c := Call{Name: name, Options: o, User: host.UserByID(e.UID), Stdin: e.Stdin, Stderr: e.Stderr, ExitCode: exitCode}
 	if err := EnoughDescriptors(); err != nil {
-		return c.Fail(err), true
+		return c.Fail(err), true, ""
 	}
-	conn, err := DialAgent(ctx, o, e.Socket, host.Name(), e.Stderr)
+	start := time.Now()
+	conn, err := DialAgent(ctx, o, client.Options{Path: e.Socket, HostName: host.Name(), Silence: e.Silence}, e.Stderr)
 	var gone *client.UnreachableError
 	switch {
 	case errors.As(err, &gone):
-		return 0, false
+		if time.Since(start) >= silent {
+			note = paths.SilentVariable + "=" + strconv.Itoa(os.Getpid())
+		}
+		return 0, false, note
 	case err != nil:
-		return c.Fail(err), true
+		return c.Fail(err), true, ""
 	}
 	r := &AgentRoute{Conn: conn, Options: o}
 	defer r.Close()
-	return c.Deliver(ctx, r), true
+	return c.Deliver(ctx, r), true, ""
+}
+
+// silent is from when a wait for the agent was so long that there should be no second one.
+const silent = time.Second
+
+// Waited reports whether the quick program has waited for the agent in vain, in this very process.
+func Waited(getenv func(string) string) bool {
+	return getenv(paths.SilentVariable) == strconv.Itoa(os.Getpid())
 }
 
 // ours returns the options of a call that the quick program can serve, else nil: one with

@@ -34,7 +34,7 @@ func (r unread) Read([]byte) (int, error) {
 
 func call(socket string, stdin io.Reader, args ...string) (code int, done bool, stderr string) {
 	var errs bytes.Buffer
-	code, done = Main(context.Background(), Env{Args: args, Stdin: stdin, Stderr: &errs, Getenv: func(string) string { return "" }, Socket: socket})
+	code, done, _ = Main(context.Background(), Env{Args: args, Stdin: stdin, Stderr: &errs, Getenv: func(string) string { return "" }, Socket: socket})
 	return code, done, errs.String()
 }
 
@@ -82,13 +82,43 @@ func TestNotOurs(t *testing.T) {
 		}
 	}
 	var errs bytes.Buffer
-	_, done := Main(context.Background(), Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs, Socket: socket,
+	_, done, _ := Main(context.Background(), Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs, Socket: socket,
 		Getenv: func(name string) string { return map[string]string{paths.ConfigVariable: "/etc/other.toml"}[name] }})
 	if done || errs.Len() > 0 {
 		t.Errorf("with a configuration of the caller's: %v %q", done, errs.String())
 	}
 	if len(h.Taken()) > 0 {
 		t.Errorf("%d messages were sent", len(h.Taken()))
+	}
+}
+
+// TestSilentAgent: an agent that answers nothing is waited for once: the whole program is told.
+func TestSilentAgent(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var errs bytes.Buffer
+	env := Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs, Getenv: func(string) string { return "" }, Socket: path, Silence: silent}
+	_, done, note := Main(t.Context(), env)
+	name, value, _ := strings.Cut(note, "=")
+	if done || errs.Len() > 0 || name != paths.SilentVariable {
+		t.Fatalf("%v, %q, %q", done, note, errs.String())
+	}
+	if !Waited(func(n string) string { return map[string]string{name: value}[n] }) {
+		t.Errorf("the same process does not know by %q", note)
+	}
+	for _, other := range []string{"", "1", value + "0", "x"} { // another process has inherited it, or somebody made it up
+		if Waited(func(string) string { return other }) {
+			t.Errorf("it believes %q", other)
+		}
+	}
+	env.Socket = path + "-none"
+	if _, done, note := Main(t.Context(), env); done || note != "" {
+		t.Errorf("without a socket: %v, %q", done, note)
 	}
 }
 

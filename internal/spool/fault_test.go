@@ -39,7 +39,7 @@ func (f *failAt) hook(c call) error {
 
 func exitCode(err error) int {
 	switch err {
-	case syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE:
+	case syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.EROFS, syscall.EACCES, syscall.ENOENT:
 		return sysexits.TempFail
 	case syscall.EIO:
 		return sysexits.IOErr
@@ -52,7 +52,7 @@ func exitCode(err error) int {
 func TestPutFault(t *testing.T) {
 	t.Parallel()
 	for name, msg := range map[string]text{"small": hello, "large": large} {
-		for _, errno := range []error{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT, syscall.EMFILE, syscall.EROFS, syscall.EFBIG} {
+		for _, errno := range []error{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT, syscall.EMFILE, syscall.EROFS, syscall.EACCES, syscall.ENOENT, syscall.EFBIG} {
 			t.Run(fmt.Sprintf("%s %v", name, errno), func(t *testing.T) {
 				t.Parallel()
 				s, _ := open(t, Options{Limits: Limits{MaxMessages: 100}})

@@ -95,7 +95,11 @@ func Open(o Options) (*Spool, error) {
 		f, err := s.openDir(d.path)
 		if err != nil {
 			_ = s.Close()
-			return nil, sysexits.With(sysexits.Code(fault(err), sysexits.CantCreat), fmt.Errorf("the spool can't be used: %w", err))
+			code := sysexits.Code(fault(err), sysexits.CantCreat)
+			if errors.Is(err, fs.ErrNotExist) {
+				code = sysexits.CantCreat // nobody has made the directory that it is to lie in
+			}
+			return nil, sysexits.With(code, fmt.Errorf("the spool can't be used: %w", err))
 		}
 		if d.keep == nil {
 			_ = f.Close()
