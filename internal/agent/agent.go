@@ -137,7 +137,7 @@ func (a *Agent) run(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	a.start(ctx, r)
+	a.start(r)
 	return a.serve(ctx, listeners)
 }
 
@@ -222,7 +222,8 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 			}
 		})
 	}
-	parts.Go(func() { a.watch(stop) })
+	seen, aliases := a.signature(), a.aliasState()
+	parts.Go(func() { a.watch(stop, seen, aliases) })
 	parts.Go(func() { a.beat(stop, listeners) })
 	a.notify(sdnotify.Ready)
 	a.log.Log(maillog.Info, "", "", "the agent is ready")

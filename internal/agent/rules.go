@@ -106,6 +106,7 @@ func (a *Agent) engineConfig(r *rules) deliver.Config {
 	}
 	e := assemble.Engine(r.config, account, fault, r.host, a.resolve)
 	e.ServiceUID, e.Owner = os.Geteuid(), a.owners.of
+	e.Process = a.processKept
 	if a.o.QueueInterval > 0 {
 		e.QueueInterval = a.o.QueueInterval
 	}
@@ -121,14 +122,13 @@ func (a *Agent) resolve(addr string) ([]string, error) {
 }
 
 // start makes the engine for the first rules.
-func (a *Agent) start(ctx context.Context, r *rules) {
+func (a *Agent) start(r *rules) {
 	a.rules.Store(r)
 	a.engine = deliver.NewEngine(deliver.EngineOptions{
 		Config: a.engineConfig(r), Spool: a.spool, Log: a.log, Warn: a.warn, Publish: a.publish,
 		StateFile: assemble.StateFile(r.config),
 	})
 	a.submit = deliver.NewQueue(a.engine)
-	a.holdKept(ctx)
 }
 
 // tell logs what is wrong with a reading of the configuration.
@@ -158,8 +158,8 @@ func (a *Agent) reload(ctx context.Context) {
 	default:
 		a.tellFixed(old.config, r.config)
 		a.change(r)
-		a.processKept(ctx, r)
 		a.engine.Reconfigure(a.engineConfig(r))
+		a.retryKept(ctx)
 		a.setStatus("")
 		a.log.Log(maillog.Info, "", "", "the configuration was read again")
 	}
@@ -167,13 +167,14 @@ func (a *Agent) reload(ctx context.Context) {
 }
 
 // rereadAliases takes the alias file in anew.
-func (a *Agent) rereadAliases() {
+func (a *Agent) rereadAliases(ctx context.Context) {
 	r := *a.rules.Load()
 	if r.intake == nil {
 		return
 	}
 	r.intake = a.newIntake(&r)
 	a.change(&r)
+	a.retryKept(ctx)
 	a.log.Log(maillog.Info, "", "", "the aliases were read again")
 }
 

@@ -15,13 +15,10 @@ import (
 // watch reads the configuration again when it is told to, and, as long as mail is held
 // for a fault of it, when its file or that of a secret changes. The alias file is read
 // again whenever it changes, since newaliases(1) can tell nobody.
-func (a *Agent) watch(ctx context.Context) {
+// seen and aliases are what the files were when the agent began.
+func (a *Agent) watch(ctx context.Context, seen []string, aliases string) {
 	tick := time.NewTicker(a.o.Look)
 	defer tick.Stop()
-	seen, aliases := a.signature(), a.aliasState()
-	if r := a.rules.Load(); r.fault == nil {
-		a.processKept(ctx, r)
-	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,7 +27,7 @@ func (a *Agent) watch(ctx context.Context) {
 		case <-tick.C:
 			if now := a.aliasState(); now != aliases {
 				aliases = now
-				a.rereadAliases()
+				a.rereadAliases(ctx)
 			}
 			if slices.Equal(a.signature(), seen) || !a.held() {
 				continue

@@ -18,6 +18,7 @@ import (
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/internal/unprocessed"
 )
 
 // openQueue reaches the agent, else the spool itself if this user may. With run the queue
@@ -95,12 +96,14 @@ func (q *ownSpool) prepare(o *cmdline.Options) error {
 	}
 	in := intake.New(cfg, hostName, e.Now, func(s string) { e.warnf(q.name, "%s", s) })
 	resolve := func(addr string) ([]string, error) { return in.Resolve(addr, false) }
+	rules := unprocessed.Rules{Intake: in, User: func(uid int) string { return host.UserByID(uid).Name }, TempDir: cfg.Spool.Dir}
 	q.options = deliver.EngineOptions{
 		Config:    assemble.Engine(cfg, q.account, nil, hostName, resolve),
 		Log:       assemble.Logger(cfg, o.Tag, e.Stderr),
 		StateFile: assemble.StateFile(cfg),
 		Warn:      warned,
 	}
+	q.options.Process = rules.Process
 	return nil
 }
 

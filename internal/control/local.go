@@ -291,7 +291,7 @@ func (l *Local) remove(info *spool.Info) error {
 }
 
 func (l *Local) retry(info *spool.Info) error {
-	if info.Status.Held && !info.Failed {
+	if info.Meta.HeldBack(&info.Status) && !info.Failed {
 		return sysexits.With(sysexits.DataErr, errors.New("the message is held back by an administrator; release it first"))
 	}
 	var floor time.Duration

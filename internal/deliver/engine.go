@@ -40,6 +40,9 @@ type Config struct {
 	// RetryFloor is the least time between two tries of a message that its owner asks for.
 	RetryFloor time.Duration
 
+	// Process makes ready what was accepted while the configuration could not be used. Without
+	// it such messages stay.
+	Process Process
 	Reports Reports
 	// Expiries are the ends of the account's secrets and certificates.
 	Expiries []Expiry

@@ -273,7 +273,9 @@ func (e *Engine) add(info *spool.Info) {
 	} else if en.place == placeOut || en.place == placeReady {
 		return
 	}
-	e.put(en, &info.Status, e.clock.Now())
+	st := info.Status
+	st.Held = info.Meta.HeldBack(&st)
+	e.put(en, &st, e.clock.Now())
 }
 
 // put gives an entry that is in no lane its place by the message's status.

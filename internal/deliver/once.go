@@ -15,6 +15,8 @@ type Selection struct {
 	ID, Recipient, Sender string
 	// UID limits it to one local user's messages.
 	UID *int
+	// Unprocessed limits it to what was kept while no configuration could judge it.
+	Unprocessed bool
 	// Force takes messages that are not due yet, too.
 	Force bool
 }
@@ -24,6 +26,9 @@ func (s *Selection) match(info *spool.Info) bool {
 		return true
 	}
 	if s.UID != nil && *s.UID != info.Meta.UID {
+		return false
+	}
+	if s.Unprocessed && !info.Meta.Unprocessed() {
 		return false
 	}
 	env := &info.Envelope

@@ -193,7 +193,7 @@ func (e *Engine) Flush(ctx context.Context, sel Selection) (n int, err error) {
 	e.kickAll()
 	e.mu.Unlock()
 	err = e.spool.List(ctx, func(info spool.Info) bool {
-		if !e.readable(&info) || !sel.match(&info) || info.Status.Held {
+		if !e.readable(&info) || !sel.match(&info) || info.Meta.HeldBack(&info.Status) {
 			return true
 		}
 		n++

@@ -146,6 +146,8 @@ func (e *Engine) claim(c *courier, j *job) bool {
 		return false
 	}
 	st, now := it.Status(), e.clock.Now()
+	meta := it.Meta()
+	st.Held = meta.HeldBack(&st)
 	todo := it.Todo()
 	switch {
 	case len(todo) == 0: // a process died between the last recipient and the end
@@ -157,6 +159,9 @@ func (e *Engine) claim(c *courier, j *job) bool {
 		e.mu.Lock()
 		e.put(j.entry, &st, now)
 		e.mu.Unlock()
+		return false
+	case meta.Unprocessed():
+		e.process(c, j, it)
 		return false
 	}
 	if most := c.account.mostOfDay(j.by.id == personRoot); most > 0 && len(todo) > most {

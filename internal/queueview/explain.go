@@ -27,7 +27,7 @@ func (e *Explainer) Waiting(m *Message) string {
 		if m.Reason == "" {
 			return "held back by an administrator"
 		}
-		if strings.HasPrefix(m.Origin, Unprocessed) {
+		if m.unprocessed() {
 			return e.unprocessed(m)
 		}
 		return "held back by an administrator: " + printable.Clean(m.Reason)
@@ -49,7 +49,11 @@ func (e *Explainer) Waiting(m *Message) string {
 func (e *Explainer) unprocessed(m *Message) string {
 	s := e.stop(m)
 	if s == nil || !s.Hold || !s.All {
-		return printable.Clean(m.Reason)
+		text := printable.Clean(m.Reason)
+		if !m.Next.IsZero() {
+			text += e.next("next try", m.Next)
+		}
+		return text
 	}
 	text := "kept until the configuration can be used: " + printable.Clean(s.Reason)
 	if s.Remedy != "" {

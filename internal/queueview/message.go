@@ -6,6 +6,7 @@ package queueview
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/spool"
@@ -22,10 +23,6 @@ const (
 	Failed   State = "failed"   // given up, kept to be looked at
 	Damaged  State = "damaged"  // the file can't be read as a message
 )
-
-// Unprocessed begins the origin of a message that came while the configuration could not be used:
-// the agent holds it until it can.
-const Unprocessed = "unprocessed, "
 
 // Message is one message of the queue as JSON shows it.
 type Message struct {
@@ -49,6 +46,11 @@ type Message struct {
 	Stop *Stop `json:"stop,omitempty"`
 	// Waiting is the explanation in words; it is made where it is shown.
 	Waiting string `json:"waiting,omitempty"`
+}
+
+// unprocessed reports whether no configuration has judged the message yet, and it waits for one.
+func (m *Message) unprocessed() bool {
+	return strings.HasPrefix(m.Origin, spool.Unprocessed) && strings.HasPrefix(m.Reason, spool.NotProcessed)
 }
 
 // Recipient is one recipient of a message.

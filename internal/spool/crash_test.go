@@ -74,6 +74,18 @@ func play(s *Spool, tell func(promise, id string)) error {
 	if _, err := put("d", hello); err != nil {
 		return err
 	}
+	r, err := put(Unprocessed+"r", hello)
+	if err != nil {
+		return err
+	}
+	if it, err = s.Claim(r); err != nil {
+		return err
+	}
+	if it, err = it.Replace(context.Background(), to("z@example.com"), large); err != nil {
+		return err
+	}
+	tell("replaced", r)
+	it.Unlock()
 	_, err = s.Sweep(context.Background())
 	return err
 }
@@ -132,8 +144,13 @@ func (p *promises) checkMessage(t *testing.T, s *Spool, i Info) {
 	if i.Failed {
 		dir = failedDir
 	}
-	if i.Meta.Origin == "b" {
+	switch i.Meta.Origin {
+	case "b", "r":
 		want = large
+	case Unprocessed + "r":
+		if p.accepted[i.ID]["replaced"] {
+			t.Errorf("%s was processed, and is not", i.ID)
+		}
 	}
 	it, err := s.claim(dir, i.ID)
 	if err != nil {

@@ -46,6 +46,7 @@ type Pending struct {
 	f        *os.File // locked; nil until the message outgrows the buffer
 	err      error    // the first failure; nothing works after it
 	over     bool     // committed or aborted
+	replaces bool     // a message that has the id already
 }
 
 // Begin starts a message. The sender's EightBit and SMTPUTF8 flags in env may still change
@@ -246,7 +247,7 @@ func (p *Pending) save() error {
 		return err
 	}
 	err := p.s.queueSync.do()
-	if err != nil {
+	if err != nil && !p.replaces {
 		if undo := p.s.ops.Unlink(final); undo != nil {
 			p.s.o.Warn(fmt.Errorf("message %s was refused, but its file can't be removed and it may be delivered: %w", p.h.id, undo))
 		}

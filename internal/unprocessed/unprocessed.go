@@ -1,0 +1,185 @@
+// Package unprocessed is for messages that are accepted while nobody knows the mailbox, the aliases or
+// the sender rule, because the configuration can't be used. Keep puts one into the spool as it
+// came: marked in its origin, on hold, its options in the private field. Process makes of
+// it, by the rules in force when it leaves, what the intake makes of any message.
+// The package neither sends nor decides when: the engine does, which sends no message that is not processed.
+package unprocessed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/sender"
+	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
+)
+
+// Keep commits a message as it came and returns its queue id. why is one line that says what is
+// wrong with the configuration. Its errors carry exit codes; nothing is kept then.
+func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options, why string) (id string, err error) {
+	o.Partial = false
+	msg.Header.Remove(protocol.OptionsField)
+	if v := o.Value(); v != "" {
+		msg.Header.Prepend(protocol.OptionsField, v)
+	}
+	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	if err != nil {
+		return "", sysexits.With(sysexits.IOErr, err)
+	}
+	env.EightBit, env.SMTPUTF8, env.Origin = wire.EightBit(), wire.SMTPUTF8(), env.Sender
+	p, err := s.Begin(spool.Meta{UID: env.Caller.UID, Origin: spool.Unprocessed + env.Caller.Via}, env)
+	if err != nil {
+		return "", err
+	}
+	defer p.Abort() // does nothing after the commit
+	if err := copyTo(p, wire); err != nil {
+		return "", err
+	}
+	it, err := p.CommitClaimed(ctx)
+	if err != nil {
+		return "", err
+	}
+	// From here on the message is safe, and its origin alone keeps it from being sent. The hold tells
+	// people, and a program of an older version.
+	defer it.Unlock()
+	_ = it.Hold(spool.NotProcessed + ", since the configuration could not be used: " + why)
+	return it.ID(), nil
+}
+
+func copyTo(p *spool.Pending, w *rfc822.Wire) error {
+	r, err := w.Open()
+	if err != nil {
+		return sysexits.With(sysexits.IOErr, err)
+	}
+	defer r.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		if _, writeErr := p.Write(buf[:n]); writeErr != nil {
+			return writeErr
+		}
+		switch {
+		case err == io.EOF && p.Size() == w.Size():
+			return nil
+		case err != nil:
+			return sysexits.With(sysexits.IOErr, fmt.Errorf("the message can't be read again: %w", err))
+		}
+	}
+}
+
+// Rules are what a message is processed by.
+type Rules struct {
+	Intake *intake.Intake
+	// User names a local user, "" when it has no name.
+	User func(uid int) string
+	// Memory is how much of a message is held in memory before it goes to a file in TempDir.
+	Memory  int
+	TempDir string
+}
+
+// Process puts what the rules make of an unprocessed message in its place, and returns it, locked.
+// One that nobody may get goes to failed/, where people look at it, and nil is returned; of
+// one that only some may get, a copy for the others goes there first. An error leaves it where it is: trying
+// again later helps.
+func (r *Rules) Process(ctx context.Context, it *spool.Item) (*spool.Item, error) {
+	env, msg, caller, err := r.unpack(it)
+	if errors.Is(err, spool.ErrDamaged) {
+		return nil, it.Quarantine(err.Error())
+	}
+	if err != nil {
+		return nil, failFor(it, err)
+	}
+	defer msg.Close()
+	refused, err := r.Intake.Accept(env, msg, caller)
+	if err != nil {
+		return nil, failFor(it, err)
+	}
+	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	if err != nil {
+		return nil, sysexits.With(sysexits.IOErr, err)
+	}
+	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
+	if err := setAside(ctx, it, refused); err != nil {
+		return nil, err
+	}
+	return it.Replace(ctx, env, wire)
+}
+
+// failFor gives up a message whose error does not pass without anybody touching the message.
+func failFor(it *spool.Item, err error) error {
+	if passes(err) {
+		return err
+	}
+	return it.Fail(err.Error())
+}
+
+// passes reports whether an error may pass by itself or by an administrator's hand.
+func passes(err error) bool { return protocol.StatusOf(deliver.ExitCode(err)).Code < 500 }
+
+// setAside keeps the message for those whom the rules refuse. A crash before the rest is replaced
+// leaves a copy in failed/ that is made again.
+func setAside(ctx context.Context, it *spool.Item, refused []envelope.Refusal) error {
+	var all []envelope.Recipient
+	for _, f := range refused {
+		if passes(f.Err) {
+			return f.Err
+		}
+		for _, rcpt := range it.Envelope().Recipients {
+			if local(rcpt.Address) == f.Address {
+				all = append(all, rcpt)
+				break
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return it.SetAside(ctx, all, refused[0].Err.Error())
+}
+
+// local is a recipient as the caller wrote it: SMTP has no bare names.
+func local(addr string) string { return strings.TrimSuffix(addr, "@localhost") }
+
+// unpack makes of a message what a session would have handed in.
+func (r *Rules) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, intake.Caller, error) {
+	f, err := it.Message().Open()
+	if err != nil {
+		return nil, nil, intake.Caller{}, err
+	}
+	defer f.Close()
+	msg, err := rfc822.Read(f, rfc822.ReadOptions{Memory: r.Memory, TempDir: r.TempDir})
+	if tooLarge := (*rfc822.TooLargeError)(nil); errors.Is(err, rfc822.ErrEmpty) || errors.As(err, &tooLarge) {
+		err = sysexits.With(sysexits.DataErr, err)
+	}
+	if err != nil {
+		return nil, nil, intake.Caller{}, err
+	}
+	var options protocol.Options
+	if v, ok := msg.Header.Get(protocol.OptionsField); ok {
+		options = protocol.ParseOptions(v)
+		msg.Header.Remove(protocol.OptionsField)
+	}
+	meta, env := it.Meta(), *it.Envelope()
+	env.Recipients = nil
+	for _, i := range it.Todo() {
+		rcpt := it.Envelope().Recipients[i]
+		rcpt.Address = local(rcpt.Address)
+		env.Recipients = append(env.Recipients, rcpt)
+	}
+	user := sender.Caller{UID: strconv.Itoa(meta.UID)}
+	if meta.UID >= 0 && r.User != nil {
+		user.Name = r.User(meta.UID)
+	}
+	return &env, msg, intake.Caller{
+		User: user, Via: strings.TrimPrefix(meta.Origin, spool.Unprocessed), NoAliases: options.NoAliases, Hops: options.Hops,
+	}, nil
+}
