@@ -41,6 +41,15 @@ func (o *outcomeRule) intake() *Intake {
 	})
 }
 
+// senders are those that the policy knows beside the mailbox.
+func (o *outcomeRule) senders() []string {
+	all := slices.Clone(o.sendAs)
+	for _, m := range o.maps {
+		all = append(all, m.To)
+	}
+	return all
+}
+
 // oracle says what a caller may use, by code of its own.
 type oracle struct {
 	open     bool // any sender
@@ -137,6 +146,13 @@ func checkOutcome(t *testing.T, o outcomeRule, who sender.Caller, origin, text s
 	if !judge.open {
 		for _, what := range foreign(h, judge) {
 			report("%s", what)
+		}
+	}
+	if list, err := mail.ParseAddressList(h.Get("From")); err == nil && o.policy != sender.Keep {
+		for _, a := range list {
+			if !oracleMatch(append(o.senders(), outcomeBox), a.Address) {
+				report("%q is no sender by the policy", a.Address)
+			}
 		}
 	}
 	for _, what := range missing(text, h, o, judge) {

@@ -100,17 +100,30 @@ func (r *Rule) choose(env *envelope.Envelope, h *rfc822.Header, l limits) {
 	}
 	switch {
 	case len(authors) > 0 && r.mayUse(from.Addr(), l):
-		r.keepFrom(env, h, authors, plain)
-	default:
-		replaced := []rfc822.Address{from}
-		for _, a := range authors[min(1, len(authors)):] {
-			if !r.mayUse(a.Addr(), l) {
-				replaced = append(replaced, a)
-			}
+		usable, others := r.split(authors, l)
+		if len(others) > 0 && !slices.ContainsFunc(usable, func(a rfc822.Address) bool { return same(a.Addr(), r.Mailbox) }) {
+			usable = append(usable, r.inName(others, r.Mailbox))
 		}
-		r.replaceFrom(env, h, replaced, r.target(from.Addr(), l))
-		r.keepOthers(h, authors, l)
+		r.keepFrom(env, h, usable, plain && len(others) == 0)
+		r.replyTo(h, others...)
+	default:
+		usable, others := r.split(authors[min(1, len(authors)):], l)
+		r.replaceFrom(env, h, append([]rfc822.Address{from}, others...), r.target(from.Addr(), l))
+		r.keepOthers(env, h, usable)
 	}
+}
+
+// split tells the authors who may send from the others. For any of these Exchange refuses the message, and
+// what it refuses holds up all mail of the same sender.
+func (r *Rule) split(authors []rfc822.Address, l limits) (usable, others []rfc822.Address) {
+	for _, a := range authors {
+		if r.mayUse(a.Addr(), l) {
+			usable = append(usable, a)
+		} else {
+			others = append(others, a)
+		}
+	}
+	return usable, others
 }
 
 // target is the address that sends in the place of one that may not.
@@ -145,32 +158,42 @@ func (r *Rule) mapped(addr string) (string, bool) {
 	return "", false
 }
 
-// keepFrom sends as the first author. Exchange wants one address in From, or a Sender. What another
-// reader might take for more than the authors is not kept as it was written, but by the policy "keep".
+// keepFrom sends as the authors. What another reader might take for more than them is not kept
+// as it was written, but by the policy "keep".
 func (r *Rule) keepFrom(env *envelope.Envelope, h *rfc822.Header, authors []rfc822.Address, plain bool) {
-	env.Sender = authors[0].Addr()
-	r.signIn(env, authors[0].Addr())
 	h.Remove("Sender")
 	if !plain && r.Policy != Keep || len(h.All("From")) > 1 {
 		h.Set("From", formatAuthors(authors))
 	}
-	if len(authors) > 1 {
-		h.Append("Sender", authors[0].String())
-	}
+	r.sendAs(env, h, authors)
 }
 
-// keepOthers leaves beside a replaced author the others who may send.
-func (r *Rule) keepOthers(h *rfc822.Header, authors []rfc822.Address, l limits) {
+// keepOthers leaves beside a replaced author the others, who may send.
+func (r *Rule) keepOthers(env *envelope.Envelope, h *rfc822.Header, others []rfc822.Address) {
+	if len(others) == 0 {
+		return
+	}
 	v, _ := h.Get("From")
 	list, _ := parseAuthors(v)
-	for _, a := range authors[min(1, len(authors)):] {
-		if r.mayUse(a.Addr(), l) {
-			list = append(list, a)
+	list = append(list, others...)
+	h.Set("From", formatAuthors(list))
+	r.sendAs(env, h, list)
+}
+
+// sendAs makes one of the authors the sender, for Exchange wants one address in From, or a Sender. It is one
+// who is not the mailbox, if there is one: when Exchange refuses him, only his mail is held.
+func (r *Rule) sendAs(env *envelope.Envelope, h *rfc822.Header, authors []rfc822.Address) {
+	from := authors[0]
+	for _, a := range authors {
+		if !same(a.Addr(), r.Mailbox) {
+			from = a
+			break
 		}
 	}
-	if len(list) > 1 {
-		h.Set("From", formatAuthors(list))
-		h.Append("Sender", list[0].String())
+	env.Sender, env.SignIn = from.Addr(), ""
+	r.signIn(env, from.Addr())
+	if len(authors) > 1 {
+		h.Append("Sender", from.String())
 	}
 }
 
