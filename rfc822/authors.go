@@ -131,7 +131,7 @@ func (a Address) inGroup(name *Address) Address {
 // hasStrayMark reports whether there is a quote or an angle bracket without its other half.
 func (it item) hasStrayMark(s string) bool {
 	return slices.ContainsFunc(it.toks, func(t token) bool {
-		return t.kind == tokWord && (strings.IndexByte(`"<`, s[t.from]) >= 0 || strings.IndexByte(s[t.from:t.to], '>') >= 0)
+		return t.kind == tokWord && (strings.IndexByte(`"<`, s[t.from]) >= 0 || strings.Contains(s[t.from:t.to], ">"))
 	})
 }
 
@@ -252,7 +252,7 @@ func domainBehind(v string) (to int, domain string) {
 }
 
 func isDomainByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c >= 0x80
+	return 'a' <= lower(c) && lower(c) <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-._", c) >= 0 || c >= 0x80
 }
 
 // touches reports whether the text goes on at either side as if the address were part of more.

@@ -2,6 +2,7 @@ package aliases
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -175,4 +176,23 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTargetForms: a target is an address in any form of RFC 5322, and found to be local in each.
+func TestTargetForms(t *testing.T) {
+	t.Parallel()
+	b := Book{
+		Config: map[string][]string{
+			"all":  {"joe @ web1", "Ann <ann@web1>", "<bob@example.org>", "cid@ example . org", `"d e"@example.org`, `"x"y@example.org`},
+			"joe":  {"j@example.org"},
+			"ann":  {"a@example.org"},
+			"root": {"root@example.org"},
+		},
+		IsLocal: func(domain string) bool { return domain == "web1" },
+	}
+	got, err := b.Resolve("all")
+	want := "[j@example.org a@example.org bob@example.org cid@example.org \"d e\"@example.org \"x\"y@example.org]"
+	if fmt.Sprint(got) != want || err != nil {
+		t.Errorf("%v, %v, want %s", got, err, want)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"o365-sendmail/rfc822"
 )
 
 // maxDepth bounds a chain of aliases, and maxTargets what one name may become.
@@ -89,14 +91,16 @@ func (w *walk) target(t string, depth int) error {
 		return w.catchAll(rest, "its alias ends at this host and root_to is not set")
 	}
 	t = unquote(t)
-	at := strings.LastIndexByte(t, '@')
-	if at < 0 {
+	a, err := rfc822.ParseAddress(t)
+	switch {
+	case strings.IndexByte(t, '@') < 0:
 		return w.name(t, depth+1)
+	case err != nil || a.Domain == "":
+		return w.take(t) // who resolves the name says what is wrong with it
+	case w.book.IsLocal != nil && w.book.IsLocal(a.Domain):
+		return w.name(a.Local, depth+1)
 	}
-	if w.book.IsLocal != nil && w.book.IsLocal(t[at+1:]) {
-		return w.name(t[:at], depth+1)
-	}
-	return w.take(t)
+	return w.take(a.Addr())
 }
 
 // unquote strips the quotes of a target that is quoted as a whole; those of a quoted

@@ -44,7 +44,8 @@ type Caller struct {
 type Intake struct {
 	book       aliases.Book
 	rule       sender.Rule
-	host       string
+	machine    string // what the host calls itself
+	host       string // what it is to be called
 	mailDomain string
 	senderHost string // domain of a sender that is a bare name
 	isLocal    func(string) bool
@@ -56,6 +57,7 @@ type Intake struct {
 // for each alias that is skipped.
 func New(c *config.Config, hostName string, now func() time.Time, warn func(string)) *Intake {
 	_, tenantDomain, _ := strings.Cut(c.Mailbox, "@")
+	machine := hostName
 	isLocal := host.Local(hostName, host.Mailname(), tenantDomain)
 	if c.From.HostName != "" {
 		// Callers go on to write the host's own name.
@@ -65,6 +67,7 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 		isLocal = func(domain string) bool { return own(domain) || named(domain) }
 	}
 	in := &Intake{
+		machine:    machine,
 		host:       hostName,
 		mailDomain: c.From.Domain,
 		isLocal:    isLocal,
@@ -140,6 +143,7 @@ func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([
 	if hops := m.Header.Received() + c.Hops; hops > maxHops {
 		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("the message has passed %d hosts and loops (5.4.6); look for an alias or a forward that leads back here", hops))
 	}
+	c.User.NoSender = c.User.Name != "" && (env.Sender == c.User.Name || env.Sender == c.User.Name+"@"+in.machine)
 	if err := in.qualifySender(env); err != nil {
 		return nil, err
 	}

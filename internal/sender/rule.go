@@ -50,6 +50,9 @@ type Mapping struct{ Match, To string }
 type Caller struct {
 	Name string
 	UID  string // in decimal; negative when it is not known
+	// NoSender says that the call named no envelope sender: what stands there was made of its
+	// user's name.
+	NoSender bool
 }
 
 // Apply sets the sender of env and h by the rule. The header must have its From field.
@@ -78,16 +81,9 @@ func (r *Rule) keep(env *envelope.Envelope, h *rfc822.Header, c Caller, l limits
 	if len(authors) > 0 && r.mayUse(authors[0].Addr(), l) {
 		r.keepFrom(env, h, authors, plain)
 	}
-	if !r.generated(env.Origin, c) && l.allow(env.Origin) {
+	if !c.NoSender && l.allow(env.Origin) {
 		env.Sender = env.Origin
 	}
-}
-
-// generated reports whether addr is the caller's own name at this host, which stands in for a
-// sender that was not given.
-func (r *Rule) generated(addr string, c Caller) bool {
-	local, domain, found := strings.Cut(addr, "@")
-	return found && c.Name != "" && same(local, c.Name) && (domain == "" || r.IsLocal != nil && r.IsLocal(domain))
 }
 
 // choose applies the policies that may change the author.
