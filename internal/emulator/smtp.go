@@ -59,6 +59,10 @@ func (e *Emulator) serveSMTP(l net.Listener) {
 	}
 }
 
+// ServeSMTP serves one connection that did not come by the listener, and returns when it ends. Tests in fake
+// time use it, which a socket would stop.
+func (e *Emulator) ServeSMTP(c net.Conn) { e.serveConn(c) }
+
 func (e *Emulator) serveConn(c net.Conn) {
 	wire := &wireConn{Conn: c, e: e}
 	s := &session{e: e, id: sessionID(), wire: wire, start: time.Now()}
