@@ -74,6 +74,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		Limits:       cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
 		TokenTimeout: c.Token.Timeout,
 		Shares:       deliver.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent, User: c.Delivery.UserSharePercent},
+		Senders:      senders(c), Domains: domains(c),
 	}
 	if err := throughProxy(c, &a.Submit); err != nil {
 		return nil, err

@@ -28,6 +28,10 @@ type Account struct {
 	Source func() (xoauth.TokenSource, error)
 	// Connections is how many sessions a mailbox may have at once on this host.
 	Connections int
+	// Senders says who chose a sender address.
+	Senders Senders
+	// Domains are the organization's, in lower case, as far as they are known besides the mailbox's own.
+	Domains []string
 	// Limits are the account's rates.
 	Limits cache.Limits
 	// Shares divide the limits among the local users.

@@ -35,6 +35,9 @@ func (e *Engine) subjectOf(sc scope, b *box, sender string) string {
 	case scopeBox:
 		return "mail of " + e.mailbox(b)
 	}
+	if sc == scopeOutside {
+		return "mail of " + e.mailbox(b) + " to recipients outside the organization"
+	}
 	return fmt.Sprintf("mail from <%s>, signed in as %s", sender, e.mailbox(b))
 }
 

@@ -12,12 +12,15 @@ import (
 func Class(err error) exchange.Class {
 	var limit *LimitError
 	var busy *busyError
+	var sender *SenderError
 	var e *submit.Error
 	var token interface {
 		Temporary() bool
 		Configuration() bool
 	}
 	switch {
+	case errors.As(err, &sender):
+		return exchange.Permanent
 	case errors.As(err, &limit), errors.As(err, &busy):
 		return exchange.AccountTemporary
 	case errors.As(err, &e):
@@ -43,6 +46,10 @@ func ExitCode(err error) int {
 	}
 	if code := sysexits.Code(err, -1); code >= 0 {
 		return code
+	}
+	var sender *SenderError
+	if errors.As(err, &sender) {
+		return sysexits.NoPerm
 	}
 	var e *submit.Error
 	errors.As(err, &e)

@@ -74,6 +74,7 @@ func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelop
 		return d.keepRest(ctx, env, msg, took, res, err)
 	}
 	if err != nil {
+		err = d.Account.callersFault(env, msg, err)
 		logFailure(d.Log, "", env, took, err)
 		return envelope.Receipt{}, err
 	}

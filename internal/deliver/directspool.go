@@ -95,13 +95,17 @@ func (d *Direct) queueRest(ctx context.Context, rest *envelope.Envelope, msg env
 	}
 	defer it.Unlock()
 	now := time.Now()
-	if s := v.stop; s != nil || v.again {
+	switch s := v.stop; {
+	case s != nil && s.scope == scopeSender && d.Account.strangeAuthor(rest, msg) != "":
+		wait, _ := schedule.AuthorPause(1)
+		err = it.Defer(now.Add(wait), classSender, reasonText(v.err))
+	case s != nil || v.again:
 		class := classAccount
 		if s != nil {
 			class = s.class()
 		}
 		err = it.Postpone(now.Add(schedule.AccountPause(1, 0, rand.Float64())), class, reasonText(v.err))
-	} else {
+	default:
 		err = it.Defer(schedule.NextAttempt(1, now, 0, rand.Float64()), classTemporary, reasonText(v.err))
 	}
 	_ = err // it is queued, only its reason is not recorded

@@ -104,6 +104,10 @@ type Engine struct {
 	scanned    time.Time // the last look through the spool
 	lookFrom   int       // which waiting messages are read again in the next
 
+	asked       time.Time   // when somebody last asked for probes
+	authorTries []time.Time // of the last hour
+	restored    []Stop      // of the last run, not in force again yet
+
 	rates    sync.Mutex      // held while the account's rates are charged
 	hard     context.Context // ends what is under way
 	seek     context.Context // ends the search for a session
@@ -175,6 +179,7 @@ func (e *Engine) Reconfigure(c Config) {
 		e.seek, e.giveUp = context.WithCancel(e.hard)
 	}
 	e.holdWithoutAccount(now)
+	e.restore(now)
 	e.probeNow(now)
 	e.rescan = true
 	for _, b := range e.boxes {
@@ -218,6 +223,9 @@ const remedyConfig = "correct the configuration file, then run systemctl reload 
 // pauseFor says how long a gate stays shut.
 func (e *Engine) pauseFor(s *stop, failures int) time.Duration {
 	probe := e.config.ProbeInterval
+	if s.counted() {
+		return schedule.ProbePause(failures, probe)
+	}
 	if s.hold {
 		return max(probe, min(s.after, time.Hour))
 	}
@@ -262,6 +270,7 @@ func (e *Engine) begin(hard context.Context, once bool) error {
 	e.boxes, e.index, e.waiting = map[string]*box{}, map[spool.Key]*entry{}, nil
 	e.app = gate{scope: scopeApp}
 	e.holdWithoutAccount(e.started)
+	e.restore(e.started)
 	return nil
 }
 
@@ -272,6 +281,9 @@ func (e *Engine) keepTime(ctx context.Context) {
 		now := e.clock.Now()
 		if !e.once {
 			e.promote(now)
+		}
+		for _, b := range e.boxes {
+			b.hurry(now)
 		}
 		e.kickAll()
 		wait := e.untilNext(now)
@@ -316,6 +328,9 @@ func (e *Engine) untilNext(now time.Time) time.Duration {
 			at(p.pace)
 		}
 		at(b.noSlot)
+		for _, r := range b.rows {
+			at(r.until)
+		}
 	}
 	return max(wait, time.Millisecond)
 }

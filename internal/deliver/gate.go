@@ -3,6 +3,9 @@ package deliver
 import (
 	"slices"
 	"time"
+
+	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/spool"
 )
 
 // scope says what a fault stops.
@@ -13,6 +16,8 @@ const (
 	scopeSender               // the messages of one sender address
 	scopeBox                  // everything that one mailbox signs in for
 	scopeApp                  // everything
+	scopeAuthor               // the messages of one From address that a caller chose
+	scopeOutside              // the recipients outside the organization
 )
 
 // The classes as they stand in a message's status.
@@ -20,7 +25,10 @@ const (
 	classTemporary     = "temporary"
 	classAccount       = "account"
 	classConfiguration = "configuration"
-	classShare         = "share" // there is no room for it in its user's share of the day
+	classShare         = "share"   // there is no room for it in its user's share of the day
+	classOwn           = "own"     // a fault that others of the mailbox don't meet
+	classSender        = "sender"  // the sender that its caller chose is refused
+	classOutside       = "outside" // what is left is for recipients outside the organization
 )
 
 // stop is a fault that is none of a message's own.
@@ -36,12 +44,32 @@ type stop struct {
 
 func (s *stop) class() string {
 	switch {
-	case s.hold:
-		return classConfiguration
 	case s.key == keyShare:
 		return classShare
+	case s.scope == scopeMessage:
+		return classOwn
+	case s.scope == scopeAuthor:
+		return classSender
+	case s.scope == scopeOutside:
+		return classOutside
+	case s.hold:
+		return classConfiguration
 	}
 	return classAccount
+}
+
+// throttle reports whether the server refuses everything because one error came too often. Nobody
+// goes through before the probe: that would be one more.
+func (s *stop) throttle() bool { return s.key == exchange.KeyThrottled }
+
+// counted reports whether the server counts the fault, so that a probe adds to what it is throttled for.
+// Such probes come in growing pauses, across restarts.
+func (s *stop) counted() bool {
+	switch s.key {
+	case exchange.KeyThrottled, exchange.KeyUnknownLimit, exchange.KeyMailboxFull, exchange.KeyLicence:
+		return true
+	}
+	return s.scope == scopeSender || s.scope == scopeAuthor || s.scope == scopeOutside
 }
 
 // gate lets messages pass, or stops them for a while: a pause ends by itself, a hold when
@@ -50,16 +78,22 @@ func (s *stop) class() string {
 type gate struct {
 	scope  scope
 	box    *box   // nil for scopeApp
-	sender string // of scopeSender
+	sender string // of scopeSender and scopeAuthor
 	lanes  []*lane
 	turn   int
+	parked map[*entry]bool // that wait for it outside the lanes, of scopeAuthor and scopeOutside
 
 	shut     bool
 	cause    stop
 	since    time.Time
 	next     time.Time // of the probe
 	failures int
+	met      spool.Key // the message that met the cause, as long as no other has
+	several  bool
+	another  time.Time // when a message that has not met it may try, as long as a single one has
 	probing  bool
+	final    bool      // of scopeAuthor: no more tries, until next
+	asked    bool      // a person wants it tried
 	lastOK   time.Time // a message was taken
 }
 
@@ -104,13 +138,14 @@ func (g *gate) removeLane(l *lane) {
 // shutGate closes a gate, or keeps it closed after a probe. Only the first of several couriers that
 // meet the fault counts as a failure.
 func (e *Engine) shutGate(g *gate, s *stop, probe bool, now time.Time) {
-	if g.shut && !probe && (g.cause.hold || !s.hold) {
+	if g.shut && !probe && !s.worse(&g.cause) {
 		return
 	}
 	if !g.shut {
 		g.since = now
 		g.failures = 0
 	}
+	g.another = now.Add(e.config.ProbeInterval)
 	changed := !g.shut || g.cause.key != s.key
 	g.shut, g.cause = true, *s
 	g.failures++
@@ -122,6 +157,30 @@ func (e *Engine) shutGate(g *gate, s *stop, probe bool, now time.Time) {
 	e.noteShut(g, changed, now)
 	e.flushExpress(g)
 	e.rouse()
+}
+
+// meet notes which message met the fault that is about to shut the gate, or keeps it shut.
+func (g *gate) meet(id spool.Key) {
+	if !g.shut {
+		g.met, g.several = id, false
+	}
+	g.several = g.several || id != g.met
+}
+
+// hasten lets a message try soon that comes while a single other one has met the cause: pauses grow only when
+// they are not that one's doing.
+func (g *gate) hasten(id spool.Key) {
+	if g.shut && g.cause.counted() && !g.several && id != g.met && g.another.Before(g.next) {
+		g.next = g.another
+	}
+}
+
+// worse reports whether s replaces the cause of a gate that is shut already.
+func (s *stop) worse(cause *stop) bool {
+	if s.throttle() || cause.throttle() {
+		return !cause.throttle()
+	}
+	return s.hold && !cause.hold
 }
 
 // shutLanes takes the lanes of a sender out of their rings.
@@ -141,12 +200,13 @@ func (e *Engine) openGate(g *gate, now time.Time) {
 		return
 	}
 	e.noteOpen(g, now)
-	g.shut, g.probing, g.failures, g.next = false, false, 0, time.Time{}
+	g.shut, g.probing, g.final, g.asked, g.failures, g.next = false, false, false, false, 0, time.Time{}
 	for _, l := range g.lanes {
 		l.gate = nil
 		l.link()
 	}
 	g.lanes = nil
+	e.unpark(g)
 	e.kickAll()
 	e.rouse()
 }
@@ -166,20 +226,12 @@ func (e *Engine) gates(fn func(*gate)) {
 	fn(&e.app)
 	for _, b := range e.boxes {
 		fn(&b.gate)
+		fn(&b.outside)
 		for _, g := range b.senders {
 			fn(g)
 		}
-	}
-}
-
-// probeNow lets the shut gates be probed at once.
-func (e *Engine) probeNow(now time.Time) {
-	e.gates(func(g *gate) {
-		if g.shut {
-			g.next = now
+		for _, g := range b.authors {
+			fn(g)
 		}
-	})
-	for _, b := range e.boxes {
-		b.pace, b.noSlot = [ranks]pace{}, time.Time{}
 	}
 }

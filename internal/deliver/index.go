@@ -58,6 +58,9 @@ type box struct {
 	name    string // as it signs in, "" for the configured mailbox
 	gate    gate
 	senders map[string]*gate // that are or were closed
+	authors map[string]*gate // From addresses that callers chose and that were refused, in lower case
+	outside gate             // before the recipients outside the organization
+	rows    map[int]*row     // refusals in a row, by person
 
 	persons map[int]*person
 	users   map[int]*user // by their person's id
@@ -76,18 +79,19 @@ type box struct {
 
 	losses  int // sessions lost in a row without a message taken
 	losers  map[spool.Key]bool
-	faulted map[spool.Key]fault
+	faulted map[spool.Key]fault // messages that met a fault that may be their own
 }
 
-// fault notes a configuration fault that a message has met.
+// fault notes a fault that a message has met.
 type fault struct {
-	at    time.Time
+	at    time.Time // the last time
 	times int
 }
 
 func newBox(name string) *box {
-	b := &box{name: name, senders: map[string]*gate{}, persons: map[int]*person{}, users: map[int]*user{}}
-	b.gate = gate{scope: scopeBox, box: b}
+	b := &box{name: name, senders: map[string]*gate{}, authors: map[string]*gate{}, persons: map[int]*person{}, users: map[int]*user{},
+		rows: map[int]*row{}}
+	b.gate, b.outside = gate{scope: scopeBox, box: b}, gate{scope: scopeOutside, box: b}
 	return b
 }
 
@@ -130,7 +134,7 @@ func (l *lane) link() {
 		l.linked = true
 		u.ring.add(l)
 	}
-	if !u.linked && u.ring.len() > 0 {
+	if !u.linked && u.ring.len() > 0 && !u.box.slowed(u.by.id) {
 		u.linked = true
 		u.box.ring.add(u)
 	}
@@ -156,7 +160,12 @@ func (l *lane) push(en *entry, front bool) {
 	} else {
 		l.ready.push(en)
 	}
-	l.user.box.ready++
+	b := l.user.box
+	b.ready++
+	b.gate.hasten(en.id)
+	if l.gate != nil {
+		l.gate.hasten(en.id)
+	}
 	l.link()
 }
 
@@ -185,21 +194,6 @@ func (b *box) popOf(u *user, userAt int) *entry {
 	}
 	en.place = placeOut
 	return en
-}
-
-// popBehind takes an entry from behind a sender's closed gate.
-func (b *box) popBehind(g *gate) *entry {
-	for range g.lanes {
-		l := g.lanes[g.turn%len(g.lanes)]
-		g.turn++
-		if l.ready.len() > 0 {
-			b.ready--
-			en := l.ready.pop()
-			en.place = placeOut
-			return en
-		}
-	}
-	return nil
 }
 
 // available counts what can be taken now, as far as it matters.
@@ -321,6 +315,10 @@ func (e *Engine) drop(en *entry) {
 	delete(e.index, en.id)
 	b := en.lane.user.box
 	delete(b.faulted, en.id)
+	delete(b.outside.parked, en)
+	for _, g := range b.authors {
+		delete(g.parked, en)
+	}
 	if en.lane.entries--; en.lane.entries == 0 {
 		en.lane.forget()
 	}
@@ -334,6 +332,11 @@ func (e *Engine) promote(now time.Time) {
 			return
 		}
 		heap.Pop(&e.waiting)
+		en.place = placeOut
+		if g := e.parkedAt(en, now); g != nil {
+			e.park(g, en, now)
+			continue
+		}
 		en.lane.push(en, false)
 		e.kick(en.lane.user.box)
 	}

@@ -23,6 +23,7 @@ type job struct {
 	start time.Time
 
 	probes   []*gate
+	author   string    // a sender address in the message that its caller chose, in lower case; read only when it matters
 	reserved time.Time // when the rates were charged; zero when they were not
 	retried  bool      // of a message without an entry
 	slow     bool

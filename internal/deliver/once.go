@@ -17,8 +17,10 @@ type Selection struct {
 	UID *int
 	// Unprocessed limits it to what was kept while no configuration could judge it.
 	Unprocessed bool
-	// Force takes messages that are not due yet, too.
+	// Force takes messages that are not due yet, too, but for those whose pauses spare the account.
 	Force bool
+	// Ask takes these as well, and probes what is paused or held: a person wants it.
+	Ask bool
 }
 
 func (s *Selection) match(info *spool.Info) bool {
@@ -77,9 +79,14 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 	if _, err := e.spool.SweepLeftovers(); err != nil {
 		e.o.Warn(fmt.Errorf("the spool can't be swept: %w", err))
 	}
+	var notes []string
+	if sel.Ask {
+		notes = e.Ask()
+	}
 	e.load(soft, &sel)
 	e.drain(ctx, progress)
 	state := e.State()
+	state.Asked = notes
 	stop()
 	<-timekeeper
 	e.end(cancel)

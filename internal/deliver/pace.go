@@ -89,7 +89,13 @@ func (e *Engine) settleRates(c *courier, j *job, v *verdict) {
 
 // failedAlone tells whether nothing was taken, for a reason that is not the account's.
 func (v *verdict) failedAlone() bool {
-	own := v.stop == nil || v.stop.scope == scopeMessage || v.stop.scope == scopeSender || v.stop.early
+	own := v.stop == nil || v.stop.early
+	if !own {
+		switch v.stop.scope {
+		case scopeMessage, scopeSender, scopeAuthor, scopeOutside:
+			own = true
+		}
+	}
 	return v.taken == 0 && !v.uncertain && own
 }
 

@@ -91,6 +91,9 @@ func (q *Queue) interactive(ctx context.Context, env *envelope.Envelope, msg env
 	defer p.Abort() // does nothing after a commit
 	s := &submission{e: e, env: env, pending: p, source: newHandoff(msg), started: e.clock.Now()}
 	s.job = &job{id: p.ID(), env: env, todo: all(len(env.Recipients)), msg: s.source, finished: make(chan struct{})}
+	if s.job.author, err = e.authorRefused(env, msg); err != nil {
+		return envelope.Receipt{}, err
+	}
 	if !e.admit(s.job) {
 		return s.commit(ctx, nil)
 	}
@@ -137,6 +140,10 @@ func (e *Engine) admit(j *job) bool {
 	b := e.box(j.env.SignIn)
 	sender := b.senders[j.env.Sender]
 	j.by = e.personOf(b, metaOf(j.env))
+	author := b.authors[j.author]
+	if author != nil && author.shut || b.outside.shut && !e.allInside(j.env) || b.slowed(j.by.id) {
+		return false
+	}
 	if e.app.shut || b.gate.shut || sender != nil && sender.shut || e.pacedOut(b, j.by, now) || b.crowded(j.by) {
 		return false
 	}

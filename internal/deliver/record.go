@@ -74,7 +74,7 @@ func countTodo(it *spool.Item) int {
 
 // expire gives up what is too old.
 func (e *Engine) expire(it *spool.Item, v *verdict, now time.Time) bool {
-	if v.later == 0 || v.stop != nil || v.again {
+	if v.later == 0 || v.again || v.stop != nil && (v.stop.class() != classOwn || v.stop.hold) {
 		return false
 	}
 	e.mu.Lock()
@@ -222,9 +222,19 @@ func (e *Engine) keep(j *job, v *verdict, states map[int]spool.RecipientStatus, 
 		v.again = true // only a part was tried, and it is done with
 	}
 	next := now
+	e.mu.Lock()
+	probe := e.config.ProbeInterval
+	e.mu.Unlock()
 	var err error
 	switch {
 	case v.again:
+	case v.stop != nil && v.stop.class() == classOwn && !v.stop.hold:
+		next = now.Add(schedule.ProbePause(it.Status().Attempts+1, probe))
+		err = it.Defer(next, classOwn, reasonText(v.err))
+		e.warnDelay(j, v, now)
+	case v.stop != nil && v.stop.scope == scopeAuthor:
+		next = e.stopEnd(j, v.stop, now)
+		err = it.Defer(next, classSender, reasonText(v.err))
 	case v.stop != nil:
 		next = e.stopEnd(j, v.stop, now)
 		err = it.Postpone(next, v.stop.class(), reasonText(v.err))
@@ -244,6 +254,10 @@ func (e *Engine) keep(j *job, v *verdict, states map[int]spool.RecipientStatus, 
 		switch {
 		case v.again:
 			en.lane.push(en, true)
+		case v.stop != nil && v.stop.scope == scopeAuthor:
+			e.park(en.lane.user.box.authorGate(j.author), en, now)
+		case v.stop != nil && v.stop.scope == scopeOutside:
+			e.park(&en.lane.user.box.outside, en, now)
 		case v.stop != nil && v.stop.scope != scopeMessage:
 			en.lane.push(en, false) // its gate says when
 		default:
@@ -264,6 +278,10 @@ func (e *Engine) stopEnd(j *job, s *stop, now time.Time) time.Time {
 		g = &j.box.gate
 	case scopeSender:
 		g = j.box.senderGate(j.env.Sender)
+	case scopeAuthor:
+		return parkedUntil(j.box.authorGate(j.author), now)
+	case scopeOutside:
+		return parkedUntil(&j.box.outside, now)
 	}
 	switch {
 	case s.key == keyPace, s.key == keyShare:
@@ -272,8 +290,7 @@ func (e *Engine) stopEnd(j *job, s *stop, now time.Time) time.Time {
 		return g.next
 	}
 	id, _ := spool.ParseKey(j.id)
-	times := max(j.box.faulted[id].times, 1)
-	return now.Add(min(e.config.ProbeInterval<<min(times-1, 8), time.Hour))
+	return now.Add(schedule.ProbePause(j.box.faulted[id].times, e.config.ProbeInterval))
 }
 
 // requeue gives a message that stays in the queue its place in the index.

@@ -291,7 +291,7 @@ func TestOneMessageIsHeld(t *testing.T) {
 		r.step("another is delivered", time.Minute, func() bool { return r.subjects()["fine"] == i+1 })
 	}
 	r.step("nothing but it is stopped", time.Minute, func() bool { return len(r.e.State().Stops) == 0 })
-	if st := r.status(bad).Status; st.Class != classConfiguration || st.Attempts != 0 {
+	if st := r.status(bad).Status; st.Class != classOwn || st.Attempts != 0 {
 		t.Errorf("%+v", st)
 	}
 	if n := r.countAlerts("Mail is held"); n != 1 {

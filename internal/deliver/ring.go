@@ -89,19 +89,36 @@ func (f *fifo[T]) pop() T {
 	return v
 }
 
+// at returns the i-th member, without taking it out.
+func (f *fifo[T]) at(i int) T { return f.buf[(f.head+i)%len(f.buf)] }
+
 // remove takes out the first member for which match is true.
 func (f *fifo[T]) remove(match func(T) bool) bool {
-	for i := range f.n {
-		if !match(f.buf[(f.head+i)%len(f.buf)]) {
-			continue
-		}
-		for ; i < f.n-1; i++ {
-			f.buf[(f.head+i)%len(f.buf)] = f.buf[(f.head+i+1)%len(f.buf)]
-		}
-		var none T
-		f.buf[(f.head+f.n-1)%len(f.buf)] = none
-		f.n--
-		return true
+	i := f.index(match)
+	if i >= 0 {
+		f.take(i)
 	}
-	return false
+	return i >= 0
+}
+
+// index returns the place of the first member for which match is true, -1 if there is none.
+func (f *fifo[T]) index(match func(T) bool) int {
+	for i := range f.n {
+		if match(f.at(i)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// take takes out the i-th member.
+func (f *fifo[T]) take(i int) T {
+	v := f.at(i)
+	for ; i < f.n-1; i++ {
+		f.buf[(f.head+i)%len(f.buf)] = f.at(i + 1)
+	}
+	var none T
+	f.buf[(f.head+f.n-1)%len(f.buf)] = none
+	f.n--
+	return v
 }

@@ -78,11 +78,12 @@ func (e *Engine) load(ctx context.Context, sel *Selection) {
 		}
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		if sel != nil && sel.Force {
+		force := sel != nil && sel.Force && (sel.Ask || !spares(info.Status.Class))
+		if force {
 			info.Status.Next = time.Time{}
 		}
 		e.add(&info)
-		if id, ok := spool.ParseKey(info.ID); ok && sel != nil && sel.Force {
+		if id, ok := spool.ParseKey(info.ID); ok && force {
 			if en := e.index[id]; en != nil {
 				en.forced = true
 			}
@@ -185,15 +186,16 @@ func (e *Engine) dropGone(keys []spool.Key) {
 	}
 }
 
-// Flush tries the selected messages now, whatever their time, and probes what is held or
-// paused. It returns when they are on their way, not when they are delivered.
+// spares reports whether a message's pauses spare the account: the server counts what it met.
+func spares(class string) bool {
+	return class == classOwn || class == classSender || class == classOutside
+}
+
+// Flush tries the selected messages now, whatever their time, but nothing that is paused or held: that
+// is Ask's. It returns when they are on their way, not when they are delivered.
 func (e *Engine) Flush(ctx context.Context, sel Selection) (n int, err error) {
-	e.mu.Lock()
-	e.probeNow(e.clock.Now())
-	e.kickAll()
-	e.mu.Unlock()
 	err = e.spool.List(ctx, func(info spool.Info) bool {
-		if !e.readable(&info) || !sel.match(&info) || info.Meta.HeldBack(&info.Status) {
+		if !e.readable(&info) || !sel.match(&info) || info.Meta.HeldBack(&info.Status) || !sel.Ask && spares(info.Status.Class) {
 			return true
 		}
 		n++
@@ -295,6 +297,11 @@ func (e *Engine) minutely(now time.Time) {
 		for sender, g := range b.senders {
 			if !g.shut && now.Sub(g.lastOK) > remindAfter {
 				delete(b.senders, sender)
+			}
+		}
+		for author, g := range b.authors {
+			if !g.shut || g.final && g.due(now) {
+				delete(b.authors, author)
 			}
 		}
 	}

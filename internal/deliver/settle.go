@@ -2,16 +2,22 @@ package deliver
 
 import (
 	"slices"
+	"strings"
 	"time"
 
+	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/spool"
 )
 
 // settle records the outcome of a try.
 func (e *Engine) settle(c *courier, j *job, v *verdict) {
 	e.settleRates(c, j, v)
+	if v.stop != nil && v.stop.scope == scopeSender && j.author == "" {
+		j.author = c.account.strangeAuthor(j.env, j.msg)
+	}
 	e.mu.Lock()
 	e.settleGates(c, j, v)
+	e.countRefusals(j, v)
 	again := v.lost && j.entry == nil && !j.kept() && !e.stopping
 	if again {
 		j.box.express.pushFront(j)
@@ -41,12 +47,13 @@ func (e *Engine) settleGates(c *courier, j *job, v *verdict) {
 	sender := b.senders[j.env.Sender]
 	if v.taken > 0 {
 		b.losses, b.losers = 0, nil
-		for _, g := range [...]*gate{&e.app, &b.gate, sender} {
+		for _, g := range [...]*gate{&e.app, &b.gate, sender, b.authors[strings.ToLower(j.author)]} {
 			if g != nil {
 				g.lastOK = now
 				e.openGate(g, now)
 			}
 		}
+		e.openOutside(j, v, now)
 	}
 	e.countLoss(b, j, v)
 	if s := v.stop; s != nil && c.generation == e.generation {
@@ -58,30 +65,51 @@ func (e *Engine) settleGates(c *courier, j *job, v *verdict) {
 	j.probes = nil
 }
 
-// settleStop shuts the gate of a fault, unless the fault is this message's alone.
+// settleStop shuts the gate of a fault, unless the fault is this message's alone. The mutex is held.
 func (e *Engine) settleStop(j *job, v *verdict, now time.Time) {
-	b, s := j.box, v.stop
-	var g *gate
-	switch s.scope {
-	case scopeApp:
-		g = &e.app
-	case scopeBox:
-		g = &b.gate
-	case scopeSender:
-		g = b.senderGate(j.env.Sender)
-	}
-	if g == nil || !s.early && s.hold && e.only(j, g, now) {
-		own := *s
-		own.scope = scopeMessage
-		v.stop = &own
-		e.noteOwn(j, &own, now)
+	s := v.stop
+	switch {
+	case s.scope == scopeOutside:
+		e.settleOutside(j, v, now)
+		return
+	case s.scope == scopeSender && j.author != "":
+		e.settleAuthor(j, v, now)
 		return
 	}
-	e.shutGate(g, s, slices.Contains(j.probes, g), now)
+	g := e.gateOf(j, s.scope)
+	probe := g != nil && slices.Contains(j.probes, g)
+	own := g == nil || !s.early && (e.only(j, g, now) || !probe && j.waitedAlone())
+	if !own {
+		if id, ok := spool.ParseKey(j.id); ok && !s.early {
+			g.meet(id)
+		} else {
+			g.several = true
+		}
+		e.shutGate(g, s, probe, now)
+	}
+	if own || s.key == exchange.KeyUnknownLimit {
+		alone := *s
+		alone.scope = scopeMessage
+		v.stop = &alone
+		e.noteOwn(j, &alone, now)
+	}
 }
 
-// only tells whether a configuration fault is one message's own: it has met it before,
-// and others have passed since.
+// gateOf returns the gate of a scope that a message passes; nil for what is the message's alone.
+func (e *Engine) gateOf(j *job, sc scope) *gate {
+	switch sc {
+	case scopeApp:
+		return &e.app
+	case scopeBox:
+		return &j.box.gate
+	case scopeSender:
+		return j.box.senderGate(j.env.Sender)
+	}
+	return nil
+}
+
+// only reports whether a fault is one message's own: the message has met it before, and others have
+// passed since.
 func (e *Engine) only(j *job, g *gate, now time.Time) bool {
 	id, ok := spool.ParseKey(j.id)
 	if !ok {
@@ -95,6 +123,9 @@ func (e *Engine) only(j *job, g *gate, now time.Time) bool {
 	b.faulted[id] = fault{at: now, times: before.times + 1}
 	return before.times > 0 && g.lastOK.After(before.at)
 }
+
+// waitedAlone reports whether the last try, maybe of an earlier run, showed a fault of the message's own.
+func (j *job) waitedAlone() bool { return j.entry != nil && j.item.Status().Class == classOwn }
 
 // manyLosses sessions lost in a row, by this many messages, are no message's fault.
 const (

@@ -292,7 +292,7 @@ func TestExpressTakesTurns(t *testing.T) {
 	}
 	var order []int
 	for range 6 {
-		order = append(order, e.pick(b, now).by.id)
+		order = append(order, e.pick(b, nil, now).by.id)
 	}
 	place := func(id int) int {
 		for i, o := range order {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/durable"
+	"o365-sendmail/internal/schedule"
 	"o365-sendmail/internal/spool"
 )
 
@@ -37,6 +38,11 @@ type Stop struct {
 	// Mailbox is the one that signs in, "" for all of them; Sender narrows it.
 	Mailbox string `json:"mailbox,omitempty"`
 	Sender  string `json:"sender,omitempty"`
+	// Author narrows it to messages with that From address, which their caller chose; Outside to the
+	// recipients outside the organization; UID to one local user.
+	Author  string `json:"author,omitempty"`
+	Outside bool   `json:"outside,omitempty"`
+	UID     *int   `json:"uid,omitempty"`
 	// Held is set when an administrator has to act; else it is a pause that ends by itself.
 	Held bool `json:"held,omitempty"`
 	// Key is a stable identifier, Reason one line for people, Remedy what to do, if anything.
@@ -51,6 +57,9 @@ type Stop struct {
 
 // Covers tells whether the stop concerns a message with that sign-in mailbox (not "") and sender.
 func (s *Stop) Covers(mailbox, sender string) bool {
+	if s.Outside || s.Author != "" || s.UID != nil {
+		return false // it is told with each message
+	}
 	return (s.Mailbox == "" || strings.EqualFold(s.Mailbox, mailbox)) && (s.Sender == "" || s.Sender == sender)
 }
 
@@ -82,6 +91,8 @@ type State struct {
 	// TokenObtained and TokenExpires are of the cached token; zero when there is none.
 	TokenObtained, TokenExpires time.Time
 	Expiries                    []Expiry
+	// Asked is what RunOnce did about stops, with Selection.Ask.
+	Asked []string
 }
 
 // State returns what the engine is about.
@@ -145,13 +156,25 @@ func (e *Engine) stops() []Stop {
 			return
 		}
 		s := Stop{Held: g.cause.hold, Key: g.cause.key, Reason: g.cause.reason, Remedy: g.cause.remedy,
-			Since: g.since, Next: g.next, Failures: g.failures, Sender: g.sender}
+			Since: g.since, Next: g.next, Failures: g.failures, Sender: g.sender, Outside: g.scope == scopeOutside}
+		if g.scope == scopeAuthor {
+			s.Sender, s.Author = "", g.sender
+		}
 		if g.box != nil {
 			s.Mailbox = e.mailbox(g.box)
 		}
 		all = append(all, s)
 	})
-	slices.SortFunc(all, func(a, b Stop) int { return strings.Compare(a.Mailbox+"|"+a.Sender, b.Mailbox+"|"+b.Sender) })
+	for _, b := range e.boxes {
+		for uid, r := range b.rows {
+			if r.slow {
+				all = append(all, Stop{Mailbox: e.mailbox(b), UID: &uid, Key: keySlow, Since: r.since, Next: r.until, Failures: r.refused,
+					Reason: fmt.Sprintf("%d messages of user %d in a row met a refused recipient or sender, the last: %s", r.refused, uid, r.reason)})
+			}
+		}
+	}
+	order := func(s *Stop) string { return s.Mailbox + "|" + s.Sender + "|" + s.Author + "|" + s.Reason }
+	slices.SortFunc(all, func(a, b Stop) int { return strings.Compare(order(&a), order(&b)) })
 	return all
 }
 
@@ -167,7 +190,9 @@ type StateFile struct {
 	Written time.Time `json:"written"`
 	PID     int       `json:"pid"`
 	// Stops are the reasons why mail waits now.
-	Stops  []Stop                 `json:"stops,omitempty"`
+	Stops []Stop `json:"stops,omitempty"`
+	// Asked is when a person last asked for probes.
+	Asked  time.Time              `json:"asked,omitzero"`
 	Alerts map[string]*alertState `json:"alerts,omitempty"`
 	// Told is, for each end of a secret or certificate, the days of the last warning.
 	Told map[string]int `json:"told,omitempty"`
@@ -215,6 +240,41 @@ func (e *Engine) loadState() {
 	for name, days := range s.Told {
 		e.told[name] = days
 	}
+	e.restored, e.asked = s.Stops, s.Asked
+}
+
+// restore puts the stops of the last run in force again whose probes the server counts: a program that is
+// started often must not probe more often. The mutex is held.
+func (e *Engine) restore(now time.Time) {
+	if e.config.Account == nil {
+		return
+	}
+	for i := range e.restored {
+		s := &e.restored[i]
+		b := e.box(s.Mailbox)
+		g := &b.gate
+		switch {
+		case s.Mailbox == "" || s.UID != nil:
+			continue
+		case s.Outside:
+			g = &b.outside
+		case s.Author != "":
+			g = b.authorGate(s.Author)
+		case s.Sender != "":
+			g = b.senderGate(s.Sender)
+		}
+		cause := stop{scope: g.scope, hold: s.Held, key: s.Key, reason: s.Reason, remedy: s.Remedy}
+		if !cause.counted() || g.shut || s.Next.After(now.Add(maxStop)) {
+			continue
+		}
+		g.shut, g.cause, g.since, g.next, g.failures, g.several = true, cause, s.Since, s.Next, s.Failures, true
+		_, more := schedule.AuthorPause(s.Failures)
+		g.final = g.scope == scopeAuthor && !more
+		if g.scope == scopeSender {
+			e.shutLanes(g)
+		}
+	}
+	e.restored = nil
 }
 
 // saveState writes the state file when it has changed. It is no loss if it is lost.
@@ -223,7 +283,7 @@ func (e *Engine) saveState() {
 		return
 	}
 	e.mu.Lock()
-	s := StateFile{Version: stateVersion, PID: os.Getpid(), Stops: e.stops(), Alerts: e.alerts, Told: e.told}
+	s := StateFile{Version: stateVersion, PID: os.Getpid(), Stops: e.stops(), Asked: e.asked, Alerts: e.alerts, Told: e.told}
 	b, err := json.MarshalIndent(s, "", "\t")
 	same := bytes.Equal(b, e.saved)
 	e.mu.Unlock()

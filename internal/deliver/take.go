@@ -56,7 +56,7 @@ func (e *Engine) choose(c *courier) *job {
 			probes = append(probes, g)
 		}
 	}
-	j := e.pick(b, now)
+	j := e.pick(b, probes, now)
 	if j == nil {
 		return nil
 	}
@@ -72,10 +72,10 @@ func (e *Engine) choose(c *courier) *job {
 	return j
 }
 
-// pick takes a message out: what tries a sender's shut gate, else a message of whoever's last turn lies
-// back furthest, interactive ones first.
-func (e *Engine) pick(b *box, now time.Time) *job {
-	j := e.pickAny(b, now)
+// pick takes a message out: what tries a shut gate, else a message of whoever's last turn lies back furthest,
+// interactive ones first.
+func (e *Engine) pick(b *box, probes []*gate, now time.Time) *job {
+	j := e.pickAny(b, probes, now)
 	if j != nil {
 		b.turns++
 		j.by.turn = b.turns
@@ -83,11 +83,15 @@ func (e *Engine) pick(b *box, now time.Time) *job {
 	return j
 }
 
-func (e *Engine) pickAny(b *box, now time.Time) *job {
+func (e *Engine) pickAny(b *box, probes []*gate, now time.Time) *job {
+	if len(probes) > 0 {
+		return e.pickProbe(b, probes, now)
+	}
 	for _, g := range b.senders {
-		if g.shut && g.pass(now) == passProbe && (b.express.len() == 0 || b.turns%maxFavour == 0) {
-			if en := b.popBehind(g); en != nil {
-				return &job{id: en.id.String(), box: b, entry: en, by: en.lane.user.by, probes: []*gate{g}}
+		if (b.express.len() == 0 || b.turns%maxFavour == 0) && e.mayProbe(g, now) {
+			if j := e.pickFrom(b, g.lanes, g); j != nil {
+				j.probes = []*gate{g}
+				return j
 			}
 		}
 	}
@@ -105,6 +109,7 @@ func (e *Engine) pickAny(b *box, now time.Time) *job {
 	}
 	b.favour = 0
 	en := b.popOf(u, at)
+	b.oneByOne(u, now)
 	return &job{id: en.id.String(), box: b, entry: en, by: u.by}
 }
 
@@ -168,6 +173,14 @@ func (e *Engine) claim(c *courier, j *job) bool {
 		todo = todo[:most]
 	}
 	env := *it.Envelope()
+	j.item = it
+	if todo = e.allowed(c.account, j, env.Recipients, todo); len(todo) == 0 {
+		e.mu.Lock()
+		cause := j.box.outside.cause
+		e.mu.Unlock()
+		e.putBehind(j, &j.box.outside, &cause)
+		return false
+	}
 	if len(todo) < len(env.Recipients) {
 		some := make([]envelope.Recipient, len(todo))
 		for k, i := range todo {
@@ -175,8 +188,8 @@ func (e *Engine) claim(c *courier, j *job) bool {
 		}
 		env.Recipients = some
 	}
-	j.item, j.todo, j.env, j.msg = it, todo, &env, it.Message()
-	return true
+	j.todo, j.env, j.msg = todo, &env, it.Message()
+	return e.passAuthor(j)
 }
 
 // unclaimed deals with a message that can't be had.

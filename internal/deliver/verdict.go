@@ -67,7 +67,7 @@ func judge(res *submit.Result, err error) *verdict {
 		if e.Diagnosis.Key == keyTooManyRecipients {
 			crowded++
 		}
-		if s := stopOf(e); s != nil && v.stop == nil {
+		if s := stopOf(e); s != nil && (v.stop == nil || v.stop.scope == scopeOutside) {
 			v.stop = s
 		}
 	}
@@ -150,6 +150,8 @@ func scopeOf(e *submit.Error) (sc scope, early bool) {
 	switch {
 	case e.Diagnosis.SenderRefused():
 		return scopeSender, false
+	case e.Diagnosis.Key == exchange.KeyOutsideQuota:
+		return scopeOutside, false
 	case e.Diagnosis.Key == "hve-internal-only":
 		return scopeMessage, false
 	}
