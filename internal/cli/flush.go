@@ -30,7 +30,7 @@ func (e *Env) flush(ctx context.Context, name string, o *cmdline.Options) int {
 	defer q.Close()
 	// A queue run that delivers nothing is no failure: the mail is still safe, and cron
 	// must not write mail about it.
-	if _, err := q.Flush(ctx, f); err != nil {
+	if _, err := q.Flush(ctx, f, false); err != nil {
 		return e.fail(name, err)
 	}
 	return sysexits.OK
@@ -70,11 +70,12 @@ func flushWords(sent, deferred, bounced, left int) string {
 
 // flushResult is what a flush did, as far as it was waited for.
 type flushResult struct {
-	Messages int  `json:"messages"` // that were asked for
-	Waited   bool `json:"waited"`   // the rest is filled in
-	Sent     int  `json:"sent"`     // recipients, as the following
-	Deferred int  `json:"deferred"`
-	Bounced  int  `json:"bounced"`
+	Messages int      `json:"messages"` // that were asked for
+	Waited   bool     `json:"waited"`   // the rest is filled in
+	Sent     int      `json:"sent"`     // recipients, as the following
+	Deferred int      `json:"deferred"`
+	Bounced  int      `json:"bounced"`
+	Notes    []string `json:"notes,omitempty"` // what is probed now, and what is not and why
 }
 
 // flushAndWait tries messages and, with wait, follows them until nothing more happens.
@@ -85,7 +86,8 @@ func (e *Env) flushAndWait(ctx context.Context, q control.Queue, f queueview.Fil
 			r.Messages = p.Selected
 			line.show(p.Counters.Sent, p.Counters.Deferred, p.Counters.Bounced, p.Left)
 		}
-		_, err = own.Flush(ctx, f)
+		done, err := own.Flush(ctx, f, true)
+		r.Notes = done.Notes
 		c := own.last.Counters
 		r.Waited, r.Sent, r.Deferred, r.Bounced = true, c.Sent, c.Deferred, c.Bounced
 		return r, err
@@ -94,7 +96,9 @@ func (e *Env) flushAndWait(ctx context.Context, q control.Queue, f queueview.Fil
 	if err != nil {
 		return r, err
 	}
-	if r.Messages, err = q.Flush(ctx, f); err != nil || !wait || r.Messages == 0 || before.Messages < 0 {
+	done, err := q.Flush(ctx, f, true)
+	r.Messages, r.Notes = done.Messages, done.Notes
+	if err != nil || !wait || r.Messages == 0 || before.Messages < 0 {
 		return r, err
 	}
 	r.Waited = true

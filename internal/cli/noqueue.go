@@ -34,7 +34,9 @@ func (noQueue) Apply(_ context.Context, _ control.Action, f queueview.Filter, fn
 	return nil
 }
 
-func (noQueue) Flush(_ context.Context, f queueview.Filter) (int, error) { return 0, missing(f) }
+func (noQueue) Flush(_ context.Context, f queueview.Filter, _ bool) (control.Flushed, error) {
+	return control.Flushed{}, missing(f)
+}
 
 func (noQueue) Close() error { return nil }
 

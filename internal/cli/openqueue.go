@@ -126,17 +126,16 @@ func (q *ownSpool) open(cfg *config.Config, absent error) (control.Queue, error)
 }
 
 // Flush delivers in this process, and returns when nothing more can be done now.
-func (q *ownSpool) Flush(ctx context.Context, f queueview.Filter) (int, error) {
+func (q *ownSpool) Flush(ctx context.Context, f queueview.Filter, ask bool) (done control.Flushed, err error) {
 	if q.account == nil {
-		return q.Local.Flush(ctx, f)
+		return q.Local.Flush(ctx, f, ask)
 	}
 	q.options.Spool = q.spool
 	if q.dueOnly && q.env.Own {
 		defer waitForRun(ctx, q.dir)()
 	}
-	n := 0
 	for _, sel := range control.Selections(f) {
-		sel.Force = !q.dueOnly
+		sel.Force, sel.Ask = !q.dueOnly, ask
 		engine := deliver.NewEngine(q.options)
 		state, err := engine.RunOnce(ctx, sel, func(p deliver.Progress) {
 			if q.progress != nil {
@@ -144,12 +143,15 @@ func (q *ownSpool) Flush(ctx context.Context, f queueview.Filter) (int, error) {
 			}
 		})
 		if err != nil {
-			return n, sysexits.With(sysexits.TempFail, errors.New("interrupted; what is left stays in the queue"))
+			return done, sysexits.With(sysexits.TempFail, errors.New("interrupted; what is left stays in the queue"))
 		}
-		n += state.Counters.Sent
+		done.Messages += state.Counters.Sent
+		if done.Notes == nil {
+			done.Notes = state.Asked
+		}
 		q.last = state
 	}
-	return n, nil
+	return done, nil
 }
 
 func (q *ownSpool) Close() error {

@@ -10,6 +10,7 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
 )
@@ -222,6 +223,9 @@ func (r *queueRunner) flush(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, note := range res.Notes {
+		fmt.Fprintln(r.env.Stdout, printable.Clean(note))
 	}
 	if !res.Waited {
 		fmt.Fprintf(r.env.Stdout, "%s to be tried now\n", count(res.Messages, "message"))

@@ -173,10 +173,14 @@ func (c *Client) Content(ctx context.Context, id string) (io.ReadCloser, error) 
 }
 
 // Flush is in Queue.
-func (c *Client) Flush(ctx context.Context, f queueview.Filter) (int, error) {
-	var n Flushed
-	err := c.object(ctx, http.MethodPost, "/v1/flush", f, &n)
-	return n.Messages, err
+func (c *Client) Flush(ctx context.Context, f queueview.Filter, ask bool) (Flushed, error) {
+	var done Flushed
+	path := "/v1/flush"
+	if ask {
+		path += "/ask"
+	}
+	err := c.object(ctx, http.MethodPost, path, f, &done)
+	return done, err
 }
 
 // List is in Queue.

@@ -135,8 +135,8 @@ func TestHoldRetryRelease(t *testing.T) {
 		if got := list(t, root, queueview.Filter{Held: true}); len(got) != 1 {
 			t.Errorf("%d are held", len(got))
 		}
-		if n, err := root.Flush(context.Background(), queueview.Filter{}); n != 0 || err != nil {
-			t.Errorf("a held message was flushed: %d %v", n, err)
+		if done, err := root.Flush(context.Background(), queueview.Filter{}, true); done.Messages != 0 || err != nil {
+			t.Errorf("a held message was flushed: %v %v", done, err)
 		}
 		apply(t, root, Release, one)
 		if d := state(queueview.Deferred); !d.Next.IsZero() {
@@ -184,22 +184,29 @@ func TestFlush(t *testing.T) {
 		for _, id := range []string{a, b} {
 			r.claim(id, func(it *spool.Item) error { return it.Defer(later, "temporary", "no") })
 		}
-		n, err := as(alice).Flush(context.Background(), queueview.Filter{})
-		if n != 1 || err != nil || len(r.woken) != 1 || r.woken[0] != a {
-			t.Errorf("%d %v %v", n, err, r.woken)
+		done, err := as(alice).Flush(context.Background(), queueview.Filter{}, true)
+		if done.Messages != 1 || err != nil || len(r.woken) != 1 || r.woken[0] != a {
+			t.Errorf("%v %v %v", done, err, r.woken)
 		}
-		_, err = as(alice).Flush(context.Background(), queueview.Filter{IDs: []string{b}})
+		_, err = as(alice).Flush(context.Background(), queueview.Filter{IDs: []string{b}}, false)
 		wantCode(t, err, sysexits.NoInput)
-		_, err = as(0).Flush(context.Background(), queueview.Filter{Failed: true})
+		_, err = as(0).Flush(context.Background(), queueview.Filter{Failed: true}, false)
 		wantCode(t, err, sysexits.Usage)
-		r.local.hooks.Flush = func(_ context.Context, f queueview.Filter) (int, error) {
+		r.local.hooks.Flush = func(_ context.Context, f queueview.Filter, ask bool) (Flushed, error) {
 			if f.Sender != "bob" {
-				return 0, fmt.Errorf("filter %v", f.Query())
+				return Flushed{}, fmt.Errorf("filter %v", f.Query())
 			}
-			return 77, nil
+			return Flushed{77, []string{fmt.Sprint(ask)}}, nil
 		}
-		if n, err = as(0).Flush(context.Background(), queueview.Filter{Sender: "bob"}); n != 77 || err != nil {
-			t.Errorf("%d %v", n, err)
+		for _, ask := range []bool{false, true} {
+			done, err = as(0).Flush(context.Background(), queueview.Filter{Sender: "bob"}, ask)
+			if done.Messages != 77 || err != nil || done.Notes[0] != fmt.Sprint(ask) {
+				t.Errorf("%v %v", done, err)
+			}
+			// Nobody else may ask for probes.
+			if done, err = as(alice).Flush(context.Background(), queueview.Filter{}, ask); len(done.Notes) > 0 || err != nil {
+				t.Errorf("%v %v", done, err)
+			}
 		}
 	})
 }
@@ -218,9 +225,9 @@ func TestRetryFloor(t *testing.T) {
 			})
 		},
 		"flush": func(q Queue, id string) error {
-			n, err := q.Flush(ctx, queueview.Filter{})
-			if n != 1 {
-				return fmt.Errorf("%d messages", n)
+			done, err := q.Flush(ctx, queueview.Filter{}, false)
+			if done.Messages != 1 {
+				return fmt.Errorf("%d messages", done.Messages)
 			}
 			return err
 		},

@@ -19,15 +19,19 @@ func EngineHooks(e *deliver.Engine, mailbox func() string, version string) Hooks
 		},
 		Wake:       e.Wake,
 		RetryFloor: e.RetryFloor,
-		Flush: func(ctx context.Context, f queueview.Filter) (n int, err error) {
+		Flush: func(ctx context.Context, f queueview.Filter, ask bool) (done Flushed, err error) {
+			if ask {
+				done.Notes = e.Ask()
+			}
 			for _, sel := range Selections(f) {
+				sel.Ask = ask
 				k, err := e.Flush(ctx, sel)
-				n += k
+				done.Messages += k
 				if err != nil {
-					return n, err
+					return done, err
 				}
 			}
-			return n, nil
+			return done, nil
 		},
 	}
 }

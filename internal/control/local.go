@@ -22,8 +22,8 @@ type Hooks struct {
 	Wake func(id string)
 	// RetryFloor is the least time between two tries of a message that its owner asks for; nil means none.
 	RetryFloor func() time.Duration
-	// Flush tries the messages of the filter now; nil means that each is made due.
-	Flush func(ctx context.Context, f queueview.Filter) (n int, err error)
+	// Flush tries the messages of the filter now, as Queue's; nil means that each is made due.
+	Flush func(ctx context.Context, f queueview.Filter, ask bool) (Flushed, error)
 }
 
 // Local is a queue whose spool this process can read.
@@ -312,33 +312,33 @@ func (l *Local) wake(id string) {
 }
 
 // Flush is in Queue.
-func (l *Local) Flush(ctx context.Context, f queueview.Filter) (n int, err error) {
+func (l *Local) Flush(ctx context.Context, f queueview.Filter, ask bool) (done Flushed, err error) {
 	if err := f.Check(); err != nil {
-		return 0, usage(err)
+		return done, usage(err)
 	}
 	if f.Failed || f.Held {
-		return 0, usage(errors.New("a flush is for the queue alone: retry what was given up, release what is held"))
+		return done, usage(errors.New("a flush is for the queue alone: retry what was given up, release what is held"))
 	}
 	if l.viewer.All && l.hooks.Flush != nil {
-		return l.hooks.Flush(ctx, f)
+		return l.hooks.Flush(ctx, f, ask)
 	}
 	ids, err := l.choose(ctx, f)
 	if err != nil {
-		return 0, err
+		return done, err
 	}
 	for _, id := range ids {
 		if err := ctx.Err(); err != nil {
-			return n, sysexits.With(sysexits.TempFail, err)
+			return done, sysexits.With(sysexits.TempFail, err)
 		}
 		err := l.apply(Retry, id)
 		if f.IDs != nil && err != nil && sysexits.Code(err, 0) == sysexits.NoInput {
-			return n, fmt.Errorf("%s: %w", id, err)
+			return done, fmt.Errorf("%s: %w", id, err)
 		}
 		if err == nil {
-			n++
+			done.Messages++
 		}
 	}
-	return n, nil
+	return done, nil
 }
 
 // coded gives the spool's errors their exit codes.

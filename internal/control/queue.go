@@ -50,9 +50,9 @@ type Queue interface {
 	Content(ctx context.Context, id string) (io.ReadCloser, error)
 	// Apply acts on the messages of the filter and calls fn for each.
 	Apply(ctx context.Context, a Action, f queueview.Filter, fn func(Result) error) error
-	// Flush tries the messages of the filter now, and returns how many they are. It does not
-	// wait for their delivery.
-	Flush(ctx context.Context, f queueview.Filter) (n int, err error)
+	// Flush tries the messages of the filter now, and does not wait for their delivery. It obeys what
+	// is paused or held; with ask, which only root and the service user may, that is probed now, too.
+	Flush(ctx context.Context, f queueview.Filter, ask bool) (Flushed, error)
 	Close() error
 }
 

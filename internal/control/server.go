@@ -136,7 +136,7 @@ func (a *answer) route(r *http.Request) {
 		run = a.metrics
 	case r.URL.Path == "/v1/status":
 		run = a.status
-	case r.URL.Path == "/v1/flush":
+	case r.URL.Path == "/v1/flush", r.URL.Path == "/v1/flush/ask":
 		run, method = a.flush, http.MethodPost
 	case len(path) < 2 || path[0] != "v1" || path[1] != "queue" || len(path) > 4:
 	case len(path) == 2:
@@ -224,11 +224,11 @@ func (a *answer) flush(r *http.Request, _ []string) error {
 	}
 	defer done()
 	a.patience()
-	n, err := a.queue.Flush(r.Context(), f)
+	flushed, err := a.queue.Flush(r.Context(), f, strings.HasSuffix(r.URL.Path, "/ask"))
 	if err != nil {
 		return err
 	}
-	return a.reply(Flushed{n})
+	return a.reply(flushed)
 }
 
 // patience is for an answer that comes only after the whole queue was gone through.

@@ -11,7 +11,9 @@ import (
 
 // Flushed is the answer to a flush.
 type Flushed struct {
-	Messages int `json:"messages"`
+	Messages int `json:"messages"` // that are tried
+	// Notes are lines for people: what is probed now, and what is not and why.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // end is the last line of a stream, and the answer when something fails.
