@@ -69,6 +69,16 @@ func (b *box) slowDown(uid int, r *row, until time.Time) {
 	}
 }
 
+// untried takes back that a user's message was on its way: it was not.
+func (e *Engine) untried(j *job) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if r := j.box.rows[j.by.id]; r != nil && j.entry != nil {
+		r.until = e.clock.Now()
+		j.box.hurry(r.until)
+	}
+}
+
 // oneByOne lets a user whose messages meet refusals have only one on its way.
 func (b *box) oneByOne(u *user, now time.Time) {
 	if r := b.rows[u.by.id]; r != nil {

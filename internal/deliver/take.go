@@ -27,6 +27,7 @@ func (e *Engine) take(c *courier) *job {
 			return j
 		}
 		e.releaseProbes(j)
+		e.untried(j)
 	}
 }
 
