@@ -121,8 +121,11 @@ func (a *Agent) statusLine(s *deliver.State) string {
 		return fmt.Sprintf("accepting mail, delivering nothing: %d messages wait until the configuration is mended: %s", s.Spool.Messages, r.reason())
 	case first != "":
 		return first
-	case len(s.Stops) > 0:
-		return fmt.Sprintf("%d messages wait: %s", s.Spool.Messages, s.Stops[0].Reason)
+	}
+	for i := range s.Stops {
+		if s.Stops[i].Author == "" && s.Stops[i].UID == nil { // else it is a user's own doing
+			return fmt.Sprintf("%d messages wait: %s", s.Spool.Messages, s.Stops[i].Reason)
+		}
 	}
 	return fmt.Sprintf("delivering; %d messages wait", s.Spool.Messages)
 }

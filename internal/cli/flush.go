@@ -133,7 +133,9 @@ func (e *Env) follow(ctx context.Context, q control.Queue, before queueview.Stat
 // stopped tells whether something keeps all mail back.
 func stopped(st *queueview.Status) bool {
 	for i := range st.Stops {
-		if st.Stops[i].All || st.Stops[i].Mailbox == st.Mailbox && st.Stops[i].Sender == "" && st.Stops[i].Key != control.KeyRate {
+		s := &st.Stops[i]
+		narrow := s.Sender != "" || s.Outside || s.Users() || s.Key == control.KeyRate
+		if s.All || s.Mailbox == st.Mailbox && !narrow {
 			return true
 		}
 	}

@@ -141,7 +141,7 @@ func (e *Env) whyWaiting(ctx context.Context, o *cmdline.Options, id string) str
 	defer q.Close()
 	if st, err := q.Status(ctx); err == nil {
 		for _, s := range st.Stops {
-			if s.Reason != "" {
+			if s.Reason != "" && !s.Users() {
 				return s.Reason
 			}
 		}

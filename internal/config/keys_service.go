@@ -110,6 +110,7 @@ var agentKeys = []Key{
 	{
 		Name: "agent.probe_interval", Kind: KindDuration, Default: "5m", Min: sec, Max: int64(day), Optional: true,
 		Help:  "How often the agent tries again while a configuration fault holds the queue.",
+		More:  "Faults that Exchange counts are tried after pauses that grow from this to an hour.",
 		field: func(c *Config) any { return &c.Agent.ProbeInterval },
 	},
 	{

@@ -140,14 +140,14 @@ func (l *Local) get(id string) (spool.Info, error) {
 	return info, nil
 }
 
-// senderStops is the status with only those stops that concern one sender, which are told
-// with his messages.
+// senderStops is the status with only those stops that concern one sender or one user, which are told
+// with their messages.
 func (l *Local) senderStops() queueview.Status {
 	st := l.state()
 	all := st.Stops
 	st.Stops = nil
 	for _, s := range all {
-		if s.Sender == "" {
+		if s.Sender == "" && s.UID == nil {
 			continue
 		}
 		if !l.viewer.All {

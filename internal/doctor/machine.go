@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"o365-sendmail/internal/aliases"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/queueview"
 )
@@ -105,16 +107,19 @@ func (r *runner) judgeQueue(c *Check, st queueview.Status) {
 	if st.Messages >= 0 {
 		seen = fmt.Sprintf("%d messages, none kept back", st.Messages)
 	}
-	if len(st.Stops) == 0 {
+	stops := slices.DeleteFunc(slices.Clone(st.Stops), func(s queueview.Stop) bool { return s.Users() })
+	if len(stops) == 0 {
 		c.ok(seen)
 		return
 	}
-	s := st.Stops[0]
+	s := stops[0]
 	switch {
 	case r.rep.first(Failed) != nil:
 		c.skip("mail waits for the error above to be mended: " + s.Reason)
 	case s.Hold:
 		c.warn("mail-held", "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
+	case s.Key == exchange.KeyThrottled || s.Outside:
+		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason, first(s.Remedy, "wait: a flush does not go through this"))
 	default:
 		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason, first(s.Remedy, "wait; sudo o365-sendmail queue flush tries it now"))
 	}

@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -137,7 +138,11 @@ func (p *printer) stops(s *deliver.State) {
 			kind = "held"
 			held++
 		}
-		p.sample("stopped", 1, "kind", kind, "fault", st.Key, "mailbox", st.Mailbox, "sender", st.Sender)
+		labels := []string{"kind", kind, "fault", st.Key, "mailbox", st.Mailbox, "sender", cmp.Or(st.Sender, st.Author)}
+		if st.UID != nil {
+			labels = append(labels, "user", strconv.Itoa(*st.UID))
+		}
+		p.sample("stopped", 1, labels...)
 	}
 	p.gauge("held", "How many faults wait for an administrator.", float64(held))
 }

@@ -30,6 +30,8 @@ func sampleState() deliver.State {
 func TestRender(t *testing.T) {
 	t.Parallel()
 	s := sampleState()
+	uid := 33
+	s.Stops = append(s.Stops, deliver.Stop{Key: "refusals-in-a-row", Mailbox: "m@x", UID: &uid}, deliver.Stop{Key: "send-as-denied", Mailbox: "m@x", Author: "b@y"})
 	got := string(Render(&s))
 	for _, want := range []string{
 		`o365_sendmail_queue_messages{state="ready"} 3`,
@@ -39,6 +41,8 @@ func TestRender(t *testing.T) {
 		`o365_sendmail_stopped_seconds_total 1.5`,
 		`o365_sendmail_stopped{kind="held",fault="sign-in-refused",mailbox="a\"b\\c\n@x",sender=""} 1`,
 		`o365_sendmail_stopped{kind="paused",fault="dns",mailbox="",sender=""} 1`,
+		`o365_sendmail_stopped{kind="paused",fault="refusals-in-a-row",mailbox="m@x",sender="",user="33"} 1`,
+		`o365_sendmail_stopped{kind="paused",fault="send-as-denied",mailbox="m@x",sender="b@y"} 1`,
 		`o365_sendmail_held 1`,
 		`o365_sendmail_sessions{mailbox="noreply@contoso.test"} 2`,
 		`o365_sendmail_paced_seconds{mailbox="noreply@contoso.test"} 20`,

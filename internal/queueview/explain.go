@@ -126,6 +126,12 @@ func (e *Explainer) Notes() []string {
 		}
 		switch {
 		case s.All:
+		case s.UID != nil:
+			what += fmt.Sprintf(" for the user %d", *s.UID)
+		case s.Author != "":
+			what += " for messages from " + printable.Clean(s.Author)
+		case s.Outside:
+			what += " for recipients outside the organization"
 		case s.Sender != "":
 			what += " for the sender " + printable.Clean(s.Sender)
 		case !strings.EqualFold(s.Mailbox, e.Status.Mailbox):

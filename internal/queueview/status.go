@@ -35,6 +35,11 @@ type Stop struct {
 	Mailbox string `json:"mailbox,omitempty"`
 	All     bool   `json:"all,omitempty"`
 	Sender  string `json:"sender,omitempty"`
+	// Author narrows it to messages with that From address, which their caller chose; Outside to recipients
+	// outside the organization, and each message says itself whether it is meant; UID to a local user.
+	Author  string `json:"author,omitempty"`
+	Outside bool   `json:"outside,omitempty"`
+	UID     *int   `json:"uid,omitempty"`
 	// Hold is set when an administrator has to act; else waiting helps.
 	Hold   bool      `json:"hold"`
 	Key    string    `json:"key,omitempty"`
@@ -47,6 +52,9 @@ type Stop struct {
 // Covers tells whether the stop keeps the message back. configured is the mailbox that signs
 // in where a message names none.
 func (s *Stop) Covers(m *Message, configured string) bool {
+	if s.Author != "" || s.Outside || s.UID != nil && *s.UID != m.UID {
+		return false
+	}
 	mailbox := m.Mailbox
 	if mailbox == "" {
 		mailbox = configured
@@ -59,12 +67,15 @@ func (s *Stop) Covers(m *Message, configured string) bool {
 func (s Status) Harmless() Status {
 	h := Status{Agent: s.Agent, Version: s.Version, Mailbox: s.Mailbox, Since: s.Since, Messages: -1, Bytes: -1, Failed: -1}
 	for i := range s.Stops {
-		if s.Stops[i].Sender == "" {
+		if st := &s.Stops[i]; st.Sender == "" && !st.Users() {
 			h.Stops = append(h.Stops, s.Stops[i].Harmless())
 		}
 	}
 	return h
 }
+
+// Users reports whether the stop is a local user's own doing, and concerns nobody else.
+func (s *Stop) Users() bool { return s.Author != "" || s.UID != nil }
 
 // Harmless returns the stop without names of files, and without the remedy, which is the
 // administrator's business.
