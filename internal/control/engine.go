@@ -77,7 +77,8 @@ func StopsOf(stops []deliver.Stop) []queueview.Stop {
 	var all []queueview.Stop
 	for _, s := range stops {
 		all = append(all, queueview.Stop{
-			Author: s.Author, Outside: s.Outside, UID: s.UID, Mailbox: s.Mailbox, All: s.Mailbox == "" && s.Sender == "", Sender: s.Sender, Hold: s.Held,
+			Author: s.Author, Outside: s.Outside, UID: s.UID, Mailbox: s.Mailbox,
+			All: s.Mailbox == "" && s.Sender == "", Sender: s.Sender, Hold: s.Held,
 			// The reason is told with each message, the remedy once.
 			Key: s.Key, Reason: strings.TrimSuffix(s.Reason, "; "+s.Remedy), Remedy: s.Remedy, Since: s.Since, Next: s.Next,
 		})

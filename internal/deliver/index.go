@@ -89,8 +89,10 @@ type fault struct {
 }
 
 func newBox(name string) *box {
-	b := &box{name: name, senders: map[string]*gate{}, authors: map[string]*gate{}, persons: map[int]*person{}, users: map[int]*user{},
-		rows: map[int]*row{}}
+	b := &box{
+		name: name, senders: map[string]*gate{}, authors: map[string]*gate{}, persons: map[int]*person{},
+		users: map[int]*user{}, rows: map[int]*row{},
+	}
 	b.gate, b.outside = gate{scope: scopeBox, box: b}, gate{scope: scopeOutside, box: b}
 	return b
 }

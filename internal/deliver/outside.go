@@ -66,7 +66,9 @@ func (e *Engine) openOutside(j *job, v *verdict, now time.Time) {
 
 // allInside reports whether no recipient is outside. The mutex is held.
 func (e *Engine) allInside(env *envelope.Envelope) bool {
-	return !slices.ContainsFunc(env.Recipients, func(r envelope.Recipient) bool { return !e.config.Account.Inside(r.Address) })
+	return !slices.ContainsFunc(env.Recipients, func(r envelope.Recipient) bool {
+		return !e.config.Account.Inside(r.Address)
+	})
 }
 
 // allowed returns those of the recipients that may be tried now; j.probes gets the gate that one of them

@@ -87,7 +87,9 @@ func (e *Engine) spend(g *gate, now time.Time) bool {
 		g.asked = false
 		return true
 	}
-	e.authorTries = slices.DeleteFunc(e.authorTries, func(t time.Time) bool { return !t.After(now.Add(-time.Hour)) || t.After(now) })
+	e.authorTries = slices.DeleteFunc(e.authorTries, func(t time.Time) bool {
+		return !t.After(now.Add(-time.Hour)) || t.After(now)
+	})
 	if len(e.authorTries) >= maxAuthorTries {
 		g.next = e.authorTries[0].Add(time.Hour)
 		return false

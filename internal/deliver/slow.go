@@ -96,7 +96,8 @@ func (v *verdict) counted(chosen bool) error {
 		if !errors.As(v.errs[k], &e) {
 			continue
 		}
-		recipient := e.Phase == submit.PhaseRcpt || e.Diagnosis.Key == exchange.KeyRecipientRefused || strings.HasPrefix(e.Enhanced, "5.1.1")
+		recipient := e.Phase == submit.PhaseRcpt || e.Diagnosis.Key == exchange.KeyRecipientRefused ||
+			strings.HasPrefix(e.Enhanced, "5.1.1")
 		if f == fateRefused && recipient || f != fateTaken && chosen && e.Diagnosis.SenderRefused() {
 			return v.errs[k]
 		}

@@ -168,8 +168,11 @@ func (e *Engine) stops() []Stop {
 	for _, b := range e.boxes {
 		for uid, r := range b.rows {
 			if r.slow {
-				all = append(all, Stop{Mailbox: e.mailbox(b), UID: &uid, Key: keySlow, Since: r.since, Next: r.until, Failures: r.refused,
-					Reason: fmt.Sprintf("%d messages of user %d in a row met a refused recipient or sender, the last: %s", r.refused, uid, r.reason)})
+				all = append(all, Stop{
+					Mailbox: e.mailbox(b), UID: &uid, Key: keySlow, Since: r.since, Next: r.until, Failures: r.refused,
+					Reason: fmt.Sprintf("%d messages of user %d in a row met a refused recipient or sender, the last: %s",
+						r.refused, uid, r.reason),
+				})
 			}
 		}
 	}
@@ -283,7 +286,9 @@ func (e *Engine) saveState() {
 		return
 	}
 	e.mu.Lock()
-	s := StateFile{Version: stateVersion, PID: os.Getpid(), Stops: e.stops(), Asked: e.asked, Alerts: e.alerts, Told: e.told}
+	s := StateFile{
+		Version: stateVersion, PID: os.Getpid(), Stops: e.stops(), Asked: e.asked, Alerts: e.alerts, Told: e.told,
+	}
 	b, err := json.MarshalIndent(s, "", "\t")
 	same := bytes.Equal(b, e.saved)
 	e.mu.Unlock()

@@ -119,7 +119,8 @@ func (r *runner) judgeQueue(c *Check, st queueview.Status) {
 	case s.Hold:
 		c.warn("mail-held", "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
 	case s.Key == exchange.KeyThrottled || s.Outside:
-		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason, first(s.Remedy, "wait: a flush does not go through this"))
+		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("Jan 2 15:04 MST")+": "+s.Reason,
+			first(s.Remedy, "wait: a flush does not go through this"))
 	default:
 		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason, first(s.Remedy, "wait; sudo o365-sendmail queue flush tries it now"))
 	}
