@@ -228,7 +228,11 @@ func (r *queueRunner) flush(ctx context.Context) error {
 		fmt.Fprintln(r.env.Stdout, printable.Clean(note))
 	}
 	if !res.Waited {
-		fmt.Fprintf(r.env.Stdout, "%s to be tried now\n", count(res.Messages, "message"))
+		when := "now"
+		if len(res.Notes) > 0 {
+			when = "as far as that allows"
+		}
+		fmt.Fprintf(r.env.Stdout, "%s to be tried %s\n", count(res.Messages, "message"), when)
 		return nil
 	}
 	fmt.Fprintf(r.env.Stdout, "%s tried: %s\n", count(res.Messages, "message"), flushWords(res.Sent, res.Deferred, res.Bounced, 0))
