@@ -46,6 +46,7 @@ type Cache struct {
 	ops           *durable.Ops
 
 	mem        memory
+	notes      notes
 	background background
 	warnMu     sync.Mutex
 	warned     map[warnKind]bool

@@ -40,7 +40,11 @@ var (
 
 // readPrivate reads a small file that this user alone can read and write.
 func readPrivate(path string, limit int) ([]byte, error) {
-	fd, size, err := openPrivate(path, syscall.O_RDONLY)
+	return readOwned(path, limit, os.Geteuid())
+}
+
+func readOwned(path string, limit, uid int) ([]byte, error) {
+	fd, size, err := openOwned(path, syscall.O_RDONLY, uid)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +59,11 @@ func readPrivate(path string, limit int) ([]byte, error) {
 // blocks, whatever lies at path, and does without the os package's poller: it is
 // on the way of every message.
 func openPrivate(path string, mode int) (fd int, size int64, err error) {
+	return openOwned(path, mode, os.Geteuid())
+}
+
+// openOwned opens a file if it is a plain one that its owner alone can read and write, who is uid; -1 is anybody.
+func openOwned(path string, mode, uid int) (fd int, size int64, err error) {
 	const flags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_NOCTTY | syscall.O_CLOEXEC
 	for {
 		fd, err = syscall.Open(path, mode|flags, 0)
@@ -67,7 +76,7 @@ func openPrivate(path string, mode int) (fd int, size int64, err error) {
 	}
 	var st syscall.Stat_t
 	err = syscall.Fstat(fd, &st)
-	if err == nil && (st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid()) {
+	if err == nil && (st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o077 != 0 || uid >= 0 && int(st.Uid) != uid) {
 		err = errNotPrivate
 	}
 	if err != nil {

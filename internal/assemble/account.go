@@ -57,7 +57,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 	})
 	scope := first(c.Token.Scope, cloud.Scope)
 	a := &deliver.Account{
-		Mailbox: c.Mailbox,
+		Mailbox: c.Mailbox, Warn: o.Warn, Now: o.Now,
 		Submit: submit.Config{
 			Host:           first(c.SMTP.Host, cloud.SMTPHost),
 			Port:           c.SMTP.Port,
@@ -67,6 +67,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			MinVersion:     minVersion(c.TLS.MinVersion),
 			CommandTimeout: c.SMTP.Timeout,
 			Trace:          o.Trace,
+			Chunking:       chunkingOf(c.SMTP.Chunking),
 		},
 		Cache:       cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn, LockWait: lockWait(c.Token.Timeout)}),
 		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
@@ -100,6 +101,16 @@ func first(values ...string) string {
 		}
 	}
 	return ""
+}
+
+func chunkingOf(s string) submit.Chunking {
+	switch s {
+	case "on":
+		return submit.ChunkingOn
+	case "off":
+		return submit.ChunkingOff
+	}
+	return submit.ChunkingAuto
 }
 
 func minVersion(s string) uint16 {

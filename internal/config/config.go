@@ -104,6 +104,8 @@ type SMTP struct {
 	Host     string // "" = the cloud's
 	Port     int
 	IPv4Only bool
+	// Chunking is "auto", "on" or "off": whether messages go by BDAT.
+	Chunking string
 	// PipelineAuth sends AUTH in one flight with the message.
 	PipelineAuth bool
 	Timeout      time.Duration // for a connection, and for each reply

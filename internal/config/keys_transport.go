@@ -45,6 +45,13 @@ var smtpKeys = []Key{
 		field: func(c *Config) any { return &c.SMTP.PipelineAuth },
 	},
 	{
+		Name: "smtp.chunking", Kind: KindEnum, Default: "auto", Values: []string{"auto", "on", "off"},
+		Help: "Whether messages go by BDAT (RFC 3030) where the relay offers CHUNKING, or by DATA.",
+		More: "\"auto\" begins with BDAT. When the relay refuses it, the message goes by DATA in the same call; when the relay never answers, by DATA with the next try. " +
+			"This host then uses DATA with that relay for a day. \"on\" never changes to DATA; \"off\" never uses BDAT.",
+		field: func(c *Config) any { return &c.SMTP.Chunking },
+	},
+	{
 		Name: "smtp.ehlo_name", Kind: KindDomain, Example: `"web1.contoso.com"`, Derived: "the host's own name",
 		Help:  "The name that is told to the relay.",
 		field: func(c *Config) any { return &c.SMTP.EHLOName },

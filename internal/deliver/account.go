@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"o365-sendmail/cache"
@@ -38,9 +39,15 @@ type Account struct {
 	Shares Shares
 	// TokenTimeout bounds a delivery's wait for tokens, however many it needs; 0 for none.
 	TokenTimeout time.Duration
+	// Warn gets what changes the way to the server, such as that BDAT is not used for a day; nil for none.
+	Warn func(error)
+	// Now is the clock; nil for the system's.
+	Now func() time.Time
 	// PipelineAuth sends the sign-in in one flight with the message where a session is opened
 	// for one message.
 	PipelineAuth bool
+
+	chunksWork atomic.Bool // the server has taken a message by BDAT
 
 	once   sync.Once
 	source xoauth.TokenSource
@@ -101,6 +108,7 @@ func (a *Account) drop(used xoauth.Token, err error) bool {
 func (a *Account) dialOnce(ctx, token context.Context, user string, pipeline bool) (s *submit.Session, used xoauth.Token, fresh bool, err error) {
 	var mu sync.Mutex
 	cfg := a.Submit
+	cfg.Chunking = a.chunking()
 	cfg.User, cfg.PipelineAuth = user, pipeline
 	cfg.Token = func(ctx context.Context) (string, error) {
 		if end, ok := token.Deadline(); ok {
@@ -186,6 +194,16 @@ func (a *Account) deliverOnce(ctx, token context.Context, user string, env *enve
 			return res, err
 		}
 	}
+	res, err := a.deliverAlone(ctx, token, user, env, msg)
+	if a.learn(err) && !uncertain(err) {
+		res, err = a.deliverAlone(ctx, token, user, env, msg)
+		a.learn(err)
+	}
+	return res, err
+}
+
+// deliverAlone sends one message on a session of its own.
+func (a *Account) deliverAlone(ctx, token context.Context, user string, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	s, err := a.dial(ctx, token, user)
 	if err != nil {
 		return nil, err
@@ -195,14 +213,15 @@ func (a *Account) deliverOnce(ctx, token context.Context, user string, env *enve
 }
 
 // deliverPipelined sends the sign-in and the message in one flight. again is set when the server refused
-// a token of the cache, and with it the message: a new token may be good.
+// a token of the cache, and with it the message, as a new token may be good; or when it refused BDAT.
 func (a *Account) deliverPipelined(ctx, token context.Context, user string, env *envelope.Envelope, msg envelope.Message) (res *submit.Result, again bool, err error) {
 	s, used, fresh, err := a.dialOnce(ctx, token, user, true)
 	if err == nil {
 		res, err = s.Send(ctx, env, msg)
 		s.Close()
 	}
-	return res, !fresh && a.drop(used, err), err
+	again = a.learn(err) && !uncertain(err) || !fresh && a.drop(used, err)
+	return res, again, err
 }
 
 // busyError says that no connection got free in time.

@@ -45,7 +45,7 @@ type record struct {
 // hire starts a courier. The engine's mutex is held.
 func (e *Engine) hire(b *box, probes []*gate) {
 	c := &courier{e: e, box: b, account: e.config.Account, mailbox: e.mailbox(b), generation: e.generation, seek: e.seek, hard: e.hard, probes: probes, depth: e.depth(), log: e.log.Batch()}
-	c.window = c.depth
+	c.window = c.account.window(c.depth)
 	if b.losses > 0 {
 		c.window = 1 // the message that ends sessions is to be found alone
 	}
@@ -275,6 +275,7 @@ func (c *courier) land() {
 		j.slow = false
 	}
 	v := judge(res, err)
+	c.account.learn(err)
 	switch {
 	case err == nil:
 		c.window = min(2*c.window, c.depth)
@@ -299,6 +300,8 @@ func (c *courier) excuse(j *job, v *verdict, err error) {
 	case c.hard.Err() != nil:
 		v.lost = true
 	case v.uncertain:
+	case refusedChunks(err):
+		v.lost = true // sessions that were open before may refuse it once more
 	case c.idled:
 		v.lost = true
 	case !j.triedAgain():

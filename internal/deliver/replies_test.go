@@ -122,6 +122,10 @@ func meanings() map[string]meaning {
 		"throttled-recipients-seen": paused("mailbox-throttled", "lists and aliases"),
 		"outside-quota":             paused("outside-recipient-quota", "domain of your own"),
 		"limit-unknown":             paused("unknown-limit", "Get-LimitsEnforcementStatus"),
+		"bdat-500":                  held("chunking-refused", "smtp.chunking"),
+		"bdat-502":                  held("chunking-refused", "smtp.chunking"),
+		"bdat-503":                  held("chunking-refused", "smtp.chunking"),
+		"bdat-552":                  {permanent, "header-too-large", sysexits.DataErr, ""},
 		"dot-temporary":             later("other-temporary"),
 	}
 }
@@ -146,6 +150,9 @@ func TestEveryReplyHasItsMeaning(t *testing.T) {
 			a := testAccount(em, t.TempDir(), time.Now)
 			if err := em.SetFault(f.Name); err != nil {
 				t.Fatal(err)
+			}
+			if f.Stage == "bdat" {
+				a.Submit.Chunking = submit.ChunkingOn // else the message goes by DATA
 			}
 			text := testMessage(em.Mailbox, "reply")
 			if f.Name == "size-small" {

@@ -188,5 +188,6 @@ func retryAfter(err error) time.Duration {
 // fault, such as a message that can't be read, is no judgement either.
 func ended(err error) bool {
 	var e *submit.Error
-	return errors.As(err, &e) && (e.Code == 0 || e.Code == 421 || e.Diagnosis.Key == exchange.KeyTokenExpired) && e.Class == exchange.Temporary
+	return errors.As(err, &e) && e.Class == exchange.Temporary &&
+		(e.Code == 0 || e.Code == 421 || e.Diagnosis.Key == exchange.KeyTokenExpired || refusedChunks(err))
 }

@@ -253,6 +253,10 @@ func messageRows() []row {
 		{"outside-quota", nil, "message", "outside-recipient-quota", "domain of your own"},
 		{"licence-invalid", nil, "message", "licence-invalid", "licence"},
 		{"limit-unknown", nil, "message", "unknown-limit", "Get-LimitsEnforcementStatus"},
+		{"bdat-500", nil, "chunking", "chunking-refused", `smtp.chunking = "off"`},
+		{"bdat-502", nil, "chunking", "chunking-refused", `smtp.chunking = "off"`},
+		{"bdat-503", nil, "chunking", "chunking-refused", `smtp.chunking = "off"`},
+		{"bdat-552", nil, "chunking", "chunking-refused", `smtp.chunking = "off"`},
 		{"hve-mail-from", nil, "sender noreply@contoso.test", "hve-mail-from", "send as noreply@contoso.test"},
 		{"hve-from", nil, "message", "hve-from", "send as noreply@contoso.test"},
 		{"hve-outside", nil, "recipient", "hve-internal-only", "smtp.office365.com"},
@@ -279,6 +283,7 @@ var noSteps = map[string]string{
 	"dot-broken":     "passes by itself",
 	"session-lost":   "passes by itself",
 
+	"bdat-silent":           "the message waits ten minutes for an answer",
 	"session-token-expired": "passes by itself",
 	"recipient-rate":        "passes by itself",
 	"recipient-busy":        "passes by itself",

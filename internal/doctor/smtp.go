@@ -40,6 +40,19 @@ func (r *runner) exchange(ctx context.Context) {
 	if r.cfg != nil {
 		r.messages(ctx)
 	}
+	if r.account != nil {
+		r.check("chunking", []string{"smtp-auth"}, r.chunking)
+	}
+}
+
+// chunking reports how messages go, and whether the server has failed at BDAT of late.
+func (r *runner) chunking(c *Check) {
+	if why, until, off := r.account.NoChunks(); off {
+		c.warn("chunking-refused", "the server offers CHUNKING and fails at BDAT ("+why+"): messages go by DATA until "+until.UTC().Format("2006-01-02 15:04 MST"),
+			"set smtp.chunking = \"off\" in "+r.path)
+		return
+	}
+	c.ok(`smtp.chunking = "` + r.cfg.SMTP.Chunking + `", and the server is not known to fail at BDAT`)
 }
 
 func (r *runner) viaProxy(ctx context.Context, c *Check, host string, port int) {

@@ -15,7 +15,7 @@ type Fault struct {
 	// Summary says what is wrong, in an administrator's words.
 	Summary string `json:"summary"`
 	// Stage is where it shows: connect, token, claims, ehlo, starttls, tls, auth, mail, rcpt,
-	// dot.
+	// bdat, dot.
 	Stage string `json:"stage"`
 	// Shows is how the reply begins: an SMTP reply, "AADSTS..." or an HTTP status. ""
 	// means that it is no reply (a closed port, a certificate, a claim).
@@ -31,7 +31,7 @@ type Fault struct {
 // Faults lists all faults in the order of a delivery. SetFault puts one in force.
 func Faults() []Fault {
 	return slices.Concat(networkFaults(), entraFaults(), signInFaults(), passwordFaults(), volumeSignInFaults(), submissionFaults(),
-		accountFaults(), messageFaults(), volumeFaults())
+		accountFaults(), messageFaults(), chunkFaults(), volumeFaults())
 }
 
 // findFault returns the zero Fault for a name that is none.

@@ -78,6 +78,23 @@ func messageFaults() []Fault {
 	}
 }
 
+// chunkFaults are what BDAT has met (MailKit 904 and 921, hMailServer 261): a server that offers it and
+// fails at it. DATA works.
+func chunkFaults() []Fault {
+	refused := func(name, reply, unconfirmed string, unread bool) Fault {
+		return Fault{Name: name, Stage: "bdat", Shows: reply, Summary: "CHUNKING is offered, and BDAT is refused", Unconfirmed: unconfirmed,
+			change: setting(func(s *State) { s.Exchange.BDAT, s.Exchange.BDATUnread = reply, unread })}
+	}
+	return []Fault{
+		refused("bdat-500", "500 5.3.3 Unrecognized command 'BDAT'", "the words are those for other verbs", true),
+		refused("bdat-502", "502 5.5.1 Command not implemented", "assumed", false),
+		refused("bdat-503", "503 5.5.2 Bad sequence of commands", "assumed", false),
+		refused("bdat-552", "552 5.3.4 Header size exceeds fixed maximum size", "", false),
+		{Name: "bdat-silent", Stage: "bdat", Summary: "CHUNKING is offered, and BDAT gets no answer",
+			change: setting(func(s *State) { s.Exchange.BDAT = "silent" })},
+	}
+}
+
 // volumeFaults are High Volume Email's refusals of a message.
 func volumeFaults() []Fault {
 	const words = "field reports have the code; stage and words are assumed"

@@ -28,7 +28,7 @@ type walker struct {
 
 // patience is short where a fault is silence.
 func (w *walker) patience() time.Duration {
-	if name := w.t.Name(); strings.HasSuffix(name, "/token-hang") || strings.HasSuffix(name, "/smtp-silent") {
+	if name := w.t.Name(); strings.HasSuffix(name, "/token-hang") || strings.HasSuffix(name, "/smtp-silent") || strings.HasSuffix(name, "/bdat-silent") {
 		return 300 * time.Millisecond
 	}
 	return 30 * time.Second
@@ -133,6 +133,9 @@ func (c *client) transaction(access string) finding {
 		{"rcpt", "RCPT TO:<b@example.test>", "250"},
 		{"data", "DATA", "354"},
 		{"dot", text + ".", "250"},
+	}
+	if strings.Contains(c.t.Name(), "/bdat-") {
+		steps = append(steps[:4], struct{ stage, line, want string }{"bdat", fmt.Sprintf("BDAT %d LAST\r\n", len(text)) + strings.TrimSuffix(text, "\r\n"), "250"})
 	}
 	for _, s := range steps {
 		c.write(s.line + "\r\n")

@@ -87,6 +87,15 @@ func (s *session) bdat(arg string) error {
 	}
 	var sink io.Writer = io.Discard
 	refusal := s.bdatRefusal()
+	if x := s.e.current().Exchange; refusal == "" && x.BDAT != "" {
+		if x.BDAT == "silent" {
+			return s.swallow(size)
+		}
+		s.mail.failed = true
+		if refusal = x.BDAT + " " + s.tag(); x.BDATUnread {
+			return s.conclude(refusal)
+		}
+	}
 	if refusal == "" {
 		if s.mail.content == nil {
 			s.mail.content = s.e.newContent(s.e.current().Limits.HeaderSize)
@@ -117,6 +126,19 @@ func (s *session) bdat(arg string) error {
 		s.mail.failed = true
 	}
 	return err
+}
+
+// swallow reads a chunk and whatever follows, and never answers.
+func (s *session) swallow(size int64) error {
+	if err := s.readChunk(io.Discard, size); err != nil {
+		return err
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	_ = s.wire.SetReadDeadline(time.Time{})
+	_, _ = io.Copy(io.Discard, s.r)
+	return errors.New("nobody waits for an answer to BDAT any more")
 }
 
 func (s *session) bdatRefusal() string {

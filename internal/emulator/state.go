@@ -198,6 +198,12 @@ type Exchange struct {
 	// ChallengeErrors sends a 334 with JSON before the 535 of a failed XOAUTH2, as Gmail
 	// does; Exchange Online does not.
 	ChallengeErrors bool `json:"challenge_errors,omitempty"`
+	// BDAT, a reply, refuses every chunk; "silent" takes chunks and answers none.
+	BDAT string `json:"bdat,omitempty"`
+	// BDATUnread leaves the chunks of a refused BDAT where they are, and takes them for commands.
+	BDATUnread bool `json:"bdat_unread,omitempty"`
+	// Mangle8Bit damages 8-bit text parts of a multipart that came from an application (MailKit 1999).
+	Mangle8Bit bool `json:"mangle_8bit,omitempty"`
 	// ShortSendAsDenied uses the older text without addresses.
 	ShortSendAsDenied bool `json:"short_send_as_denied,omitempty"`
 }

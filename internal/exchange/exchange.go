@@ -76,6 +76,8 @@ const (
 	KeyRecipientRefused = "recipient-refused"
 	// KeyTokenExpired: the session has outlasted its token; a new session gets a new one.
 	KeyTokenExpired = "token-expired"
+	// KeyChunkingRefused: the same message goes by DATA, over another connection.
+	KeyChunkingRefused = "chunking-refused"
 )
 
 // SenderRefused reports whether only messages of this sender are refused.

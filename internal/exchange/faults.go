@@ -22,6 +22,7 @@ const (
 	FaultAddress                  // an address can't be sent
 	FaultNoSMTPUTF8               // an address or header needs SMTPUTF8
 	FaultNo8BITMIME               // the body needs 8BITMIME
+	FaultChunking                 // CHUNKING is offered and BDAT refused
 	FaultMessage                  // the message can't be read or is not in wire form
 )
 
@@ -69,6 +70,8 @@ func DiagnoseFault(f Fault) Diagnosis {
 		return Diagnosis{Class: Permanent, Key: "smtputf8-not-offered", Cause: "the server does not take addresses or headers outside ASCII"}
 	case FaultNo8BITMIME:
 		return Diagnosis{Class: Permanent, Key: "8bitmime-not-offered", Cause: "the server does not take 8-bit bodies"}
+	case FaultChunking:
+		return Diagnosis{Class: Temporary, Key: KeyChunkingRefused, Cause: "the server offers CHUNKING and refuses BDAT", Remedy: `set smtp.chunking = "off"`}
 	case FaultMessage:
 		return Diagnosis{Class: Temporary, Key: "message-unreadable", Cause: "the message can't be read as it was accepted"}
 	}

@@ -56,6 +56,8 @@ type Config struct {
 	// sign-in is the error of the first message. Used only if the server offers PIPELINING and CHUNKING.
 	PipelineAuth bool
 
+	// Chunking says whether the content goes by BDAT (RFC 3030) where the server offers it.
+	Chunking Chunking
 	// ConnectTimeout bounds name resolution and TCP together. Default 30 s.
 	ConnectTimeout time.Duration
 	// CommandTimeout bounds a whole reply and each step of a write. Default 60 s.

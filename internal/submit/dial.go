@@ -183,6 +183,7 @@ func (s *Session) hello(name string) error {
 		return err
 	}
 	s.ext = parseExtensions(r.Lines[1:])
+	s.ext.Chunking = s.ext.Chunking && s.cfg.Chunking != ChunkingOff
 	return nil
 }
 

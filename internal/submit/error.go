@@ -58,6 +58,8 @@ type Error struct {
 	// Uncertain is set when the whole message was sent and no reply came: the server may
 	// have taken it, and sending it again may send it twice.
 	Uncertain bool
+	// Chunked is set when the content went by BDAT, or would have.
+	Chunked bool
 	// Err is the error below, if there is one.
 	Err error
 }

@@ -29,11 +29,13 @@ type Session struct {
 	secrets     []string // what no trace and no error may show
 	traceMu     sync.Mutex
 
-	last   *transaction // begun last
-	unread atomic.Int32 // replies that are still to be read, roughly
+	last       *transaction // begun last
+	chunksWork bool         // the server has taken a chunk; for who reads the replies
+	unread     atomic.Int32 // replies that are still to be read, roughly
 
 	mu        sync.Mutex
 	err       error // why the session is over; nil while it is not
+	retired   bool  // no other message is to begin
 	needReset bool  // the server may still hold an unfinished transaction
 	messages  int   // transactions begun
 	lastUsed  time.Time
@@ -212,7 +214,7 @@ func (s *Session) LastUsed() time.Time {
 // has neither said anything unasked, such as a 421, nor closed the connection.
 func (s *Session) Usable() bool {
 	s.mu.Lock()
-	over := s.err != nil || s.ext.MaxMessages > 0 && s.messages >= s.ext.MaxMessages
+	over := s.err != nil || s.retired || s.ext.MaxMessages > 0 && s.messages >= s.ext.MaxMessages
 	s.mu.Unlock()
 	if over {
 		return false

@@ -172,6 +172,10 @@ func (t *transaction) settle() {
 		t.stop()
 	}
 	if t.err != nil {
+		t.err.Chunked = t.begun != nil
+		if t.err.Diagnosis.Key == exchange.KeyTokenExpired {
+			t.s.retire()
+		}
 		for i := range t.res.Recipients {
 			if r := &t.res.Recipients[i]; r.Err == nil {
 				r.Err = t.err
@@ -319,8 +323,7 @@ func (t *transaction) readChunk(last bool) bool {
 	switch {
 	case r.Negative():
 		if !refused {
-			t.err = t.s.cfg.replyError(PhaseBody, "BDAT", r)
-			t.giveUp()
+			return t.refuseChunks(t.s.chunkError(r))
 		}
 	case !r.Positive():
 		t.fail(PhaseBody, t.unexpected(PhaseBody, r))
@@ -333,6 +336,7 @@ func (t *transaction) readChunk(last bool) bool {
 		t.res.Reply = r
 		t.s.setNeedReset(false)
 	}
+	t.s.chunksWork = t.s.chunksWork || r.Positive() && !refused
 	return true
 }
 
@@ -381,7 +385,7 @@ func (t *transaction) reply(phase Phase) (smtpreply.Reply, bool) {
 func (t *transaction) postMortem() {
 	r, err := t.s.readOn()
 	if err == nil && r.Negative() {
-		t.fail(PhaseBody, t.s.cfg.replyError(PhaseBody, "BDAT", r))
+		t.fail(PhaseBody, t.s.chunkError(r))
 		return
 	}
 	t.lost(PhaseBody, t.writeFailure())
