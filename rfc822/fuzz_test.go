@@ -142,7 +142,7 @@ func FuzzWire(f *testing.F) {
 			return
 		}
 		defer m.Close()
-		for _, o := range []WireOptions{{AllowEightBit: true}, {}} {
+		for _, o := range []WireOptions{{AllowEightBit: true}, {}, {AllowEightBit: true, EncodeParts: true}} {
 			text := wireText(t, m, o)
 			if !hasTextBesideParts(m) {
 				checkContent(t, m, text)

@@ -20,7 +20,7 @@ func TestWireRandomStructures(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(n, 822))}
 		input := "From: a@b.c\nSubject: x\n" + g.entity(0)
 		m := mustRead(t, input, ReadOptions{Memory: 512, TempDir: t.TempDir()})
-		for _, o := range []WireOptions{{AllowEightBit: true}, {}} {
+		for _, o := range []WireOptions{{AllowEightBit: true}, {}, {AllowEightBit: true, EncodeParts: true}} {
 			w, err := m.Wire(o)
 			if err != nil {
 				t.Fatal(err)

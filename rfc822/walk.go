@@ -22,6 +22,9 @@ const (
 type walker struct {
 	plan     *plan
 	sevenBit bool // octets over 127 can't go
+	// encodeParts encodes 8-bit text in parts of a multipart; sealed is set in a message within the
+	// message that bears a signature.
+	encodeParts, sealed bool
 
 	frames []frame
 	depth  int // multiparts and messages around the current part
@@ -38,6 +41,7 @@ type frame struct {
 	delimiter string // two hyphens and the boundary
 	digest    bool
 	signed    bool
+	sealed    bool // the walker's, around it
 	parts     int
 	depth     int // around it
 }
@@ -95,6 +99,7 @@ func (w *walker) delimiter(p piece) bool {
 		w.close(p.off-int64(len("\r\n")), false) // the line end before it belongs to it
 		f := &w.frames[i]
 		after := p.off + int64(len(p.text))
+		w.sealed = f.sealed
 		if rest == "--" {
 			w.depth = f.depth
 			w.frames = w.frames[:i]
@@ -148,6 +153,7 @@ func (w *walker) openPart(at int64) {
 		badHead: w.sevenBit && hasEightBit(w.head) || bytes.IndexByte(w.head, 0) >= 0 ||
 			!w.signed() && longestLine(w.head) > maxLine,
 	}
+	w.sealed = w.sealed || sealed(w.leaf.header)
 	w.enter()
 }
 
@@ -185,6 +191,7 @@ func (w *walker) enter() {
 			delimiter: "--" + strings.TrimRight(ct.boundary, " \t"),
 			digest:    l.media == "multipart/digest",
 			signed:    l.media == "multipart/signed",
+			sealed:    w.sealed,
 			depth:     w.depth,
 		})
 		w.depth++
@@ -229,7 +236,7 @@ func (w *walker) close(end int64, last bool) {
 	l := &w.leaf
 	end = max(end, l.at)
 	bad := l.facts.nul > 0 || w.sevenBit && l.facts.eightBit > 0 ||
-		l.facts.longest > maxLine && !w.signed()
+		l.facts.longest > maxLine && !w.signed() || w.encodes(l)
 	switch {
 	case l.header == nil:
 		if bad {
@@ -241,4 +248,10 @@ func (w *walker) close(end int64, last bool) {
 	case l.badHead:
 		w.plan.header(l)
 	}
+}
+
+// encodes reports whether the leaf is 8-bit text that is encoded though it could go.
+func (w *walker) encodes(l *leaf) bool {
+	return w.encodeParts && l.facts.eightBit > 0 && l.header != nil && l.headAt >= 0 && l.coding == encodingIdentity &&
+		strings.HasPrefix(l.media, "text/") && !w.sealed && !w.signed()
 }

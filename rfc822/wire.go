@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // WireOptions says what the next server can take.
 type WireOptions struct {
 	AllowEightBit bool // it offers 8BITMIME (RFC 6152)
+	// EncodeParts gives 8-bit text in the parts of a multipart an encoding nevertheless, where no signature
+	// covers it (RFC 1847, DKIM, ARC): Exchange Online has been seen to damage it.
+	EncodeParts bool
 }
 
 // Wire is a message as it goes out, fixed when it was made. It can be read any number of
@@ -45,8 +49,9 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 	w := &Wire{body: m.body, plan: plan{sevenBit: !o.AllowEightBit}}
 	top := &Header{fields: m.Header.Fields()}
 	info := m.info
-	if info.NUL || info.LongestLine > maxLine || info.EightBit && !o.AllowEightBit {
-		walk := walker{plan: &w.plan, sevenBit: w.plan.sevenBit}
+	encodeParts := o.EncodeParts && info.EightBit && encodable(top)
+	if info.NUL || info.LongestLine > maxLine || info.EightBit && !o.AllowEightBit || encodeParts {
+		walk := walker{plan: &w.plan, sevenBit: w.plan.sevenBit, encodeParts: encodeParts}
 		if err := walk.walk(top, m.body, info.Size); err != nil {
 			return nil, bodyError(err)
 		}
@@ -70,6 +75,17 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 	w.head = append(w.head, '\r', '\n')
 	w.size += int64(len(w.head))
 	return w, nil
+}
+
+// encodable reports whether WireOptions.EncodeParts may change the message.
+func encodable(top *Header) bool {
+	value, _ := top.Get("Content-Type")
+	return strings.HasPrefix(parseContentType(value).media, "multipart/") && !sealed(top)
+}
+
+// sealed reports whether a signature in the header covers the body (RFC 6376, 8617, 4870).
+func sealed(h *Header) bool {
+	return h.Has("DKIM-Signature") || h.Has("ARC-Message-Signature") || h.Has("DomainKey-Signature")
 }
 
 func bodyError(err error) error { return fmt.Errorf("reading the kept message: %w", err) }

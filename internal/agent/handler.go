@@ -12,7 +12,6 @@ import (
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/sender"
-	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
 
@@ -88,11 +87,10 @@ func (a *Agent) process(ctx context.Context, r *rules, env *envelope.Envelope, m
 	if err != nil {
 		return envelope.Receipt{Refused: refused}, err
 	}
-	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	wire, err := r.intake.Wire(env, msg)
 	if err != nil {
-		return envelope.Receipt{}, sysexits.With(sysexits.IOErr, err)
+		return envelope.Receipt{}, err
 	}
-	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	receipt, err := a.submit.Submit(ctx, env, wire)
 	receipt.Refused = append(refused, receipt.Refused...)
 	return receipt, err

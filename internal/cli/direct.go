@@ -24,7 +24,6 @@ import (
 	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
-	"o365-sendmail/rfc822"
 )
 
 // direct delivers in this process: it reads the configuration, takes the token from the
@@ -70,8 +69,10 @@ func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostNa
 	if d.spool, err = assemble.Spool(cfg, warned); err != nil {
 		return nil, err
 	}
+	log := assemble.Logger(cfg, o.Tag, e.Stderr)
+	account.Warn = func(err error) { log.Log(maillog.Warning, "", "", err) } // the caller's message went
 	d.submit = &deliver.Direct{
-		Account: account, Log: assemble.Logger(cfg, o.Tag, e.Stderr),
+		Account: account, Log: log,
 		Spool: d.spool, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait,
 	}
 	for _, fault := range cfg.Ignored {
@@ -191,11 +192,10 @@ func (d *direct) Send(ctx context.Context, draft *front.Draft) (envelope.Receipt
 	if err != nil {
 		return envelope.Receipt{Refused: refused}, err
 	}
-	wire, err := draft.Message.Wire(rfc822.WireOptions{AllowEightBit: true})
+	wire, err := d.intake.Wire(draft.Envelope, draft.Message)
 	if err != nil {
-		return envelope.Receipt{Refused: refused}, sysexits.With(sysexits.IOErr, err)
+		return envelope.Receipt{Refused: refused}, err
 	}
-	draft.Envelope.EightBit, draft.Envelope.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	draft.Envelope.Mode = d.opts.Delivery
 	receipt, err := d.submit.Submit(ctx, draft.Envelope, wire)
 	d.reached = err == nil && (receipt.Reply != "" || d.submit.ModeOf(draft.Envelope) == deliver.ModeBackground)

@@ -14,6 +14,7 @@ import (
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
@@ -94,12 +95,14 @@ func (q *ownSpool) prepare(o *cmdline.Options) error {
 	if q.account, err = assemble.Account(cfg, opts); err != nil {
 		return err
 	}
+	log := assemble.Logger(cfg, o.Tag, e.Stderr)
+	q.account.Warn = func(err error) { log.Log(maillog.Warning, "", "", err) }
 	in := intake.New(cfg, hostName, e.Now, func(s string) { e.warnf(q.name, "%s", s) })
 	resolve := func(addr string) ([]string, error) { return in.Resolve(addr, false) }
 	rules := unprocessed.Rules{Intake: in, User: func(uid int) string { return host.UserByID(uid).Name }, TempDir: cfg.Spool.Dir}
 	q.options = deliver.EngineOptions{
 		Config:    assemble.Engine(cfg, q.account, nil, hostName, resolve),
-		Log:       assemble.Logger(cfg, o.Tag, e.Stderr),
+		Log:       log,
 		StateFile: assemble.StateFile(cfg),
 		Warn:      warned,
 	}

@@ -106,6 +106,8 @@ type SMTP struct {
 	IPv4Only bool
 	// Chunking is "auto", "on" or "off": whether messages go by BDAT.
 	Chunking string
+	// EightBit is "auto", "on" or "off": whether text outside ASCII goes as it is.
+	EightBit string
 	// PipelineAuth sends AUTH in one flight with the message.
 	PipelineAuth bool
 	Timeout      time.Duration // for a connection, and for each reply

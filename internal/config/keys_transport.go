@@ -52,6 +52,13 @@ var smtpKeys = []Key{
 		field: func(c *Config) any { return &c.SMTP.Chunking },
 	},
 	{
+		Name: "smtp.eight_bit", Kind: KindEnum, Default: "auto", Values: []string{"auto", "on", "off"},
+		Help: "Whether text outside ASCII goes as it is, or quoted-printable or base64.",
+		More: "\"auto\" encodes text in the parts of a multipart that no signature covers (DKIM, ARC, S/MIME, PGP/MIME), because Exchange Online has been seen to damage it, and nothing else. " +
+			"\"on\" encodes nothing; \"off\" encodes all, for a relay without 8BITMIME. What is in the queue stays as it is.",
+		field: func(c *Config) any { return &c.SMTP.EightBit },
+	},
+	{
 		Name: "smtp.ehlo_name", Kind: KindDomain, Example: `"web1.contoso.com"`, Derived: "the host's own name",
 		Help:  "The name that is told to the relay.",
 		field: func(c *Config) any { return &c.SMTP.EHLOName },

@@ -284,6 +284,7 @@ var noSteps = map[string]string{
 	"session-lost":   "passes by itself",
 
 	"bdat-silent":           "the message waits ten minutes for an answer",
+	"8bit-damaged":          "the doctor's message is ASCII",
 	"session-token-expired": "passes by itself",
 	"recipient-rate":        "passes by itself",
 	"recipient-busy":        "passes by itself",

@@ -213,3 +213,17 @@ func addresses(value string) ([]string, error) {
 	}
 	return out, nil
 }
+
+// mangle damages 8-bit text in the parts of a multipart, in memory: the record (MailKit 1999) tells that it arrives
+// broken, not how.
+func (c *content) mangle(fields []field) {
+	types := values(fields, "Content-Type")
+	if len(types) == 0 || !strings.HasPrefix(strings.ToLower(types[0]), "multipart/") || !c.eightBody {
+		return
+	}
+	for i, b := range c.data {
+		if b >= 0x80 {
+			c.data[i] = '?'
+		}
+	}
+}

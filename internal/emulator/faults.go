@@ -15,7 +15,7 @@ type Fault struct {
 	// Summary says what is wrong, in an administrator's words.
 	Summary string `json:"summary"`
 	// Stage is where it shows: connect, token, claims, ehlo, starttls, tls, auth, mail, rcpt,
-	// bdat, dot.
+	// bdat, dot, kept (in the message that arrives).
 	Stage string `json:"stage"`
 	// Shows is how the reply begins: an SMTP reply, "AADSTS..." or an HTTP status. ""
 	// means that it is no reply (a closed port, a certificate, a claim).

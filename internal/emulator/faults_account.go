@@ -92,6 +92,8 @@ func chunkFaults() []Fault {
 		refused("bdat-552", "552 5.3.4 Header size exceeds fixed maximum size", "", false),
 		{Name: "bdat-silent", Stage: "bdat", Summary: "CHUNKING is offered, and BDAT gets no answer",
 			change: setting(func(s *State) { s.Exchange.BDAT = "silent" })},
+		{Name: "8bit-damaged", Stage: "kept", Summary: "8-bit text in a multipart arrives damaged (MailKit 1999)", Unconfirmed: "how it is damaged",
+			change: setting(func(s *State) { s.Exchange.Mangle8Bit = true })},
 	}
 }
 

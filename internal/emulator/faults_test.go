@@ -137,12 +137,21 @@ func (c *client) transaction(access string) finding {
 	if strings.Contains(c.t.Name(), "/bdat-") {
 		steps = append(steps[:4], struct{ stage, line, want string }{"bdat", fmt.Sprintf("BDAT %d LAST\r\n", len(text)) + strings.TrimSuffix(text, "\r\n"), "250"})
 	}
+	eightBit := strings.HasSuffix(c.t.Name(), "/8bit-damaged")
+	if eightBit {
+		text = strings.Replace(text, "\r\n\r\n", "\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\u00fc\r\n--b--\r\n", 1)
+		steps[1].line = fmt.Sprintf("MAIL FROM:<%s> BODY=8BITMIME", c.e.Mailbox)
+		steps[5].line = text + "."
+	}
 	for _, s := range steps {
 		c.write(s.line + "\r\n")
 		reply, err := c.tryRead()
 		if err != nil || !strings.HasPrefix(reply, s.want) {
 			return finding{s.stage, orError(reply, err)}
 		}
+	}
+	if got := c.e.Messages(); eightBit && string(got[len(got)-1].Data) != text {
+		return finding{"kept", "error: damaged"}
 	}
 	return finding{}
 }

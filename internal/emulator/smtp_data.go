@@ -205,8 +205,11 @@ func (s *session) endOfData() error {
 
 // accept keeps the message.
 func (s *session) accept(c *content) string {
-	m := Message{Envelope: s.mail.env, Octets: c.size, SHA256: c.sha256(), Data: c.data}
 	fields := headerFields(c.header)
+	if s.e.current().Exchange.Mangle8Bit && s.claims.IDType == "app" {
+		c.mangle(fields)
+	}
+	m := Message{Envelope: s.mail.env, Octets: c.size, SHA256: c.sha256(), Data: c.data}
 	if ids := values(fields, "Message-ID"); len(ids) > 0 {
 		m.MessageID = ids[0]
 	} else {

@@ -50,6 +50,7 @@ type Intake struct {
 	senderHost string // domain of a sender that is a bare name
 	isLocal    func(string) bool
 	maxRcpt    int
+	wire       rfc822.WireOptions
 	now        func() time.Time
 }
 
@@ -72,6 +73,7 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 		mailDomain: c.From.Domain,
 		isLocal:    isLocal,
 		maxRcpt:    c.Delivery.MaxRecipients,
+		wire:       rfc822.WireOptions{AllowEightBit: c.SMTP.EightBit != "off", EncodeParts: c.SMTP.EightBit == "auto"},
 		now:        now,
 		rule: sender.Rule{
 			Policy:         c.From.Policy,
@@ -294,4 +296,15 @@ func (in *Intake) Resolve(addr string, noAliases bool) ([]string, error) {
 		out = append(out, a.Addr())
 	}
 	return out, nil
+}
+
+// Wire returns the message as it goes out, text outside ASCII as smtp.eight_bit says, and notes in env what
+// it asks of a server.
+func (in *Intake) Wire(env *envelope.Envelope, msg *rfc822.Message) (*rfc822.Wire, error) {
+	wire, err := msg.Wire(in.wire)
+	if err != nil {
+		return nil, sysexits.With(sysexits.IOErr, err)
+	}
+	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
+	return wire, nil
 }

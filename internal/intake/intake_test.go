@@ -134,3 +134,27 @@ func TestTenantDomain(t *testing.T) {
 		}
 	}
 }
+
+// TestEightBit: what smtp.eight_bit makes of 8-bit text, in a part of a multipart and alone.
+func TestEightBit(t *testing.T) {
+	t.Parallel()
+	const (
+		alone = "Subject: x\n\ngrüße an alle\n"
+		part  = "Subject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\ngrüße\n--b--\n"
+	)
+	for _, c := range []struct {
+		value, text string
+		eightBit    bool
+	}{
+		{"auto", alone, true}, {"auto", part, false}, {"auto", "DKIM-Signature: v=1\n" + part, true},
+		{"on", alone, true}, {"on", part, true},
+		{"off", alone, false}, {"off", part, false}, {"off", "DKIM-Signature: v=1\n" + part, false},
+	} {
+		in := newIntake(func(cfg *config.Config) { cfg.SMTP.EightBit = c.value })
+		env := to("a@example.org")
+		wire, err := in.Wire(env, read(t, c.text))
+		if err != nil || env.EightBit != c.eightBit || wire.EightBit() != c.eightBit {
+			t.Errorf("%s: %v, 8-bit %v: %q", c.value, err, env.EightBit, c.text)
+		}
+	}
+}
