@@ -89,6 +89,13 @@ func diagnoseStatus(status int, err error) diagnosis {
 	case status == 429:
 		d.cause = "too many token requests"
 		d.advice = "wait; keep tokens in a cache that all processes share"
+	case errors.Is(err, errPage):
+		d.cause = "an HTML page came in place of a token: a proxy or captive portal has answered"
+		d.advice = portalAdvice
+		d.complete = true
+	case status == 511: // RFC 6585 section 6
+		d.cause = "a captive portal asks for a sign-in"
+		d.advice = portalAdvice
 	case status >= 500:
 		d.cause = "the token endpoint is unavailable for the moment"
 	case status == 407:
@@ -110,6 +117,7 @@ func diagnoseStatus(status int, err error) diagnosis {
 
 const (
 	networkAdvice = "allow outgoing HTTPS (443/tcp) to <host>, or set the proxy for token requests"
+	portalAdvice  = "sign in to the network, let <host> through the proxy unchanged, or set the proxy for token requests (token.proxy)"
 	proxyAdvice   = "check the proxy for token requests, its user and password, and that it allows CONNECT to <host>:443"
 	caAdvice      = "add the CA that signed it to the CA file, or install the package ca-certificates; a firewall that inspects TLS has a CA of its own"
 	clockAdvice   = "set the clock: timedatectl set-ntp true"

@@ -126,9 +126,15 @@ func bodyText(s string) string {
 	if !strings.HasPrefix(s, "<") {
 		return s
 	}
-	if _, rest, found := strings.Cut(s, "<title>"); found {
-		if title, _, found := strings.Cut(rest, "</title>"); found {
-			return title
+	lower := strings.Map(func(r rune) rune { // keeps the length
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
+	if from := strings.Index(lower, "<title>") + len("<title>"); from >= len("<title>") && len(lower) == len(s) {
+		if n := strings.Index(lower[from:], "</title>"); n >= 0 {
+			return s[from : from+n]
 		}
 	}
 	return "an HTML page"

@@ -55,6 +55,12 @@ func parseReply(r reply, now time.Time, secrets []string) (grant, *Error) {
 	if r.status < 200 || r.status > 299 || refused {
 		return grant{}, parseFailure(r, fields, now, secrets)
 	}
+	if !complete && isPage(r) {
+		e := newFailure(r, now)
+		e.Err = errPage
+		e.Description = clean(redact(bodyText(string(r.body)), secrets), 200)
+		return grant{}, e
+	}
 	g, err := parseGrant(r, fields, complete, now)
 	if err != nil {
 		e := newFailure(r, now)
@@ -62,6 +68,17 @@ func parseReply(r reply, now time.Time, secrets []string) (grant, *Error) {
 		return grant{}, e
 	}
 	return g, nil
+}
+
+// errPage says that a web page came in place of a token: not Entra has answered.
+var errPage = errors.New("an HTML page came in place of a token")
+
+// isPage reports whether a reply is a web page.
+func isPage(r reply) bool {
+	kind, _, _ := strings.Cut(strings.ToLower(r.header.Get("Content-Type")), ";")
+	kind = strings.TrimSpace(kind)
+	return kind == "text/html" || kind == "application/xhtml+xml" ||
+		bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf"))), []byte("<"))
 }
 
 func parseGrant(r reply, fields map[string]json.RawMessage, complete bool, now time.Time) (grant, error) {

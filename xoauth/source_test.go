@@ -218,7 +218,7 @@ func TestUnusableGrants(t *testing.T) {
 	}
 	tests := []struct{ name, body, want string }{
 		{"empty", "", "the reply is empty"},
-		{"HTML", "<html><title>Welcome</title></html>", "not a whole JSON object"},
+		{"HTML", "<html><title>Welcome</title></html>", "a proxy or captive portal has answered"},
 		{"truncated", goodReply[:60], "not a whole JSON object"},
 		{"an array", "[]", "not a whole JSON object"},
 		{"null", "null", "not a whole JSON object"},

@@ -57,7 +57,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 	})
 	scope := first(c.Token.Scope, cloud.Scope)
 	a := &deliver.Account{
-		Mailbox: c.Mailbox, Warn: o.Warn, Now: o.Now,
+		Mailbox: c.Mailbox, Patience: c.Delivery.Wait, Warn: o.Warn, Now: o.Now,
 		Submit: submit.Config{
 			Host:           first(c.SMTP.Host, cloud.SMTPHost),
 			Port:           c.SMTP.Port,

@@ -43,6 +43,8 @@ type Account struct {
 	Warn func(error)
 	// Now is the clock; nil for the system's.
 	Now func() time.Time
+	// Patience is how long a token is waited for in all when the endpoint asks for patience; 0 asks once.
+	Patience time.Duration
 	// PipelineAuth sends the sign-in in one flight with the message where a session is opened
 	// for one message.
 	PipelineAuth bool
@@ -65,7 +67,7 @@ func (a *Account) fetch(ctx context.Context) (xoauth.Token, error) {
 
 // Token returns a token that can be used now.
 func (a *Account) Token(ctx context.Context) (xoauth.Token, error) {
-	return a.Cache.Token(ctx, a.Key, a.fetch)
+	return a.token(ctx, a.fetch)
 }
 
 // User returns the mailbox that signs in for env.
@@ -117,7 +119,7 @@ func (a *Account) dialOnce(ctx, token context.Context, user string, pipeline boo
 			defer stop()
 		}
 		fetched := false
-		t, err := a.Cache.Token(ctx, a.Key, func(ctx context.Context) (xoauth.Token, error) {
+		t, err := a.token(ctx, func(ctx context.Context) (xoauth.Token, error) {
 			fetched = true
 			return a.fetch(ctx)
 		})

@@ -118,7 +118,7 @@ func networkRows() []row {
 		{"token-500", nil, "token", "http-500", statusURL},
 		{"token-503", nil, "token", "http-503", statusURL},
 		{"token-429", nil, "token", "http-429", ""},
-		{"token-not-json", nil, "token", "http-200", ""},
+		{"token-not-json", nil, "token", "http-200", "token.proxy"},
 		{"token-truncated", nil, "token", "http-200", ""},
 		{"smtp-closed", nil, "smtp-ipv4", "connect", "open outbound"},
 		{"smtp-silent", shorter, "smtp-greeting", "timeout", firewall},
