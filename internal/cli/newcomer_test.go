@@ -384,3 +384,22 @@ func TestSetupDevice(t *testing.T) {
 		t.Errorf("%v %v", fi, err)
 	}
 }
+
+// TestSetupWarnsOfOnMicrosoft: a mailbox below Microsoft's own domain works, and has a small limit.
+func TestSetupWarnsOfOnMicrosoft(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const mailbox = "noreply@contoso.onmicrosoft.com"
+	args := append(s.setupArgs("--dry-run"), "--mailbox", mailbox)
+	if r := s.verb(s.ClientSecret+"\n", args...); r.code != 0 || !strings.Contains(r.stderr, mailbox+": mail from addresses below onmicrosoft.com") {
+		t.Errorf("exit %d, %q", r.code, r.stderr)
+	}
+	var out setupOutcome
+	r := s.verb(s.ClientSecret+"\n", append(args, "--json")...)
+	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil || len(out.Warnings) != 1 {
+		t.Errorf("%v, %q", err, out.Warnings)
+	}
+	if r := s.verb(s.ClientSecret+"\n", s.setupArgs("--dry-run")...); strings.Contains(r.stderr, "onmicrosoft") {
+		t.Errorf("%q", r.stderr)
+	}
+}

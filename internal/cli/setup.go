@@ -33,6 +33,7 @@ type setupOutcome struct {
 	// Config is the text that a dry run would write, secrets left out.
 	Config   string         `json:"config,omitempty"`
 	ObjectID string         `json:"object_id,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
 	Steps    []string       `json:"steps"`
 	Script   string         `json:"script"`
 	Doctor   *doctor.Report `json:"doctor,omitempty"`

@@ -79,10 +79,14 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (e *Env) tellSteps(o *setupFlags, out *setupOutcome) {
 	v := o.answers.Values()
 	v.ObjectID = out.ObjectID
+	out.Warnings = setup.Warnings(&o.answers)
 	out.Steps, out.Script = setup.Steps(o.answers.Type, v), setup.Script(o.answers.Type, v)
 }
 
 func (e *Env) printSteps(out *setupOutcome) {
+	for _, w := range out.Warnings {
+		e.warnf("o365-sendmail", "%s", w)
+	}
 	fmt.Fprint(e.Stdout, "\nIn the tenant, what is not done yet:\n\n")
 	for i, s := range out.Steps {
 		fmt.Fprintf(e.Stdout, "%d. %s\n", i+1, s)

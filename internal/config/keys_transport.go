@@ -15,7 +15,7 @@ var smtpKeys = []Key{
 	{
 		Name: "smtp.host", Kind: KindHost, Example: `"smtp.office365.com"`, Derived: "the cloud's",
 		Help:  "The relay's host name.",
-		More:  "For High Volume Email it is smtp-hve.office365.com. The name is what the relay's certificate must hold.",
+		More:  "For High Volume Email it is smtp.hve.mx.microsoft. The name is what the relay's certificate must hold.",
 		field: func(c *Config) any { return &c.SMTP.Host },
 	},
 	{
@@ -141,7 +141,7 @@ var deliveryKeys = []Key{
 	{
 		Name: "delivery.messages_per_minute", Kind: KindInt, Default: 30, Min: 0, Max: 100000,
 		Help:  "Messages to the relay in a minute; 0 for no bound.",
-		More:  "Exchange Online allows a mailbox 30.",
+		More:  "Microsoft names 30 for a mailbox: one page says that more is refused, another that it is carried over to the next minutes.",
 		field: func(c *Config) any { return &c.Delivery.MessagesPerMinute },
 	},
 	{

@@ -3,7 +3,6 @@ package deliver
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"o365-sendmail/xoauth"
@@ -42,7 +41,7 @@ func askedPatience(err error, otherwise time.Duration) time.Duration {
 		return wait
 	}
 	var e *xoauth.Error
-	if errors.As(err, &e) && (e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable) {
+	if errors.As(err, &e) && (e.Status == 429 || e.Status == 503) {
 		return otherwise
 	}
 	return 0

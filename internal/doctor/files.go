@@ -27,6 +27,7 @@ func (r *runner) local(ctx context.Context) {
 	r.check("spool", []string{"configuration"}, r.spool)
 	r.check("aliases", []string{"configuration"}, r.aliases)
 	r.check("alerts", []string{"configuration"}, r.alerts)
+	r.check("domain", []string{"configuration"}, r.domain)
 }
 
 func (r *runner) configuration(c *Check) {

@@ -18,6 +18,7 @@ import (
 	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/setup"
 )
 
 // askAgent connects to the agent's socket, as sendmail does.
@@ -224,6 +225,17 @@ func (r *runner) alerts(c *Check) {
 		return
 	}
 	c.ok("go to " + r.cfg.AlertTo)
+}
+
+// domain looks whether a sender is below Microsoft's own domain, which has a small limit.
+func (r *runner) domain(c *Check) {
+	for _, address := range append([]string{r.cfg.Mailbox}, r.cfg.From.SendAs...) {
+		if setup.BelowOnMicrosoft(address) {
+			c.warn("onmicrosoft-sender", address+": "+setup.OnMicrosoftLimit, setup.OnMicrosoftRemedy)
+			return
+		}
+	}
+	c.ok("no sender is below onmicrosoft.com")
 }
 
 func size(n int64) string {

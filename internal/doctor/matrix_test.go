@@ -74,6 +74,13 @@ func machineRows() []row {
 		{"secret-ends-soon", func(_ *testing.T, s *site) {
 			s.text = "secret_expires = " + time.Now().AddDate(0, 0, 10).Format(time.DateOnly) + "\n" + without(s.text, "secret_expires")
 		}, "expiry", "expires-soon", secrets},
+		{"mailbox-below-onmicrosoft", func(t *testing.T, s *site) {
+			s.Update(func(st *emulator.State) {
+				boxes := st.Tenant(s.Tenant).Mailboxes
+				boxes["noreply@contoso.onmicrosoft.com"] = boxes[s.Mailbox]
+			})
+			s.replace("mailbox", "noreply@contoso.onmicrosoft.com")
+		}, "domain", "onmicrosoft-sender", "domain of your own"},
 		{"alert-to-left-out", func(_ *testing.T, s *site) { s.without("alert_to") }, "alerts", "alert-to-missing", "set alert_to"},
 		{"root-to-left-out", func(_ *testing.T, s *site) { s.without("root_to") }, "aliases", "root-nowhere", "set root_to"},
 		{"spool-missing", func(_ *testing.T, s *site) {

@@ -35,11 +35,13 @@ var replies = [...]row{
 	{text: "smtpclientauthentication is disabled for the mailbox", means: Diagnosis{Class: Configuration, Key: "smtp-auth-disabled-mailbox",
 		Cause: "SMTP AUTH is switched off for the mailbox", Remedy: enableSMTPAuth}},
 	{text: "security defaults policy", means: Diagnosis{Class: Configuration, Key: "security-defaults",
-		Cause:  "the tenant's security defaults forbid SMTP AUTH",
-		Remedy: "Entra admin center, Overview, Properties, Manage security defaults: disable them (use Conditional Access instead)"}},
+		Cause: "the tenant's security defaults forbid SMTP AUTH",
+		Remedy: "let the application sign in (a certificate or a client secret), not a person; if it does, Entra's sign-in logs name the policy; " +
+			"security defaults need not be disabled for an application"}},
 	{text: "did not meet the criteria", means: Diagnosis{Class: Configuration, Key: "access-policy", RefreshToken: true,
-		Cause:  "a Conditional Access or authentication policy forbids this sign-in",
-		Remedy: "Entra admin center, Conditional Access: exclude this application or add this machine's address to the named location"}},
+		Cause: "a Conditional Access or authentication policy forbids this sign-in",
+		Remedy: "Entra admin center, Conditional Access, policies for workload identities: exclude this application or add this machine's address to the named location; " +
+			"and check Exchange's Get-AuthenticationPolicy"}},
 	{text: "organization configuration doesn't allow", means: Diagnosis{Class: Configuration, Key: "organization-policy",
 		Cause:  "the organization's configuration forbids this sign-in",
 		Remedy: "check the organization's authentication policies; for High Volume Email, " + hveAccess}},
