@@ -363,3 +363,28 @@ func TestSweepBeforeTheLock(t *testing.T) {
 	}
 	w.none(t)
 }
+
+// TestSweptBeforeTheLock lets a whole sweep come between the making of a file and its lock: what is locked then
+// has no name any more.
+func TestSweptBeforeTheLock(t *testing.T) {
+	t.Parallel()
+	s, w := open(t, Options{Ops: withoutSync()})
+	other, _ := open(t, Options{Dir: s.o.Dir, Ops: withoutSync()})
+	ops := *s.ops
+	flock, swept := ops.Flock, 0
+	ops.Flock = func(f *os.File, how int) error {
+		if strings.HasSuffix(f.Name(), suffixNew) && how&syscall.LOCK_EX != 0 && swept == 0 {
+			var err error
+			if swept, err = other.SweepLeftovers(); err != nil {
+				t.Error(err)
+			}
+		}
+		return flock(f, how)
+	}
+	s.ops = &ops
+	id := put(t, s, to("b@example.com"), hello)
+	if got, err := s.Get(id); err != nil || got.ID != id || swept != 1 {
+		t.Errorf("%+v, %v; %d files were swept", got, err, swept)
+	}
+	w.none(t)
+}

@@ -169,12 +169,23 @@ func (p *Pending) create() error {
 		if err = p.s.own(f); err == nil {
 			err = p.s.ops.Flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) || tries >= maxCreate {
+		swept := errors.Is(err, syscall.EWOULDBLOCK) || err == nil && !linked(f)
+		if !swept || tries >= maxCreate {
 			p.f = f
 			return err
 		}
 		_ = p.s.ops.Close(f)
 	}
+}
+
+// linked reports whether the file still has a name. A sweep may have removed it between its creation and its lock.
+func linked(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return true
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || st.Nlink > 0
 }
 
 // maxCreate is how often the file of a message is tried to be made again.
