@@ -222,6 +222,8 @@ func (b *background) run(ctx context.Context, f func(context.Context)) {
 	go func() {
 		defer b.done()
 		defer cancel()
+		// A fault in here costs a refresh ahead of time. The next one is made while its caller waits.
+		defer func() { _ = recover() }()
 		f(ctx)
 	}()
 }

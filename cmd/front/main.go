@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"o365-sendmail/internal/crash"
 	_ "o365-sendmail/internal/early" // before anything reads TZ
 	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/paths"
@@ -23,6 +24,7 @@ var (
 )
 
 func main() {
+	defer crash.Catch()
 	// A reader of standard error that goes away must not kill the call half-way. Other signals
 	// may: the agent has the message or has not, and to watch for them takes three threads.
 	signal.Ignore(syscall.SIGPIPE)

@@ -47,7 +47,7 @@ AUTH XOAUTH2). Prints one line of JSON when it is ready, and a summary when SIGT
 SIGINT ends it. Nothing is ever relayed.
 
   m365-emulator -config-out o365-sendmail.toml -dir mail &
-  printf 'Subject: hi\n\nhello\n' | sendmail -C o365-sendmail.toml -i someone@example.org
+  printf 'Subject: hi\n\nhello\n' | O365_SENDMAIL_CONFIG=$PWD/o365-sendmail.toml sendmail -i someone@example.org
   ls mail
 
 flags:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/cli"
+	"o365-sendmail/internal/crash"
 	_ "o365-sendmail/internal/early" // before anything reads TZ
 )
 
@@ -18,6 +19,7 @@ import (
 var version = "devel"
 
 func main() {
+	defer crash.Catch()
 	// A reader of standard error that goes away must not kill a delivery half-way.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

@@ -108,7 +108,7 @@ var onlyRules = []onlyRule{
 	{"internal/exchange", nil, nil, "what a reply means depends on the reply alone"},
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
 	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/sysexits"}, []string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
-	{"internal/submit", []string{"internal/envelope", "internal/exchange", "internal/printable", "internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: it stays testable alone"},
+	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/exchange", "internal/printable", "internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: it stays testable alone"},
 	{"internal/aliases", []string{"rfc822", "internal/sysexits"}, nil, "it parses a file and resolves names, no more"},
 	{"internal/paths", nil, nil, "the lowest names, for every layer"},
 	{"internal/config", []string{"xoauth", "internal/paths", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
@@ -174,7 +174,7 @@ type importerRule struct {
 }
 
 // socketPackages are those that open sockets.
-var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent", "internal/smtpd", "internal/maillog", "internal/control", "cmd/m365-emulator"}
+var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent", "internal/smtpd", "internal/maillog", "internal/control", "internal/crash", "cmd/m365-emulator"}
 
 var importerRules = []importerRule{
 	{"net", socketPackages, "only these open sockets; use net/netip for addresses"},

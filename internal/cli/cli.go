@@ -46,7 +46,7 @@ func Main(ctx context.Context, e Env) int {
 	if len(args) > 0 {
 		args = args[1:]
 	}
-	if err := front.EnoughDescriptors(); err != nil {
+	if err := front.EnoughDescriptors(front.ForAgent); err != nil {
 		return e.fail(name, err)
 	}
 	switch name {

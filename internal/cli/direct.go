@@ -45,6 +45,9 @@ type direct struct {
 // openDirect reads the configuration and gives up root's rights.
 func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostName string) (*direct, error) {
 	cfg, err := e.loadOnce(o, user)
+	if err == nil {
+		err = front.EnoughDescriptors(front.ForDelivery)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
@@ -82,6 +83,9 @@ type ownSpool struct {
 func (q *ownSpool) prepare(o *cmdline.Options) error {
 	e, hostName := q.env, host.Name()
 	cfg, err := e.loadConfig(o, host.UserByID(e.UID))
+	if err == nil {
+		err = front.EnoughDescriptors(front.ForDelivery)
+	}
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"o365-sendmail/internal/agent/client"
 	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/front"
@@ -82,13 +83,13 @@ func (e *Env) relay(ctx context.Context, name string, conn *client.Conn) int {
 		return e.fail(name, sysexits.With(sysexits.IOErr, err))
 	}
 	ended := make(chan struct{})
-	go func() {
+	crash.Go(func() {
 		// Whoever started this process decides when its input ends; the process does not
 		// wait for this goroutine.
 		_, _ = io.Copy(c, e.Stdin)
 		close(ended)
 		_ = c.CloseWrite()
-	}()
+	})
 	_, err = io.Copy(out, c)
 	select {
 	case <-ended:

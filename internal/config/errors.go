@@ -93,7 +93,7 @@ func (e Errors) sort() {
 
 // clean makes foreign text fit for one line of a log or a terminal.
 func clean(s string) string {
-	if strings.IndexFunc(s, unfit) < 0 && utf8.ValidString(s) {
+	if strings.IndexFunc(s, unfit) < 0 && utf8.ValidString(s) && !strings.Contains(s, "<?") {
 		return s
 	}
 	var b strings.Builder
@@ -102,6 +102,8 @@ func clean(s string) string {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case strings.HasPrefix(s[i:], "<?"): // would begin a program, if the log were taken for PHP
+			b.WriteString(`\x3c`)
 		case unfit(r):
 			q := strconv.QuoteRuneToASCII(r)
 			b.WriteString(q[1 : len(q)-1])

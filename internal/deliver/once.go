@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/spool"
 )
 
@@ -72,10 +73,10 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 	soft, stop := context.WithCancel(ctx)
 	defer stop()
 	timekeeper := make(chan struct{})
-	go func() {
+	crash.Go(func() {
 		defer close(timekeeper)
 		e.keepTime(soft)
-	}()
+	})
 	if _, err := e.spool.SweepLeftovers(); err != nil {
 		e.o.Warn(fmt.Errorf("the spool can't be swept: %w", err))
 	}

@@ -45,7 +45,7 @@ func Main(ctx context.Context, e Env) (code int, done bool, note string) {
 		return 0, false, ""
 	}
 	c := Call{Name: name, Options: o, User: host.UserByID(e.UID), Stdin: e.Stdin, Stderr: e.Stderr, ExitCode: exitCode}
-	if err := EnoughDescriptors(); err != nil {
+	if err := EnoughDescriptors(ForAgent); err != nil {
 		return c.Fail(err), true, ""
 	}
 	start := time.Now()

@@ -36,13 +36,16 @@ func Line(s string) string {
 	return escape(s, -1)
 }
 
+// opening begins a program in a file that a web server takes for PHP. Nobody shall write one by way of a log.
+const opening = "<?"
+
 func plain(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] < 0x20 || s[i] >= 0x7f {
 			return false
 		}
 	}
-	return true
+	return !strings.Contains(s, opening)
 }
 
 // escape stops once the result has more octets than limit, unless that is negative.
@@ -52,6 +55,8 @@ func escape(s string, limit int) string {
 		switch {
 		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
 			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case strings.HasPrefix(s[i:], opening):
+			b.WriteString(`\x3c`)
 		case r >= 0x20 && r != 0x7f && strconv.IsPrint(r):
 			b.WriteRune(r)
 		default:

@@ -18,6 +18,7 @@ func TestClean(t *testing.T) {
 		"\uFFFD":                   "\uFFFD",
 		"\u202e":                   `\u202e`,
 		"\x7f":                     `\x7f`,
+		"<a@b> <?php x ?> <<?= <":  `<a@b> \x3c?php x ?> <\x3c?= <`,
 		strings.Repeat("a", 512):   strings.Repeat("a", 512),
 		strings.Repeat("a", 513):   strings.Repeat("a", 509) + "...",
 		strings.Repeat("a\n", 300): strings.Repeat(`a\n`, 170)[:509] + "...",

@@ -263,3 +263,37 @@ func TestScript(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanted: setup writes through its own user's and root's links, and through nobody else's.
+func TestPlanted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, err := range []error{
+		os.Mkdir(in("real"), 0o700), os.Symlink("real", in("own")), os.Symlink(in("own/file"), in("file")), os.Symlink("loop", in("loop")),
+		os.Symlink("real", in("theirs")), os.Symlink("theirs", in("behind")),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{in("real/x"), in("own/x"), in("file"), in("none/x"), "/etc/x"} {
+		if err := planted(path, 0); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := planted(in("loop"), 0); err == nil {
+		t.Error("a loop is followed")
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a link away")
+	}
+	if err := os.Lchown(in("theirs"), 54321, 54321); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{in("theirs"), in("theirs/x"), in("behind/x")} {
+		if err := planted(path, 0); !errors.Is(err, os.ErrPermission) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"o365-sendmail/internal/crash"
 )
 
 // Terminal is where a person sits.
@@ -69,10 +71,10 @@ func (t *Terminal) read(ctx context.Context) (string, error) {
 		err  error
 	}
 	ch := make(chan answer, 1)
-	go func() {
+	crash.Go(func() {
 		line, err := t.br.ReadString('\n')
 		ch <- answer{line, err}
-	}()
+	})
 	select {
 	case <-ctx.Done():
 		return "", errNoAnswer

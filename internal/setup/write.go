@@ -2,11 +2,13 @@ package setup
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"o365-sendmail/internal/durable"
@@ -71,6 +73,9 @@ func (f *File) old() ([]byte, error) {
 // Write checks the new text and puts it in place. At no time can others read it: it is
 // 0600 until its group is right.
 func (f *File) Write(a *Answers) (Written, error) {
+	if err := planted(f.Path, 0); err != nil {
+		return Written{Path: f.Path}, err
+	}
 	if real, err := filepath.EvalSymlinks(f.Path); err == nil {
 		f.Path = real
 	}
@@ -99,6 +104,35 @@ func (f *File) Write(a *Answers) (Written, error) {
 		return w, err
 	}
 	return f.own(w)
+}
+
+// planted refuses a way that leads over another user's symbolic link: he would choose what is written.
+func planted(path string, depth int) error {
+	path, err := filepath.Abs(path)
+	if err != nil || depth > 40 {
+		return fmt.Errorf("%s: %w", path, cmp.Or(err, error(syscall.ELOOP)))
+	}
+	for i := 1; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			continue
+		}
+		fi, err := os.Lstat(path[:i])
+		if err != nil || fi.Mode().Type() != fs.ModeSymlink {
+			continue // what is not there yet leads nowhere
+		}
+		if st, ok := fi.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+			return fmt.Errorf("%s is another user's symbolic link, which is not followed: name the file that is meant: %w", path[:i], fs.ErrPermission)
+		}
+		target, err := os.Readlink(path[:i])
+		if err != nil {
+			return err
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path[:i]), target)
+		}
+		return planted(target+path[i:], depth+1)
+	}
+	return nil
 }
 
 // own gives the file to the service's group, if there is one.

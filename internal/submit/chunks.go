@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/exchange"
 )
 
@@ -41,7 +42,7 @@ func (t *transaction) startChunks(c *content) {
 		return
 	}
 	t.writeBegins()
-	go t.finish()
+	crash.Go(t.finish)
 	err := t.sendChunks(b, c)
 	t.writeEnds(err, err == nil && c.left == 0)
 }

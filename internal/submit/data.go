@@ -3,6 +3,8 @@ package submit
 import (
 	"bytes"
 	"time"
+
+	"o365-sendmail/internal/crash"
 )
 
 // converse sends the message by DATA, to servers without CHUNKING or PIPELINING, and
@@ -38,7 +40,7 @@ func (t *transaction) inOneFlight() bool {
 		written <- err
 	}
 	if len(b) > inlineSize {
-		go write()
+		crash.Go(write)
 	} else {
 		write()
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/smtpreply"
 )
@@ -98,6 +99,7 @@ type fetched[T any] struct {
 func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Config) *errands {
 	e := &errands{token: make(chan fetched[string], 1), trust: make(chan fetched[Trust], 1)}
 	e.wg.Go(func() {
+		defer crash.Catch()
 		token, err := cfg.Token(ctx)
 		if err == nil && (token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
 			err = errors.New("the token's source gave none that can be sent")
@@ -113,6 +115,7 @@ func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Conf
 		return e
 	}
 	e.wg.Go(func() {
+		defer crash.Catch()
 		trust, err := cfg.LoadTrust()
 		if err != nil {
 			err = cfg.misuse(err)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/smtpreply"
@@ -65,7 +66,7 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 		if s.unread.Load() > maxUnread {
 			// They are read beside, so that the server can't wait for us to read while
 			// we wait for it to do so.
-			go t.prev.finish()
+			crash.Go(t.prev.finish)
 		}
 	} else if s.br.Buffered() > 0 {
 		t.unasked()

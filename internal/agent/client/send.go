@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
@@ -56,7 +57,7 @@ func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []b
 	if int64(len(head))+msg.Size() <= oneWrite {
 		written <- c.write(head, msg)
 	} else {
-		go func() { written <- c.write(head, msg) }()
+		crash.Go(func() { written <- c.write(head, msg) })
 	}
 	receipt, err := c.answers(env)
 	if err != nil {
