@@ -63,7 +63,15 @@ func (s *site) spool() string { return filepath.Join(s.dir, "spool") }
 
 // sendmail is the call of a mailer's caller.
 func (s *site) sendmail(flags ...string) []string {
-	return append(append([]string{s.b.ours, "-C", s.config, "-i"}, flags...), "-f", from, to)
+	return append(s.ours(append([]string{"-i"}, flags...)...), "-f", from, to)
+}
+
+// variable names the configuration to a process.
+const variable = "O365_SENDMAIL_CONFIG="
+
+// ours is a call of the program with the site's configuration, whoever makes it.
+func (s *site) ours(args ...string) []string {
+	return append([]string{variable + s.config, s.b.ours}, args...)
 }
 
 // floorArgs is the yardstick for the relay at the distance rtt.

@@ -108,7 +108,7 @@ func (b *bench) drain() error {
 			argv []string
 			all  []emptied
 		}{
-			{name: "o365-sendmail -q", fill: func() error { return s.fill(b.messages) }, argv: []string{b.ours, "-C", s.config, "-q"}},
+			{name: "o365-sendmail -q", fill: func() error { return s.fill(b.messages) }, argv: s.ours("-q")},
 			{name: "floor-deep", fill: func() error { return b.fillFloor(dir, b.messages) }, argv: b.floorArgs(rtt, "-drain", dir)},
 			{name: "floor, one at a time", fill: func() error { return b.fillFloor(dir, b.messages) }, argv: b.floorArgs(rtt, "-drain", dir, "-ahead", "1")},
 		}

@@ -40,13 +40,13 @@ func (b *bench) growthAlone(n int) ([]string, error) {
 	if err := s.fill(n); err != nil {
 		return nil, err
 	}
-	list, err := once("/dev/null", b.ours, "-C", s.config, "-bp")
+	list, err := once("/dev/null", s.ours("-bp")...)
 	if err != nil {
 		return nil, err
 	}
 	b.reset()
 	begun := time.Now()
-	c, err := watched("/dev/null", b.ours, "-C", s.config, "-q")
+	c, err := watched("/dev/null", s.ours("-q")...)
 	if err == nil {
 		err = b.arrived(n, time.Minute)
 	}
@@ -88,7 +88,7 @@ func (b *bench) growthAgent(n int) (cells []string, err error) {
 	if err := idle(pid); err != nil {
 		return nil, err
 	}
-	list, err := once("/dev/null", b.ours, "-C", s.config, "-bp")
+	list, err := once("/dev/null", s.ours("-bp")...)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type cost struct {
 }
 
 // start starts a program with a file as its standard input. The program gets the
-// environment of cron: next to none. ROOT/./PROGRAM is a program with a root of its own.
+// environment of cron: next to none, and what stands before the program. ROOT/./PROGRAM is a program with a root of its own.
 func start(stdin string, argv []string) (*exec.Cmd, *bytes.Buffer, error) {
 	if interrupted.Load() {
 		return nil, nil, errInterrupted
@@ -30,12 +30,17 @@ func start(stdin string, argv []string) (*exec.Cmd, *bytes.Buffer, error) {
 		return nil, nil, err
 	}
 	defer in.Close()
+	var config []string
+	if strings.HasPrefix(argv[0], variable) {
+		config, argv = argv[:1:1], argv[1:]
+	}
 	root, program := "", argv[0]
 	if before, after, ok := strings.Cut(program, "/./"); ok {
 		root, program = before, "/"+after
 	}
 	cmd := exec.Command(program, argv[1:]...)
 	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent", "LANG=C.UTF-8"}
+	cmd.Env = append(cmd.Env, config...)
 	var said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, nil, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Chroot: root}
