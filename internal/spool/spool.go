@@ -124,6 +124,12 @@ func (s *Spool) openDir(path string) (*os.File, error) {
 		}
 		made = err == nil
 		f, err = s.ops.Open(path, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+		if made && errors.Is(err, fs.ErrPermission) {
+			// A umask of 0777 has taken the owner's own rights. The directory was made right here.
+			if err = os.Chmod(path, dirMode); err == nil {
+				f, err = s.ops.Open(path, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+			}
+		}
 	}
 	if err != nil {
 		return nil, err
