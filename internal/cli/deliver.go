@@ -25,7 +25,7 @@ func (e *Env) deliver(ctx context.Context, name string, o *cmdline.Options) int 
 	defer r.Close()
 	c := front.Call{
 		Name: name, Options: o, User: user, Stdin: e.Stdin, Stderr: e.Stderr, ExitCode: deliver.ExitCode,
-		MailBack: func(d *front.Draft, refused []envelope.Refusal) bool {
+		MailBack: func(d *front.Draft, refused []envelope.Refusal) []envelope.Refusal {
 			return e.mailBack(ctx, name, o, user, d, refused)
 		},
 	}

@@ -17,35 +17,49 @@ import (
 	"o365-sendmail/rfc822"
 )
 
-// mailBack tells the sender by mail which recipients were refused for good, as -oem asks:
-// cron throws standard error away. It reports whether the report is on its way. What may pass
-// later is not told so, since the caller keeps the message.
-func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, user host.User, d *front.Draft, refused []envelope.Refusal) bool {
+// mailBack tells the sender by mail which recipients were refused for good, as -oem asks: cron throws
+// standard error away. It returns those of whom nobody was told. What may pass later is among them,
+// since the caller keeps the message.
+func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, user host.User, d *front.Draft, refused []envelope.Refusal) []envelope.Refusal {
 	to := user.Name
 	if o.Sender != nil {
 		to = *o.Sender
 	}
-	if to == "" || len(refused) == 0 {
-		return false // a report on a report would never end
+	if to == "" {
+		return refused // a report on a report would never end
 	}
 	r := bounce.Report{
 		Action: bounce.Failed, From: "MAILER-DAEMON@" + host.Name(), To: []string{to}, Host: host.Name(),
 		Now: e.Now(), Arrived: e.Now(), Envelope: d.Envelope,
 	}
+	var rest []envelope.Refusal
 	for _, f := range refused {
-		if deliver.ExitCode(f.Err) == sysexits.TempFail || deliver.Class(f.Err) == exchange.Configuration {
-			return false
+		if final(f.Err) {
+			r.Recipients = append(r.Recipients, bounced(f))
+		} else {
+			rest = append(rest, f)
 		}
-		r.Recipients = append(r.Recipients, bounced(f))
+	}
+	if len(r.Recipients) == 0 {
+		return refused
 	}
 	if wire, err := d.Message.Wire(rfc822.WireOptions{AllowEightBit: true}); err == nil {
 		r.Message = wire
 	}
 	_, msg, err := bounce.Build(&r)
-	if err != nil {
-		return false
+	if err != nil || e.sendReport(ctx, name, o, user, to, msg) != nil {
+		return refused
 	}
-	return e.sendReport(ctx, name, o, user, to, msg) == nil
+	return rest
+}
+
+// final reports whether a refusal will not pass by waiting or by an administrator's hand.
+func final(err error) bool {
+	switch deliver.ExitCode(err) {
+	case sysexits.Usage, sysexits.DataErr, sysexits.NoUser, sysexits.NoHost, sysexits.Unavailable, sysexits.NoPerm:
+		return deliver.Class(err) != exchange.Configuration
+	}
+	return false
 }
 
 func bounced(f envelope.Refusal) bounce.Recipient {

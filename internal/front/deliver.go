@@ -2,7 +2,6 @@ package front
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -33,9 +32,9 @@ type Call struct {
 	Stderr  io.Writer
 	// ExitCode is the exit code for an error.
 	ExitCode func(error) int
-	// MailBack tells the sender by mail what was refused, as -oem asks, and reports whether
-	// it did; nil never does.
-	MailBack func(d *Draft, refused []envelope.Refusal) bool
+	// MailBack tells the sender by mail what was refused for good, as -oem asks, and returns
+	// what he was not told of; nil tells him nothing.
+	MailBack func(d *Draft, refused []envelope.Refusal) (untold []envelope.Refusal)
 }
 
 // Deliver reads the message, sends it along the route and returns the exit code.
@@ -49,15 +48,14 @@ func (c *Call) Deliver(ctx context.Context, r Route) int {
 		// Some programs take any text here for a failure: for them there is the log.
 		Warnf(c.Stderr, c.Name, "%s", protocol.DotCutText)
 	}
-	if len(d.Envelope.Recipients) == 0 {
-		return c.report(d.Refused, noneLeft(d.Refused))
+	if len(d.Envelope.Recipients)+len(d.Refused) == 0 {
+		return c.Fail(cmdline.Usagef("no recipients: the message has no To, Cc or Bcc field with an address"))
 	}
-	receipt, err := r.Send(ctx, d)
-	refused := append(d.Refused, receipt.Refused...)
-	if MailsBack(c.Options) && c.MailBack != nil && c.MailBack(d, refused) {
-		return c.backCode(refused, err)
+	var receipt envelope.Receipt
+	if len(d.Envelope.Recipients) > 0 {
+		receipt, err = r.Send(ctx, d)
 	}
-	return c.report(refused, err)
+	return c.conclude(d, order(d, receipt, err), len(receipt.Accepted), err)
 }
 
 // Fail prints err and returns its exit code.
@@ -66,64 +64,106 @@ func (c *Call) Fail(err error) int {
 	return c.ExitCode(err)
 }
 
-// MailsBack tells whether the error mode asks for mail to the sender.
+// MailsBack reports whether the error mode asks for mail to the sender.
 func MailsBack(o *cmdline.Options) bool {
 	return o.ErrorMode == 'm' || o.ErrorMode == 'w' || o.ErrorMode == 'e'
 }
 
-// backCode is the exit code when the sender was told by mail: -oee is content with that.
-func (c *Call) backCode(refused []envelope.Refusal, err error) int {
-	if c.Options.ErrorMode == 'e' {
-		return sysexits.OK
+// order lists all who were refused: first those for whom the error of the whole message is the reason.
+func order(d *Draft, receipt envelope.Receipt, err error) []envelope.Refusal {
+	all := append(d.Refused, receipt.Refused...)
+	if err == nil {
+		return all
 	}
-	codes := []int{c.ExitCode(err)}
+	var first, rest []envelope.Refusal
+	known := make(map[string]bool, len(all))
+	each := false // the error is one of the refusals, and these are all
+	for _, r := range all {
+		known[strings.ToLower(r.Address)] = true
+		if r.Err.Error() == err.Error() {
+			first, each = append(first, r), true
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	for _, r := range d.Envelope.Recipients {
+		if !each && !known[strings.ToLower(r.Address)] {
+			first = append(first, envelope.Refusal{Address: r.Address, Err: err})
+		}
+	}
+	if len(first)+len(rest) == 0 {
+		first = append(first, envelope.Refusal{Err: err})
+	}
+	return append(first, rest...)
+}
+
+// conclude tells of refused recipients in the way that the error mode asks for, and returns the exit
+// code: 0 only when each recipient's message is delivered or safe, or its sender has been told by
+// mail and asked for no more (-oee). gone is how many recipients the message went to, whole why it
+// went to none.
+func (c *Call) conclude(d *Draft, refused []envelope.Refusal, gone int, whole error) int {
+	untold := refused
+	if len(refused) > 0 && MailsBack(c.Options) && c.MailBack != nil {
+		untold = c.MailBack(d, refused)
+	}
+	c.print(untold, gone, whole)
+	if c.Options.ErrorMode != 'e' && len(untold) == 0 {
+		untold = refused
+	}
+	return c.worst(untold)
+}
+
+// print tells of the refused, those with the same reason in one line.
+func (c *Call) print(refused []envelope.Refusal, gone int, whole error) {
+	if c.Options.ErrorMode == 'q' {
+		return
+	}
+	for len(refused) > 0 {
+		n := 1
+		for n < len(refused) && refused[n].Err.Error() == refused[0].Err.Error() {
+			n++
+		}
+		if text := refused[0].Err.Error(); whole != nil && text == whole.Error() {
+			Errorf(c.Stderr, c.Name, "%s", text)
+		} else {
+			Errorf(c.Stderr, c.Name, "%s", refusalText(refused[:n], gone))
+		}
+		refused = refused[n:]
+	}
+}
+
+// maxNamed is how many recipients a line names.
+const maxNamed = 3
+
+// refusalText is the line for recipients that were refused for one reason.
+func refusalText(same []envelope.Refusal, gone int) string {
+	text := same[0].Err.Error()
+	if len(same) == 1 {
+		if a := same[0].Address; a != "" && !strings.Contains(text, a) {
+			text = fmt.Sprintf("recipient %.128q: %s", a, text)
+		}
+		return text
+	}
+	var names []string
+	for _, r := range same[:min(len(same), maxNamed)] {
+		names = append(names, fmt.Sprintf("%.128s", r.Address))
+	}
+	who := strings.Join(names, ", ")
+	if more := len(same) - len(names); more > 0 {
+		who = fmt.Sprintf("%s and %d more", who, more)
+	}
+	if gone > 0 {
+		return fmt.Sprintf("the message went to %d recipients, but not to %d others (%s): %s", gone, len(same), who, text)
+	}
+	return fmt.Sprintf("%d recipients (%s): %s", len(same), who, text)
+}
+
+// worst is the exit code that stands for several refusals: the first one's, since sysexits
+// codes have no order.
+func (c *Call) worst(refused []envelope.Refusal) int {
 	for _, r := range refused {
-		codes = append(codes, c.ExitCode(r.Err))
-	}
-	return worst(codes...)
-}
-
-func noneLeft(refused []envelope.Refusal) error {
-	if len(refused) > 0 {
-		return nil // each is told by itself
-	}
-	return cmdline.Usagef("no recipients: the message has no To, Cc or Bcc field with an address")
-}
-
-// report prints what failed and returns the exit code: 0 only when every recipient's
-// message is delivered or safe.
-func (c *Call) report(refused []envelope.Refusal, err error) int {
-	var codes []int
-	quiet := c.Options.ErrorMode == 'q'
-	if err != nil {
-		codes = append(codes, c.ExitCode(err))
-		if !quiet {
-			Errorf(c.Stderr, c.Name, "%v", err)
-		}
-	}
-	for _, r := range refused {
-		if errors.Is(err, r.Err) {
-			continue
-		}
-		codes = append(codes, c.ExitCode(r.Err))
-		if quiet {
-			continue
-		}
-		text := r.Err.Error()
-		if r.Address != "" && !strings.Contains(text, r.Address) {
-			text = fmt.Sprintf("recipient %.128q: %s", r.Address, text)
-		}
-		Errorf(c.Stderr, c.Name, "%s", text)
-	}
-	return worst(codes...)
-}
-
-// worst returns the exit code that stands for several refusals: the first one's, since
-// sysexits codes have no order.
-func worst(codes ...int) int {
-	for _, c := range codes {
-		if c != sysexits.OK {
-			return c
+		if code := c.ExitCode(r.Err); code != sysexits.OK {
+			return code
 		}
 	}
 	return sysexits.OK

@@ -128,7 +128,7 @@ func (s *session) Data(r io.Reader) error {
 	}
 	receipt, err := s.o.Handler.Message(s.ctx, &tx.env, msg, options)
 	if err != nil {
-		return s.negative(err)
+		return s.refusal(receipt, err, options)
 	}
 	return s.positive(receipt, options)
 }
@@ -167,31 +167,44 @@ func (s *session) negative(err error) error {
 	return failure(protocol.StatusOf(s.o.ExitCode(err)), err.Error())
 }
 
+// refusal turns an error into a reply. Where recipients were refused one by one, a client that can read it is
+// told why each was.
+func (s *session) refusal(r envelope.Receipt, err error, o protocol.Options) error {
+	if !o.Partial || len(r.Refused) < 2 {
+		return s.negative(err)
+	}
+	return reply(protocol.StatusOf(s.o.ExitCode(err)), append(s.refusedLines(r), wrap(err.Error())...))
+}
+
+func (s *session) refusedLines(r envelope.Receipt) []string {
+	lines := make([]string, 0, len(r.Refused)+1)
+	for _, one := range r.Refused {
+		lines = append(lines, protocol.RefusedLine(one.Address, s.o.ExitCode(one.Err), one.Err))
+	}
+	return lines
+}
+
 // positive turns a receipt into a reply. A client that can't read who was refused is told
 // how many were, for people.
 func (s *session) positive(r envelope.Receipt, o protocol.Options) error {
 	status := protocol.Status{Code: 250, Enhanced: [3]int{2, 0, 0}}
-	var lines []string
-	for _, one := range r.Refused {
-		if o.Partial {
-			lines = append(lines, protocol.RefusedLine(one.Address, s.o.ExitCode(one.Err), one.Err))
-		}
-	}
 	words := protocol.Words(r)
 	if len(r.Refused) > 0 && !o.Partial {
 		words = fmt.Sprintf("%s (%d recipients refused, the first: %v)", words, len(r.Refused), r.Refused[0].Err)
 		return failure(status, words)
 	}
-	return reply(status, append(lines, words))
+	return reply(status, append(s.refusedLines(r), words))
 }
 
 // maxLine is how much text goes on one line of a reply, in octets (RFC 5321 4.5.3.1.5).
 const maxLine = 480
 
 // failure makes a reply of text of any length.
-func failure(status protocol.Status, text string) *smtp.SMTPError {
+func failure(status protocol.Status, text string) *smtp.SMTPError { return reply(status, wrap(text)) }
+
+// wrap breaks text into the lines of a reply.
+func wrap(text string) (lines []string) {
 	text = protocol.OneLine(text)
-	var lines []string
 	for len(text) > maxLine {
 		cut := strings.LastIndexByte(text[:maxLine], ' ')
 		if cut < maxLine/2 {
@@ -205,7 +218,7 @@ func failure(status protocol.Status, text string) *smtp.SMTPError {
 		lines = append(lines, text[:cut])
 		text = strings.TrimPrefix(text[cut:], " ")
 	}
-	return reply(status, append(lines, text))
+	return append(lines, text)
 }
 
 // reply gives every line the enhanced code (RFC 2034 4); the library does it for the last.

@@ -255,7 +255,9 @@ func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
 	case err != nil:
 		return envelope.Receipt{}, c.lost(err)
 	case end.Code != 250:
-		return envelope.Receipt{Refused: refused}, refusal(end)
+		each, rest := protocol.ParseRefused(end.Lines)
+		end.Lines = rest
+		return envelope.Receipt{Refused: append(refused, each...)}, refusal(end)
 	}
 	receipt := protocol.ParseReceipt(end.Lines)
 	if receipt.Reply != "" {

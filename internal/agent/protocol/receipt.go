@@ -11,7 +11,8 @@ import (
 
 // A positive reply to a message reads "queued as ID", or has the relay's own words. In
 // front of that line, a client that asked for it (Options.Partial) finds a line
-// "refused EXIT <ADDRESS> REASON" for each recipient that was refused for good.
+// "refused EXIT <ADDRESS> REASON" for each recipient that was refused for good. A negative
+// reply that several recipients got for reasons of their own has such lines in front, too.
 const (
 	queuedAs = "queued as "
 	refused  = "refused "
@@ -66,6 +67,18 @@ func ParseReceipt(lines []string) envelope.Receipt {
 		}
 	}
 	return r
+}
+
+// ParseRefused takes the lines of refused recipients off the front of a negative reply's.
+func ParseRefused(lines []string) (list []envelope.Refusal, rest []string) {
+	for i, line := range lines {
+		one, ok := parseRefused(line)
+		if !ok || i == len(lines)-1 {
+			return list, lines[i:]
+		}
+		list = append(list, one)
+	}
+	return list, nil
 }
 
 func parseRefused(line string) (envelope.Refusal, bool) {
