@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
 )
 
 // Route is a way that a composed message can take.
@@ -139,7 +141,8 @@ const maxNamed = 3
 func refusalText(same []envelope.Refusal, gone int) string {
 	text := same[0].Err.Error()
 	if len(same) == 1 {
-		if a := same[0].Address; a != "" && !strings.Contains(text, a) {
+		a, names := same[0].Address, (*rfc822.AddressError)(nil)
+		if a != "" && !strings.Contains(text, a) && !errors.As(same[0].Err, &names) {
 			text = fmt.Sprintf("recipient %.128q: %s", a, text)
 		}
 		return text
@@ -153,9 +156,16 @@ func refusalText(same []envelope.Refusal, gone int) string {
 		who = fmt.Sprintf("%s and %d more", who, more)
 	}
 	if gone > 0 {
-		return fmt.Sprintf("the message went to %d recipients, but not to %d others (%s): %s", gone, len(same), who, text)
+		return fmt.Sprintf("the message went to %s, but not to %d others (%s): %s", recipients(gone), len(same), who, text)
 	}
 	return fmt.Sprintf("%d recipients (%s): %s", len(same), who, text)
+}
+
+func recipients(n int) string {
+	if n == 1 {
+		return "1 recipient"
+	}
+	return fmt.Sprintf("%d recipients", n)
 }
 
 // worst is the exit code that stands for several refusals: the first one's, since sysexits

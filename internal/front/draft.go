@@ -91,6 +91,9 @@ func envelopeOf(o *cmdline.Options, user host.User) (*envelope.Envelope, []envel
 func badAddresses(in string, errs []error) []envelope.Refusal {
 	out := make([]envelope.Refusal, 0, len(errs))
 	for _, err := range errs {
+		if bad := (*rfc822.AddressError)(nil); errors.As(err, &bad) {
+			in = bad.Text
+		}
 		out = append(out, envelope.Refusal{Address: in, Err: sysexits.With(sysexits.DataErr, err)})
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -113,17 +114,23 @@ func notTaken(t *testing.T, what string, r result) {
 	}
 }
 
-// buildFront builds the quick program that a package installs as /usr/sbin/sendmail.
+// buildFront returns the quick program that a package installs as /usr/sbin/sendmail.
 func buildFront(t *testing.T) string {
 	t.Helper()
-	front := filepath.Join(lab.dir(t), "front")
+	front, err := builtFront()
+	must(t, err)
+	return front
+}
+
+var builtFront = sync.OnceValues(func() (string, error) {
+	front := filepath.Join(lab.work, "program", "front")
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-X main.program="+lab.program, "-o", front, "./cmd/front")
 	cmd.Dir, cmd.Env = lab.root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+		return "", fmt.Errorf("%w: %s", err, out)
 	}
-	return front
-}
+	return front, nil
+})
 
 // TestNamedConfigOpensNothing: whatever a stranger's file says, in whatever mode it is named, nothing of it acts.
 func TestNamedConfigOpensNothing(t *testing.T) {

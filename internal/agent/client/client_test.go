@@ -118,6 +118,23 @@ func TestSomeRefused(t *testing.T) {
 	}
 }
 
+// TestEachRefused: where all are refused for reasons of their own, each reason comes back.
+func TestEachRefused(t *testing.T) {
+	t.Parallel()
+	first, second := sysexits.With(sysexits.NoUser, errors.New("no such user")), sysexits.With(sysexits.DataErr, errors.New(strings.Repeat("too long ", 300)))
+	list := []envelope.Refusal{{Address: "a@b.org", Err: first}, {Address: "b@b.org", Err: second}}
+	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Refused: list}, Err: first}
+	r, err := send(t, smtpdtest.Serve(t, h), to("a@b.org", "b@b.org"), protocol.Options{}, hello)
+	if sysexits.Code(err, 0) != sysexits.NoUser || err.Error() != "no such user" || len(r.Refused) != 2 {
+		t.Fatalf("receipt %+v, %v", r, err)
+	}
+	for i, one := range r.Refused {
+		if one.Address != list[i].Address || sysexits.Code(one.Err, 0) != sysexits.Code(list[i].Err, 0) || !strings.HasPrefix(list[i].Err.Error(), strings.TrimSuffix(one.Err.Error(), "...")) {
+			t.Errorf("%d: %+v", i, one)
+		}
+	}
+}
+
 func TestLarge(t *testing.T) {
 	t.Parallel()
 	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "fine"}}
