@@ -21,6 +21,7 @@ type BodyInfo struct {
 // which a doubled conversion makes, is one.
 type bodyReader struct {
 	keep    *store
+	budget  Budget // still to be asked; nil for none
 	info    BodyInfo
 	dotEnds bool
 

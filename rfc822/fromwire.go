@@ -14,7 +14,7 @@ var ErrNotWire = errors.New("the stored message is not in wire form: it was dama
 // open as long as the message is used. Closing the message does not close r.
 func FromWire(r io.ReaderAt, size int64) (*Message, error) {
 	counted := &countingReader{r: io.NewSectionReader(r, 0, size)}
-	in := newInput(counted)
+	in := newInput(counted, false)
 	s := headerScanner{in: in, max: defaultMaxHeader}
 	if err := s.scan(); err != nil {
 		if _, large := err.(*TooLargeError); large {

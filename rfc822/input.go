@@ -8,6 +8,9 @@ import (
 // pieceSize is how much is read from the caller, and written to a file, at once.
 const pieceSize = 64 << 10
 
+// smallPiece is as much where memory is counted, until it is known that a message needs more.
+const smallPiece = 8 << 10
+
 // input reads in pieces and lets the header scanner look ahead.
 type input struct {
 	r        io.Reader
@@ -16,8 +19,19 @@ type input struct {
 	err      error // sticky; io.EOF at the end
 }
 
-func newInput(r io.Reader) *input {
-	return &input{r: r, buf: make([]byte, pieceSize)}
+func newInput(r io.Reader, small bool) *input {
+	size := pieceSize
+	if small {
+		size = smallPiece
+	}
+	return &input{r: r, buf: make([]byte, size)}
+}
+
+// enlarge makes the pieces large. What is pending stays.
+func (in *input) enlarge() {
+	buf := make([]byte, pieceSize)
+	in.end = copy(buf, in.pending())
+	in.buf, in.pos = buf, 0
 }
 
 // newBytesInput reads from b alone, which it may change.

@@ -14,6 +14,17 @@ type ReadOptions struct {
 	MaxHeader int64  // octets; 0 means 8 MiB
 	Memory    int    // octets of the body kept in memory; 0 means 256 KiB
 	TempDir   string // where the rest is kept; "" means os.TempDir
+	Budget    Budget // asked for memory; nil means that there is enough
+}
+
+// Budget is memory that messages share which are read at the same time. Whoever owns it knows when a
+// message is closed, and takes back what it got.
+type Budget interface {
+	// Header takes n more bytes for a header, or says why there are none, which ends the reading.
+	Header(n int64) error
+	// Body reports whether there are n bytes for the buffers of a body, and takes them. Without them
+	// the body is read in small pieces and kept in a file.
+	Body(n int64) bool
 }
 
 // Message is a header that can be changed and a body that can't.
@@ -42,7 +53,7 @@ func (m *Message) Close() error { return m.close() }
 // and a last line without one gets it. In a header whose lines end in LF, a bare CR
 // is a space.
 //
-// Errors are ErrEmpty, *TooLargeError, and what reading r or keeping the body met.
+// Errors are ErrEmpty, *TooLargeError, and what reading r, keeping the body or asking the Budget met.
 func Read(r io.Reader, o ReadOptions) (*Message, error) {
 	if o.MaxSize <= 0 {
 		o.MaxSize = math.MaxInt64
@@ -53,11 +64,11 @@ func Read(r io.Reader, o ReadOptions) (*Message, error) {
 	if o.Memory <= 0 {
 		o.Memory = defaultMemory
 	}
-	in := newInput(r)
+	in := newInput(r, o.Budget != nil)
 	if !in.more() && in.failure() == nil {
 		return nil, ErrEmpty
 	}
-	s := headerScanner{in: in, dotEnds: o.DotEnds, max: min(o.MaxHeader, o.MaxSize)}
+	s := headerScanner{in: in, dotEnds: o.DotEnds, max: min(o.MaxHeader, o.MaxSize), budget: o.Budget, cost: freeHeader}
 	if err := s.scan(); err != nil {
 		if large, ok := err.(*TooLargeError); ok {
 			if o.MaxSize <= o.MaxHeader {
@@ -75,7 +86,8 @@ func readError(err error) error { return fmt.Errorf("reading the message: %w", e
 // readBody reads what stands behind the header.
 func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 	b := &bodyReader{
-		keep:    &store{memory: o.Memory, dir: o.TempDir},
+		keep:    &store{memory: o.Memory, piece: pieceSize, dir: o.TempDir},
+		budget:  o.Budget,
 		dotEnds: o.DotEnds,
 		ended:   s.dot,
 	}
@@ -92,6 +104,7 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 // readAll reads up to the end, or until the body passes room octets.
 func (b *bodyReader) readAll(in *input, room int64) error {
 	for !b.ended && (len(in.pending()) > 0 || in.more()) {
+		b.ask(in)
 		in.take(b.feed(in.pending()))
 		if err := b.flush(room, false); err != nil {
 			return err
@@ -105,6 +118,19 @@ func (b *bodyReader) readAll(in *input, room int64) error {
 		b.finish()
 	}
 	return b.flush(room, true)
+}
+
+// ask asks for the buffers of a body that is no small one.
+func (b *bodyReader) ask(in *input) {
+	if b.budget == nil || b.keep.size < smallPiece {
+		return
+	}
+	if b.budget.Body(2*pieceSize + int64(b.keep.memory)) {
+		in.enlarge()
+	} else {
+		b.keep.memory, b.keep.piece = len(b.keep.mem), smallPiece
+	}
+	b.budget = nil
 }
 
 // flush hands out to the store.

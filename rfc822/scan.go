@@ -1,6 +1,9 @@
 package rfc822
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 const (
 	// maxLine is the longest line without its CRLF (RFC 5322 2.1.1).
@@ -9,6 +12,10 @@ const (
 	classifyLen = 2 * maxLine
 	// defaultMaxHeader bounds a header, in octets.
 	defaultMaxHeader = 8 << 20
+	// freeHeader is what any header may take without asking its Budget, and fieldCost what a field
+	// takes besides its text, in bytes.
+	freeHeader = 16 << 10
+	fieldCost  = 64
 )
 
 // headerScanner takes a header off an input, field by field.
@@ -16,6 +23,9 @@ type headerScanner struct {
 	in      *input
 	dotEnds bool
 	max     int64 // octets
+	budget  Budget
+	cost    int64 // what the budget knows of
+	full    error // why it gives no more
 
 	raw    []byte // the fields, lines ending in CRLF
 	starts []int  // where each field begins in raw
@@ -60,6 +70,9 @@ func (s *headerScanner) scan() error {
 			s.names = append(s.names, name)
 		}
 		s.consume(&s.raw)
+		if s.full != nil || !s.grow(len("\r\n")) {
+			return s.full
+		}
 		s.raw = append(s.raw, '\r', '\n')
 		if int64(len(s.raw)) > s.max {
 			return &TooLargeError{What: "header", Limit: s.max}
@@ -141,6 +154,9 @@ func (s *headerScanner) consume(dst *[]byte) {
 		}
 		body := bytes.TrimRight(text, "\r")
 		if dst != nil {
+			if !s.grow(len(body) + 1) {
+				return
+			}
 			if held && len(body) > 0 && len(*dst) > begin {
 				*dst = append(*dst, ' ')
 			}
@@ -159,6 +175,25 @@ func (s *headerScanner) consume(dst *[]byte) {
 			return
 		}
 	}
+}
+
+// grow makes room for n more bytes of text, if the budget allows it.
+func (s *headerScanner) grow(n int) bool {
+	want, need := cap(s.raw), len(s.raw)+n
+	if need > want {
+		want = max(need, min(2*want, int(min(s.max, math.MaxInt32))+smallPiece), 2<<10)
+	}
+	if more := int64(want+fieldCost*len(s.starts)) - s.cost; more > 0 && s.budget != nil {
+		more = max(more, freeHeader)
+		if s.full = s.budget.Header(more); s.full != nil {
+			return false
+		}
+		s.cost += more
+	}
+	if want > cap(s.raw) {
+		s.raw = append(make([]byte, 0, want), s.raw...)
+	}
+	return true
 }
 
 // cleanHeaderLine returns a line as the header keeps it.

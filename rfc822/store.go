@@ -14,6 +14,7 @@ const defaultMemory = 256 << 10
 // store keeps a body: its beginning in memory, the rest in a file without a name.
 type store struct {
 	memory int    // octets that may stay in memory
+	piece  int    // octets that are worth a write
 	dir    string // where the file is made
 
 	mem  []byte
@@ -40,7 +41,7 @@ func (s *store) write(text []byte, final bool) (int, error) {
 		}
 	}
 	rest := text[n:]
-	if len(rest) < pieceSize && !final {
+	if len(rest) < s.piece && !final {
 		return n, nil
 	}
 	m, err := s.file.Write(rest)
