@@ -77,6 +77,9 @@ type Agent struct {
 	rules  atomic.Pointer[rules]
 	keeper sync.RWMutex // held for reading while a message is kept unprocessed
 
+	trusted func(uid int) bool                  // root and the service user, who have a reserve
+	sharer  func(envelope.Caller, net.Conn) who // whose share a connection counts to
+
 	users     userNames
 	owners    owners
 	limits    limits
@@ -106,6 +109,8 @@ func newAgent(o Options) *Agent {
 	}
 	a := &Agent{o: o, conns: map[*smtpd.Conn]struct{}{}, manager: sdnotify.New(o.Getenv, os.Getpid())}
 	a.users.now, a.owners.now, a.limits.now = o.Now, o.Now, o.Now
+	a.trusted = func(uid int) bool { return uid == 0 || uid == os.Geteuid() }
+	a.sharer = a.sharerOf
 	return a
 }
 

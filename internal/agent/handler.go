@@ -20,15 +20,16 @@ type handler struct {
 	a     *Agent
 	who   envelope.Caller
 	local bool
+	guest *guest
 }
 
 func (a *Agent) exitCode(err error) int { return deliver.ExitCode(err) }
 
 // Begin keeps to the bound on messages a minute.
 func (h *handler) Begin() error {
-	err := h.a.limits.message(h.who.UID, h.a.rules.Load().config)
+	err := h.a.limits.message(h.guest, h.a.rules.Load().config)
 	if err != nil {
-		h.a.log.Log(maillog.Warning, "", "uid", h.who.UID, "status", "refused", "", err)
+		h.a.logRefused(h.guest.who, "refused", err)
 	}
 	return err
 }
@@ -46,7 +47,15 @@ func (h *handler) Recipient(addr string) error {
 
 // Message takes a message by the rules in force.
 func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
-	env.Caller, env.Mode = h.who, o.Mode
+	patient, err := h.a.limits.begin(h.guest, h.a.rules.Load().config)
+	if err != nil {
+		return envelope.Receipt{}, err
+	}
+	defer h.a.limits.end(h.guest)
+	if env.Caller, env.Mode = h.who, o.Mode; !patient && env.Mode != deliver.ModeQueue {
+		// Connections are short: the message goes to the queue at once, and the next can come.
+		env.Mode = deliver.ModeBackground
+	}
 	from, size, id := env.Sender, msg.Body().Size, messageID(msg.Header)
 	if o.DotCut {
 		h.a.note(env, msg.Header, protocol.DotCutText)
@@ -131,6 +140,15 @@ func (h *handler) log(r envelope.Receipt, err error, from string, recipients int
 		fields = append(fields, "nrefused", n)
 	}
 	fields = append(fields, "status", status)
+	if err != nil {
+		ok, left := h.a.limits.mayLog(h.guest.who, h.a.rules.Load().config)
+		if !ok {
+			return
+		}
+		if left > 0 {
+			fields = append(fields, "left-out", left)
+		}
+	}
 	if text != "" {
 		fields = append(fields, "", text)
 	}

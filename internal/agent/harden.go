@@ -11,11 +11,11 @@ import (
 // prSetDumpable is PR_SET_DUMPABLE of prctl(2).
 const prSetDumpable = 4
 
-// kept are the variables that the agent reads: the service manager's, and those by which
-// a platform tells where its credentials are. All come from whoever starts the service.
+// kept are the variables that the agent reads: the service manager's, those by which
+// a platform tells where its credentials are, and Go's bound on memory. All come from whoever starts the service.
 var kept = [...]string{
 	"NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM",
-	"AZURE_", "IDENTITY_", "MSI_", "IMDS_",
+	"AZURE_", "IDENTITY_", "MSI_", "IMDS_", "GOMEMLIMIT",
 }
 
 // Harden makes the process fit to hold a secret: it leaves no core, nobody but root can look into
@@ -31,6 +31,7 @@ func Harden() error {
 		err = errors.Join(err, named("PR_SET_DUMPABLE", errno))
 	}
 	syscall.Umask(0o077)
+	boundMemory()
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		if !keeps(name) {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,7 @@ type site struct {
 	done        chan error
 	timeouts    smtpd.Timeouts
 	agent       *Agent
+	sharer      func(envelope.Caller, net.Conn) who // if set, and then nobody is root or the service user
 }
 
 // newSite makes an emulator and a configuration, to which extra is added.
@@ -75,6 +77,9 @@ func (s *site) start() {
 			ConfigPath: s.config, HostName: "web1", Getenv: func(string) string { return "" }, Now: time.Now, Stderr: io.Discard,
 			Reload: s.reload, Started: func() { close(started) }, Timeouts: s.timeouts, Look: 20 * time.Millisecond,
 		})
+		if s.sharer != nil {
+			s.agent.sharer, s.agent.trusted = s.sharer, func(int) bool { return false }
+		}
 		s.done <- s.agent.run(ctx)
 	}()
 	select {

@@ -2,9 +2,7 @@ package agent
 
 import (
 	"fmt"
-	"io"
 	"sync"
-	"syscall"
 	"time"
 
 	"o365-sendmail/internal/config"
@@ -15,19 +13,26 @@ import (
 type limits struct {
 	now func() time.Time
 
-	mu    sync.Mutex
-	total int
-	bytes int64
-	users map[int]*use
+	mu     sync.Mutex
+	total  int // connections
+	header int64
+	bytes  int64
+	users  map[who]*use
+	lines  bucket   // log lines of all users
+	out    []*guest // evicted by the call that holds the mutex
 }
 
-// use is what one user has under way.
-type use struct {
-	connections int
-	// messages is how many may still come in this minute; it fills up with time.
-	messages float64
-	at       time.Time
-	bytes    int64 // of messages that are coming in
+// locked calls fn with the mutex held, and then ends the connections that were evicted.
+func (l *limits) locked(fn func() error) error {
+	l.mu.Lock()
+	err := fn()
+	out := l.out
+	l.out = nil
+	l.mu.Unlock()
+	for _, g := range out {
+		g.evict()
+	}
+	return err
 }
 
 // busy is a bound that was met. Trying again helps.
@@ -36,118 +41,91 @@ func busy(format string, args ...any) error {
 }
 
 // enter counts a connection, if the bounds allow it.
-func (l *limits) enter(uid int, c *config.Config) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.total >= c.Agent.MaxConnections {
-		return busy("too many connections (agent.max_connections = %d); try again", c.Agent.MaxConnections)
+func (l *limits) enter(g *guest, c *config.Config) error {
+	return l.locked(func() error { return l.tryEnter(g, c) })
+}
+
+func (l *limits) tryEnter(g *guest, c *config.Config) error {
+	most, u := c.Agent.MaxConnectionsPerUser, l.user(g.who)
+	if most > 0 && len(u.guests) >= most {
+		return busy("too many connections of %s (agent.max_connections_per_user = %d); try again", g.who, most)
 	}
-	u := l.user(uid)
-	if u.connections >= c.Agent.MaxConnectionsPerUser {
-		return busy("too many connections of uid %d (agent.max_connections_per_user = %d); try again", uid, c.Agent.MaxConnectionsPerUser)
+	if !l.makeRoom(connectionKind, connectionPool(l, c), g, 1) {
+		return busy("too many connections (agent.max_connections = %d, of which %s has %d); try again", c.Agent.MaxConnections, g.who, len(u.guests))
 	}
+	g.since = l.now()
 	l.total++
-	u.connections++
+	u.guests[g] = struct{}{}
 	return nil
 }
 
-func (l *limits) leave(uid int) {
+func (l *limits) leave(g *guest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.total--
-	l.user(uid).connections--
+	l.drop(g)
 	l.forget()
 }
 
+// drop gives back what a connection holds.
+func (l *limits) drop(g *guest) {
+	if g.gone {
+		return
+	}
+	g.gone = true
+	l.giveBack(g)
+	l.total--
+	delete(l.user(g.who).guests, g)
+}
+
+// giveBack gives back what a message holds.
+func (l *limits) giveBack(g *guest) {
+	u := l.user(g.who)
+	l.header, u.header = l.header-g.header, u.header-g.header
+	l.bytes, u.bytes = l.bytes-g.bytes, u.bytes-g.bytes
+	g.header, g.bytes = 0, 0
+}
+
 // message counts a message, if the bound on messages a minute allows it.
-func (l *limits) message(uid int, c *config.Config) error {
+func (l *limits) message(g *guest, c *config.Config) error {
 	most := c.Agent.MessagesPerMinutePerUser
 	if most <= 0 {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	u, now := l.user(uid), l.now()
-	gone := now.Sub(u.at)
-	if u.at.IsZero() || gone < 0 || gone > time.Minute {
-		gone = time.Minute
+	if !l.user(g.who).messages.take(most, l.now()) {
+		return busy("%s hands in more messages than agent.messages_per_minute_per_user allows (%d); try again in a minute", g.who, most)
 	}
-	u.messages = min(float64(most), u.messages+float64(most)*gone.Minutes())
-	u.at = now
-	if u.messages < 1 {
-		return busy("uid %d hands in more messages than agent.messages_per_minute_per_user allows (%d); try again in a minute", uid, most)
-	}
-	u.messages--
 	return nil
 }
 
-// meter watches a message come in: until it is in the spool nothing else bounds what it
-// takes of the disk.
-type meter struct {
-	r      io.Reader
-	l      *limits
-	uid    int
-	c      *config.Config
-	n      int64
-	looked int64 // n when the disk was last looked at
-}
-
-// lookEvery is after how many octets the disk is looked at again.
-const lookEvery = 8 << 20
-
-func (m *meter) Read(p []byte) (int, error) {
-	n, err := m.r.Read(p)
-	m.n += int64(n)
-	if bound := m.l.grow(m.uid, int64(n), m.c); bound != nil {
-		return 0, bound
-	}
-	if m.n-m.looked >= lookEvery {
-		m.looked = m.n
-		if full := enoughDisk(m.c); full != nil {
-			return 0, full
-		}
-	}
-	return n, err
-}
-
-// grow counts octets that came in.
-func (l *limits) grow(uid int, n int64, c *config.Config) error {
+// begin marks a message as being handled, from when on its connection is not evicted, and reports
+// whether there is time to wait for Exchange's answer.
+func (l *limits) begin(g *guest, c *config.Config) (patient bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	u := l.user(uid)
-	l.bytes += n
-	u.bytes += n
-	switch {
-	case n <= 0:
-	case c.Spool.MaxBytesPerUser > 0 && u.bytes > c.Spool.MaxBytesPerUser:
-		return busy("uid %d hands in more at once than spool.max_bytes_per_user allows (%d octets); try again", uid, c.Spool.MaxBytesPerUser)
-	case c.Spool.MaxBytes > 0 && l.bytes > c.Spool.MaxBytes:
-		return busy("more mail comes in at once than spool.max_bytes allows (%d octets); try again", c.Spool.MaxBytes)
+	if g.gone {
+		return false, busy("the connection was given up for others; try again")
 	}
-	return nil
+	g.busy = true
+	return g.trusted || !connectionPool(l, c)().crowded(), nil
 }
 
-func (m *meter) done() { _ = m.l.grow(m.uid, -m.n, m.c) }
-
-func enoughDisk(c *config.Config) error {
-	var st syscall.Statfs_t
-	if c.Spool.KeepFree <= 0 || syscall.Statfs(c.Spool.Dir, &st) != nil {
-		return nil
-	}
-	if free := int64(st.Bavail) * int64(st.Bsize); free < c.Spool.KeepFree {
-		return busy("the spool's disk has too little room (spool.keep_free = %d octets); try again later", c.Spool.KeepFree)
-	}
-	return nil
+// end is its opposite.
+func (l *limits) end(g *guest) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g.busy, g.since = false, l.now()
 }
 
-func (l *limits) user(uid int) *use {
+func (l *limits) user(name who) *use {
 	if l.users == nil {
-		l.users = map[int]*use{}
+		l.users = map[who]*use{}
 	}
-	u := l.users[uid]
+	u := l.users[name]
 	if u == nil {
-		u = &use{}
-		l.users[uid] = u
+		u = &use{guests: map[*guest]struct{}{}}
+		l.users[name] = u
 	}
 	return u
 }
@@ -160,9 +138,38 @@ func (l *limits) forget() {
 		return
 	}
 	now := l.now()
-	for uid, u := range l.users {
-		if gone := now.Sub(u.at); u.connections == 0 && (gone > time.Minute || gone < 0) {
-			delete(l.users, uid)
+	idle := func(b bucket) bool { gone := now.Sub(b.at); return gone > time.Minute || gone < 0 }
+	for name, u := range l.users {
+		if len(u.guests) == 0 && idle(u.messages) && idle(u.lines) {
+			delete(l.users, name)
 		}
 	}
+}
+
+// mayLog reports whether another line of the log may speak of what a user was refused; left is how many
+// were left out since the last one.
+func (l *limits) mayLog(name who, c *config.Config) (ok bool, left int) {
+	most := c.Agent.RefusalsPerMinute
+	if most <= 0 {
+		return true, 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u, now := l.user(name), l.now()
+	if !u.lines.take(most, now) || !l.lines.take(greed*most, now) {
+		u.left++
+		return false, 0
+	}
+	left, u.left = u.left, 0
+	return true, left
+}
+
+func (w who) String() string {
+	if w.uid >= 0 {
+		return fmt.Sprintf("uid %d", w.uid)
+	}
+	if w.from.IsSingleIP() {
+		return w.from.Addr().String()
+	}
+	return w.from.String()
 }

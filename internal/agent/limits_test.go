@@ -78,7 +78,7 @@ func TestRate(t *testing.T) {
 	c := &config.Config{}
 	c.Agent.MessagesPerMinutePerUser = 60
 	taken := func(uid int) (n int) {
-		for l.message(uid, c) == nil {
+		for l.message(&guest{who: who{uid: uid}}, c) == nil {
 			n++
 		}
 		return n
@@ -105,10 +105,11 @@ func TestForgetsUsers(t *testing.T) {
 	c := &config.Config{}
 	c.Agent.MaxConnections, c.Agent.MaxConnectionsPerUser = 10, 10
 	for uid := range 3 * manyUsers {
-		if err := l.enter(uid, c); err != nil {
+		g := &guest{who: who{uid: uid}}
+		if err := l.enter(g, c); err != nil {
 			t.Fatal(err)
 		}
-		l.leave(uid)
+		l.leave(g)
 	}
 	if len(l.users) > manyUsers || l.total != 0 {
 		t.Errorf("%d users, %d connections", len(l.users), l.total)
@@ -314,7 +315,7 @@ func TestFullDisk(t *testing.T) {
 	c := &config.Config{}
 	c.Spool.Dir, c.Spool.KeepFree = t.TempDir(), 1<<62
 	l := limits{now: time.Now}
-	m := &meter{r: strings.NewReader(strings.Repeat("x", 2*lookEvery)), l: &l, c: c}
+	m := &meter{r: strings.NewReader(strings.Repeat("x", 2*lookEvery)), l: &l, g: &guest{}, c: c}
 	n, err := io.Copy(io.Discard, m)
 	if sysexits.Code(err, 0) != sysexits.TempFail || n > lookEvery {
 		t.Errorf("%d octets, %v", n, err)

@@ -201,14 +201,19 @@ func (a *Agent) admit(talk context.Context, raw net.Conn, local bool) {
 		return
 	}
 	r := a.rules.Load()
-	if err := a.limits.enter(who.UID, r.config); err != nil {
-		a.log.Log(maillog.Warning, "", "uid", who.UID, "status", "refused", "", err)
+	c := smtpd.NewConn(raw, a.o.Timeouts)
+	g := &guest{who: a.sharer(who, raw), trusted: a.trusted(who.UID)}
+	g.evict = func() {
+		c.Evict("others wait")
+		a.logRefused(g.who, "evicted", errors.New("its connection had made no progress for longest when others waited"))
+	}
+	if err := a.limits.enter(g, r.config); err != nil {
+		a.logRefused(g.who, "refused", err)
 		_ = raw.SetWriteDeadline(time.Now().Add(time.Second))
 		_, _ = fmt.Fprintf(raw, "421 4.3.2 %s\r\n", err)
 		_ = raw.Close()
 		return
 	}
-	c := smtpd.NewConn(raw, a.o.Timeouts)
 	a.mu.Lock()
 	a.conns[c] = struct{}{}
 	if a.draining {
@@ -216,23 +221,40 @@ func (a *Agent) admit(talk context.Context, raw net.Conn, local bool) {
 	}
 	a.mu.Unlock()
 	a.serving.Go(func() {
-		defer a.leave(c, who.UID)
+		defer a.leave(c, g)
 		smtpd.Serve(talk, c, smtpd.Options{
-			Host: r.host, Handler: &handler{a, who, local}, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
+			Host: r.host, Handler: &handler{a, who, local, g}, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
 			MaxRecipients: r.config.Delivery.MaxRecipients, Memory: memory, TempDir: r.config.Spool.Dir, Local: local, Log: a.fault,
+			MaxHeader: r.config.Delivery.MaxHeader,
 			Meter: func(in io.Reader) (io.Reader, func()) {
-				m := &meter{r: in, l: &a.limits, uid: who.UID, c: a.rules.Load().config}
+				m := &meter{r: in, l: &a.limits, g: g, c: a.rules.Load().config}
 				return m, m.done
 			},
 		})
 	})
 }
 
-func (a *Agent) leave(c *smtpd.Conn, uid int) {
+func (a *Agent) leave(c *smtpd.Conn, g *guest) {
 	a.mu.Lock()
 	delete(a.conns, c)
 	a.mu.Unlock()
-	a.limits.leave(uid)
+	a.limits.leave(g)
+}
+
+// logRefused writes that a user was refused something, unless too many such lines were written lately.
+func (a *Agent) logRefused(name who, status string, why error) {
+	ok, left := a.limits.mayLog(name, a.rules.Load().config)
+	if !ok {
+		return
+	}
+	fields := []any{"uid", name.uid}
+	if name.uid < 0 {
+		fields = []any{"client", name}
+	}
+	if left > 0 {
+		fields = append(fields, "left-out", left)
+	}
+	a.log.Log(maillog.Warning, "", append(fields, "status", status, "", why)...)
 }
 
 func (a *Agent) fault(err error) {

@@ -16,7 +16,11 @@ import (
 // process id may belong to another by the time it is looked at.
 func (a *Agent) peer(c net.Conn, local bool) (envelope.Caller, error) {
 	if !local {
-		return envelope.Caller{UID: -1, Via: "smtp " + c.RemoteAddr().String()}, nil
+		who := envelope.Caller{UID: -1, Via: "smtp " + c.RemoteAddr().String()}
+		if uid, ok := tcpUID(addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())); ok {
+			who.UID, who.User = uid, a.users.name(uid)
+		}
+		return who, nil
 	}
 	u, ok := c.(*net.UnixConn)
 	if !ok {

@@ -164,6 +164,8 @@ func (e *Env) dropRoot() error {
 
 func (d *direct) MaxSize() int64 { return d.config.Delivery.MaxSize }
 
+func (d *direct) MaxHeader() int64 { return d.config.Delivery.MaxHeader }
+
 func (d *direct) Close() {
 	assemble.Wait(d.account, refreshWait)
 	if d.spool == nil {

@@ -100,7 +100,7 @@ func (e *Env) sendTest(ctx context.Context, m testMessage) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	d, err := front.Compose(strings.NewReader(m.text()), o, m.user, r.MaxSize())
+	d, err := front.Compose(strings.NewReader(m.text()), o, m.user, r.MaxSize(), r.MaxHeader())
 	if err != nil {
 		return "", err
 	}

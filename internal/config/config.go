@@ -154,8 +154,12 @@ type Agent struct {
 	AllowRemote              bool
 	AllowFrom                []netip.Prefix // hosts that AllowRemote is for
 	MaxConnections           int
-	MaxConnectionsPerUser    int
+	MaxConnectionsPerUser    int // 0 = no bound
 	MessagesPerMinutePerUser int // 0 = no bound
+	ReservePercent           int // of each bound, for root and the service user
+	MaxHeaderMemory          int64
+	MaxHeaderMemoryPerUser   int64 // 0 = no bound
+	RefusalsPerMinute        int   // lines of the log for each user; 0 = no bound
 	QueueInterval            time.Duration
 	DrainTimeout             time.Duration
 	ProbeInterval            time.Duration
@@ -179,6 +183,7 @@ type Delivery struct {
 	RetryFloor    time.Duration
 	MaxRecipients int   // of one message
 	MaxSize       int64 // octets in wire form
+	MaxHeader     int64 // bytes
 }
 
 // From is the sender rule.

@@ -83,18 +83,44 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,
-		Help:  "Local connections at one time.",
+		Help:  "Connections at one time.",
+		More:  "Who finds none free takes the place of one that made no progress for longest, of the user who has most; that one gets the reply 421, as does who finds none to take, and may try again. sendmail does so for ten seconds and then exits with 75. When fewer than a quarter are free, mail is queued at once (delivery.mode background).",
 		field: func(c *Config) any { return &c.Agent.MaxConnections },
 	},
 	{
-		Name: "agent.max_connections_per_user", Kind: KindInt, Default: 256, Min: 1, Max: 65536,
-		Help:  "Local connections of one user at one time.",
+		Name: "agent.max_connections_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 65536,
+		Help:  "Connections of one user at one time; 0 for no bound but his share.",
+		More:  "A user of this host counts as one by the socket and on loopback addresses, another host by its address (IPv6: its /64). Who has more gets the reply 421.",
 		field: func(c *Config) any { return &c.Agent.MaxConnectionsPerUser },
 	},
 	{
 		Name: "agent.messages_per_minute_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 1000000,
-		Help:  "Messages that one local user may hand in a minute; 0 for no bound.",
+		Help:  "Messages that one user may hand in a minute; 0 for no bound.",
+		More:  "Further ones get a temporary error.",
 		field: func(c *Config) any { return &c.Agent.MessagesPerMinutePerUser },
+	},
+	{
+		Name: "agent.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 50,
+		Help:  "How much of agent.max_connections, agent.max_header_memory, spool.max_messages and spool.max_bytes only root and the service user get, in percent.",
+		More:  "Of the rest a user gets what he needs, but never more than eight times what then is left: alone eight ninths, beside others as much as they. Who would pass that meets the bound itself.",
+		field: func(c *Config) any { return &c.Agent.ReservePercent },
+	},
+	{
+		Name: "agent.max_header_memory", Kind: KindSize, Default: "8MiB", Min: 1 << 20, Max: gib,
+		Help:  "The memory for headers above 16 KiB, and for the buffers of bodies, of all messages that are coming in.",
+		More:  "Who finds none gets a temporary error, or the place of a larger user as with agent.max_connections; a body goes to a file.",
+		field: func(c *Config) any { return &c.Agent.MaxHeaderMemory },
+	},
+	{
+		Name: "agent.max_header_memory_per_user", Kind: KindSize, Default: "0B",
+		Help:  "The part of it that one user may have; \"0B\" for no bound but his share.",
+		field: func(c *Config) any { return &c.Agent.MaxHeaderMemoryPerUser },
+	},
+	{
+		Name: "agent.refusals_per_minute", Kind: KindInt, Default: 60, Min: 0, Max: 1000000,
+		Help:  "Lines of the log in a minute about what one user was refused; 0 for no bound.",
+		More:  "left-out in the next line tells how many were not written. All users together get eight times as many. What was accepted is always written.",
+		field: func(c *Config) any { return &c.Agent.RefusalsPerMinute },
 	},
 	{
 		Name: "agent.queue_interval", Kind: KindDuration, Default: "1m", Min: sec, Max: int64(day), Optional: true,

@@ -188,4 +188,10 @@ var deliveryKeys = []Key{
 		More:  "The relay's own limit counts too: 35 MB by default in Exchange Online, 150 MB at most.",
 		field: func(c *Config) any { return &c.Delivery.MaxSize },
 	},
+	{
+		Name: "delivery.max_header", Kind: KindSize, Default: "2MiB", Min: 16 << 10, Max: 8 << 20,
+		Help:  "The largest header of a message.",
+		More:  "A larger one is refused: exit code 65, the reply 552.",
+		field: func(c *Config) any { return &c.Delivery.MaxHeader },
+	},
 }

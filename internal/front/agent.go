@@ -23,6 +23,9 @@ type AgentRoute struct {
 // MaxSize is what the agent takes.
 func (r *AgentRoute) MaxSize() int64 { return r.Conn.MaxSize() }
 
+// MaxHeader is 0: the agent does not announce its limit.
+func (r *AgentRoute) MaxHeader() int64 { return 0 }
+
 // Close ends the connection.
 func (r *AgentRoute) Close() { r.Conn.Close() }
 

@@ -19,6 +19,8 @@ import (
 type Route interface {
 	// MaxSize is the limit on the message's wire form in octets, 0 for none.
 	MaxSize() int64
+	// MaxHeader is the limit on its header in bytes, 0 when only the other end knows it.
+	MaxHeader() int64
 	// Send takes responsibility for the draft or says why not.
 	Send(ctx context.Context, d *Draft) (envelope.Receipt, error)
 	// Close ends what the route has open.
@@ -41,7 +43,7 @@ type Call struct {
 
 // Deliver reads the message, sends it along the route and returns the exit code.
 func (c *Call) Deliver(ctx context.Context, r Route) int {
-	d, err := Compose(c.Stdin, c.Options, c.User, r.MaxSize())
+	d, err := Compose(c.Stdin, c.Options, c.User, r.MaxSize(), r.MaxHeader())
 	if err != nil {
 		return c.Fail(err)
 	}

@@ -22,9 +22,10 @@ type Draft struct {
 	Refused  []envelope.Refusal // addresses that are none
 }
 
-// Compose reads the message from standard input. maxSize is the limit on its wire form,
-// 0 for none. The caller closes the draft's message.
-func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize int64) (*Draft, error) {
+// Compose reads the message from standard input. maxSize is the limit on its wire form in bytes, 0 for
+// none, and maxHeader that on its header, 0 for the one of package rfc822. The caller closes the draft's
+// message.
+func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize, maxHeader int64) (*Draft, error) {
 	env, refused, err := envelopeOf(o, user)
 	if err != nil {
 		return nil, err
@@ -32,7 +33,7 @@ func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize int64)
 	if len(env.Recipients)+len(refused) == 0 && !o.ReadHeader {
 		return nil, cmdline.Usagef("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field")
 	}
-	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize})
+	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize, MaxHeader: maxHeader})
 	if err != nil {
 		return nil, readError(err)
 	}

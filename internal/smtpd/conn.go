@@ -62,8 +62,9 @@ type Conn struct {
 	errors  int     // wrong commands so far
 	gone    bool    // the session is given up: nothing more is read or written
 
-	waiting  sync.Mutex // guards the three below and the read deadline
+	waiting  sync.Mutex // guards the four below and the read deadline
 	idle     bool       // in a read between transactions
+	evicted  string     // why the connection is given up
 	draining bool
 	closed   chan struct{}
 	once     sync.Once
@@ -157,10 +158,15 @@ func (c *Conn) readChunk(p []byte) (int, error) {
 	if c.chunk == 0 && c.last {
 		c.ends = time.Time{}
 	}
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+	return n, c.brokenOff(err)
+}
+
+// brokenOff returns the error of a read inside a message.
+func (c *Conn) brokenOff(err error) error {
+	if err == io.EOF || err != nil && c.sayEvicted() {
+		return io.ErrUnexpectedEOF
 	}
-	return n, err
+	return err
 }
 
 func (c *Conn) readBody() error {
@@ -169,10 +175,7 @@ func (c *Conn) readBody() error {
 			return err
 		}
 		if _, err := c.in.Peek(1); err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return err
+			return c.brokenOff(err)
 		}
 	}
 	b, _ := c.in.Peek(c.in.Buffered())
@@ -199,7 +202,15 @@ func (c *Conn) prepare(wait time.Duration) error {
 	}
 	c.waiting.Lock()
 	defer c.waiting.Unlock()
-	return c.Conn.SetReadDeadline(deadline)
+	return c.setReadDeadline(deadline)
+}
+
+// setReadDeadline sets a deadline, which is over for one who was evicted. The mutex is held.
+func (c *Conn) setReadDeadline(t time.Time) error {
+	if c.evicted != "" {
+		t = time.Unix(1, 0)
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 // readCommand makes ready the next command that the library shall see.
@@ -285,7 +296,7 @@ func (c *Conn) readSlice() ([]byte, error) {
 	default:
 		c.idle = true
 	}
-	err := c.Conn.SetReadDeadline(deadline)
+	err := c.setReadDeadline(deadline)
 	c.waiting.Unlock()
 	if err != nil {
 		return nil, err
@@ -308,6 +319,8 @@ func earlier(a, b time.Time) time.Time {
 // when part of a command came.
 func (c *Conn) farewell(unfinished bool, err error) error {
 	switch {
+	case c.sayEvicted():
+		return io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.waiting.Lock()
 		stopping := c.draining && c.ends.IsZero()
@@ -332,6 +345,30 @@ func (c *Conn) Drain() {
 	if c.idle {
 		_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 	}
+}
+
+// evictionWait is how long an evicted client may take to read why.
+const evictionWait = 100 * time.Millisecond
+
+// Evict ends the connection where it is, and tells the client why with a 421. It does not wait for that. A
+// message that the handler has is finished first, and its client hears of it.
+func (c *Conn) Evict(why string) {
+	c.waiting.Lock()
+	defer c.waiting.Unlock()
+	c.evicted = why
+	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(evictionWait))
+}
+
+// sayEvicted tells an evicted client so, and reports whether it is one.
+func (c *Conn) sayEvicted() bool {
+	c.waiting.Lock()
+	why := c.evicted
+	c.waiting.Unlock()
+	if why != "" {
+		c.giveUp("421 4.3.2 " + why + ", and this connection has made no progress for longest; try again\r\n")
+	}
+	return why != ""
 }
 
 // maxReplies is how much the filter holds back before it sends.
@@ -418,10 +455,17 @@ func (c *Conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.timeouts.Data)); err != nil {
+	wait := c.timeouts.Data
+	c.waiting.Lock()
+	if c.evicted != "" {
+		wait = evictionWait
+	}
+	err := c.Conn.SetWriteDeadline(time.Now().Add(wait))
+	c.waiting.Unlock()
+	if err != nil {
 		return err
 	}
-	_, err := c.Conn.Write(c.out)
+	_, err = c.Conn.Write(c.out)
 	c.out = c.out[:0]
 	return err
 }

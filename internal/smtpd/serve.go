@@ -26,8 +26,10 @@ type Options struct {
 	// see rfc822.ReadOptions.
 	Memory  int
 	TempDir string
-	// Meter watches a message come in and may end that with an error; done is called when
-	// what it took is no longer needed. nil watches nothing.
+	// MaxHeader is the limit on a header in bytes, 0 for the one of package rfc822.
+	MaxHeader int64
+	// Meter watches a message come in and may end that with an error; done is called when what it took is
+	// no longer needed. A metered that is an rfc822.Budget is asked for memory. nil watches nothing.
 	Meter func(r io.Reader) (metered io.Reader, done func())
 	// Local is set when the client is a local process, whose private field counts.
 	Local bool

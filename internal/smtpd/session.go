@@ -108,12 +108,13 @@ func (s *session) Data(r io.Reader) error {
 	if tx == nil {
 		return smtp.ErrDataReset
 	}
+	read := rfc822.ReadOptions{Memory: s.o.Memory, TempDir: s.o.TempDir, MaxHeader: s.o.MaxHeader}
 	if s.o.Meter != nil {
 		metered, done := s.o.Meter(r)
 		defer done()
 		r = metered
+		read.Budget, _ = metered.(rfc822.Budget)
 	}
-	read := rfc822.ReadOptions{Memory: s.o.Memory, TempDir: s.o.TempDir}
 	if s.o.MaxSize > 0 {
 		read.MaxSize = s.o.MaxSize + slack
 	}

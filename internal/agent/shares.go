@@ -1,0 +1,146 @@
+package agent
+
+import (
+	"net/netip"
+	"time"
+
+	"o365-sendmail/internal/config"
+)
+
+// How a resource is shared, be it connections, memory or the disk: a part of it is root's and the service
+// user's alone. Of the rest a user takes as much as is there, but never more than greed times what then is
+// left. So a user who is alone gets nearly all, and every further one finds something, however many users
+// one attacker has: each of them leaves a part of what the others left. Where something can be taken back,
+// as a connection can, the user who holds most gives way to one who holds less.
+
+// greed is how many times what is left a user may hold. A user who is alone gets eight ninths.
+const greed = 8
+
+// pool is a resource and how much of it is in use.
+type pool struct {
+	size, used int64 // size 0: there is no bound
+	reserve    int   // percent that is for trusted users alone
+}
+
+// gives reports whether a user who holds own gets n more.
+func (p pool) gives(own, n int64, trusted bool) bool {
+	if p.size <= 0 {
+		return true
+	}
+	left := p.size - p.used - n
+	if !trusted {
+		left -= p.size * int64(p.reserve) / 100
+	}
+	return left >= 0 && (trusted || own == 0 || own+n <= greed*left)
+}
+
+// crowded reports whether less than a quarter of what untrusted users may take is left.
+func (p pool) crowded() bool {
+	open := p.size - p.size*int64(p.reserve)/100
+	return p.size > 0 && open-p.used < open/4
+}
+
+// who is whose share something counts to: a local user, or an address of another host's.
+type who struct {
+	uid  int // -1 when nobody knows
+	from netip.Prefix
+}
+
+// guest is a connection and what it holds.
+type guest struct {
+	who     who
+	trusted bool
+	evict   func()    // ends the connection; does not wait
+	since   time.Time // of the last progress: its begin, a finished message, much of a message
+	busy    bool      // a handler has its message, whose end the client must hear of
+	gone    bool      // it was evicted and holds nothing
+	header  int64     // bytes of memory
+	bytes   int64     // of a message that comes in
+}
+
+// use is what one user holds.
+type use struct {
+	guests map[*guest]struct{}
+	header int64
+	bytes  int64
+	// messages is how many may still come in this minute; it fills up with time.
+	messages bucket
+	lines    bucket // of the log
+	left     int    // lines that were left out
+}
+
+// kind is one of the resources that can be taken back.
+type kind struct {
+	of  func(*guest) int64
+	own func(*use) int64
+}
+
+var (
+	connectionKind = kind{func(*guest) int64 { return 1 }, func(u *use) int64 { return int64(len(u.guests)) }}
+	headerKind     = kind{func(g *guest) int64 { return g.header }, func(u *use) int64 { return u.header }}
+	bytesKind      = kind{func(g *guest) int64 { return g.bytes }, func(u *use) int64 { return u.bytes }}
+)
+
+// settled is how old a connection must be to give way to a user who holds nothing when all hold as
+// little. Messages of programs of this host come in less, and a flood of new connections does not
+// get one through the queue of connections sooner.
+const settled = 50 * time.Millisecond
+
+// makeRoom evicts connections until g gets n more of a kind, and reports whether it did.
+func (l *limits) makeRoom(k kind, p func() pool, g *guest, n int64) bool {
+	for !p().gives(k.own(l.user(g.who)), n, g.trusted) {
+		victim := l.victim(k, g, n)
+		if victim == nil {
+			return false
+		}
+		l.drop(victim)
+		l.out = append(l.out, victim)
+	}
+	return true
+}
+
+// victim is the connection that made no progress for longest of the user who holds most.
+func (l *limits) victim(k kind, g *guest, n int64) *guest {
+	own, now := k.own(l.user(g.who)), l.now()
+	var worst *guest
+	var most int64
+	for name, u := range l.users {
+		held := k.own(u)
+		if name == g.who || held < most || held < own+n || held == own+n && own > 0 {
+			continue
+		}
+		for other := range u.guests {
+			switch {
+			case other == g, other.busy, other.trusted, k.of(other) == 0:
+			case held == own+n && now.Sub(other.since) < settled:
+			case worst == nil || held > most || other.since.Before(worst.since):
+				worst, most = other, held
+			}
+		}
+	}
+	return worst
+}
+
+// bucket fills up with time to a number for each minute.
+type bucket struct {
+	n  float64
+	at time.Time
+}
+
+// take reports whether one was there, of most for each minute.
+func (b *bucket) take(most int, now time.Time) bool {
+	gone := now.Sub(b.at)
+	if b.at.IsZero() || gone < 0 || gone > time.Minute {
+		gone = time.Minute
+	}
+	b.n, b.at = min(float64(most), b.n+float64(most)*gone.Minutes()), now
+	if b.n < 1 {
+		return false
+	}
+	b.n--
+	return true
+}
+
+func connectionPool(l *limits, c *config.Config) func() pool {
+	return func() pool { return pool{int64(c.Agent.MaxConnections), int64(l.total), c.Agent.ReservePercent} }
+}
