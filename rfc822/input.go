@@ -9,7 +9,7 @@ import (
 const pieceSize = 64 << 10
 
 // smallPiece is as much where memory is counted, until it is known that a message needs more.
-const smallPiece = 8 << 10
+const smallPiece = 4 << 10
 
 // input reads in pieces and lets the header scanner look ahead.
 type input struct {

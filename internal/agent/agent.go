@@ -83,6 +83,7 @@ type Agent struct {
 	users     userNames
 	owners    owners
 	limits    limits
+	turns     turns
 	strangers strangers
 	mu        sync.Mutex
 	conns     map[*smtpd.Conn]struct{}

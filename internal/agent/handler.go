@@ -52,9 +52,16 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 		return envelope.Receipt{}, err
 	}
 	defer h.a.limits.end(h.guest)
-	if env.Caller, env.Mode = h.who, o.Mode; !patient && env.Mode != deliver.ModeQueue {
+	env.Caller, env.Mode = h.who, o.Mode
+	if !patient {
 		// Connections are short: the message goes to the queue at once, and the next can come.
-		env.Mode = deliver.ModeBackground
+		if env.Mode == deliver.ModeInteractive || env.Mode == "" && h.a.rules.Load().config.Delivery.Mode == deliver.ModeInteractive {
+			env.Mode = deliver.ModeBackground
+		}
+		if err := h.a.turns.wait(ctx, h.guest.who); err != nil {
+			return envelope.Receipt{}, sysexits.With(sysexits.TempFail, err)
+		}
+		defer h.a.turns.done(h.guest.who)
 	}
 	from, size, id := env.Sender, msg.Body().Size, messageID(msg.Header)
 	if o.DotCut {

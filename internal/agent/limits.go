@@ -108,7 +108,7 @@ func (l *limits) begin(g *guest, c *config.Config) (patient bool, err error) {
 		return false, busy("the connection was given up for others; try again")
 	}
 	g.busy = true
-	return g.trusted || !connectionPool(l, c)().crowded(), nil
+	return !connectionPool(l, c)().crowded(), nil
 }
 
 // end is its opposite.

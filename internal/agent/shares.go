@@ -73,12 +73,14 @@ type use struct {
 type kind struct {
 	of  func(*guest) int64
 	own func(*use) int64
+	// even is set when a user who holds nothing gets the place of one who holds as much as he asks for.
+	even bool
 }
 
 var (
-	connectionKind = kind{func(*guest) int64 { return 1 }, func(u *use) int64 { return int64(len(u.guests)) }}
-	headerKind     = kind{func(g *guest) int64 { return g.header }, func(u *use) int64 { return u.header }}
-	bytesKind      = kind{func(g *guest) int64 { return g.bytes }, func(u *use) int64 { return u.bytes }}
+	connectionKind = kind{func(*guest) int64 { return 1 }, func(u *use) int64 { return int64(len(u.guests)) }, true}
+	headerKind     = kind{func(g *guest) int64 { return g.header }, func(u *use) int64 { return u.header }, false}
+	bytesKind      = kind{func(g *guest) int64 { return g.bytes }, func(u *use) int64 { return u.bytes }, false}
 )
 
 // settled is how old a connection must be to give way to a user who holds nothing when all hold as
@@ -106,7 +108,7 @@ func (l *limits) victim(k kind, g *guest, n int64) *guest {
 	var most int64
 	for name, u := range l.users {
 		held := k.own(u)
-		if name == g.who || held < most || held < own+n || held == own+n && own > 0 {
+		if name == g.who || held < most || held < own+n || held == own+n && (own > 0 || !k.even) {
 			continue
 		}
 		for other := range u.guests {
