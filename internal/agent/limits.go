@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/share"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -108,7 +109,7 @@ func (l *limits) begin(g *guest, c *config.Config) (patient bool, err error) {
 		return false, busy("the connection was given up for others; try again")
 	}
 	g.busy = true
-	return !connectionPool(l, c)().crowded(), nil
+	return !connectionPool(l, c)().Crowded(), nil
 }
 
 // end is its opposite.
@@ -156,7 +157,7 @@ func (l *limits) mayLog(name who, c *config.Config) (ok bool, left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u, now := l.user(name), l.now()
-	if !u.lines.take(most, now) || !l.lines.take(greed*most, now) {
+	if !u.lines.take(most, now) || !l.lines.take(share.Greed*most, now) {
 		u.left++
 		return false, 0
 	}

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/share"
 )
 
 // meter watches a message come in: until it is in the spool nothing else bounds what it
@@ -61,15 +62,17 @@ func (l *limits) addHeader(g *guest, n int64, c *config.Config) error {
 func (m *meter) Body(n int64) bool {
 	m.l.mu.Lock()
 	defer m.l.mu.Unlock()
-	ok := !m.g.gone && m.l.headerPool(m.c)().gives(m.l.user(m.g.who).header, n, m.g.trusted)
+	ok := !m.g.gone && m.l.headerPool(m.c)().Gives(m.l.user(m.g.who).header, n, m.g.trusted)
 	if ok {
 		m.l.takeHeader(m.g, n)
 	}
 	return ok
 }
 
-func (l *limits) headerPool(c *config.Config) func() pool {
-	return func() pool { return pool{c.Agent.MaxHeaderMemory, l.header, c.Agent.ReservePercent} }
+func (l *limits) headerPool(c *config.Config) func() share.Pool {
+	return func() share.Pool {
+		return share.Pool{Size: c.Agent.MaxHeaderMemory, Used: l.header, Reserve: c.Agent.ReservePercent}
+	}
 }
 
 func (l *limits) takeHeader(g *guest, n int64) {
@@ -86,7 +89,9 @@ func (l *limits) grow(g *guest, n int64, c *config.Config) error {
 
 func (l *limits) addBytes(g *guest, n int64, c *config.Config) error {
 	u, s := l.user(g.who), &c.Spool
-	disk := func() pool { return pool{s.MaxBytes, l.bytes, c.Agent.ReservePercent} }
+	disk := func() share.Pool {
+		return share.Pool{Size: s.MaxBytes, Used: l.bytes, Reserve: c.Agent.ReservePercent}
+	}
 	switch {
 	case g.gone:
 		return errEvicted

@@ -5,40 +5,11 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/share"
 )
 
-// How a resource is shared, be it connections, memory or the disk: a part of it is root's and the service
-// user's alone. Of the rest a user takes as much as is there, but never more than greed times what then is
-// left. So a user who is alone gets nearly all, and every further one finds something, however many users
-// one attacker has: each of them leaves a part of what the others left. Where something can be taken back,
-// as a connection can, the user who holds most gives way to one who holds less.
-
-// greed is how many times what is left a user may hold. A user who is alone gets eight ninths.
-const greed = 8
-
-// pool is a resource and how much of it is in use.
-type pool struct {
-	size, used int64 // size 0: there is no bound
-	reserve    int   // percent that is for trusted users alone
-}
-
-// gives reports whether a user who holds own gets n more.
-func (p pool) gives(own, n int64, trusted bool) bool {
-	if p.size <= 0 {
-		return true
-	}
-	left := p.size - p.used - n
-	if !trusted {
-		left -= p.size * int64(p.reserve) / 100
-	}
-	return left >= 0 && (trusted || own == 0 || own+n <= greed*left)
-}
-
-// crowded reports whether less than a quarter of what untrusted users may take is left.
-func (p pool) crowded() bool {
-	open := p.size - p.size*int64(p.reserve)/100
-	return p.size > 0 && open-p.used < open/4
-}
+// Resources are shared as package share says. Where something can be taken back, as a connection can, the
+// user who holds most gives way to one who holds less.
 
 // who is whose share something counts to: a local user, or an address of another host's.
 type who struct {
@@ -89,8 +60,8 @@ var (
 const settled = 50 * time.Millisecond
 
 // makeRoom evicts connections until g gets n more of a kind, and reports whether it did.
-func (l *limits) makeRoom(k kind, p func() pool, g *guest, n int64) bool {
-	for !p().gives(k.own(l.user(g.who)), n, g.trusted) {
+func (l *limits) makeRoom(k kind, p func() share.Pool, g *guest, n int64) bool {
+	for !p().Gives(k.own(l.user(g.who)), n, g.trusted) {
 		victim := l.victim(k, g, n)
 		if victim == nil {
 			return false
@@ -143,6 +114,8 @@ func (b *bucket) take(most int, now time.Time) bool {
 	return true
 }
 
-func connectionPool(l *limits, c *config.Config) func() pool {
-	return func() pool { return pool{int64(c.Agent.MaxConnections), int64(l.total), c.Agent.ReservePercent} }
+func connectionPool(l *limits, c *config.Config) func() share.Pool {
+	return func() share.Pool {
+		return share.Pool{Size: int64(c.Agent.MaxConnections), Used: int64(l.total), Reserve: c.Agent.ReservePercent}
+	}
 }

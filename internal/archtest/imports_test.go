@@ -107,7 +107,7 @@ var onlyRules = []onlyRule{
 	{"internal/schedule", nil, nil, "retry timing is a pure function"},
 	{"internal/exchange", nil, nil, "what a reply means depends on the reply alone"},
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
-	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/sysexits"}, []string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
+	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/share", "internal/sysexits"}, []string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
 	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/exchange", "internal/printable", "internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: it stays testable alone"},
 	{"internal/aliases", []string{"rfc822", "internal/sysexits"}, nil, "it parses a file and resolves names, no more"},
 	{"internal/paths", nil, nil, "the lowest names, for every layer"},

@@ -33,6 +33,6 @@ func SpoolOptions(c *config.Config) spool.Options {
 	return spool.Options{Dir: c.Spool.Dir, Limits: spool.Limits{
 		MaxMessages: c.Spool.MaxMessages, MaxBytes: c.Spool.MaxBytes,
 		MaxMessagesPerUser: c.Spool.MaxMessagesPerUser, MaxBytesPerUser: c.Spool.MaxBytesPerUser,
-		KeepFree: c.Spool.KeepFree, MaxFailed: c.Spool.MaxFailed, MaxFailedBytes: c.Spool.MaxFailedBytes,
+		ReservePercent: c.Agent.ReservePercent, KeepFree: c.Spool.KeepFree, MaxFailed: c.Spool.MaxFailed, MaxFailedBytes: c.Spool.MaxFailedBytes,
 	}}
 }

@@ -19,13 +19,13 @@ var spoolKeys = []Key{
 		field: func(c *Config) any { return &c.Spool.MaxBytes },
 	},
 	{
-		Name: "spool.max_messages_per_user", Kind: KindInt, Default: 20000, Min: 0, Max: 10000000,
-		Help:  "The most messages of one local user that may wait; 0 for no bound.",
+		Name: "spool.max_messages_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 10000000,
+		Help:  "The most messages of one local user that may wait; 0 for no bound but his share (agent.reserve_percent).",
 		field: func(c *Config) any { return &c.Spool.MaxMessagesPerUser },
 	},
 	{
-		Name: "spool.max_bytes_per_user", Kind: KindSize, Default: "2GiB",
-		Help:  "The most of one local user that may wait; \"0B\" for no bound.",
+		Name: "spool.max_bytes_per_user", Kind: KindSize, Default: "0B",
+		Help:  "The most of one local user that may wait; \"0B\" for no bound but his share.",
 		field: func(c *Config) any { return &c.Spool.MaxBytesPerUser },
 	},
 	{
@@ -102,7 +102,7 @@ var agentKeys = []Key{
 	{
 		Name: "agent.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 50,
 		Help:  "How much of agent.max_connections, agent.max_header_memory, spool.max_messages and spool.max_bytes only root and the service user get, in percent.",
-		More:  "Of the rest a user gets what he needs, but never more than eight times what then is left: alone eight ninths, beside others as much as they. Who would pass that meets the bound itself.",
+		More:  "Half as much again is for users who hold next to nothing. Of the rest a user gets what he needs, but never more than eight times what then is left: alone eight ninths, beside others as much as they. Who would pass that meets the bound itself. 0 is neither reserve nor shares.",
 		field: func(c *Config) any { return &c.Agent.ReservePercent },
 	},
 	{

@@ -23,6 +23,9 @@ type Limits struct {
 	MaxBytes           int64
 	MaxMessagesPerUser int
 	MaxBytesPerUser    int64
+	// ReservePercent of MaxMessages and MaxBytes only root and the process's own user get. The rest
+	// others share as package share says.
+	ReservePercent int
 	// KeepFree is how many octets stay free on the file system.
 	KeepFree int64
 	// MaxFailed and MaxFailedBytes bound what is kept in failed/ of messages of which nothing is

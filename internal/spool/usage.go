@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"o365-sendmail/internal/share"
 )
 
 // usage counts messages and octets for each user, so that the bounds cost no look at
@@ -225,6 +227,26 @@ func (u *usage) exceeds(t *table, uid int, size int64) error {
 			what = fmt.Sprintf("uid %d has too much in the queue", uid)
 		}
 		return &LimitError{What: what + " (spool." + c.key + ")", Have: c.have, Limit: c.limit, Unit: c.unit}
+	}
+	return u.overShare(all, own, uid, size)
+}
+
+// overShare reports that a message would take what is left to others.
+func (u *usage) overShare(all, own userCount, uid int, size int64) error {
+	l := &u.s.o.Limits
+	trusted := uid == 0 || uid == os.Geteuid()
+	for _, c := range [...]struct {
+		key       string
+		pool      share.Pool
+		own, more int64
+		unit      string
+	}{
+		{"max_messages", share.Pool{Size: int64(l.MaxMessages), Used: int64(all.messages), Reserve: l.ReservePercent}, int64(own.messages), 1, "messages"},
+		{"max_bytes", share.Pool{Size: l.MaxBytes, Used: all.bytes, Reserve: l.ReservePercent}, own.bytes, size, "bytes"},
+	} {
+		if !c.pool.Gives(c.own, c.more, trusted) {
+			return &LimitError{What: fmt.Sprintf("uid %d has its share of the queue (spool.%s, agent.reserve_percent)", uid, c.key), Have: c.own + c.more, Limit: c.pool.Size, Unit: c.unit}
+		}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 // A sharedAgent is an agent with default limits and what goes with it, of one test.
 type sharedAgent struct {
 	t         *testing.T
+	patience  time.Duration // how long a call may take
 	run, log  string
 	emulator  *emulatorProcess
 	attackers string // the program
@@ -72,6 +73,10 @@ func newSharedAgent(t *testing.T) *sharedAgent {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	a.send(0, newMarker("first")) // a token is there, and a session
+	// A machine that has much else to do may take longer, as it does for a call without an attack.
+	a.patience = max(1500*time.Millisecond, 20*a.send(0, newMarker("calm")))
+	t.Logf("a call may take %v", a.patience)
 	return a
 }
 
@@ -121,13 +126,13 @@ func (a *sharedAgent) send(uid int, marker string) (took time.Duration) {
 func (a *sharedAgent) othersAreServed() {
 	a.t.Helper()
 	time.Sleep(2 * time.Second) // the attack has what it can get
-	const each, patience = 3, 1500 * time.Millisecond
+	const each = 3
 	marker := newMarker("shares")
 	var wg sync.WaitGroup
 	for _, uid := range []int{0, 1001} {
 		wg.Go(func() {
 			for i := range each {
-				if took := a.send(uid, fmt.Sprintf("%s-%d-%d.", marker, uid, i)); took > patience {
+				if took := a.send(uid, fmt.Sprintf("%s-%d-%d.", marker, uid, i)); took > a.patience {
 					a.t.Errorf("uid %d, message %d took %v", uid, i, took)
 				}
 			}
