@@ -82,7 +82,7 @@ func greet(ctx context.Context, addr net.Addr, limit time.Duration) error {
 
 // publish gets the engine's state every minute.
 func (a *Agent) publish(s deliver.State) {
-	followMemory()
+	followMemory(s.Spool.Messages)
 	a.notify(sdnotify.Status(a.statusLine(&s)))
 	path := a.rules.Load().config.Agent.MetricsFile
 	a.mu.Lock()
