@@ -59,7 +59,7 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 			env.Mode = deliver.ModeBackground
 		}
 		if err := h.a.turns.wait(ctx, h.guest.who); err != nil {
-			return envelope.Receipt{}, sysexits.With(sysexits.TempFail, err)
+			return envelope.Receipt{}, busy("stopped before the message was taken: %w", err)
 		}
 		defer h.a.turns.done(h.guest.who)
 	}
