@@ -19,8 +19,9 @@ type fixed struct {
 	err     error
 }
 
-func (fixed) MaxSize() int64 { return 0 }
-func (fixed) Close()         {}
+func (fixed) MaxSize() int64   { return 0 }
+func (fixed) MaxHeader() int64 { return 0 }
+func (fixed) Close()           {}
 func (f fixed) Send(context.Context, *Draft) (envelope.Receipt, error) {
 	return f.receipt, f.err
 }
