@@ -187,7 +187,8 @@ func (a *Agent) lockSpool(dir string) (unlock func(), err error) {
 		return func() { free(); _ = d.Close() }, nil
 	case err == nil:
 		err = anotherAgent(dir)
-	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission),
+		errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		a.warn(fmt.Errorf("the spool can't be written now: only what leaves at once is taken: %w", err))
 		return func() { _ = d.Close() }, nil
 	default:

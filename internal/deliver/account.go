@@ -189,7 +189,8 @@ func orNone(res *submit.Result, n int) *submit.Result {
 	return res
 }
 
-func (a *Account) deliverOnce(ctx, token context.Context, user string, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
+func (a *Account) deliverOnce(ctx, token context.Context, user string, env *envelope.Envelope,
+	msg envelope.Message) (*submit.Result, error) {
 	if a.PipelineAuth {
 		res, again, err := a.deliverPipelined(ctx, token, user, env, msg)
 		if !again {
@@ -251,7 +252,10 @@ func (a *Account) reserve(ctx context.Context, user string, root bool, recipient
 	if root {
 		r = rankRoot
 	}
-	limits := cache.Limits{MessagesPerMinute: a.Shares.within(a.Limits.MessagesPerMinute, r), RecipientsPerDay: a.Shares.within(a.Limits.RecipientsPerDay, r)}
+	limits := cache.Limits{
+		MessagesPerMinute: a.Shares.within(a.Limits.MessagesPerMinute, r),
+		RecipientsPerDay:  a.Shares.within(a.Limits.RecipientsPerDay, r),
+	}
 	for {
 		now := time.Now()
 		wait, err := a.Cache.Reserve(user, recipients, limits, now)

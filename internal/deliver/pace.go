@@ -87,7 +87,7 @@ func (e *Engine) settleRates(c *courier, j *job, v *verdict) {
 	}
 }
 
-// failedAlone tells whether nothing was taken, for a reason that is not the account's.
+// failedAlone reports whether nothing was taken, for a reason that is not the account's.
 func (v *verdict) failedAlone() bool {
 	own := v.stop == nil || v.stop.early
 	if !own {

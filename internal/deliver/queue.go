@@ -123,7 +123,7 @@ func all(n int) []int {
 // is a backlog, which the spool is for.
 const maxExpress = 32
 
-// crowded tells whether somebody has as many submissions waiting as he may: one is always allowed, and
+// crowded reports whether somebody has as many submissions waiting as he may: one is always allowed, and
 // more than a quarter only while nobody else has any.
 func (b *box) crowded(p *person) bool {
 	return p.express > 0 && (b.express.len() >= maxExpress || p.express >= maxExpress/4 && p.express < b.express.len())

@@ -205,7 +205,7 @@ func (e *Engine) rankOf(p *person, used, n, limit int) rank {
 	return rankUser
 }
 
-// pacedOut tells whether the messages a minute allow somebody nothing now.
+// pacedOut reports whether the messages a minute allow somebody nothing now.
 func (e *Engine) pacedOut(b *box, p *person, now time.Time) bool {
 	if after(p.pace, now) {
 		return true
@@ -303,7 +303,7 @@ func (t tally) oldest(now time.Time) time.Duration {
 	return max(time.Unix(t[0].at+61, 0).Sub(now), time.Second)
 }
 
-// othersWait tells whether somebody else has a message that could go but for p's: one who has used up
+// othersWait reports whether somebody else has a message that could go but for p's: one who has used up
 // his own share waits for himself.
 func (e *Engine) othersWait(b *box, p *person, minuteShare, dayShare int, now time.Time) bool {
 	limits := e.config.Account.Limits

@@ -308,3 +308,38 @@ func TestExpressTakesTurns(t *testing.T) {
 		}
 	}
 }
+
+// A process without an agent keeps root's reserve, and takes a failed try back.
+func TestDirectKeepsTheReserve(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{account: func(a *Account) {
+		a.Limits.RecipientsPerDay, a.Shares = 100, Shares{Reserve: 10, Small: 5, User: 50}
+	}})
+	d := &Direct{Account: r.e.config.Account, Log: r.e.log, Timeout: 5 * time.Second}
+	submit := func(uid int, to ...string) error {
+		env := testEnvelope(r.em.Mailbox, to...)
+		env.Caller.UID = uid
+		_, err := d.Submit(t.Context(), env, testMessage(r.em.Mailbox, fmt.Sprintf("%d-0", uid)))
+		return err
+	}
+	if err := r.em.Script(emulator.Rule{Stage: "rcpt", Match: "full@", Reply: "451 4.7.1 later"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if err := submit(33, "full@example.com", "full@example.com", "full@example.com", "full@example.com", "full@example.com"); err == nil {
+			t.Fatal("it was taken")
+		}
+	}
+	if _, day := d.Account.Cache.Usage(r.em.Mailbox, time.Now()); day != 0 {
+		t.Errorf("%d recipients of failed tries are counted", day)
+	}
+	if err := submit(33, addresses(90)...); err != nil {
+		t.Error(err)
+	}
+	if err := submit(33, addresses(1)...); err == nil || !strings.Contains(err.Error(), "90 of 100 were sent to, and 10 are kept in reserve") {
+		t.Errorf("beyond the reserve: %v", err)
+	}
+	if err := submit(0, addresses(10)...); err != nil {
+		t.Errorf("root's: %v", err)
+	}
+}

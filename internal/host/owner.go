@@ -21,7 +21,7 @@ func Owner(uid int) (id int, known bool) {
 	return uid, dynamic(uid) || UserByID(uid).GID >= 0
 }
 
-// dynamic tells whether systemd gives the id to a service with DynamicUser=yes (systemd.exec(5)).
+// dynamic reports whether systemd gives the id to a service with DynamicUser=yes (systemd.exec(5)).
 func dynamic(uid int) bool { return uid >= 61184 && uid <= 65519 }
 
 // subordinate finds the user with an id in his range of lines "name-or-uid:first:count".

@@ -118,7 +118,8 @@ func (u *usage) tryAdmit(meta Meta, size int64, then func(*table)) (old bool, er
 			then(t)
 		}
 	})
-	if unusable != nil {
+	// On a read-only disk the message can't be written either, which says it all.
+	if unusable != nil && !errors.Is(unusable, syscall.EROFS) {
 		// KeepFree still guards the disk.
 		u.s.o.Warn(fmt.Errorf("the spool's counts can't be used, so its bounds do not hold: %w", unusable))
 	}

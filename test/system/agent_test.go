@@ -4,8 +4,10 @@ package system
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,17 +24,23 @@ type agentProcess struct {
 }
 
 func startAgent(dir, program string, e *emulatorProcess) (*agentProcess, error) {
+	return startAgentWith(dir, program, e, "[delivery]\nmessages_per_minute = 100000\n", "")
+}
+
+// startAgentWith starts an agent with more of a configuration, and with shell commands before it that root
+// runs where the agent will.
+func startAgentWith(dir, program string, e *emulatorProcess, more, before string) (*agentProcess, error) {
 	a := &agentProcess{run: filepath.Join(dir, "run"), emulator: e}
 	state, config := filepath.Join(dir, "state"), filepath.Join(dir, "o365-sendmail.toml")
 	for _, d := range []string{a.run, state} {
-		if err := os.Mkdir(d, 0o755); err != nil {
+		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
 		}
 		if err := chown(d, agentUser, agentUser); err != nil {
 			return nil, err
 		}
 	}
-	text := e.settings(filepath.Join(state, "cache")) + fmt.Sprintf("\n[spool]\ndir = %q\n\n[delivery]\nmessages_per_minute = 100000\n", filepath.Join(state, "spool"))
+	text := e.settings(filepath.Join(state, "cache")) + fmt.Sprintf("\n[spool]\ndir = %q\n\n%s", filepath.Join(state, "spool"), more)
 	if err := os.WriteFile(config, []byte(text), 0o640); err != nil {
 		return nil, err
 	}
@@ -40,11 +48,11 @@ func startAgent(dir, program string, e *emulatorProcess) (*agentProcess, error) 
 		return nil, err
 	}
 	verbs := filepath.Join(filepath.Dir(program), "o365-sendmail")
-	if err := os.Symlink("sendmail", verbs); err != nil {
+	if err := os.Symlink("sendmail", verbs); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	var err error
-	a.daemon, err = startDaemon(filepath.Join(dir, "out"), "/usr/bin/unshare", "-m", "--", "sh", "-c", "set -e; "+a.reach()+`; exec "$@"`, "sh",
+	a.daemon, err = startDaemon(filepath.Join(dir, "out"), "/usr/bin/unshare", "-m", "--", "sh", "-c", "set -e; "+a.reach()+"; "+before+`exec "$@"`, "sh",
 		"setpriv", "--reuid", agentUser, "--regid", agentUser, "--init-groups", "--", verbs, "serve", "-C", config)
 	if err != nil {
 		return nil, err
