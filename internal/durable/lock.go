@@ -39,6 +39,9 @@ func (o *Ops) TryLock(path string, perm fs.FileMode) (unlock func(), ok bool, er
 	return unlock, err == nil, err
 }
 
+// errRemoved says that the file was removed while its lock was waited for.
+var errRemoved = errors.New("the lock file was removed")
+
 func (o *Ops) flock(path string, perm fs.FileMode, how int) (unlock func(), err error) {
 	for {
 		f, err := o.openLock(path, perm)
@@ -54,6 +57,9 @@ func (o *Ops) flock(path string, perm fs.FileMode, how int) (unlock func(), err 
 		}
 		// Somebody removed the file between open and lock: what is locked excludes nobody.
 		o.unlock(f)
+		if how&syscall.LOCK_NB == 0 {
+			return nil, errRemoved
+		}
 	}
 }
 

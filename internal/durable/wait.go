@@ -34,7 +34,8 @@ type granted struct {
 
 // LockAny takes the first of several exclusive locks that gets free, each on a file of its own that is created
 // with mode perm, and waits as long as ctx allows; the error then is ctx.Err(). Callers of all processes are
-// served in the order in which they began to wait. The lock ends with unlock or with the process.
+// served in the order in which they began to wait. The lock ends with unlock or with the process. After a call
+// that gave up this process may hold a lock for a moment when it gets free, before it lets go.
 func (o *Ops) LockAny(ctx context.Context, paths []string, perm fs.FileMode) (unlock func(), err error) {
 	for _, path := range paths {
 		if unlock, ok, err := o.TryLock(path, perm); ok || err != nil {
@@ -85,7 +86,7 @@ func (o *Ops) serve(k waitKey, perm fs.FileMode) {
 		unlock, err := o.flock(k.path, perm, syscall.LOCK_EX)
 		waiting.Lock()
 		r := first(k)
-		if r != nil {
+		if r != nil && err != errRemoved {
 			r.settled = true
 			r.got <- granted{unlock, err}
 			unlock = nil

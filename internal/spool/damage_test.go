@@ -290,6 +290,10 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if swept, err := s.Sweep(t.Context()); err != nil || swept != (Swept{Messages: 1}) {
+		t.Errorf("just written: %+v, %v", swept, err)
+	}
+	c.add(61 * time.Second)
 	if swept, err := s.Sweep(t.Context()); err != nil || swept != (Swept{Messages: 1, Leftovers: 1}) {
 		t.Errorf("young: %+v, %v", swept, err)
 	}
@@ -369,7 +373,8 @@ func TestSweepBeforeTheLock(t *testing.T) {
 func TestSweptBeforeTheLock(t *testing.T) {
 	t.Parallel()
 	s, w := open(t, Options{Ops: withoutSync()})
-	other, _ := open(t, Options{Dir: s.o.Dir, Ops: withoutSync()})
+	later := func() time.Time { return time.Now().Add(2 * time.Minute) }
+	other, _ := open(t, Options{Dir: s.o.Dir, Ops: withoutSync(), Now: later})
 	ops := *s.ops
 	flock, swept := ops.Flock, 0
 	ops.Flock = func(f *os.File, how int) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"o365-sendmail/internal/durable"
 )
@@ -100,12 +101,21 @@ func (s *Spool) sweepOther(name string) swept {
 		return sweptKept
 	case !ok && !temp, !st.Mode().IsRegular():
 		return sweptForeign
-	case suffix != suffixNew && s.o.Now().Sub(st.ModTime()) < s.o.LeftoverAge, suffix == suffixLog && s.present(id):
+	case s.o.Now().Sub(st.ModTime()) < s.leftoverAge(suffix), suffix == suffixLog && s.present(id):
 		return sweptKept
 	case s.removeUnlocked(path):
 		return sweptRemoved
 	}
 	return sweptKept
+}
+
+// leftoverAge is how old a file must be to count as a dead writer's. A lock says at once that a message has a
+// writer, but to ask for the lock of a young one would keep a run of the queue from it.
+func (s *Spool) leftoverAge(suffix string) time.Duration {
+	if suffix == suffixNew {
+		return min(time.Minute, s.o.LeftoverAge)
+	}
+	return s.o.LeftoverAge
 }
 
 // present tells whether the queue has the message, as far as the system lets us know.
