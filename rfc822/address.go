@@ -12,13 +12,11 @@ const maxAddress = 320
 
 // Address is a mailbox (RFC 5322 3.4).
 type Address struct {
-	Display string // display name, decoded; "" when there is none
+	// Display is the display name, "" when there is none. It is decoded, but for encoded words in
+	// a charset that this package does not know: they stay as they are.
+	Display string
 	Local   string // local part without quotes
 	Domain  string // "" for a bare local name such as root
-
-	// encoded is the display name as it was written, when it has encoded words in a
-	// charset that this package can't decode; Display is the same then.
-	encoded string
 }
 
 // IsZero tells whether there is no address at all.
@@ -48,40 +46,15 @@ func (a Address) Addr() string {
 // String returns the mailbox as it stands in a header: the display name is quoted or
 // encoded (RFC 2047) where needed. CR, LF and NUL become spaces.
 func (a Address) String() string {
-	switch {
-	case a.Display == "":
+	if a.Display == "" {
 		return a.Addr()
-	case a.encoded != "" && a.encoded == a.Display:
-		return a.encoded + " <" + a.Addr() + ">"
 	}
 	return FormatPhrase(a.Display) + " <" + a.Addr() + ">"
 }
 
-// AppendName puts sep and the display name of b behind a's own name. Encoded words that can't be
-// decoded stay as they were written.
+// AppendName puts sep and the display name of b behind a's own name.
 func (a Address) AppendName(sep string, b Address) Address {
-	if a.encoded == "" && b.encoded == "" {
-		a.Display += sep + b.Display
-		return a
-	}
-	var parts []string
-	mark := strings.TrimSpace(sep)
-	switch {
-	case a.encoded != "":
-		parts = append(parts, a.encoded)
-	case a.Display != "":
-		parts, mark = append(parts, FormatPhrase(a.Display+mark)), ""
-	}
-	switch {
-	case b.encoded == "":
-		parts = append(parts, FormatPhrase(strings.TrimSpace(mark+" "+b.Display)))
-	case mark != "":
-		parts = append(parts, FormatPhrase(mark), b.encoded)
-	default:
-		parts = append(parts, b.encoded)
-	}
-	a.encoded = strings.Join(parts, " ")
-	a.Display = a.encoded
+	a.Display += sep + b.Display
 	return a
 }
 

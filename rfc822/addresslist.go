@@ -142,7 +142,7 @@ func (it item) mailbox(s string) (Address, span, error) {
 	if len(a.Addr()) > maxAddress {
 		return Address{}, span{}, it.wrong(s, fmt.Sprintf("it is longer than %d octets", maxAddress))
 	}
-	a.Display, a.encoded = it.display(s)
+	a.Display = it.display(s)
 	return a, at, nil
 }
 
@@ -305,21 +305,21 @@ func touches(before, after string) bool {
 }
 
 // display returns the item's display name, or else its first comment, as sendmail's
-// own From fields have it. encoded is set when it could not be decoded.
-func (it item) display(s string) (name, encoded string) {
+// own From fields have it.
+func (it item) display(s string) string {
 	angle := it.angle()
 	for _, words := range [...][]token{it.toks[:max(angle, 0)], it.toks[angle+1:]} {
 		if angle < 0 {
 			break
 		}
-		if name, encoded = phrase(s, words); name != "" {
-			return trimInvisible(name), encoded
+		if name := phrase(s, words); name != "" {
+			return trimInvisible(name)
 		}
 	}
 	for _, t := range it.toks {
 		if t.kind == tokComment {
-			return decodeText(Unquote(`"` + unfold(s[t.from+1:t.to-1]) + `"`)), ""
+			return decodeText(Unquote(`"` + unfold(s[t.from+1:t.to-1]) + `"`))
 		}
 	}
-	return "", ""
+	return ""
 }

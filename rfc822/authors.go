@@ -50,10 +50,10 @@ func readAuthors(v string, author Address) (list []Address, guess string) {
 	switch {
 	case len(list) > 0:
 		return list, "it is no list of mailboxes, and was read as one of " + addresses(list)
-	case rest.Display == "":
+	case rest == "":
 		return nil, ""
 	}
-	author.Display, author.encoded = rest.Display, rest.encoded
+	author.Display = rest
 	return []Address{author}, "it has no address"
 }
 
@@ -69,14 +69,11 @@ func addresses(list []Address) string {
 // decodedWhole decodes a text that has nothing but encoded words with an address in them: some
 // programs encode a field as a whole, name and address (against RFC 2047 5).
 func decodedWhole(v string) (text string, ok bool) {
-	words := strings.Fields(v)
-	for _, word := range words {
-		if _, encoded, known := decodeWord(word); !encoded || !known {
-			return "", false
-		}
+	if strings.TrimSpace(withoutWords(v)) != "" {
+		return "", false
 	}
-	text = strings.TrimSpace(decodeText(strings.Join(words, " ")))
-	return text, len(words) > 0 && text != v
+	text = strings.TrimSpace(decodeText(v))
+	return text, text != strings.TrimSpace(v) && knownWords(v)
 }
 
 // plainAuthors returns the mailboxes of a field that is well-formed, else nil. One in which a name
@@ -96,7 +93,7 @@ func plainAuthors(v string) (list []Address, group bool) {
 		switch {
 		case it.group && !it.isScheme(v):
 			group = true
-			name.Display, name.encoded = phrase(v, it.toks)
+			name.Display = phrase(v, it.toks)
 			continue
 		case it.group || it.isEmpty(v):
 			continue
@@ -149,12 +146,12 @@ type found struct {
 
 // looseAuthors finds the addresses of a text; the text before each of them becomes its name,
 // and the rest, behind the last one, part of that one's name. Without any address rest has it all.
-func looseAuthors(v string) (list []Address, rest Address) {
+func looseAuthors(v string) (list []Address, rest string) {
 	begin := 0
 	text := ""
 	for _, a := range namedAddresses(v) {
 		text = v[begin:a.from]
-		a.Display, a.encoded = looseName(text)
+		a.Display = looseName(text)
 		begin = a.to
 		list = append(list, a.Address)
 		if len(list) == maxAddresses {
@@ -162,11 +159,10 @@ func looseAuthors(v string) (list []Address, rest Address) {
 		}
 	}
 	if n := len(list); n > 0 {
-		list[n-1].Display, list[n-1].encoded = looseName(text + " " + v[begin:])
-		return list, rest
+		list[n-1].Display = looseName(text + " " + v[begin:])
+		return list, ""
 	}
-	rest.Display, rest.encoded = looseName(v)
-	return nil, rest
+	return nil, looseName(v)
 }
 
 // namedAddresses returns the addresses of a text. One that is in the same item of a list as one in
@@ -276,52 +272,13 @@ func (a *found) widen(v string, last int) {
 }
 
 // looseName makes a display name of what stands around an address.
-func looseName(text string) (display, encoded string) {
+func looseName(text string) string {
 	if strings.IndexByte(text, '@') < 0 { // else it could look like another address without them
 		text = strings.NewReplacer(`"`, "", `\`, "").Replace(text)
 	}
 	text = strings.Trim(trimInvisible(strings.Join(strings.Fields(text), " ")), " ,;:<>")
 	if !strings.ContainsFunc(text, func(r rune) bool { return r >= 0x80 || isAtext(byte(r)) }) {
-		return "", ""
+		return ""
 	}
-	return looseWords(text)
-}
-
-// looseWords decodes the encoded words of a text, which may have marks around them. When one
-// of them can't be decoded, encoded is the phrase as it stands in a header.
-func looseWords(text string) (display, encoded string) {
-	var shown, phrase, plain strings.Builder
-	opaque, after := false, false
-	flush := func() {
-		if plain.Len() > 0 {
-			phrase.WriteString(" " + FormatPhrase(plain.String()))
-			plain.Reset()
-		}
-	}
-	for word := range strings.SplitSeq(text, " ") {
-		core := strings.Trim(word, ",;:'()<>")
-		lead, trail, _ := strings.Cut(word, core)
-		meant, isEncoded, known := decodeWord(core)
-		// White space between two encoded words is not part of the text (RFC 2047 6.2).
-		if shown.Len() > 0 && !(isEncoded && after && lead == "") {
-			shown.WriteByte(' ')
-			plain.WriteByte(' ')
-		}
-		shown.WriteString(lead + meant + trail)
-		if after = isEncoded && trail == ""; known {
-			plain.WriteString(lead + meant + trail)
-			continue
-		}
-		opaque = true
-		plain.WriteString(lead)
-		flush()
-		phrase.WriteString(" " + core)
-		plain.WriteString(trail)
-	}
-	flush()
-	if !opaque {
-		return shown.String(), ""
-	}
-	name := strings.TrimSpace(phrase.String())
-	return name, name
+	return decodeText(text)
 }

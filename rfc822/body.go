@@ -14,6 +14,7 @@ type BodyInfo struct {
 	EightBit    bool  // octets over 127
 	NUL         bool
 	CutAtDot    bool // a line of a single dot ended the message, and more was already there
+	hints       hints
 }
 
 // bodyReader normalises line ends and hands the text to a store. CRLF, LF and a bare CR each
@@ -24,9 +25,12 @@ type bodyReader struct {
 	budget  Budget // still to be asked; nil for none
 	info    BodyInfo
 	dotEnds bool
+	watch   watch
+	binary  binaryPart
 
 	out     []byte // text on its way to the store
 	lineLen int64  // octets of the unfinished line
+	crlf    bool   // the last line ended in CRLF
 	crs     int64  // CRs at the end of the last piece, whose meaning is open
 	heldDot bool   // the unfinished line is a dot that is not yet in out
 	ended   bool   // the dot line was met
@@ -35,24 +39,30 @@ type bodyReader struct {
 // maxOpenCRs bounds the CRs that can belong to one line end across two pieces.
 const maxOpenCRs = 4096
 
-// feed takes a piece of input and returns how much of it was used, which is less
-// than all only when a dot ended the message.
-func (b *bodyReader) feed(p []byte) int {
+// feed takes a piece of input and returns how much of it was used: less than all when a dot ended the message, and
+// unless it is the final one where a line is not yet there as a whole.
+func (b *bodyReader) feed(p []byte, final bool) int {
+	if b.binary.active {
+		return b.feedBinary(p, final)
+	}
 	rest := p
 	b.out = slices.Grow(b.out, len(p)+len(p)/16)
 	if b.crs > 0 {
 		rest = b.settleCRs(rest)
 	}
 	hasCR := bytes.IndexByte(rest, '\r') >= 0
-	for len(rest) > 0 && !b.ended {
+	for len(rest) > 0 && !b.ended && !b.binary.active {
 		i := bytes.IndexByte(rest, '\n')
 		if i < 0 {
-			b.tail(rest, hasCR)
-			rest = nil
+			if final || len(rest) > maxDelimiter || b.lineLen > 0 {
+				b.tail(rest, hasCR)
+				rest = nil
+			}
 			break
 		}
 		line := rest[:i]
 		rest = rest[i+1:]
+		b.crlf = hasCR && i > 0 && line[i-1] == '\r'
 		if hasCR {
 			line = b.splitCRs(bytes.TrimRight(line, "\r"))
 		}
@@ -64,6 +74,14 @@ func (b *bodyReader) feed(p []byte) int {
 	}
 	used := len(p) - len(rest)
 	b.note(p[:used])
+	return used
+}
+
+// feedBinary takes a piece of content that is declared binary.
+func (b *bodyReader) feedBinary(p []byte, final bool) (used int) {
+	from := len(b.out)
+	b.out, used = b.binary.feed(b.out, p, final)
+	b.info.Lines += int64(bytes.Count(b.out[from:], []byte("\n")))
 	return used
 }
 
@@ -125,6 +143,7 @@ func (b *bodyReader) tail(text []byte, hasCR bool) {
 	}
 	if len(text) > 0 {
 		b.releaseDot()
+		b.watch.begin(text)
 		b.out = append(b.out, text...)
 		b.lineLen += int64(len(text))
 	}
@@ -139,6 +158,21 @@ func (b *bodyReader) line(text []byte) {
 		}
 		b.releaseDot()
 	}
+	if b.binary.inHead || len(text) > 1 && text[0] == '-' {
+		keep, before := b.binary.header(text, b.crlf)
+		if before != nil {
+			b.emit(before)
+		}
+		if keep {
+			return
+		}
+	}
+	b.emit(text)
+}
+
+// emit writes text and ends the line.
+func (b *bodyReader) emit(text []byte) {
+	b.watch.line(text)
 	b.out = append(b.out, text...)
 	b.out = append(b.out, '\r', '\n')
 	b.info.LongestLine = max(b.info.LongestLine, b.lineLen+int64(len(text)))
@@ -159,6 +193,10 @@ func (b *bodyReader) finish() {
 	b.releaseCRs(0)
 	if !b.ended && b.lineLen > 0 {
 		b.line(nil)
+	}
+	if label := b.binary.label; label != nil {
+		b.binary = binaryPart{}
+		b.emit(label)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // CompleteOptions says what to add to a message that lacks it.
@@ -22,13 +23,21 @@ type CompleteOptions struct {
 	ASCIIDomain func(domain string) (string, error)
 }
 
-// Complete adds Date, Message-ID and From (RFC 5322 3.6) where they are missing or empty, and
-// "To: undisclosed-recipients:;" when there is no To, Cc or Bcc; so it is to be called before
-// RemoveBcc and after Recipients. Bare local names in address fields get MailDomain, domains their
-// A-labels, and what RFC 5322 4.4 only lets be read is written as section 3.4 has it; no other octet of
-// such a field changes.
+// Complete makes the header one that RFC 5322 3.6 allows. It adds Date, Message-ID and From where they are missing,
+// and "To: undisclosed-recipients:;" where no To or Cc names anybody; so it is to be called after Recipients. Fields that name
+// nothing go. Of fields that may stand once, To, Cc, Reply-To, From and References are joined, up to what Exchange
+// takes in one field; of the others the first stays. A Date that is none is replaced, and kept in X-Original-Date; a
+// Message-ID that is none is mended, or replaced by one that the same message gets each time. Bare local names in
+// address fields get MailDomain, domains their A-labels, and what RFC 5322 4.4 only lets be read is written as
+// section 3.4 has it; no other octet of such a field changes unless it has 8-bit text that is not UTF-8.
 func (m *Message) Complete(o CompleteOptions) {
 	h := m.Header
+	host := idHost(o.Host)
+	digest := ""
+	if id, _ := h.Get("Message-ID"); id != "" && mendMessageID(id, host) == "" {
+		digest = m.digestID(host)
+	}
+	h.tidy(m.charset())
 	if o.SenderDomain == "" {
 		o.SenderDomain = o.MailDomain
 	}
@@ -40,11 +49,40 @@ func (m *Message) Complete(o CompleteOptions) {
 	if !o.From.IsZero() {
 		h.supply("From", o.From.String())
 	}
-	if !h.Has("To") && !h.Has("Cc") && !h.Has("Bcc") {
+	if !h.Has("To") && !h.Has("Cc") {
 		h.Append("To", "undisclosed-recipients:;")
 	}
-	h.supply("Date", FormatDate(o.Now))
+	h.completeDate(FormatDate(o.Now))
+	if id, _ := h.Get("Message-ID"); id != "" {
+		if mended := mendMessageID(id, host); mended == "" {
+			h.Set("Message-ID", digest)
+		} else if mended != id {
+			h.Set("Message-ID", mended)
+		}
+	}
 	h.supply("Message-ID", newMessageID(o.Host, o.Now))
+}
+
+// tidy sees to it that address fields can be read and that fields stand once. charset is that of raw text.
+func (h *Header) tidy(charset string) {
+	for i, f := range h.fields {
+		if f.isAddress() && hasEightBit(f.raw) && !utf8.Valid(f.raw) {
+			raw, _ := f.appendWire(nil, charset)
+			h.fields[i] = Field{raw: raw, name: f.name}
+		}
+	}
+	h.dropEmpty()
+	h.once()
+	h.shorten()
+}
+
+// completeDate supplies a Date, also for one that is none.
+func (h *Header) completeDate(now string) {
+	if old, _ := h.Get("Date"); old != "" && !isDate(old) {
+		h.Set("Date", now)
+		h.Append("X-Original-Date", old)
+	}
+	h.supply("Date", now)
 }
 
 // supply sets a field that is missing or empty.
@@ -65,6 +103,11 @@ func NewMessageID(host string) string { return newMessageID(host, time.Now()) }
 
 // newMessageID needs numbers that do not repeat, not numbers that can't be guessed.
 func newMessageID(host string, now time.Time) string {
+	return fmt.Sprintf("<%016x%08x.%x@%s>", rand.Uint64(), rand.Uint32(), now.UnixMilli(), idHost(host))
+}
+
+// idHost returns a host name as it may stand in an identifier.
+func idHost(host string) string {
 	host = strings.Trim(strings.Map(func(r rune) rune {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.':
@@ -78,7 +121,7 @@ func newMessageID(host string, now time.Time) string {
 	if host == "" {
 		host = "localhost"
 	}
-	return fmt.Sprintf("<%016x%08x.%x@%s>", rand.Uint64(), rand.Uint32(), now.UnixMilli(), host)
+	return host
 }
 
 // domainFor is the domain for the bare names of an address field, "" if they stay as they are.

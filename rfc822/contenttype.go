@@ -8,7 +8,15 @@ import (
 // contentType is a parsed Content-Type (RFC 2045 5.1).
 type contentType struct {
 	media    string // "text/plain", in lower case; "" when there is no field or no sense in it
-	boundary string
+	boundary string // of a multipart
+	charset  string // "" when none is named
+}
+
+// hasBoundary reports whether the boundary is one that parts can be told by. RFC 2046 5.1.1 allows
+// 70 octets.
+func (ct contentType) hasBoundary() bool {
+	const longest = 250
+	return ct.boundary != "" && len(ct.boundary) <= longest && isASCII(ct.boundary)
 }
 
 // parseContentType reads a Content-Type as leniently as readers do.
@@ -20,14 +28,16 @@ func parseContentType(value string) contentType {
 		return contentType{}
 	}
 	ct := contentType{media: media}
+	for _, p := range parseParams(value) {
+		switch name, text := p.name(value), Unquote(p.value(value)); {
+		case strings.EqualFold(name, "boundary") && ct.boundary == "":
+			ct.boundary = text
+		case strings.EqualFold(name, "charset") && ct.charset == "":
+			ct.charset = strings.Trim(text, " '")
+		}
+	}
 	if !strings.HasPrefix(media, "multipart/") {
 		return ct
-	}
-	for _, p := range parseParams(value) {
-		if strings.EqualFold(p.name(value), "boundary") {
-			ct.boundary = Unquote(p.value(value))
-			break
-		}
 	}
 	if ct.boundary == "" { // it may come in pieces (RFC 2231 3)
 		if _, params, err := mime.ParseMediaType(value); err == nil {
@@ -82,6 +92,16 @@ func parseParams(s string) []param {
 		i = skipToSemicolon(s, i)
 	}
 	return params
+}
+
+// setParam returns a field value with the parameter in place of one of that name, or behind the others.
+func setParam(value, name, text string) string {
+	for _, p := range parseParams(value) {
+		if strings.EqualFold(p.name(value), name) {
+			return value[:p.from] + text + value[p.to:]
+		}
+	}
+	return strings.TrimRight(value, "; \t") + "; " + name + "=" + text
 }
 
 // skipToSemicolon returns the next semicolon outside quotes, or the end.

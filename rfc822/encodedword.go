@@ -9,13 +9,17 @@ import (
 // maxEncodedWord is the longest encoded word (RFC 2047 2).
 const maxEncodedWord = 75
 
-// encodeWords returns text as encoded words with a space between them, in
-// UTF-8, or in ISO 8859-1 if it is not UTF-8.
-func encodeWords(text string) string {
+// encodeWords returns text as encoded words with a space between them. Text that is not ASCII is in the charset
+// that fieldCharset names.
+func encodeWords(text, own string) string {
 	charset := "utf-8"
-	if !utf8.ValidString(text) {
-		charset = "iso-8859-1"
+	if !isASCII(text) {
+		charset = fieldCharset(text, own)
 	}
+	return encodeWordsIn(charset, text)
+}
+
+func encodeWordsIn(charset, text string) string {
 	q := 0
 	for i := range len(text) {
 		q += qWidth(text[i])
@@ -24,9 +28,10 @@ func encodeWords(text string) string {
 	if q > (len(text)+2)/3*4 {
 		encode = bWord
 	}
+	kind := kindOf(charset)
 	var b strings.Builder
 	for len(text) > 0 {
-		n := encode(&b, charset, text)
+		n := encode(&b, charset, kind, text)
 		text = text[n:]
 		if len(text) > 0 {
 			b.WriteByte(' ')
@@ -35,23 +40,13 @@ func encodeWords(text string) string {
 	return b.String()
 }
 
-// runeLen returns the octets of the character at the start of text.
-func runeLen(charset, text string) int {
-	if charset != "utf-8" {
-		return 1
-	}
-	_, n := utf8.DecodeRuneInString(text)
-	return n
-}
-
 // qWord writes one word in the Q encoding and returns how much of text it holds.
-func qWord(b *strings.Builder, charset, text string) int {
-	const hex = "0123456789ABCDEF"
+func qWord(b *strings.Builder, charset string, kind charsetKind, text string) int {
 	room := maxEncodedWord - len("=??Q??=") - len(charset)
 	b.WriteString("=?" + charset + "?Q?")
 	n := 0
 	for n < len(text) {
-		size, width := runeLen(charset, text[n:]), 0
+		size, width := charLen(kind, text[n:]), 0
 		for i := range size {
 			width += qWidth(text[n+i])
 		}
@@ -67,8 +62,8 @@ func qWord(b *strings.Builder, charset, text string) int {
 				b.WriteByte(c)
 			default:
 				b.WriteByte('=')
-				b.WriteByte(hex[c>>4])
-				b.WriteByte(hex[c&15])
+				b.WriteByte(hexDigits[c>>4])
+				b.WriteByte(hexDigits[c&15])
 			}
 		}
 		n += size
@@ -89,11 +84,11 @@ func qWidth(c byte) int {
 }
 
 // bWord writes one word in the B encoding and returns how much of text it holds.
-func bWord(b *strings.Builder, charset, text string) int {
+func bWord(b *strings.Builder, charset string, kind charsetKind, text string) int {
 	room := (maxEncodedWord - len("=??B??=") - len(charset)) / 4 * 3
 	n := 0
 	for n < len(text) {
-		size := runeLen(charset, text[n:])
+		size := charLen(kind, text[n:])
 		if n+size > room {
 			break
 		}
@@ -103,38 +98,65 @@ func bWord(b *strings.Builder, charset, text string) int {
 	return n
 }
 
-// decodeWord decodes an encoded word. encoded tells whether word is one; ok is false when it is one in
-// a charset that is not known, and comes back as it is. Other text comes back
-// in UTF-8.
-func decodeWord(word string) (text string, encoded, ok bool) {
-	rest, found := strings.CutPrefix(word, "=?")
-	if !found || !strings.HasSuffix(rest, "?=") || len(rest) < 2 {
-		return toUTF8(word), false, true
-	}
-	parts := strings.Split(rest[:len(rest)-2], "?")
-	if len(parts) != 3 || !isASCII(word) {
-		return toUTF8(word), false, true
-	}
-	data, fine := decodeQB(parts[1], parts[2])
-	if !fine {
-		return word, false, true
-	}
-	charset, _, _ := strings.Cut(parts[0], "*") // RFC 2231 5: a language may follow
-	switch {
-	case strings.EqualFold(charset, "utf-8") && utf8.ValidString(data), strings.EqualFold(charset, "us-ascii") && isASCII(data):
-		return data, true, true
-	case strings.EqualFold(charset, "iso-8859-1"):
-		return latin1(data), true, true
-	}
-	return word, true, false
+// encodedWord is an encoded word within a text, text[from:to].
+type encodedWord struct {
+	from, to      int
+	charset, data string
 }
 
-func decodeQB(encoding, text string) (data string, ok bool) {
+// nextWord finds the first encoded word at or behind i whose encoding can be undone. As readers do, it takes
+// one that has blanks or bytes over 127 in it, one that touches other text, and base64 without
+// its padding.
+func nextWord(s string, i int) (w encodedWord, ok bool) {
+	for {
+		at := strings.Index(s[i:], "=?")
+		if at < 0 {
+			return w, false
+		}
+		w.from = i + at
+		i = w.from + len("=?")
+		charset, rest, ok := strings.Cut(s[i:], "?")
+		if !ok || len(rest) < 2 || rest[1] != '?' {
+			continue
+		}
+		charset, _, _ = strings.Cut(charset, "*") // RFC 2231 5: a language may follow
+		text, end, ok := strings.Cut(rest[2:], "?")
+		if !ok || !strings.HasPrefix(end, "=") || !isToken(charset) {
+			continue
+		}
+		if w.data, ok = decodeQB(rest[0], text); !ok {
+			continue
+		}
+		w.charset = charset
+		w.to = len(s) - len(rest) + len("Q?") + len(text) + len("?=")
+		return w, true
+	}
+}
+
+// utf8 returns what the word means; ok is false if its charset is not known here.
+func (w encodedWord) utf8() (text string, ok bool) {
+	name := w.charset
+	switch kindOf(name) {
+	case charsetUTF8, charsetSevenBit:
+		if !utf8.ValidString(w.data) || strings.ContainsAny(w.data, "\x1b~+") && kindOf(name) == charsetSevenBit {
+			return "", false
+		}
+		return w.data, true
+	}
+	if strings.EqualFold(name, "iso-8859-1") {
+		return latin1(w.data), true
+	}
+	return "", false
+}
+
+// decodeQB undoes the encodings B and Q of encoded words.
+func decodeQB(encoding byte, text string) (data string, ok bool) {
 	switch encoding {
-	case "b", "B":
-		b, err := base64.StdEncoding.DecodeString(text)
+	case 'b', 'B':
+		text = strings.TrimRight(strings.ReplaceAll(text, " ", ""), "=")
+		b, err := base64.RawStdEncoding.DecodeString(text)
 		return string(b), err == nil
-	case "q", "Q":
+	case 'q', 'Q':
 		return decodeQ(text)
 	}
 	return "", false
@@ -178,28 +200,88 @@ func latin1(s string) string {
 	return string(r)
 }
 
-// decodeText decodes the encoded words of a text that may have any.
+// decodeText decodes the encoded words of a text that may have any. Those in charsets that are not known here
+// stay as they are.
 func decodeText(s string) string {
-	if !strings.Contains(s, "=?") {
-		return toUTF8(s)
-	}
 	var b strings.Builder
-	afterEncoded := false
-	for len(s) > 0 {
-		n := len(s) - len(strings.TrimLeft(s, " \t"))
-		end := strings.IndexAny(s[n:], " \t")
-		if end < 0 {
-			end = len(s)
-		} else {
-			end += n
+	at := 0
+	for {
+		w, ok := nextWord(s, at)
+		if !ok {
+			b.WriteString(toUTF8(s[at:]))
+			return b.String()
 		}
-		text, encoded, _ := decodeWord(s[n:end])
-		if !encoded || !afterEncoded {
-			b.WriteString(s[:n])
+		// White space between two encoded words is not part of the text (RFC 2047 6.2).
+		gap := s[at:w.from]
+		between := at > 0 && strings.Trim(gap, " \t") == ""
+		if !between {
+			b.WriteString(toUTF8(gap))
 		}
-		b.WriteString(text)
-		afterEncoded = encoded
-		s = s[end:]
+		text, known := w.utf8()
+		switch {
+		case known:
+			b.WriteString(text)
+		case between:
+			b.WriteString(" " + w.plain(s))
+		default:
+			b.WriteString(w.plain(s))
+		}
+		at = w.to
 	}
-	return b.String()
+}
+
+// plain returns the word as it stands in s, or written once more if it has what no encoded word of a display name
+// may have (RFC 2047 5): some readers would take it for an address.
+func (w encodedWord) plain(s string) string {
+	word := s[w.from:w.to]
+	if len(word) <= maxLine/2 && isSafeWord(word) {
+		return word
+	}
+	charset := w.charset
+	if h := highIn(w.data); h != 0 {
+		charset = h.charset(charset)
+	}
+	return encodeWordsIn(charset, w.data)
+}
+
+// isSafeWord reports whether the encoded word has only what one may have anywhere.
+func isSafeWord(word string) bool {
+	for i := range len(word) {
+		if c := word[i]; qWidth(c) != 1 && c != '=' && c != '_' && c != '?' || c == ' ' {
+			charset, _, _ := strings.Cut(word[len("=?"):], "?")
+			if i >= len("=?")+len(charset) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// withoutWords returns what stands beside the encoded words of a text.
+func withoutWords(s string) string {
+	var b strings.Builder
+	at := 0
+	for {
+		w, ok := nextWord(s, at)
+		if !ok {
+			return b.String() + s[at:]
+		}
+		b.WriteString(s[at:w.from])
+		at = w.to
+	}
+}
+
+// knownWords reports whether the charsets of all encoded words of a text are known here.
+func knownWords(s string) bool {
+	at := 0
+	for {
+		w, ok := nextWord(s, at)
+		if !ok {
+			return true
+		}
+		if _, known := w.utf8(); !known {
+			return false
+		}
+		at = w.to
+	}
 }

@@ -1,6 +1,9 @@
 package rfc822
 
-import "encoding/base64"
+import (
+	"bytes"
+	"encoding/base64"
+)
 
 // encoder turns a run of octets of a stored body into what goes out.
 type encoder interface {
@@ -207,30 +210,54 @@ func (e *base64Wrapper) encode(dst, src []byte, _ bool) ([]byte, int) {
 	return dst, len(src)
 }
 
-// cruder makes text fit where no encoding can be declared, such as the text between the
-// parts of a multipart, which nobody shows: it splits long lines by CRLF SP and
-// puts "?" for octets that can't go.
+// cruder makes text fit where no encoding can be declared, such as fields of a message/delivery-status, or the text
+// between the parts of a multipart, which nobody shows: it folds long lines before white space, or else splits them
+// by CRLF SP, and puts "?" for octets that can't go.
 type cruder struct {
 	col       int
 	sevenOnly bool
 }
 
-func (e *cruder) encode(dst, src []byte, _ bool) ([]byte, int) {
-	for _, c := range src {
-		switch {
-		case c == '\r', c == '\n':
-			e.col = 0
+func (e *cruder) encode(dst, src []byte, last bool) (_ []byte, used int) {
+	for used < len(src) {
+		rest := src[used:]
+		end := bytes.IndexByte(rest, '\n') + 1
+		if end == 0 && len(rest) <= maxLine+1 && !last {
+			return dst, used // where to fold depends on what follows
+		}
+		if end == 0 {
+			end = len(rest)
+		}
+		n := end
+		if length := len(bytes.TrimRight(rest[:end], "\r\n")); e.col+length > maxLine {
+			n = e.fold(rest[:length])
+		}
+		for _, c := range rest[:n] {
+			if c == 0 || c >= 0x80 && e.sevenOnly {
+				c = '?'
+			}
 			dst = append(dst, c)
-			continue
-		case c == 0, c >= 0x80 && e.sevenOnly:
-			c = '?'
 		}
-		if e.col == maxLine {
-			dst = append(dst, "\r\n "...)
-			e.col = 1
+		used += n
+		e.col = 0
+		if n < end {
+			dst = append(dst, "\r\n"...)
+			if !isBlank(src[used]) {
+				dst = append(dst, ' ')
+				e.col = 1
+			}
 		}
-		dst = append(dst, c)
-		e.col++
 	}
-	return dst, len(src)
+	return dst, used
+}
+
+// fold returns how much of a line that is too long is to go on the line that is begun.
+func (e *cruder) fold(line []byte) int {
+	room := maxLine - e.col
+	for n := min(room, len(line)-2); n > 1; n-- {
+		if isBlank(line[n]) && !isBlank(line[n+1]) && len(bytes.Trim(line[:n], " \t")) > 0 {
+			return n
+		}
+	}
+	return room
 }

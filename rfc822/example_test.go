@@ -57,6 +57,9 @@ func Example() {
 	// Subject: =?utf-8?B?TcO8bGw=?=
 	// Message-ID: <1@example.com>
 	// Date: Wed, 25 Nov 2026 08:00:00 +0000
+	// Content-Type: text/plain; charset=utf-8
+	// Content-Transfer-Encoding: 8bit
+	// MIME-Version: 1.0
 	//
 	// Prüfung
 }

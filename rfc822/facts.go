@@ -12,6 +12,7 @@ type facts struct {
 	longest  int64 // octets of the longest line, without CRLF
 	line     int64 // octets of the line so far
 	eightBit int64 // octets over 127
+	high     highBytes
 	nul      int64
 	utf8     utf8Check
 }
@@ -35,6 +36,7 @@ func (f *facts) add(p piece) {
 	if hasEightBit(text) {
 		for _, c := range text {
 			f.eightBit += int64(c >> 7)
+			f.high |= highOf(c)
 		}
 		f.utf8.add(text)
 	} else if len(text) > 0 && len(f.utf8.rest) > 0 {
@@ -48,15 +50,19 @@ func (f *facts) add(p piece) {
 // dense tells whether base64 is shorter than quoted-printable would be.
 func (f *facts) dense() bool { return (f.nul+f.eightBit)*6 > f.octets }
 
-// charset names the charset of the text (RFC 2046 4.1.2, RFC 1428).
-func (f *facts) charset() string {
-	switch {
-	case f.eightBit == 0:
-		return "us-ascii"
-	case !f.utf8.bad && len(f.utf8.rest) == 0:
-		return "utf-8"
+// charset names the charset of the text; own is what it names itself.
+func (f *facts) charset(own string) string {
+	if f.eightBit == 0 {
+		if kindOf(own) == charsetUnknown {
+			return "us-ascii"
+		}
+		return own
 	}
-	return "unknown-8bit"
+	high := f.high
+	if f.utf8.bad || len(f.utf8.rest) > 0 {
+		high |= highNotValid
+	}
+	return high.charset(own)
 }
 
 // utf8Check tells whether text is UTF-8, piece by piece.

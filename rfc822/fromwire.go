@@ -49,6 +49,8 @@ func (c *countingReader) Read(p []byte) (int, error) {
 // inspect gathers the facts of a stored body and checks that it is in wire form.
 func inspect(r io.ReaderAt, size int64) (BodyInfo, error) {
 	var f facts
+	var h hints
+	w := watch{hints: &h}
 	whole := true
 	for lines := newLineReader(r, size); ; {
 		p, err := lines.next()
@@ -63,12 +65,17 @@ func inspect(r io.ReaderAt, size int64) (BodyInfo, error) {
 			return BodyInfo{}, ErrNotWire
 		}
 		whole = p.eol
+		if p.eol {
+			w.line(text)
+		} else {
+			w.begin(text)
+		}
 		f.add(p)
 	}
 	if !whole {
 		return BodyInfo{}, ErrNotWire
 	}
 	return BodyInfo{
-		Size: size, Lines: f.lines, LongestLine: f.longest, EightBit: f.eightBit > 0, NUL: f.nul > 0,
+		Size: size, Lines: f.lines, LongestLine: f.longest, EightBit: f.eightBit > 0, NUL: f.nul > 0, hints: h,
 	}, nil
 }

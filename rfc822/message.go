@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 )
 
 // ReadOptions says how to read a message.
@@ -91,6 +92,9 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 		dotEnds: o.DotEnds,
 		ended:   s.dot,
 	}
+	b.watch.hints = &b.info.hints
+	header := s.header()
+	b.begin(header)
 	room := o.MaxSize - int64(len(s.raw)) - int64(len("\r\n"))
 	if err := b.readAll(s.in, room); err != nil {
 		if large, ok := err.(*TooLargeError); ok {
@@ -98,14 +102,31 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 		}
 		return nil, errors.Join(err, b.keep.Close())
 	}
-	return &Message{Header: s.header(), body: b.keep, info: b.info, close: b.keep.Close}, nil
+	return &Message{Header: header, body: b.keep, info: b.info, close: b.keep.Close}, nil
+}
+
+// begin looks at the header, which may declare the body binary.
+func (b *bodyReader) begin(h *Header) {
+	value, _ := h.Get("Content-Type")
+	b.binary.declare(parseContentType(value).media)
+	b.binary.off = b.binary.off || b.dotEnds // a dot counts wherever it stands
+	label, _ := h.Get("Content-Transfer-Encoding")
+	if strings.EqualFold(label, "binary") && !b.binary.lines && !b.binary.off && !b.ended {
+		b.binary.active = true
+		h.Set("Content-Transfer-Encoding", "base64")
+	}
 }
 
 // readAll reads up to the end, or until the body passes room octets.
 func (b *bodyReader) readAll(in *input, room int64) error {
+	final := false // nothing can be read behind what is pending
 	for !b.ended && (len(in.pending()) > 0 || in.more()) {
 		b.ask(in)
-		in.take(b.feed(in.pending()))
+		used := b.feed(in.pending(), final)
+		in.take(used)
+		if used == 0 {
+			final = !in.more()
+		}
 		if err := b.flush(room, false); err != nil {
 			return err
 		}

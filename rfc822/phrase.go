@@ -6,7 +6,8 @@ import (
 )
 
 // FormatPhrase returns a display name as it stands in a header before an address:
-// as it is, quoted, or as encoded words when it is not ASCII or a word of it is too long for a line.
+// as it is, quoted, or as encoded words when it is not ASCII or a word of it is too long for a line. Encoded
+// words in it stay as they are, since their charset may be none that this package knows.
 // A header folds the others at their spaces. CR, LF and NUL become spaces, other control characters too.
 func FormatPhrase(name string) string {
 	name = strings.TrimSpace(strings.Map(func(r rune) rune {
@@ -15,19 +16,27 @@ func FormatPhrase(name string) string {
 		}
 		return r
 	}, toUTF8(name)))
+	if _, ok := nextWord(name, 0); ok {
+		return encodePhrase(name, "")
+	}
 	switch {
 	case !isASCII(name) || longestWord(name) > 64 || strings.Contains(name, "=?"):
-		return encodeWords(name)
+		return encodeWords(name, "")
 	case isAtoms(name):
 		return name
 	}
+	return quote(name)
+}
+
+// quote returns text as a quoted string (RFC 5322 3.2.4).
+func quote(text string) string {
 	var b strings.Builder
 	b.WriteByte('"')
-	for i := range len(name) {
-		if name[i] == '"' || name[i] == '\\' {
+	for i := range len(text) {
+		if text[i] == '"' || text[i] == '\\' {
 			b.WriteByte('\\')
 		}
-		b.WriteByte(name[i])
+		b.WriteByte(text[i])
 	}
 	b.WriteByte('"')
 	return b.String()
@@ -52,47 +61,38 @@ func isAtoms(s string) bool {
 	return s != ""
 }
 
-// toUTF8 returns s, taken for ISO 8859-1 if it is not UTF-8.
+// toUTF8 returns s in UTF-8, taken for what the rule for charsets says if it is not.
 func toUTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
+	if highIn(s).charset("") == "windows-1252" {
+		return windows1252(s)
+	}
 	return latin1(s)
 }
 
-// phrase returns what the words of a display name mean. When a word is encoded in a
-// charset that can't be decoded, the phrase comes back as it is written, twice.
-func phrase(s string, words []token) (name, encoded string) {
-	var b, raw strings.Builder
-	afterEncoded, opaque := false, false
+// phrase returns the words of a display name as they mean a text: quotes and comments are gone, and encoded
+// words decoded if their charset is known here.
+func phrase(s string, words []token) string { return decodeText(rawPhrase(s, words)) }
+
+// rawPhrase returns the words of a display name with one space where white space stands.
+func rawPhrase(s string, words []token) string {
+	var b strings.Builder
 	for _, t := range words {
 		if t.kind == tokComment {
 			continue
 		}
 		text := unfold(s[t.from:t.to])
-		decoded, isEncoded, ok := text, false, true
-		switch t.kind {
-		case tokQuoted:
-			decoded = toUTF8(Unquote(text))
-		case tokWord:
-			decoded, isEncoded, ok = decodeWord(text)
+		if t.kind == tokQuoted {
+			text = Unquote(text)
 		}
-		// White space between two encoded words is not part of the text (RFC 2047 6.2).
-		if t.space && b.Len() > 0 && !(isEncoded && afterEncoded) {
+		if t.space && b.Len() > 0 {
 			b.WriteByte(' ')
 		}
-		if t.space && raw.Len() > 0 {
-			raw.WriteByte(' ')
-		}
-		b.WriteString(decoded)
-		raw.WriteString(text)
-		afterEncoded = isEncoded
-		opaque = opaque || !ok
+		b.WriteString(text)
 	}
-	if opaque && isASCII(raw.String()) {
-		return raw.String(), raw.String()
-	}
-	return b.String(), ""
+	return b.String()
 }
 
 // unfold drops the line ends of a folded text.

@@ -20,7 +20,7 @@ func TestLongDisplayNames(t *testing.T) {
 		{"two  spaces " + words + "   and three", false},
 		{strings.Repeat("a", 64) + " " + strings.Repeat("b.", 32), false},
 		{strings.Repeat("x", 65), true},
-		{words + " =?utf-8?Q?x?=", true},
+		{words + " =?utf-8?Q?x", true},
 		{words + " grüße", true},
 	} {
 		var h Header

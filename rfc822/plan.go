@@ -2,6 +2,7 @@ package rfc822
 
 import (
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ type plan struct {
 	changes  int
 	sevenBit bool
 	topEdit  bool // the message's own header was changed
+	eightBit bool // octets over 127 are among those that go as they are
 }
 
 type segmentKind uint8
@@ -62,24 +64,68 @@ func (p *plan) change(kind segmentKind, from, to int64) {
 
 func (p *plan) crude(from, to int64) { p.change(segCrude, from, to) }
 
-// header plans the leaf's header as it is now.
-func (p *plan) header(l *leaf) {
+// header plans the leaf's header as it is now. charset is the message's.
+func (p *plan) header(l *leaf, charset string) {
 	if l.headAt < 0 {
 		p.topEdit = true
 		return
 	}
 	p.changes++
 	p.copyTo(l.headAt)
-	var text []byte
-	for _, f := range l.header.fields {
-		text, _ = f.appendWire(text)
-	}
-	p.literal(append(text, '\r', '\n'))
+	p.literal(l.headText(charset))
 	p.copied = l.at
 }
 
+// insertHeader does so for a header that may be planned already, as octets that go as they are.
+func (p *plan) insertHeader(l *leaf, charset string) {
+	if l.headAt < 0 || l.headAt >= p.copied {
+		p.header(l, charset)
+		return
+	}
+	i := len(p.segments) - 1
+	for i >= 0 && (p.segments[i].kind != segCopy || p.segments[i].from > l.headAt) {
+		i--
+	}
+	if i < 0 || p.segments[i].to < l.at {
+		return // it was made to fit by the cruder
+	}
+	p.changes++
+	s := p.segments[i]
+	tail := slices.Clone(p.segments[i+1:])
+	p.segments = p.segments[:i]
+	for _, part := range [...]segment{{s.from, l.headAt, segCopy}, {}, {l.at, s.to, segCopy}} {
+		if part == (segment{}) {
+			p.literal(l.headText(charset))
+		} else if part.to > part.from {
+			p.segments = append(p.segments, part)
+		}
+	}
+	p.segments = append(p.segments, tail...)
+}
+
+// headText returns the leaf's header as it goes out.
+func (l *leaf) headText(charset string) []byte {
+	if l.charset != "" {
+		charset = l.charset
+	}
+	var text []byte
+	for _, f := range l.header.fields {
+		text, _ = f.appendWire(text, charset)
+	}
+	return append(text, '\r', '\n')
+}
+
+// fold plans the leaf with its lines folded.
+func (p *plan) fold(l *leaf, end int64, charset string) {
+	if l.badHead {
+		p.header(l, charset)
+	}
+	p.copyTo(l.at)
+	p.crude(l.at, end)
+}
+
 // encode plans the leaf in an encoding, and its header to say so.
-func (p *plan) encode(l *leaf, end int64, last bool) {
+func (p *plan) encode(l *leaf, end int64, last bool, charset string) {
 	kind := segRewrap
 	switch l.coding {
 	case encodingQP:
@@ -90,7 +136,7 @@ func (p *plan) encode(l *leaf, end int64, last bool) {
 	default:
 		l.redeclare("base64")
 	}
-	p.header(l)
+	p.header(l, charset)
 	p.copyTo(l.at)
 	p.change(kind, l.at, end)
 	if last && end > l.at && (kind == segBase64 || kind == segRewrap) {
@@ -116,9 +162,6 @@ func (l *leaf) redeclare(encoding string) {
 func (p *plan) label(l *leaf) segmentKind {
 	h, f := l.header, &l.facts
 	text := strings.HasPrefix(l.media, "text/") || strings.HasPrefix(l.media, "message/") || l.relabel
-	if l.relabel || f.eightBit > 0 && !h.Has("Content-Type") {
-		h.Set("Content-Type", "text/plain; charset="+f.charset())
-	}
 	if text && !f.dense() {
 		h.Set("Content-Transfer-Encoding", "quoted-printable")
 		return segQP
@@ -144,11 +187,12 @@ func (p *plan) encoder(kind segmentKind) encoder {
 	return nil
 }
 
-// measure returns what the plan gives: its octets, and whether any is over 127.
+// measure returns what the plan gives: its octets, and whether any is over 127. It does not read what goes as it is.
 func (p *plan) measure(body io.ReaderAt) (size int64, eightBit bool, err error) {
 	r := planReader{plan: p, body: body}
+	eightBit = p.eightBit
 	for {
-		if s, ok := r.atCopy(); ok && (eightBit || p.sevenBit) {
+		if s, ok := r.atCopy(); ok {
 			size += s.to - s.from
 			r.skip()
 			continue

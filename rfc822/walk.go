@@ -3,6 +3,7 @@ package rfc822
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -13,20 +14,23 @@ const (
 )
 
 // walker goes through a body once and plans what must change for it to be sent. It follows
-// the MIME structure (RFC 2046 5.1) and changes only the leaves that can't go as they are.
+// the MIME structure (RFC 2046 5.1), makes the labels of its parts true, and changes the content of those
+// leaves only that can't go as they are.
 //
-// The first part of a multipart/signed (RFC 1847) is what the signature covers. It keeps lines
-// that are too long: relays are known to pass them, while a new encoding would break the signature for
-// sure. What can't be carried at all, NUL or 8-bit text to a server without 8BITMIME,
-// is encoded there too.
+// What is below a multipart/signed or multipart/encrypted (RFC 1847) stays as it is, wrong labels
+// and all. It keeps lines that are too long: relays are known to pass them, while a new encoding would break the
+// signature for sure. What can't be carried at all, NUL or 8-bit text to a server without 8BITMIME,
+// breaks the signature if the signed part has it, and the walker says so.
 type walker struct {
 	plan     *plan
-	sevenBit bool // octets over 127 can't go
-	// encodeParts encodes 8-bit text in parts of a multipart; sealed is set in a message within the
-	// message that bears a signature.
-	encodeParts, sealed bool
+	sevenBit bool   // octets over 127 can't go
+	charset  string // of the first text that names one
+	// encodeParts encodes 8-bit text in parts of a multipart; covered is set in a message within the
+	// message that bears a signature in its header.
+	encodeParts, covered bool
 
 	frames []frame
+	opened []container
 	depth  int // multiparts and messages around the current part
 	leaf   leaf
 
@@ -34,6 +38,8 @@ type walker struct {
 	head   []byte // that header so far
 	headAt int64
 	digest bool // the part is a message unless it says otherwise
+
+	brokenSignature bool
 }
 
 // frame is an open multipart.
@@ -41,7 +47,8 @@ type frame struct {
 	delimiter string // two hyphens and the boundary
 	digest    bool
 	signed    bool
-	sealed    bool // the walker's, around it
+	sealed    bool // signed or encrypted
+	covered   bool // the walker's, around it
 	parts     int
 	depth     int // around it
 }
@@ -53,9 +60,13 @@ type leaf struct {
 	headAt  int64   // where the header begins; -1 for the message itself
 	at      int64   // where the content begins
 	badHead bool    // the header can't go as it is
+	rawHigh bool    // it has octets over 127 and goes as it is all the same
+	sealed  bool
 	media   string
-	relabel bool // it says it is a multipart or message, but can't be read as one
+	charset string // that it names
+	relabel bool   // it says it is a multipart or message, but can't be read as one
 	coding  transferEncoding
+	base64  base64Check
 	facts   facts
 }
 
@@ -99,15 +110,15 @@ func (w *walker) delimiter(p piece) bool {
 		w.close(p.off-int64(len("\r\n")), false) // the line end before it belongs to it
 		f := &w.frames[i]
 		after := p.off + int64(len(p.text))
-		w.sealed = f.sealed
+		w.covered = f.covered
 		if rest == "--" {
-			w.depth = f.depth
+			w.leave(f.depth)
 			w.frames = w.frames[:i]
 			w.leaf = leaf{at: after}
 			return true
 		}
 		f.parts++
-		w.depth = f.depth + 1
+		w.leave(f.depth + 1)
 		w.frames = w.frames[:i+1]
 		w.openHead(after, f.digest)
 		return true
@@ -118,6 +129,9 @@ func (w *walker) delimiter(p piece) bool {
 // text follows a line, or a part of one, that is no delimiter.
 func (w *walker) text(p piece) {
 	if !w.inHead {
+		if w.leaf.coding == encodingBase64 {
+			w.leaf.base64.add(p)
+		}
 		w.leaf.facts.add(p)
 		return
 	}
@@ -146,25 +160,32 @@ func (w *walker) openHead(at int64, digest bool) {
 // openPart begins the content of the part whose header was read.
 func (w *walker) openPart(at int64) {
 	w.inHead = false
+	sealed := w.sealed()
+	high := hasEightBit(w.head)
 	w.leaf = leaf{
 		header: ParseHeader(w.head),
 		headAt: w.headAt,
 		at:     at,
-		badHead: w.sevenBit && hasEightBit(w.head) || bytes.IndexByte(w.head, 0) >= 0 ||
+		sealed: sealed,
+		badHead: high && (w.sevenBit || !sealed) || bytes.IndexByte(w.head, 0) >= 0 ||
 			!w.signed() && longestLine(w.head) > maxLine,
 	}
-	w.sealed = w.sealed || sealed(w.leaf.header)
+	w.covered = w.covered || covered(w.leaf.header)
+	w.leaf.rawHigh = high && !w.leaf.badHead
+	if w.leaf.badHead && w.signed() {
+		w.brokenSignature = true
+	}
 	w.enter()
 }
 
 // signed tells whether a signature covers the current part.
 func (w *walker) signed() bool {
-	for _, f := range w.frames {
-		if f.signed && f.parts == 1 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.frames, func(f frame) bool { return f.signed && f.parts == 1 })
+}
+
+// sealed tells whether the current part is below one that is signed or encrypted.
+func (w *walker) sealed() bool {
+	return slices.ContainsFunc(w.frames, func(f frame) bool { return f.sealed })
 }
 
 // enter looks at the header of the leaf, which may turn out to be no leaf.
@@ -174,24 +195,27 @@ func (w *walker) enter() {
 	ct := parseContentType(value)
 	value, _ = l.header.Get("Content-Transfer-Encoding")
 	l.coding = parseTransferEncoding(value)
-	l.media = ct.media
+	l.media, l.charset = ct.media, ct.charset
 	if l.media == "" { // RFC 2045 5.2, RFC 2046 5.1.5
 		l.media = "text/plain"
 		if w.digest {
 			l.media = "message/rfc822"
 		}
 	}
+	if w.charset == "" && strings.HasPrefix(l.media, "text/") && kindOf(l.charset) != charsetUnknown {
+		w.charset = l.charset
+	}
 	multipart := strings.HasPrefix(l.media, "multipart/")
 	message := l.media == "message/rfc822" && l.coding == encodingIdentity
-	const longest = 250 // RFC 2046 allows 70
 	switch {
-	case multipart && ct.boundary != "" && len(ct.boundary) <= longest && isASCII(ct.boundary) && w.depth < maxDepth:
+	case multipart && ct.hasBoundary() && w.depth < maxDepth:
 		w.container()
 		w.frames = append(w.frames, frame{
 			delimiter: "--" + strings.TrimRight(ct.boundary, " \t"),
 			digest:    l.media == "multipart/digest",
 			signed:    l.media == "multipart/signed",
-			sealed:    w.sealed,
+			sealed:    l.media == "multipart/signed" || l.media == "multipart/encrypted",
+			covered:   w.covered,
 			depth:     w.depth,
 		})
 		w.depth++
@@ -202,25 +226,6 @@ func (w *walker) enter() {
 		w.openHead(l.at, false)
 	default:
 		l.relabel = multipart || message
-	}
-}
-
-// container mends the header of a multipart or message. These have no encoding of their
-// own, but their label must not promise more than is sent (RFC 2045 6.4).
-func (w *walker) container() {
-	l := &w.leaf
-	label, _ := l.header.Get("Content-Transfer-Encoding")
-	fit := "8bit"
-	if w.sevenBit {
-		fit = "7bit"
-	}
-	wrong := strings.EqualFold(label, "binary") || w.sevenBit && strings.EqualFold(label, "8bit")
-	if wrong && !w.signed() {
-		l.header.Set("Content-Transfer-Encoding", fit)
-		l.badHead = true
-	}
-	if l.badHead {
-		w.plan.header(l)
 	}
 }
 
@@ -237,21 +242,33 @@ func (w *walker) close(end int64, last bool) {
 	end = max(end, l.at)
 	bad := l.facts.nul > 0 || w.sevenBit && l.facts.eightBit > 0 ||
 		l.facts.longest > maxLine && !w.signed() || w.encodes(l)
-	switch {
-	case l.header == nil:
+	if l.header == nil {
 		if bad {
 			w.plan.copyTo(l.at)
 			w.plan.crude(l.at, end)
 		}
+		w.eightBit(l.facts.eightBit > 0 && !w.sevenBit)
+		return
+	}
+	if bad && w.signed() {
+		w.brokenSignature = true
+	}
+	if !l.sealed {
+		bad = l.mend(w.charset) || bad
+	}
+	w.eightBit(l.rawHigh || l.facts.eightBit > 0 && (!bad || l.folds() && !w.sevenBit))
+	switch {
+	case bad && l.folds():
+		w.plan.fold(l, end, w.charset)
 	case bad:
-		w.plan.encode(l, end, last)
+		w.plan.encode(l, end, last, w.charset)
 	case l.badHead:
-		w.plan.header(l)
+		w.plan.header(l, w.charset)
 	}
 }
 
 // encodes reports whether the leaf is 8-bit text that is encoded though it could go.
 func (w *walker) encodes(l *leaf) bool {
 	return w.encodeParts && l.facts.eightBit > 0 && l.header != nil && l.headAt >= 0 && l.coding == encodingIdentity &&
-		strings.HasPrefix(l.media, "text/") && !w.sealed && !w.signed()
+		strings.HasPrefix(l.media, "text/") && !w.covered && !l.sealed
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // WireOptions says what the next server can take.
@@ -41,36 +42,40 @@ func (w *Wire) Open() (io.ReadCloser, error) {
 	return &wireReader{pending: w.head, plan: planReader{plan: &w.plan, body: w.body}}, nil
 }
 
-// Wire returns the message as it goes out. The body is read for it only if it can't go as it is:
-// because of NUL, a line over 998 octets, or 8-bit text that the server does not take. Then the
-// parts concerned get a transfer encoding (RFC 2045 6). Later changes of the Header do not
-// show in it.
+// Wire returns the message as it goes out. The body is read for it only if it may not go as it is:
+// because of NUL, a line over 998 octets, 8-bit text, or a label that may not be true. Then the
+// parts concerned get true labels, or a transfer encoding (RFC 2045 6). Later changes of the Header do not
+// show in it. The error is ErrSignature if a signature would break.
 func (m *Message) Wire(o WireOptions) (*Wire, error) {
 	w := &Wire{body: m.body, plan: plan{sevenBit: !o.AllowEightBit}}
 	top := &Header{fields: m.Header.Fields()}
-	info := m.info
-	encodeParts := o.EncodeParts && info.EightBit && encodable(top)
-	if info.NUL || info.LongestLine > maxLine || info.EightBit && !o.AllowEightBit || encodeParts {
-		walk := walker{plan: &w.plan, sevenBit: w.plan.sevenBit, encodeParts: encodeParts}
-		if err := walk.walk(top, m.body, info.Size); err != nil {
+	charset := m.charset()
+	encodeParts := o.EncodeParts && m.info.EightBit && encodable(top)
+	if m.mustWalk() {
+		walk := walker{plan: &w.plan, sevenBit: w.plan.sevenBit, charset: charset, encodeParts: encodeParts}
+		if err := walk.walk(top, m.body, m.info.Size); err != nil {
 			return nil, bodyError(err)
 		}
-		if (w.plan.topEdit || w.plan.changes > 0) && !top.Has("MIME-Version") {
-			top.Append("MIME-Version", "1.0")
+		if walk.brokenSignature {
+			return nil, ErrSignature
 		}
 		var err error
 		if w.size, w.eightBit, err = w.plan.measure(m.body); err != nil {
 			return nil, bodyError(err)
 		}
+		if (w.plan.topEdit || w.plan.changes > 0 || w.eightBit) && !top.Has("MIME-Version") {
+			top.Append("MIME-Version", "1.0")
+		}
+		charset = walk.charset
 	} else {
-		w.plan.copyTo(info.Size)
-		w.size, w.eightBit = info.Size, info.EightBit
+		w.plan.copyTo(m.info.Size)
+		w.size = m.info.Size
 	}
 	w.head = make([]byte, 0, top.size()+len("\r\n"))
 	for _, f := range top.fields {
-		var utf8 bool
-		w.head, utf8 = f.appendWire(w.head)
-		w.smtputf8 = w.smtputf8 || utf8
+		var intl bool
+		w.head, intl = f.appendWire(w.head, charset)
+		w.smtputf8 = w.smtputf8 || intl
 	}
 	w.head = append(w.head, '\r', '\n')
 	w.size += int64(len(w.head))
@@ -80,12 +85,53 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 // encodable reports whether WireOptions.EncodeParts may change the message.
 func encodable(top *Header) bool {
 	value, _ := top.Get("Content-Type")
-	return strings.HasPrefix(parseContentType(value).media, "multipart/") && !sealed(top)
+	return strings.HasPrefix(parseContentType(value).media, "multipart/") && !covered(top)
 }
 
-// sealed reports whether a signature in the header covers the body (RFC 6376, 8617, 4870).
-func sealed(h *Header) bool {
+// covered reports whether a signature in the header covers the body (RFC 6376, 8617, 4870).
+func covered(h *Header) bool {
 	return h.Has("DKIM-Signature") || h.Has("ARC-Message-Signature") || h.Has("DomainKey-Signature")
+}
+
+// charset returns the charset that the header names, "" if it names none.
+func (m *Message) charset() string {
+	value, _ := m.Header.Get("Content-Type")
+	if ct := parseContentType(value); kindOf(ct.charset) != charsetUnknown {
+		return ct.charset
+	}
+	return ""
+}
+
+// mustWalk reports whether the body has to be looked at before it can go.
+func (m *Message) mustWalk() bool {
+	i := &m.info
+	return i.NUL || i.EightBit || i.LongestLine > maxLine || i.hints.odd || m.oddHeader()
+}
+
+// oddHeader reports whether the header says something of the body that may not be so, or has raw
+// text whose charset the parts may name.
+func (m *Message) oddHeader() bool {
+	value, typed := m.Header.Get("Content-Type")
+	ct := parseContentType(value)
+	multipart := strings.HasPrefix(ct.media, "multipart/")
+	if multipart && !ct.hasBoundary() {
+		return true
+	}
+	label, _ := m.Header.Get("Content-Transfer-Encoding")
+	switch strings.ToLower(label) {
+	case "", "7bit", "8bit", "quoted-printable":
+	default:
+		return true
+	}
+	if !typed || !multipart {
+		return false
+	}
+	for _, f := range m.Header.fields {
+		if hasEightBit(f.raw) && !utf8.Valid(f.raw) {
+			return true
+		}
+	}
+	return false
 }
 
 func bodyError(err error) error { return fmt.Errorf("reading the kept message: %w", err) }

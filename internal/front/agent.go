@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -32,7 +33,10 @@ func (r *AgentRoute) Close() { r.Conn.Close() }
 // Send hands the message over as it came; the agent applies the aliases and the sender rule.
 func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, error) {
 	wire, err := d.Message.Wire(rfc822.WireOptions{AllowEightBit: true})
-	if err != nil {
+	switch {
+	case errors.Is(err, rfc822.ErrSignature):
+		return envelope.Receipt{}, sysexits.With(sysexits.DataErr, err)
+	case err != nil:
 		return envelope.Receipt{}, sysexits.With(sysexits.IOErr, err)
 	}
 	env := *d.Envelope

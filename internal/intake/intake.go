@@ -299,12 +299,20 @@ func (in *Intake) Resolve(addr string, noAliases bool) ([]string, error) {
 }
 
 // Wire returns the message as it goes out, text outside ASCII as smtp.eight_bit says, and notes in env what
-// it asks of a server.
+// it asks of a server. The error carries an exit code.
 func (in *Intake) Wire(env *envelope.Envelope, msg *rfc822.Message) (*rfc822.Wire, error) {
 	wire, err := msg.Wire(in.wire)
 	if err != nil {
-		return nil, sysexits.With(sysexits.IOErr, err)
+		return nil, sysexits.With(WireCode(err), err)
 	}
 	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	return wire, nil
+}
+
+// WireCode is the exit code of a message that can't go out: the message is to blame if a signature would break.
+func WireCode(err error) int {
+	if errors.Is(err, rfc822.ErrSignature) {
+		return sysexits.DataErr
+	}
+	return sysexits.IOErr
 }

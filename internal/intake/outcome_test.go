@@ -194,18 +194,14 @@ func foreign(h textproto.Header, judge oracle) (all []string) {
 	return all
 }
 
-// missing lists the authors that were given, may send, and are gone. A From that net/mail can't
-// read has none.
+// missing lists the authors that were given, may send, and are gone. From fields that net/mail can't
+// read have none.
 func missing(text string, h textproto.Header, o outcomeRule, judge oracle) (all []string) {
 	given, err := textproto.ReadHeader(bufio.NewReader(strings.NewReader(text)))
 	if err != nil {
 		return nil
 	}
-	first := given.Values("From")
-	if len(first) == 0 {
-		return nil
-	}
-	authors, err := mail.ParseAddressList(first[0])
+	authors, err := mail.ParseAddressList(strings.Join(given.Values("From"), ", ")) // several are one
 	if err != nil {
 		return nil
 	}

@@ -33,7 +33,7 @@ func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc8
 	}
 	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
 	if err != nil {
-		return "", sysexits.With(sysexits.IOErr, err)
+		return "", sysexits.With(intake.WireCode(err), err)
 	}
 	env.EightBit, env.SMTPUTF8, env.Origin = wire.EightBit(), wire.SMTPUTF8(), env.Sender
 	p, err := s.Begin(spool.Meta{UID: env.Caller.UID, Origin: spool.Unprocessed + env.Caller.Via}, env)
@@ -105,7 +105,7 @@ func (r *Rules) Process(ctx context.Context, it *spool.Item) (*spool.Item, error
 	}
 	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
 	if err != nil {
-		return nil, sysexits.With(sysexits.IOErr, err)
+		return nil, sysexits.With(intake.WireCode(err), err)
 	}
 	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	if err := setAside(ctx, it, refused); err != nil {

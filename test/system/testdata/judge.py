@@ -50,8 +50,10 @@ def header(msg):
             raw = re.sub(r"\r?\n(?=[ \t])", "", str(value))
             shown = []
             for display, addr in email.utils.getaddresses([raw]):
+                if not addr:
+                    continue
                 shown.append(f"{text(display)} <{addr}>" if display else addr)
-            say(f"{name}: {', '.join(shown)}")
+            say(f"{name}: {', '.join(shown) or text(value)}")
         else:
             say(f"{name}: {text(value)}")
 
@@ -76,6 +78,9 @@ def walk(part, sealed):
     if part.is_multipart():
         say("part", kind)
         for child in part.get_payload():
+            if kind.startswith("message/") and not sealed:
+                for name, value in child.items():
+                    say(f"within: {name}: {text(value)}")
             walk(child, sealed or kind in SEALED)
         return
     content = part.get_payload(decode=True)
@@ -84,7 +89,8 @@ def walk(part, sealed):
         try:
             shown = repr(content.decode(charset))
         except (LookupError, UnicodeDecodeError) as err:
-            fault(kind, err)
+            if not sealed:
+                fault(kind, err)
             shown = repr(content)
         say("part", kind, charset, coding, shown)
     else:
