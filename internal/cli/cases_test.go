@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,6 +214,18 @@ func (s *site) steady(text string) string {
 		}
 		return "NOW"
 	})
+}
+
+// TestCasesProve: a case that ends well shows what came of it, a message that arrived or a line that was
+// printed: an exit code alone proves no outcome.
+func TestCasesProve(t *testing.T) {
+	t.Parallel()
+	for _, c := range readCases(t) {
+		seen := regexp.MustCompile(`(?m)^exit \d+\n`).ReplaceAllString(c.want, "")
+		if seen == "" && slices.Contains(c.exits, 0) {
+			t.Errorf("%s/%s: %q is not to be seen in the section want", c.group, c.name, c.outcome)
+		}
+	}
 }
 
 // TestCasesPage holds docs/cases.md against the cases: their outcomes are part of the manual.
