@@ -77,10 +77,18 @@ func highOf(c byte) highBytes {
 	return highC1
 }
 
+// highTable is highOf as a table, for texts of many megabytes.
+var highTable = func() (t [256]highBytes) {
+	for c := range len(t) {
+		t[c] = highOf(byte(c))
+	}
+	return t
+}()
+
 func highIn(s string) highBytes {
 	var h highBytes
 	for i := range len(s) {
-		h |= highOf(s[i])
+		h |= highTable[s[i]]
 	}
 	if !utf8.ValidString(s) {
 		h |= highNotValid

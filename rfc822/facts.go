@@ -34,10 +34,12 @@ func (f *facts) add(p piece) {
 		f.nul += int64(bytes.Count(text, []byte{0}))
 	}
 	if hasEightBit(text) {
+		n, high := 0, f.high
 		for _, c := range text {
-			f.eightBit += int64(c >> 7)
-			f.high |= highOf(c)
+			n += int(c >> 7)
+			high |= highTable[c]
 		}
+		f.eightBit, f.high = f.eightBit+int64(n), high
 		f.utf8.add(text)
 	} else if len(text) > 0 && len(f.utf8.rest) > 0 {
 		f.utf8.bad = true
@@ -88,5 +90,7 @@ func (u *utf8Check) add(text []byte) {
 		n = len(text)
 	}
 	u.bad = !utf8.Valid(text[:n])
-	u.rest = append([]byte(nil), text[n:]...)
+	if u.rest = nil; n < len(text) {
+		u.rest = bytes.Clone(text[n:])
+	}
 }

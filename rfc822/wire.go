@@ -14,6 +14,8 @@ type WireOptions struct {
 	// EncodeParts gives 8-bit text in the parts of a multipart an encoding nevertheless, where no signature
 	// covers it (RFC 1847, DKIM, ARC): Exchange Online has been seen to damage it.
 	EncodeParts bool
+	// AsIs leaves 8-bit text its labels, true or not: the server is one of ours, and looks at the message itself.
+	AsIs bool
 }
 
 // Wire is a message as it goes out, fixed when it was made. It can be read any number of
@@ -51,7 +53,7 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 	top := &Header{fields: m.Header.Fields()}
 	charset := m.charset()
 	encodeParts := o.EncodeParts && m.info.EightBit && encodable(top)
-	if m.mustWalk() {
+	if m.mustWalk(o) {
 		walk := walker{plan: &w.plan, sevenBit: w.plan.sevenBit, charset: charset, encodeParts: encodeParts}
 		if err := walk.walk(top, m.body, m.info.Size); err != nil {
 			return nil, bodyError(err)
@@ -69,7 +71,7 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 		charset = walk.charset
 	} else {
 		w.plan.copyTo(m.info.Size)
-		w.size = m.info.Size
+		w.size, w.eightBit = m.info.Size, m.info.EightBit
 	}
 	w.head = make([]byte, 0, top.size()+len("\r\n"))
 	for _, f := range top.fields {
@@ -103,9 +105,12 @@ func (m *Message) charset() string {
 }
 
 // mustWalk reports whether the body has to be looked at before it can go.
-func (m *Message) mustWalk() bool {
+func (m *Message) mustWalk(o WireOptions) bool {
 	i := &m.info
-	return i.NUL || i.EightBit || i.LongestLine > maxLine || i.hints.odd || m.oddHeader()
+	if i.NUL || i.LongestLine > maxLine || i.EightBit && !o.AllowEightBit {
+		return true
+	}
+	return !o.AsIs && (i.EightBit || i.hints.odd) || m.oddHeader()
 }
 
 // oddHeader reports whether the header says something of the body that may not be so, or has raw

@@ -32,7 +32,7 @@ func (r *AgentRoute) Close() { r.Conn.Close() }
 
 // Send hands the message over as it came; the agent applies the aliases and the sender rule.
 func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, error) {
-	wire, err := d.Message.Wire(rfc822.WireOptions{AllowEightBit: true})
+	wire, err := d.Message.Wire(rfc822.WireOptions{AllowEightBit: true, AsIs: true})
 	switch {
 	case errors.Is(err, rfc822.ErrSignature):
 		return envelope.Receipt{}, sysexits.With(sysexits.DataErr, err)
