@@ -149,7 +149,7 @@ var fieldCases = []messageCase{
 	},
 	{
 		name: "name/koi8-of-part", args: "-t -i", stdin: "Subject: \xd4\xc5\xd3\xd4\n" + mixed + "--b\nContent-Type: text/plain; charset=koi8-r\n\n\xd4\xc5\xd3\xd4\n--b--\n",
-		want: []string{"Subject: тест", `part text/plain koi8-r 8bit 'тест'`},
+		want: []string{"Subject: тест", `part text/plain koi8-r base64 'тест'`},
 	},
 	{
 		name: "name/utf8-subject-latin1-body", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=iso-8859-1\nSubject: Gr\xc3\xbc\xc3\x9fe\n\nGr\xfc\xdfe\n",
@@ -171,7 +171,7 @@ var fieldCases = []messageCase{
 	{
 		name: "name/part-filename-koi8", args: "-t -i",
 		stdin: mixed + "--b\nContent-Type: text/plain; charset=koi8-r; name=\"\xd4\xc5\xd3\xd4.txt\"\nContent-Transfer-Encoding: 8bit\n\n\xd4\xc5\xd3\xd4\n--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename*=utf-8''\xc3\x9c%20x.pdf\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n",
-		want:  []string{`part text/plain koi8-r 8bit 'тест'`, `part application/pdf base64 b'\x00\x00\x00' Ü x.pdf`},
+		want:  []string{`part text/plain koi8-r base64 'тест'`, `part application/pdf base64 b'\x00\x00\x00' Ü x.pdf`},
 	},
 	{
 		name: "name/part-filename-signed", args: "-t -i",

@@ -28,12 +28,13 @@ type messageCase struct {
 	absent []string // texts that no line of the judge has
 	log    string   // a part of the program's log
 	utf8   bool     // it needs SMTPUTF8
+	asIs   bool     // with smtp.eight_bit = "on"
 }
 
 // TestMessages sends odd messages on the direct route and has Python's email package read what arrives.
 func TestMessages(t *testing.T) {
 	t.Parallel()
-	for _, c := range slices.Concat(contentCases, fieldCases, senderCases) {
+	for _, c := range slices.Concat(contentCases, asTheyAre(contentCases), fieldCases, senderCases) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t)
@@ -46,6 +47,9 @@ func (c *messageCase) run(t *testing.T) {
 	dir := lab.dir(t)
 	config, log := filepath.Join(dir, "config.toml"), filepath.Join(dir, "log")
 	text := fmt.Sprintf("%s\n[from]\nhost_name = \"web1.example\"\n[spool]\ndir = \"\"\n[log]\nto = %q\n", e.ConfigTOML(dir), log)
+	if c.asIs {
+		text = strings.Replace(text, "[smtp]\n", "[smtp]\neight_bit = \"on\"\n", 1)
+	}
 	must(t, os.WriteFile(config, []byte(text), 0o600))
 	cmd := exec.Command(lab.program, strings.Fields(c.args)...)
 	cmd.Env = []string{"O365_SENDMAIL_CONFIG=" + config, "PATH=/usr/bin:/bin"}
