@@ -76,10 +76,15 @@ func (h *Header) tidy(charset string) {
 	h.shorten()
 }
 
-// completeDate supplies a Date, also for one that is none.
+// completeDate supplies a Date. One that is not in the form of RFC 5322 is written in it if it can be read, and else
+// replaced; its text is kept.
 func (h *Header) completeDate(now string) {
 	if old, _ := h.Get("Date"); old != "" && !isDate(old) {
-		h.Set("Date", now)
+		date, ok := repairDate(old)
+		if !ok {
+			date = now
+		}
+		h.Set("Date", date)
 		h.Append("X-Original-Date", old)
 	}
 	h.supply("Date", now)

@@ -88,8 +88,9 @@ func (l *leaf) folds() bool {
 // base64Check looks at the beginning of a content that is said to be base64.
 type base64Check struct {
 	digits  int // of base64
-	other   int // octets that are neither that nor white space
+	other   int // bytes that are neither that nor white space
 	first   int // digits of the first line that has any
+	odd     int // other bytes of that line
 	foreign bool
 	ended   bool // the first line
 }
@@ -117,7 +118,9 @@ func (c *base64Check) add(p piece) {
 			inner = c.first > 0
 		default:
 			c.other++
-			c.foreign = c.foreign || !c.ended
+			if !c.ended {
+				c.odd++
+			}
 		}
 	}
 	c.ended = c.ended || p.eol && c.first > 0
@@ -129,13 +132,16 @@ func (c *base64Check) isBase64() bool {
 	switch {
 	case c.digits+c.other == 0:
 		return true
-	case c.foreign:
+	case c.foreign, c.odd*stray > c.first:
 		return false
 	case c.first >= long:
 		return true
 	}
-	return c.other == 0 && c.digits%4 != 1
+	return c.other*stray <= c.digits && c.digits%4 != 1
 }
+
+// stray is how many digits make up for a byte that is none. A decoder passes over such bytes (RFC 2045 6.8).
+const stray = 8
 
 func isBase64(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/'

@@ -1,0 +1,43 @@
+package rfc822
+
+import (
+	"strings"
+	"time"
+)
+
+// repairDate reads a date in a form that other programs write: date(1), ctime with a zone, git, ISO 8601. It
+// returns it as a Date field has it. A form without a zone that says one offset to everybody is not read: it would
+// be wrong by hours somewhere.
+func repairDate(value string) (date string, ok bool) {
+	value = strings.Join(strings.Fields(value), " ")
+	for _, form := range [...]string{
+		"Mon Jan 2 15:04:05 2006 -0700",
+		"Mon Jan 2 15:04:05 -0700 2006",
+		"Mon Jan 2 15:04:05 MST 2006",
+		"Mon Jan 2 03:04:05 PM MST 2006",
+		"Mon 2 Jan 2006 15:04:05 MST",
+		"Mon 2 Jan 2006 15:04:05 -0700",
+		"Mon 2 Jan 2006 03:04:05 PM MST",
+		"Monday, 02-Jan-06 15:04:05 MST",
+		"2006-01-02T15:04:05Z07:00",
+		"2006-01-02T15:04:05-0700",
+		"2006-01-02 15:04:05 -0700",
+		"2006-01-02 15:04:05Z07:00",
+		"2006-01-02 15:04:05 -0700 MST",
+		"2006-01-02 15:04:05 MST",
+		"2006/01/02 15:04:05 -0700",
+	} {
+		t, err := time.Parse(form, value)
+		if err != nil {
+			continue
+		}
+		if zone, _ := t.Zone(); strings.Contains(form, "MST") && !strings.Contains(form, "-0700") && zone != "UTC" && zone != "GMT" {
+			return "", false
+		}
+		if t.Year() < 1900 || t.Year() > 9999 {
+			return "", false
+		}
+		return t.Format("Mon, 02 Jan 2006 15:04:05 -0700"), true
+	}
+	return "", false
+}
