@@ -256,7 +256,8 @@ func (w *walker) close(end int64, last bool) {
 	if !l.sealed {
 		bad = l.mend(w.charset) || bad
 	}
-	w.eightBit(l.rawHigh || l.facts.eightBit > 0 && (!bad || l.folds() && !w.sevenBit))
+	stays := !bad || l.folds() && !w.sevenBit
+	w.eightBit(stays && (l.rawHigh || l.facts.eightBit > 0))
 	switch {
 	case bad && l.folds():
 		w.plan.fold(l, end, w.charset)
