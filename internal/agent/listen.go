@@ -224,8 +224,8 @@ func (a *Agent) admit(talk context.Context, raw net.Conn, local bool) {
 		defer a.leave(c, g)
 		smtpd.Serve(talk, c, smtpd.Options{
 			Host: r.host, Handler: &handler{a, who, local, g}, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
-			MaxRecipients: r.config.Delivery.MaxRecipients, Memory: memory, TempDir: r.config.Spool.Dir, Local: local, Log: a.fault,
-			MaxHeader: r.config.Delivery.MaxHeader,
+			MaxRecipients: r.maxRecipients(), MaxOwnRecipients: r.maxOwn(local), MaxHeader: r.config.Delivery.MaxHeader,
+			Memory: memory, TempDir: r.config.Spool.Dir, Local: local, Log: a.fault,
 			Meter: func(in io.Reader) (io.Reader, func()) {
 				m := &meter{r: in, l: &a.limits, g: g, c: a.rules.Load().config}
 				return m, m.done

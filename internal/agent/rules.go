@@ -81,6 +81,19 @@ func (r *rules) logger(stderr io.Writer) *maillog.Logger {
 	return assemble.Logger(r.config, "", stderr)
 }
 
+// maxRecipients is how many recipients a client may name in one transaction.
+func (r *rules) maxRecipients() int {
+	return min(r.config.Delivery.MaxRecipients, r.config.Delivery.MaxRecipientsPerCall)
+}
+
+// maxOwn is the same for this program's own client, which is local.
+func (r *rules) maxOwn(local bool) int {
+	if !local {
+		return 0
+	}
+	return r.config.Delivery.MaxRecipientsPerCall
+}
+
 // reason is the fault in one line: the first of several, with what to do where that is not the
 // same for all.
 func (r *rules) reason() string {

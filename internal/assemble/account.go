@@ -68,6 +68,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			CommandTimeout: c.SMTP.Timeout,
 			Trace:          o.Trace,
 			Chunking:       chunkingOf(c.SMTP.Chunking),
+			MaxRecipients:  c.Delivery.MaxRecipients,
 		},
 		Cache:       cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn, LockWait: lockWait(c.Token.Timeout)}),
 		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},

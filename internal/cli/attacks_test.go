@@ -122,7 +122,8 @@ func TestManyRecipients(t *testing.T) {
 	t.Run("over the limit", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)
-		s.run("Subject: x\n\nx\n", list(1000)...).want(t, sysexits.DataErr, "max_recipients")
+		s.writeConfig(t, s.ConfigTOML(s.dir)+"[delivery]\nmax_recipients_per_call = 1000\n")
+		s.run("Subject: x\n\nx\n", list(1000)...).want(t, sysexits.DataErr, "max_recipients_per_call")
 		if len(s.Messages()) > 0 {
 			t.Error("a part was sent")
 		}

@@ -37,8 +37,9 @@ func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 		c := smtpd.Stdio(e.Stdin, e.Stdout)
 		smtpd.Serve(ctx, c, smtpd.Options{
 			Host: hostName, Handler: &directHandler{r}, ExitCode: deliver.ExitCode,
-			MaxSize: r.MaxSize(), MaxHeader: r.MaxHeader(), MaxRecipients: r.config.Delivery.MaxRecipients,
-			Log: func(err error) { e.errorf(name, "%v", err) },
+			MaxSize: r.MaxSize(), MaxHeader: r.MaxHeader(),
+			MaxRecipients: min(r.config.Delivery.MaxRecipients, r.config.Delivery.MaxRecipientsPerCall),
+			Log:           func(err error) { e.errorf(name, "%v", err) },
 		})
 		if c.GivenUp() {
 			return sysexits.TempFail

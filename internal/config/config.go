@@ -181,9 +181,11 @@ type Delivery struct {
 	UserSharePercent    int
 	// RetryFloor is the least time between two tries of a message that its owner asks for.
 	RetryFloor    time.Duration
-	MaxRecipients int   // of one message
-	MaxSize       int64 // octets in wire form
-	MaxHeader     int64 // bytes
+	MaxRecipients int // of one transaction
+	// MaxRecipientsPerCall is how many recipients one message may have in all.
+	MaxRecipientsPerCall int
+	MaxSize              int64 // octets in wire form
+	MaxHeader            int64 // bytes
 }
 
 // From is the sender rule.

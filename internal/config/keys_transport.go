@@ -178,9 +178,17 @@ var deliveryKeys = []Key{
 	},
 	{
 		Name: "delivery.max_recipients", Kind: KindInt, Default: 500, Min: 1, Max: 10000,
-		Help:  "Recipients of one message.",
-		More:  "The mailbox's own limit (Set-Mailbox -RecipientLimits) counts too: 500 by default, 1,000 at most.",
+		Help: "Recipients of one transaction.",
+		More: "A call with more of them is split. SMTP clients of the agent and of sendmail -bs are told 452 at the first one too many, and begin another transaction. " +
+			"The mailbox's own limit (Set-Mailbox -RecipientLimits) counts too: 500 by default, 1,000 at most.",
 		field: func(c *Config) any { return &c.Delivery.MaxRecipients },
+	},
+	{
+		Name: "delivery.max_recipients_per_call", Kind: KindInt, Default: 10000, Min: 1, Max: 50000,
+		Help: "Recipients of one call of sendmail, and of one message when the aliases are expanded.",
+		More: "More than delivery.max_recipients of them make several transactions: the message is queued at first, and who is refused is told by mail. " +
+			"Without a spool the call sends one transaction after the other, and says who did not get the message.",
+		field: func(c *Config) any { return &c.Delivery.MaxRecipientsPerCall },
 	},
 	{
 		Name: "delivery.max_size", Kind: KindSize, Default: "150MiB", Min: 1 << 10, Max: gib,

@@ -44,25 +44,20 @@ func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelop
 	if d.Spool != nil && d.ModeOf(env) != ModeInteractive {
 		return d.enqueue(ctx, env, msg)
 	}
-	timeout := d.Timeout
-	if timeout <= 0 {
-		timeout = defaultTimeout
+	if d.Account.splits(env) {
+		return d.submitParts(ctx, env, msg)
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	if d.Spool == nil {
+		return d.sendNow(ctx, env, msg)
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.timeout())
 	defer cancel()
-	queueing, slot := ctx, ctx
-	if d.Spool != nil {
-		wait := d.Wait
-		if wait <= 0 {
-			wait = defaultWait
-		}
-		var stop context.CancelFunc
-		queueing, stop = context.WithTimeout(ctx, wait)
+	queueing, stop := context.WithTimeout(ctx, d.wait())
+	defer stop()
+	slot := queueing
+	if d.Run != nil {
+		slot, stop = context.WithTimeout(queueing, slotPatience)
 		defer stop()
-		if slot = queueing; d.Run != nil {
-			slot, stop = context.WithTimeout(queueing, slotPatience)
-			defer stop()
-		}
 	}
 	start := time.Now()
 	res, err := d.Account.deliver(ctx, slot, queueing, env, msg)
@@ -70,16 +65,7 @@ func (d *Direct) Submit(ctx context.Context, env *envelope.Envelope, msg envelop
 	if busy := (*busyError)(nil); errors.As(err, &busy) && queueing.Err() == nil {
 		return d.leave(queueing, env, msg)
 	}
-	if d.Spool != nil {
-		return d.keepRest(ctx, env, msg, took, res, err)
-	}
-	if err != nil {
-		err = d.Account.callersFault(env, msg, err)
-		logFailure(d.Log, "", env, took, err)
-		return envelope.Receipt{}, err
-	}
-	logResult(d.Log, "", env, d.Account.Submit.Host, took, res)
-	return receipt(res)
+	return d.keepRest(ctx, env, msg, took, res, err)
 }
 
 // ModeOf is how a message is delivered: as it asks, else as configured.

@@ -39,6 +39,9 @@ func (q *Queue) Submit(ctx context.Context, env *envelope.Envelope, msg envelope
 		mode = e.config.Mode
 	}
 	wait := e.config.Wait
+	if mode != ModeQueue && e.config.Account.splits(env) {
+		mode = ModeBackground // what one transaction has delivered must not be forgotten before the last one ends
+	}
 	e.mu.Unlock()
 	switch mode {
 	case ModeQueue:

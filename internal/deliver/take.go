@@ -170,8 +170,10 @@ func (e *Engine) claim(c *courier, j *job) bool {
 		e.process(c, j, it)
 		return false
 	}
-	if most := c.account.mostOfDay(j.by.id == personRoot); most > 0 && len(todo) > most {
-		todo = todo[:most]
+	for _, most := range [...]int{c.account.mostOfDay(j.by.id == personRoot), c.account.Submit.MaxRecipients} {
+		if most > 0 && len(todo) > most {
+			todo = todo[:most]
+		}
 	}
 	env := *it.Envelope()
 	j.item = it

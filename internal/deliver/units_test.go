@@ -83,8 +83,12 @@ func TestJudgeRecipients(t *testing.T) {
 	if v.fate[0] != fateTaken || v.fate[1] != fateRefused || v.fate[2] != fateLater || !v.again || v.stop != nil || v.taken != 1 || v.later != 1 {
 		t.Errorf("%+v", v)
 	}
-	res.Recipients[0].Err = crowd // nobody was taken, so trying at once would help nobody
-	if v := judge(res, nil); v.again || v.later != 2 {
+	res.Recipients[0].Err = crowd // one is done with, so there is room for the next
+	if v := judge(res, nil); !v.again || v.later != 2 {
+		t.Errorf("%+v", v)
+	}
+	all := &submit.Result{Reply: res.Reply, Recipients: []submit.RecipientResult{{Address: "a", Err: crowd}, {Address: "c", Err: crowd}}}
+	if v := judge(all, nil); v.again || v.later != 2 { // trying at once would help nobody
 		t.Errorf("%+v", v)
 	}
 	res.Recipients[0].Err = reply(submit.PhaseRcpt, 550, "5.1.90", "daily limit")

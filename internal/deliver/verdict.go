@@ -71,7 +71,7 @@ func judge(res *submit.Result, err error) *verdict {
 			v.stop = s
 		}
 	}
-	v.again = v.later > 0 && crowded == v.later && v.taken > 0
+	v.again = v.later > 0 && crowded == v.later && v.later < len(v.fate)
 	return v
 }
 

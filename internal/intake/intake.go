@@ -72,7 +72,7 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 		host:       hostName,
 		mailDomain: c.From.Domain,
 		isLocal:    isLocal,
-		maxRcpt:    c.Delivery.MaxRecipients,
+		maxRcpt:    c.Delivery.MaxRecipientsPerCall,
 		wire:       rfc822.WireOptions{AllowEightBit: c.SMTP.EightBit != "off", EncodeParts: c.SMTP.EightBit == "auto"},
 		now:        now,
 		rule: sender.Rule{
@@ -244,7 +244,7 @@ func (in *Intake) expand(env *envelope.Envelope, noAliases bool) ([]envelope.Ref
 		return refused, noRecipients(refused)
 	}
 	if in.maxRcpt > 0 && len(out) > in.maxRcpt {
-		return refused, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are more than delivery.max_recipients allows (%d)", len(out), in.maxRcpt))
+		return refused, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are more than delivery.max_recipients_per_call allows (%d)", len(out), in.maxRcpt))
 	}
 	return refused, nil
 }

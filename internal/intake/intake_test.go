@@ -18,7 +18,7 @@ func newIntake(change func(*config.Config)) *Intake {
 	c := &config.Config{Mailbox: "noreply@contoso.com", RootTo: "it@contoso.com"}
 	c.From.Policy = sender.Rewrite
 	c.Aliases = map[string][]string{"admins": {"a@contoso.com", "b@contoso.com"}, "loop": {"loop"}, "bad": {"x y@z"}}
-	c.Delivery.MaxRecipients = 3
+	c.Delivery.MaxRecipientsPerCall = 3
 	if change != nil {
 		change(c)
 	}

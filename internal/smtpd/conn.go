@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"strconv"
 	"sync"
 	"time"
+
+	"o365-sendmail/internal/agent/protocol"
 )
 
 // Timeouts bound what a client can make the server wait.
@@ -53,6 +56,9 @@ type Conn struct {
 	began    bool        // the library got MAIL and will answer
 	ends     time.Time   // when the transaction must be over; zero outside of one
 	maxSize  int64       // of a message, as EHLO announces it; 0 for none
+	// Recipients of a transaction, and of one of this program's own client; 0 when the library's limit is for all.
+	maxRcpt, maxOwnRcpt int
+	own                 bool // MAIL came from that client
 
 	writing sync.Mutex
 	out     []byte
@@ -233,6 +239,9 @@ func (c *Conn) readCommand() error {
 	case verb(line, "DATA"):
 		c.asked = &bodyFilter{lf: lf}
 	case verb(line, "MAIL"):
+		if c.own = false; c.maxOwnRcpt > 0 {
+			line, c.own = bytes.CutSuffix(line, []byte(" "+protocol.RecipientsKeyword))
+		}
 		if c.ends.IsZero() {
 			c.began, c.ends = true, time.Now().Add(c.timeouts.Transaction)
 		}
@@ -390,6 +399,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 		if plain, c.reword = plainReply(p); !c.reword {
 			plain, c.reword = c.sizeLine(p)
 		}
+		if !c.reword {
+			plain, c.reword = c.limitsLine(p)
+		}
 		c.out = append(c.out, plain...)
 	}
 	c.atStart = bytes.HasSuffix(p, []byte{'\n'})
@@ -427,6 +439,14 @@ func (c *Conn) sizeLine(line []byte) (string, bool) {
 		return "", false
 	}
 	return "250" + string(mark[:1]) + "SIZE " + strconv.FormatInt(c.maxSize, 10) + "\r\n", true
+}
+
+// limitsLine tells every client its own limit of recipients: the library knows but one (RFC 9422).
+func (c *Conn) limitsLine(line []byte) (string, bool) {
+	if c.maxOwnRcpt == 0 || len(line) < 4 || !bytes.HasPrefix(line, []byte("250")) || !bytes.HasPrefix(line[4:], []byte("LIMITS RCPTMAX=")) {
+		return "", false
+	}
+	return fmt.Sprintf("250-%s %d\r\n250%cLIMITS RCPTMAX=%d\r\n", protocol.RecipientsKeyword, c.maxOwnRcpt, line[3], c.maxRcpt), true
 }
 
 // countError counts the replies to wrong commands: 500 to 504 (RFC 5321 4.2.1).

@@ -22,6 +22,8 @@ type Options struct {
 	// MaxRecipients on a transaction.
 	MaxSize       int64
 	MaxRecipients int
+	// MaxOwnRecipients is the limit on a transaction of this program's own client; 0 when there is none of its own.
+	MaxOwnRecipients int
 	// Memory is how much of a message is kept in memory, and TempDir where the rest is:
 	// see rfc822.ReadOptions.
 	Memory  int
@@ -48,11 +50,15 @@ func Serve(ctx context.Context, c *Conn, o Options) {
 	defer cancel()
 	defer context.AfterFunc(ctx, c.Abort)()
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-		return &session{ctx: ctx, o: &o}, nil
+		return &session{ctx: ctx, o: &o, conn: c}, nil
 	}))
 	s.Domain = o.Host
 	c.maxSize = o.MaxSize // the library would count what comes, not the message in wire form
 	s.MaxRecipients = o.MaxRecipients
+	if o.MaxOwnRecipients > o.MaxRecipients && o.MaxRecipients > 0 {
+		s.MaxRecipients = o.MaxOwnRecipients // the session keeps the others to theirs
+		c.maxRcpt, c.maxOwnRcpt = o.MaxRecipients, o.MaxOwnRecipients
+	}
 	s.MaxLineLength = 0 // the filter bounds commands, and a message has lines of any length
 	s.EnableSMTPUTF8 = true
 	s.EnableDSN = true

@@ -30,8 +30,9 @@ type Handler interface {
 // session is one client's dialogue. The library may still read a chunked message in a
 // goroutine of its own when the next transaction begins: each has a transaction of its own.
 type session struct {
-	ctx context.Context
-	o   *Options
+	ctx  context.Context
+	o    *Options
+	conn *Conn
 
 	mu sync.Mutex
 	tx *transaction
@@ -72,6 +73,10 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 
 // Rcpt adds a recipient that can get mail.
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
+	tx := s.current()
+	if most := s.conn.maxRcpt; most > 0 && !s.conn.own && len(tx.env.Recipients) >= most {
+		return reply(protocol.Status{Code: 452, Enhanced: [3]int{4, 5, 3}}, []string{fmt.Sprintf("Maximum limit of %d recipients reached", most)})
+	}
 	if err := s.o.Handler.Recipient(to); err != nil {
 		return s.negative(err)
 	}
@@ -79,7 +84,6 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if o.OriginalRecipient != "" {
 		r.ORcpt = strings.ToLower(string(o.OriginalRecipientType)) + ";" + o.OriginalRecipient
 	}
-	tx := s.current()
 	tx.env.Recipients = append(tx.env.Recipients, r)
 	return nil
 }

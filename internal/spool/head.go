@@ -16,9 +16,9 @@ import (
 const (
 	formatName    = "o365-sendmail-message"
 	formatVersion = 1
-	sector        = 512     // the unit that a disk writes whole
-	maxHead       = 4 << 20 // octets; some thousand recipients
-	maxMessage    = 1 << 40 // octets
+	sector        = 512      // the unit that a disk writes whole
+	maxHead       = 32 << 20 // octets; 50,000 recipients with addresses of any length
+	maxMessage    = 1 << 40  // octets
 )
 
 // crcTable is made by the standard library once, at its first use.

@@ -53,7 +53,7 @@ var mixes = []mix{
 func TestErrorModes(t *testing.T) {
 	t.Parallel()
 	for _, mode := range "mewpq" {
-		for _, way := range []string{"direct", "direct with a spool", "agent", "front"} {
+		for _, way := range ways {
 			t.Run(fmt.Sprintf("-oe%c/%s", mode, way), func(t *testing.T) {
 				t.Parallel()
 				r := newRoute(t, way, "")
@@ -144,13 +144,14 @@ type route struct {
 	emulator *emulator.Emulator
 	program  string
 	config   string
+	run      string // what the agent has below /run/o365-sendmail
 	before   string // a shell command of the call's
 	queue    string // the spool's directory, "" for none
 	daemon   *daemon
 }
 
-// newRoute makes a route by its name. config is added to the configuration.
-func newRoute(t *testing.T, way, config string) *route {
+// newRoute makes a route by its name. keys are added to the table [delivery] of the configuration.
+func newRoute(t *testing.T, way, keys string) *route {
 	t.Helper()
 	e, dir := emulator.New(t), lab.userDir(t, "www-data")
 	must(t, os.Chmod(dir, 0o755))
@@ -158,12 +159,14 @@ func newRoute(t *testing.T, way, config string) *route {
 	if way != "direct" {
 		r.queue = filepath.Join(dir, "spool")
 	}
-	text := e.ConfigTOML(dir) + "\n[spool]\ndir = \"" + r.queue + "\"\n[from]\nhost_name = \"web1.example\"\n[log]\nto = \"" + filepath.Join(dir, "log") + "\"\n[delivery]\nmessages_per_minute = 100000\n" + config
+	text := e.ConfigTOML(dir) + fmt.Sprintf("\n[spool]\ndir = %q\n[from]\nhost_name = \"web1.example\"\n[log]\nto = %q\n[delivery]\nmessages_per_minute = 100000\n%s",
+		r.queue, filepath.Join(dir, "log"), keys)
 	if way == "direct" || way == "direct with a spool" {
 		r.config = text
 		return r
 	}
 	run, file := filepath.Join(dir, "run"), filepath.Join(dir, "config.toml")
+	r.run = run
 	must(t, os.Mkdir(run, 0o755))
 	must(t, os.WriteFile(file, []byte(text+"\n[agent]\nsocket = \""+filepath.Join(run, "submit.sock")+"\"\n"), 0o600))
 	var err error

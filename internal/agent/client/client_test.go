@@ -154,7 +154,7 @@ func TestLarge(t *testing.T) {
 	for range 600 {
 		env.Recipients = append(env.Recipients, envelope.Recipient{Address: "x@example.org"})
 	}
-	if _, err := send(t, path, env, protocol.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr {
+	if _, err := send(t, path, env, protocol.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr || !strings.Contains(err.Error(), "max_recipients_per_call") {
 		t.Errorf("too many recipients: %v", err)
 	}
 	if len(h.Taken()) != 1 {

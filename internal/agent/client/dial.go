@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -70,6 +71,7 @@ type Conn struct {
 	drop     *time.Timer
 	maxSize  int64
 	maxRcpt  int
+	maxOwn   int // as maxRcpt, for a client that says who it is; 0 when the agent knows no difference
 	greeting string
 }
 
@@ -191,6 +193,8 @@ func (c *Conn) learn(lines []string) {
 		switch word {
 		case "SIZE":
 			c.maxSize, _ = strconv.ParseInt(arg, 10, 64)
+		case protocol.RecipientsKeyword:
+			c.maxOwn, _ = strconv.Atoi(arg)
 		case "LIMITS": // RFC 9422
 			for limit := range strings.FieldsSeq(arg) {
 				if n, ok := strings.CutPrefix(limit, "RCPTMAX="); ok {

@@ -25,8 +25,8 @@ const oneWrite = 48 << 10
 // receipt; the error is for the message as a whole and carries the exit code that the
 // agent chose. If the agent goes away before it answers, the code is 75.
 func (c *Conn) Send(ctx context.Context, env *envelope.Envelope, o protocol.Options, msg envelope.Message) (envelope.Receipt, error) {
-	if c.maxRcpt > 0 && len(env.Recipients) > c.maxRcpt {
-		return envelope.Receipt{}, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are more than the agent takes for one message (%d)", len(env.Recipients), c.maxRcpt))
+	if most := max(c.maxRcpt, c.maxOwn); most > 0 && len(env.Recipients) > most {
+		return envelope.Receipt{}, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are more than delivery.max_recipients_per_call allows (%d)", len(env.Recipients), most))
 	}
 	o.Partial = true
 	head, err := c.head(env, o, msg.Size())
@@ -101,6 +101,7 @@ func (c *Conn) head(env *envelope.Envelope, o protocol.Options, size int64) ([]b
 	b = param(b, utf8, "SMTPUTF8")
 	b = param(b, env.Ret != "", "RET="+env.Ret)
 	b = param(b, env.EnvID != "" && ascii(env.EnvID), "ENVID="+xtext(env.EnvID))
+	b = param(b, c.maxOwn > 0 && len(env.Recipients) > c.maxRcpt, protocol.RecipientsKeyword) // the last one
 	for _, r := range env.Recipients {
 		addr := r.Address
 		if strings.IndexByte(addr, '@') < 0 {

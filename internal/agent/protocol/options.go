@@ -9,6 +9,11 @@ import (
 // field of a message from a local user, and is taken out of every message.
 const OptionsField = "O365-Sendmail-Options"
 
+// RecipientsKeyword is a word of EHLO's reply, with the number of recipients that one message of this program's
+// own client may have, and a parameter of MAIL by which that client goes beyond RCPTMAX (RFC 9422): it has no
+// caller who could begin another transaction. It is offered to local clients only.
+const RecipientsKeyword = "X-O365-RCPTMAX"
+
 // Options are what a call of sendmail asks for beyond SMTP. The zero value asks for nothing.
 type Options struct {
 	// Mode is the delivery mode ("interactive", "background", "queue"); "" means the agent's own.

@@ -90,7 +90,7 @@ func Serve(t testing.TB, h smtpd.Handler) (path string) {
 			}
 			serving.Go(func() {
 				smtpd.Serve(context.Background(), smtpd.NewConn(c, smtpd.Timeouts{}), smtpd.Options{
-					Host: "web1", Handler: h, MaxSize: 1 << 20, MaxRecipients: 2000,
+					Host: "web1", Handler: h, MaxSize: 1 << 20, MaxRecipients: 500, MaxOwnRecipients: 2000,
 					ExitCode: func(err error) int { return sysexits.Code(err, sysexits.TempFail) }, Local: true, TempDir: filepath.Dir(path),
 				})
 			})
