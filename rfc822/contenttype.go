@@ -1,7 +1,7 @@
 package rfc822
 
 import (
-	"mime"
+	"strconv"
 	"strings"
 )
 
@@ -39,12 +39,46 @@ func parseContentType(value string) contentType {
 	if !strings.HasPrefix(media, "multipart/") {
 		return ct
 	}
-	if ct.boundary == "" { // it may come in pieces (RFC 2231 3)
-		if _, params, err := mime.ParseMediaType(value); err == nil {
-			ct.boundary = params["boundary"]
-		}
+	if ct.boundary == "" {
+		ct.boundary = extendedParam(value, "boundary")
 	}
 	return ct
+}
+
+// extendedParam returns a parameter that comes in pieces or in extended form (RFC 2231 3, 4), whatever its charset,
+// and "" if there is none. Package mime knows two charsets.
+func extendedParam(value, name string) string {
+	pieces := make(map[string]string)
+	for _, p := range parseParams(value) {
+		base, section, ok := strings.Cut(p.name(value), "*")
+		if !ok || !strings.EqualFold(base, name) {
+			continue
+		}
+		text := Unquote(p.value(value))
+		section, extended := strings.CutSuffix(section, "*")
+		if section == "" || extended {
+			if section == "" || section == "0" {
+				if _, rest, ok := strings.Cut(text, "'"); ok {
+					_, text, _ = strings.Cut(rest, "'")
+				}
+			}
+			text = unescapePercent(text)
+		}
+		if _, twice := pieces[section]; !twice {
+			pieces[section] = text
+		}
+	}
+	if text, ok := pieces[""]; ok {
+		return text
+	}
+	var b strings.Builder
+	for n := 0; ; n++ {
+		text, ok := pieces[strconv.Itoa(n)]
+		if !ok {
+			return b.String()
+		}
+		b.WriteString(text)
+	}
 }
 
 // param is a parameter within a field value: name [nameFrom:nameTo], value [from:to].

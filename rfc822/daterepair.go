@@ -10,6 +10,9 @@ import (
 // be wrong by hours somewhere.
 func repairDate(value string) (date string, ok bool) {
 	value = strings.Join(strings.Fields(value), " ")
+	if day, rest, ok := strings.Cut(value, ","); ok && !strings.ContainsAny(day, " 0123456789") && isDate(rest) {
+		return strings.TrimSpace(rest), true // the day of the week, in another language
+	}
 	for _, form := range [...]string{
 		"Mon Jan 2 15:04:05 2006 -0700",
 		"Mon Jan 2 15:04:05 -0700 2006",
@@ -31,8 +34,10 @@ func repairDate(value string) (date string, ok bool) {
 		if err != nil {
 			continue
 		}
-		if zone, _ := t.Zone(); strings.Contains(form, "MST") && !strings.Contains(form, "-0700") && zone != "UTC" && zone != "GMT" {
-			return "", false
+		if strings.Contains(form, "MST") && !strings.Contains(form, "-0700") {
+			if t, ok = inNamedZone(t); !ok {
+				return "", false
+			}
 		}
 		if t.Year() < 1900 || t.Year() > 9999 {
 			return "", false
@@ -40,4 +45,20 @@ func repairDate(value string) (date string, ok bool) {
 		return t.Format("Mon, 02 Jan 2006 15:04:05 -0700"), true
 	}
 	return "", false
+}
+
+// inNamedZone puts the offset of its zone's name to a time that was read without. Only these names say one offset to
+// everybody (RFC 5322 4.3).
+func inNamedZone(t time.Time) (time.Time, bool) {
+	name, _ := t.Zone()
+	if name == "UTC" || name == "GMT" {
+		return t, true
+	}
+	i := strings.Index("EDT EST CDT CST MDT MST PDT PST ", name+" ")
+	if i < 0 || len(name) != 3 {
+		return t, false
+	}
+	hours := -4 - (i/4+1)/2
+	zone := time.FixedZone("", hours*60*60)
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, zone), true
 }
