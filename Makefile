@@ -27,6 +27,7 @@ help:
 	@echo "make system           the tests with real peers (root, Debian, after 'make packages')"
 	@echo "make interop          the tests with an independent OAuth server (node 18, npm)"
 	@echo "make crash            kill the program at its system calls, fill its disk (root, strace; 90 s)"
+	@echo "make corpora          send other projects' messages through the program (root, Debian, python3)"
 	@echo "make packages         install the Debian packages that 'make system' uses"
 	@echo "make deb              build the Debian package, in build/deb"
 	@echo "make package          install that package in fresh Debian 12 and 13, use it there, lintian (root)"
@@ -85,6 +86,13 @@ interop:
 		$(GO) vet -tags interop . && $(GO) tool staticcheck -tags interop . && $(GO) test -tags interop -count=1 -timeout 2m .; \
 	elif [ "$${CI:-}" = true ]; then echo "interop tests: FAIL: no node or npm (apt-get install nodejs npm)"; exit 1; \
 	else echo "interop tests: SKIP: no node or npm"; fi
+
+# Test messages of other projects, fetched at pinned versions; CORPORAFLAGS=-update writes docs/corpora.md.
+.PHONY: corpora
+corpora: build
+	test/corpora/fetch.sh build/corpora/fetched
+	$(GO) vet -tags corpora ./test/corpora/ && $(GO) tool staticcheck -tags corpora ./test/corpora/
+	$(GO) test -tags corpora -count=1 -timeout 30m ./test/corpora/ $(CORPORAFLAGS)
 
 # Kills, broken and full disks; CRASHFLAGS="-long -timeout 3h" takes every point.
 CRASHFLAGS ?= -timeout 10m

@@ -162,50 +162,6 @@ SHA-256 digests are what the caller meant; Bcc is in the envelope only.
 `
 
 const documentTail = `
-## What a caller does with the outcome
-
-These were run by hand with Debian's packages, by the route direct or through the agent, and their mail arrived as they meant it. What is
-worth knowing is what they make of the exit code: who throws it away has only the report by mail, which ` + "`" + `-oem` + "`" + ` and ` + "`" + `-oee` + "`" + ` ask for (` + "`" + `TestErrorModes` + "`" + `).
-
-| Caller | Package | Calls | To know |
-|---|---|---|---|
-| nmh | nmh 1.8~RC2 | ` + "`" + `-t -i` + "`" + ` twice with Bcc, or ` + "`" + `-bs` + "`" + ` | a 75 is printed, but ` + "`" + `send` + "`" + ` exits with 0 and renames the draft |
-| Emacs | emacs 28.2 | ` + "`" + `-oi -f A -oem -odb -t` + "`" + ` | not interactive: a 75 shows as "Sending...done"; text on standard error shows as a failure, so that a success writes none |
-| Alpine | alpine 2.26 | ` + "`" + `-bs -odb -oem` + "`" + ` | |
-| CUPS mailto | cups 2.4.2 | ` + "`" + `ADDRESS` + "`" + ` | the exit code is ignored; no ` + "`" + `-i` + "`" + `: a line with a single dot ends the message, and the log says so |
-| Pigeonhole (Sieve) | dovecot-sieve 0.5.19 | ` + "`" + `-i -f S -- R` + "`" + `, ` + "`" + `<>` + "`" + ` as a word | every failure counts as 75 and is tried again, 78 too |
-| maildrop | maildrop 2.9.3 | ` + "`" + `-oi -f '' A B` + "`" + ` | a message with Received fields stays without Auto-Submitted (` + "`" + `null/forwarded` + "`" + `) |
-| mailbot | maildrop 2.9.3 | ` + "`" + `-f ''` + "`" + ` | names no recipient and no ` + "`" + `-t` + "`" + `: 64; give it a command with ` + "`" + `-t` + "`" + ` |
-| vacation | vacation 3.3.3 | ` + "`" + `-f LOGIN -- FROM` + "`" + ` | no ` + "`" + `-i` + "`" + ` |
-| rmail | rmail 8.17 | ` + "`" + `-G -oee -odi -oi -pUUCP:h -fh!ann '<a,b>'` + "`" + ` | ` + "`" + `<a,b>` + "`" + ` is two addresses; a path with ` + "`" + `!` + "`" + ` goes to ` + "`" + `root_to` + "`" + ` |
-| procmail | procmail 3.22 | ` + "`" + `-oi A B` + "`" + ` | without the flag ` + "`" + `w` + "`" + ` the exit code is never looked at: the mail is gone |
-| INN ` + "`" + `innmail` + "`" + ` | inn2 2.7.1 | ` + "`" + `-oi -oem A B` + "`" + ` | exits with 0 on 75; text of 8 bits without MIME fields gets a label (` + "`" + `label/nomime` + "`" + `) |
-| mlmmj | mlmmj 1.3.0 | SMTP, a transaction for each subscriber | the envelope sender becomes the mailbox: bounces go there, unless ` + "`" + `from.policy = "keep"` + "`" + ` |
-| sympa | sympa 6.2.70 | ` + "`" + `-N ... -V ... -f S R...` + "`" + ` up to ARG_MAX | the exit code is never looked at; any number of recipients is taken (` + "`" + `TestAnyNumberOfRecipients` + "`" + `) |
-| RT | request-tracker5 5.0.3 | ` + "`" + `-oi -t -f <>` + "`" + ` | standard error with an exit code of 0 is ignored |
-| mime-construct, logcheck | 1.4.2 | ` + "`" + `-oi R` + "`" + ` | on 75 logcheck loses its events: the next run does not report them again; a spool or the agent answers 0 |
-| bcron | bcron 0.11 | ` + "`" + `-FCronDaemon -i -odi -oem -t` + "`" + ` | ` + "`" + `MAILTO=a,b` + "`" + ` makes ` + "`" + `To: <a,b>` + "`" + `: two addresses (` + "`" + `angle-list` + "`" + `); the exit code is ignored |
-| systemd-cron | systemd-cron 1.15.19 | ` + "`" + `-i -B8BITMIME a,b` + "`" + ` | a list in one word is split; the exit code is ignored |
-| bsmtp | bacula 9.6.7 | SMTP | one refused recipient ends it for all |
-| fetchmail | fetchmail 6.4.37 | SMTP, or as ` + "`" + `mda` + "`" + ` | what is refused stays on the server, and fetchmail exits with 0 |
-| Alertmanager | prometheus-alertmanager 0.25 | SMTP | set ` + "`" + `require_tls: false` + "`" + ` for the agent's listener |
-| go-mail | go-mail 0.7.2 | ` + "`" + `-oi -t` + "`" + ` | takes Bcc out before it calls: those people get nothing; takes text on standard error for a failure; kills the call after 5 seconds: use a spool |
-| reportbug, old Python mail | reportbug 12.0.0 | ` + "`" + `-f FROM -oi -oem R` + "`" + ` | a From that is one encoded word with the address inside is read (` + "`" + `name/whole-encoded` + "`" + `) |
-| smokeping | smokeping 2.7.3 | ` + "`" + `-f C a,b` + "`" + ` | a list in one word is split; no ` + "`" + `-i` + "`" + ` |
-| mailutils Sieve | mailutils 3.15 | ` + "`" + `-oi -f USER R` + "`" + ` | its Reply-To to MAILER-DAEMON is not passed on |
-| collectd, monit, tripwire, arpwatch, popularity-contest, sudo | | SMTP or ` + "`" + `-oi R` + "`" + `, ` + "`" + `-t` + "`" + ` | |
-
-## What reads the queue and the log
-
-| Program | Reads |
-|---|---|
-| ` + "`" + `check_mailq -M postfix` + "`" + ` (monitoring-plugins 2.3.3) | the number of waiting messages; without ` + "`" + `-M postfix` + "`" + ` it guesses by files of other mailers, and says that an unread queue is empty |
-| Prometheus' node_exporter | ` + "`" + `agent.metrics_file` + "`" + ` |
-| ` + "`" + `o365-sendmail doctor` + "`" + ` | its exit code is for monitoring |
-| lnav | the log, as syslog |
-| pflogsumm, logwatch's script for Postfix, fail2ban's filters ` + "`" + `postfix` + "`" + `, ` + "`" + `sendmail-auth` + "`" + ` and ` + "`" + `exim` + "`" + ` | no line of the log |
-| munin's ` + "`" + `sendmail_mailqueue` + "`" + ` | nothing: it counts /var/spool/mqueue |
-
 ## Not tried
 
 | Caller | Why not |
