@@ -83,7 +83,8 @@ type Agent struct {
 	users     userNames
 	owners    owners
 	limits    limits
-	turns     turns
+	talking   turns // connections that work
+	taking    turns // messages that are taken in while connections are short
 	strangers strangers
 	mu        sync.Mutex
 	conns     map[*smtpd.Conn]struct{}
@@ -109,6 +110,7 @@ func newAgent(o Options) *Agent {
 		o.Look = defaultLook
 	}
 	a := &Agent{o: o, conns: map[*smtpd.Conn]struct{}{}, manager: sdnotify.New(o.Getenv, os.Getpid())}
+	a.talking.most, a.taking.most = atWork(), atATime
 	a.users.now, a.owners.now, a.limits.now = o.Now, o.Now, o.Now
 	a.trusted = func(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 	a.sharer = a.sharerOf

@@ -58,10 +58,10 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 		if env.Mode == deliver.ModeInteractive || env.Mode == "" && h.a.rules.Load().config.Delivery.Mode == deliver.ModeInteractive {
 			env.Mode = deliver.ModeBackground
 		}
-		if err := h.a.turns.wait(ctx, h.guest.who); err != nil {
+		if err := h.a.taking.wait(ctx, h.guest); err != nil {
 			return envelope.Receipt{}, busy("stopped before the message was taken: %w", err)
 		}
-		defer h.a.turns.done(h.guest.who)
+		defer h.a.taking.done(h.guest)
 	}
 	from, size, id := env.Sender, msg.Body().Size, messageID(msg.Header)
 	if o.DotCut {

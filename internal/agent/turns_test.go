@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,9 @@ import (
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var turns turns
+		turns := turns{most: atATime}
 		ctx := context.Background()
-		big, small := who{uid: 33}, who{uid: 1001}
+		big, small := &guest{who: who{uid: 33}}, &guest{who: who{uid: 1001}}
 		for range 20 * atATime {
 			go func() {
 				if err := turns.wait(ctx, big); err != nil {
@@ -41,6 +42,31 @@ func TestTurns(t *testing.T) {
 		time.Sleep(time.Hour)
 		if turns.total != 0 || len(turns.waiting) != 0 || len(turns.under) != 0 {
 			t.Errorf("%d are under way, %d wait", turns.total, len(turns.waiting))
+		}
+	})
+}
+
+// TestTrustedTurns: root comes before users who wait for their first turn.
+func TestTrustedTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		turns := turns{most: 1}
+		var order []int
+		next := func(g *guest) {
+			if err := turns.wait(t.Context(), g); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Second)
+			order = append(order, g.who.uid)
+			turns.done(g)
+		}
+		for _, g := range []*guest{{who: who{uid: 1}}, {who: who{uid: 2}}, {who: who{uid: 3}}, {who: who{uid: 0}, trusted: true}} {
+			go next(g)
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		if want := []int{1, 0, 2, 3}; !slices.Equal(order, want) {
+			t.Errorf("the order was %v, want %v", order, want)
 		}
 	})
 }

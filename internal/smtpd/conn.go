@@ -59,6 +59,7 @@ type Conn struct {
 	// Recipients of a transaction, and of one of this program's own client; 0 when the library's limit is for all.
 	maxRcpt, maxOwnRcpt int
 	own                 bool // MAIL came from that client
+	turn                turn
 
 	writing sync.Mutex
 	out     []byte
@@ -81,7 +82,9 @@ func NewConn(c net.Conn, t Timeouts) *Conn {
 	if t == (Timeouts{}) {
 		t = DefaultTimeouts
 	}
-	return &Conn{Conn: c, timeouts: t, host: "localhost", in: bufio.NewReaderSize(c, maxCommand), atStart: true, closed: make(chan struct{})}
+	conn := &Conn{Conn: c, timeouts: t, host: "localhost", atStart: true, closed: make(chan struct{})}
+	conn.in = bufio.NewReaderSize(input{conn}, maxCommand)
+	return conn
 }
 
 // Read gives the library the next command, or octets of a message.
@@ -369,6 +372,13 @@ func (c *Conn) Evict(why string) {
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(evictionWait))
 }
 
+// isEvicted reports whether the connection is given up.
+func (c *Conn) isEvicted() bool {
+	c.waiting.Lock()
+	defer c.waiting.Unlock()
+	return c.evicted != ""
+}
+
 // sayEvicted tells an evicted client so, and reports whether it is one.
 func (c *Conn) sayEvicted() bool {
 	c.waiting.Lock()
@@ -485,6 +495,7 @@ func (c *Conn) flush() error {
 	if err != nil {
 		return err
 	}
+	c.turn.give() // the client may not read
 	_, err = c.Conn.Write(c.out)
 	c.out = c.out[:0]
 	return err

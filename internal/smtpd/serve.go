@@ -33,6 +33,8 @@ type Options struct {
 	// Meter watches a message come in and may end that with an error; done is called when what it took is
 	// no longer needed. A metered that is an rfc822.Budget is asked for memory. nil watches nothing.
 	Meter func(r io.Reader) (metered io.Reader, done func())
+	// Turns bound how many connections work at the same time; nil bounds nothing.
+	Turns Turns
 	// Local is set when the client is a local process, whose private field counts.
 	Local bool
 	// Log hears of faults of the server itself; nil means nobody does.
@@ -49,6 +51,8 @@ func Serve(ctx context.Context, c *Conn, o Options) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, c.Abort)()
+	c.turn.ctx, c.turn.turns = ctx, o.Turns
+	defer c.turn.give()
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
 		return &session{ctx: ctx, o: &o, conn: c}, nil
 	}))

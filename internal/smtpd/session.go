@@ -131,6 +131,7 @@ func (s *session) Data(r io.Reader) error {
 	if s.o.MaxSize > 0 && !own && msg.Size() > s.o.MaxSize {
 		return failure(protocol.TooLarge, (&rfc822.TooLargeError{What: "message", Limit: s.o.MaxSize}).Error())
 	}
+	s.conn.turn.give() // the handler may wait for the disk and for Exchange
 	receipt, err := s.o.Handler.Message(s.ctx, &tx.env, msg, options)
 	if err != nil {
 		return s.refusal(receipt, err, options)
@@ -169,7 +170,11 @@ func takeOptions(h *rfc822.Header, local bool) (o protocol.Options, own bool) {
 
 // negative turns an error into a reply.
 func (s *session) negative(err error) error {
-	return failure(protocol.StatusOf(s.o.ExitCode(err)), err.Error())
+	status := protocol.StatusOf(s.o.ExitCode(err))
+	if status.Code/100 == 4 && s.conn.isEvicted() {
+		status = protocol.Status{Code: 421, Enhanced: [3]int{4, 3, 2}} // nothing was taken: the client tries again
+	}
+	return failure(status, err.Error())
 }
 
 // refusal turns an error into a reply. Where recipients were refused one by one, a client that can read it is

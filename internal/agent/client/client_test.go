@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -262,6 +263,8 @@ func TestAgentGoesAway(t *testing.T) {
 		"in mid-line":               {[]func(net.Conn){chat(ok + "250 2.0.0 queu")}, sysexits.TempFail},
 		"with nonsense":             {[]func(net.Conn){chat(ok + "hello\r\n")}, sysexits.TempFail},
 		"and another comes":         {[]func(net.Conn){chat("421 4.3.2 stopping\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
+		"given up at RCPT":          {[]func(net.Conn){chat("250 2.1.0 ok\r\n421 4.3.2 others wait\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
+		"given up twice at the end": {[]func(net.Conn){chat(ok + "421 4.3.2 others wait\r\n"), chat(ok + "421 4.3.2 others wait\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 		"busy at first":             {[]func(net.Conn){say("421 4.3.2 too many\r\n"), say("421 4.3.2 too many\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 		"after the acknowledgement": {[]func(net.Conn){chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 	} {
@@ -278,6 +281,39 @@ func TestAgentGoesAway(t *testing.T) {
 				t.Errorf("receipt %+v, %v (%d), want %d", r, err, got, c.code)
 			}
 		})
+	}
+}
+
+// TestGivenUpInTheMiddle: a connection that the agent needs for others in the middle of a large message costs
+// the caller a second try.
+func TestGivenUpInTheMiddle(t *testing.T) {
+	t.Parallel()
+	ok := "250 2.1.0 ok\r\n250 2.1.5 ok\r\n"
+	cut := func(c net.Conn) {
+		fmt.Fprint(c, ready)
+		_, _ = io.CopyN(io.Discard, c, 200<<10)
+		fmt.Fprint(c, ok+"421 4.3.2 others wait\r\n")
+	}
+	path := script(t, cut, chat(ok+"250 2.0.0 queued as Q\r\n"))
+	r, err := send(t, path, to("a@b.org"), protocol.Options{}, strings.Repeat(hello, 100000))
+	if err != nil || r.QueueID != "Q" {
+		t.Errorf("receipt %+v, %v", r, err)
+	}
+}
+
+// TestGivenUpForGood: the tries end with the caller's patience.
+func TestGivenUpForGood(t *testing.T) {
+	t.Parallel()
+	refuse := chat("250 2.1.0 ok\r\n250 2.1.5 ok\r\n421 4.3.2 others wait\r\n")
+	path := script(t, slices.Repeat([]func(net.Conn){refuse}, 1000)...)
+	conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1", Patience: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	r, err := conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, message{hello})
+	if sysexits.Code(err, 0) != sysexits.TempFail || !strings.Contains(err.Error(), "others wait") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("receipt %+v, %v", r, err)
 	}
 }
 

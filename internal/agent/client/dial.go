@@ -97,7 +97,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 // before is waited for, even if its socket is missing for a moment.
 func (c *Conn) connect(ctx context.Context, seen bool) error {
 	deadline := time.Now().Add(c.o.Patience)
-	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := c.try(ctx)
 		if err == nil {
 			return nil
@@ -105,13 +105,27 @@ func (c *Conn) connect(ctx context.Context, seen bool) error {
 		if !again(err, seen) || time.Now().After(deadline) {
 			return c.unreachable(err)
 		}
-		t := time.NewTimer(pause/2 + rand.N(pause))
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if !sleep(ctx, pause) {
 			return c.unreachable(ctx.Err())
-		case <-t.C:
 		}
+	}
+}
+
+// The pauses between tries double from the first to the longest.
+const (
+	firstPause   = 2 * time.Millisecond
+	longestPause = 500 * time.Millisecond
+)
+
+// sleep waits for about a pause, and reports whether that was not broken off.
+func sleep(ctx context.Context, pause time.Duration) bool {
+	t := time.NewTimer(pause/2 + rand.N(pause))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 

@@ -33,14 +33,21 @@ func (c *Conn) Send(ctx context.Context, env *envelope.Envelope, o protocol.Opti
 	if err != nil {
 		return envelope.Receipt{}, err
 	}
-	for {
+	var deadline time.Time
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		receipt, err := c.transaction(ctx, env, head, msg)
 		var busy *busyError
 		if !errors.As(err, &busy) {
 			return receipt, err
 		}
-		// The agent stopped before the transaction began: its successor takes it.
 		c.s.close()
+		if deadline.IsZero() {
+			deadline = time.Now().Add(c.o.Patience)
+		}
+		if time.Now().After(deadline) || !sleep(ctx, pause) {
+			return envelope.Receipt{}, c.unreachable(err)
+		}
+		// The agent stopped, and its successor takes the message; or it needed the connection for others.
 		if err := c.connect(ctx, true); err != nil {
 			return envelope.Receipt{}, sysexits.With(sysexits.TempFail, fmt.Errorf("%w; nothing was kept", err))
 		}
@@ -222,13 +229,17 @@ func (w *errorWriter) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
+// closing is the reply with which an agent ends the connection, whatever it was asked (RFC 5321 3.8). It has taken
+// no message for which it sends that.
+const closing = 421
+
 // answers reads the replies to MAIL, each RCPT and the message.
 func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
 	mail, err := c.reply()
 	if err != nil {
 		return envelope.Receipt{}, c.lost(err)
 	}
-	if mail.Code == 421 {
+	if mail.Code == closing {
 		return envelope.Receipt{}, &busyError{mail.Text()}
 	}
 	var refused []envelope.Refusal
@@ -240,6 +251,8 @@ func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
 			return envelope.Receipt{}, refusal(mail)
 		case err != nil:
 			return envelope.Receipt{}, c.lost(err)
+		case rcpt.Code == closing:
+			return envelope.Receipt{}, &busyError{rcpt.Text()}
 		case rcpt.Code/100 == 2:
 			accepted = append(accepted, r.Address)
 		default:
@@ -251,6 +264,8 @@ func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
 	}
 	end, err := c.reply()
 	switch {
+	case err == nil && end.Code == closing:
+		return envelope.Receipt{}, &busyError{end.Text()}
 	case err != nil && len(accepted) == 0 && len(refused) > 0, err == nil && end.Code/100 != 2 && len(accepted) == 0 && len(refused) > 0:
 		return envelope.Receipt{Refused: refused}, refused[0].Err
 	case err != nil:
