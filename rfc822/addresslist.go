@@ -108,9 +108,7 @@ func (it item) angleList(s string) *lexer {
 	}
 	for _, t := range toks {
 		if t.kind == tokMark && s[t.from] != ':' {
-			inner := newLexer(s[:it.toks[i].to-1])
-			inner.pos = it.toks[i].from + 1
-			return inner
+			return newLexerOf(s, it.toks[i].from+1, it.toks[i].to-1)
 		}
 	}
 	return nil
@@ -230,8 +228,7 @@ func (it item) angle() int {
 
 // angleTokens returns the tokens between angle brackets.
 func angleTokens(s string, t token) ([]token, error) {
-	l := newLexer(s[:t.to-1])
-	l.pos = t.from + 1
+	l := newLexerOf(s, t.from+1, t.to-1)
 	var toks []token
 	for {
 		t, ok := l.next()

@@ -34,8 +34,13 @@ type lexer struct {
 	lastLiteral int // no ']' from here on
 }
 
-func newLexer(s string) *lexer {
-	return &lexer{s: s, lastAngle: strings.LastIndexByte(s, '>'), lastLiteral: strings.LastIndexByte(s, ']')}
+func newLexer(s string) *lexer { return newLexerOf(s, 0, len(s)) }
+
+// newLexerOf returns a lexer for s[from:to], whose positions are those in s. It looks at nothing before: a list has
+// thousands of such pieces.
+func newLexerOf(s string, from, to int) *lexer {
+	in := s[from:to]
+	return &lexer{s: s[:to], pos: from, lastAngle: from + strings.LastIndexByte(in, '>'), lastLiteral: from + strings.LastIndexByte(in, ']')}
 }
 
 // next returns the next token; ok is false at the end.
