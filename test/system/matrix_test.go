@@ -4,6 +4,7 @@ package system
 
 import (
 	"bytes"
+	_ "embed"
 	"flag"
 	"fmt"
 	"os"
@@ -161,18 +162,10 @@ SHA-256 digests are what the caller meant; Bcc is in the envelope only.
 
 `
 
-const documentTail = `
-## Not tried
-
-| Caller | Why not |
-|---|---|
-| WordPress | needs a database server and a site to be set up; its ` + "`wp_mail()`" + ` hands every message to PHPMailer in the mode ` + "`mail()`" + `, which is a row above |
-
-Two callers see something made up: smartd needs a disk that can report errors,
-so a library that it loads answers its questions for an NVMe disk; apticron and
-unattended-upgrades see an empty package database and a repository on this
-host's disk, so that they change nothing here.
-`
+// documentTail is what the page says beside the rows: what no test runs.
+//
+//go:embed testdata/callers-tail.md
+var documentTail string
 
 // document is docs/callers.md as the rows say.
 func document(t *testing.T, rows []row) string {
