@@ -78,8 +78,17 @@ func (c *testCase) play(t *testing.T) string {
 	return b.String()
 }
 
-// configure writes the configuration: the emulator's own, with the case's keys.
+// configure writes the configuration: the emulator's own, with the case's keys, and no spool.
 func (c *testCase) configure(t *testing.T, s *site) {
+	t.Helper()
+	if extra := "\n[spool]\ndir = \"\"\n"; !strings.Contains(c.config, "[spool]") {
+		c.write(t, s, extra)
+	} else {
+		c.write(t, s, "")
+	}
+}
+
+func (c *testCase) write(t *testing.T, s *site, extra string) {
 	t.Helper()
 	var own []string
 	for line := range strings.Lines(s.ConfigTOML(s.dir)) {
@@ -103,10 +112,7 @@ func (c *testCase) configure(t *testing.T, s *site) {
 	} else {
 		config = named + config
 	}
-	if !strings.Contains(config, "[spool]") {
-		config += "\n[spool]\ndir = \"\"\n"
-	}
-	s.writeConfig(t, text+config)
+	s.writeConfig(t, text+config+"\n"+extra)
 }
 
 // call runs the program as a user; the first word is its name.
