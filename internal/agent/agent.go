@@ -25,8 +25,8 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
-	"o365-sendmail/internal/durable"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/durable"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/spool"
@@ -72,7 +72,7 @@ type Agent struct {
 
 	spool  *spool.Spool
 	engine *deliver.Engine
-	submit envelope.Submitter
+	queue  *deliver.Queue
 
 	rules  atomic.Pointer[rules]
 	keeper sync.RWMutex // held for reading while a message is kept unprocessed

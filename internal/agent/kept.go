@@ -4,27 +4,11 @@ import (
 	"context"
 	"errors"
 
-	"o365-sendmail/internal/agent/protocol"
 	"o365-sendmail/internal/deliver"
-	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/internal/unprocessed"
-	"o365-sendmail/rfc822"
 )
-
-// keep commits a message as it came, while the rules have a fault.
-func (a *Agent) keep(ctx context.Context, r *rules, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
-	id, err := unprocessed.Keep(ctx, a.spool, env, msg, o, r.reason())
-	if err != nil {
-		return envelope.Receipt{}, err
-	}
-	receipt := envelope.Receipt{Queued: true, QueueID: id}
-	for _, rcpt := range env.Recipients {
-		receipt.Accepted = append(receipt.Accepted, rcpt.Address)
-	}
-	return receipt, nil
-}
 
 var errNoRules = errors.New("the configuration can't be used yet")
 

@@ -141,7 +141,7 @@ func (a *Agent) start(r *rules) {
 		Config: a.engineConfig(r), Spool: a.spool, Log: a.log, Warn: a.warn, Publish: a.publish,
 		StateFile: assemble.StateFile(r.config),
 	})
-	a.submit = deliver.NewQueue(a.engine)
+	a.queue = deliver.NewQueue(a.engine)
 }
 
 // tell logs what is wrong with a reading of the configuration.

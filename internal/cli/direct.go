@@ -36,7 +36,8 @@ type direct struct {
 	account *deliver.Account
 	intake  *intake.Intake
 	spool   *spool.Spool // nil when none can be written
-	submit  *deliver.Direct
+	queue   *deliver.Queue
+	run     func() bool // starts a run of the queue; nil when that can't be
 	// reached tells that a queue run may have something to do: a message just went out, or was
 	// left for the background.
 	reached bool
@@ -74,16 +75,16 @@ func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostNa
 	}
 	log := assemble.Logger(cfg, o.Tag, e.Stderr)
 	account.Warn = func(err error) { log.Log(maillog.Warning, "", "", err) } // the caller's message went
-	d.submit = &deliver.Direct{
-		Account: account, Log: log,
-		Spool: d.spool, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait,
-	}
 	for _, fault := range cfg.Ignored {
-		d.submit.Log.Log(maillog.Warning, "", "", fault)
+		log.Log(maillog.Warning, "", "", fault)
 	}
 	if e.Own && d.spool != nil {
-		d.submit.Run = func() bool { return e.kick(d.spool, cfg.Spool.Dir, cfg.Path) }
+		d.run = func() bool { return e.kick(d.spool, cfg.Spool.Dir, cfg.Path) }
 	}
+	d.queue = deliver.NewQueue(deliver.NewEngine(deliver.EngineOptions{
+		Config: deliver.Config{Account: account, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait},
+		Spool:  d.spool, Log: log, Alone: &deliver.Alone{Run: d.run},
+	}))
 	return d, nil
 }
 
@@ -171,39 +172,28 @@ func (d *direct) Close() {
 	if d.spool == nil {
 		return
 	}
-	if d.reached && d.submit.Run != nil {
-		d.submit.Run()
+	if d.reached && d.run != nil {
+		d.run()
 	}
 	d.spool.Close()
 }
 
 // Send completes, aliases and rewrites, and delivers.
 func (d *direct) Send(ctx context.Context, draft *front.Draft) (envelope.Receipt, error) {
-	note := func(text string) {
-		id, _ := draft.Message.Header.Get("Message-ID")
-		d.submit.Log.Log(maillog.Notice, "", "uid", d.user.UID, "from", "<"+draft.Envelope.Sender+">", "message-id", id, "", text)
-	}
+	env := draft.Envelope
+	env.Caller = envelope.Caller{UID: d.user.UID, User: d.user.Name, Via: "userid " + strconv.Itoa(d.user.UID)}
+	env.Mode = d.opts.Delivery
+	in := deliver.HandIn{Tag: d.opts.Tag}
 	if draft.Message.Body().CutAtDot {
-		note(protocol.DotCutText)
+		in.Note = protocol.DotCutText
 	}
-	draft.Envelope.Caller = envelope.Caller{UID: d.user.UID, User: d.user.Name, Via: "userid " + strconv.Itoa(d.user.UID)}
-	refused, err := d.intake.Accept(draft.Envelope, draft.Message, intake.Caller{
-		User:      sender.Caller{Name: d.user.Name, UID: strconv.Itoa(d.user.UID)},
-		Via:       draft.Envelope.Caller.Via,
-		NoAliases: d.opts.NoAliases,
-		Hops:      d.opts.Hops,
-		Note:      note,
-	})
-	if err != nil {
-		return envelope.Receipt{Refused: refused}, err
+	in.Accept = func(note func(string)) (envelope.Message, []envelope.Refusal, error) {
+		return d.intake.Prepare(env, draft.Message, intake.Caller{
+			User: sender.Caller{Name: d.user.Name, UID: strconv.Itoa(d.user.UID)},
+			Via:  env.Caller.Via, NoAliases: d.opts.NoAliases, Hops: d.opts.Hops, Note: note,
+		})
 	}
-	wire, err := d.intake.Wire(draft.Envelope, draft.Message)
-	if err != nil {
-		return envelope.Receipt{Refused: refused}, err
-	}
-	draft.Envelope.Mode = d.opts.Delivery
-	receipt, err := d.submit.Submit(ctx, draft.Envelope, wire)
-	d.reached = err == nil && (receipt.Reply != "" || d.submit.ModeOf(draft.Envelope) == deliver.ModeBackground)
-	receipt.Refused = append(refused, receipt.Refused...)
+	receipt, err := d.queue.HandIn(ctx, env, draft.Message, in)
+	d.reached = err == nil && (receipt.Reply != "" || d.queue.ModeOf(env) == deliver.ModeBackground)
 	return receipt, err
 }

@@ -28,7 +28,7 @@ func (b *box) authorGate(author string) *gate {
 
 // settleAuthor shuts the gate of an author that was refused, and refuses the message after the last try. The
 // mutex is held.
-func (e *Engine) settleAuthor(j *job, v *verdict, now time.Time) {
+func (e *Engine) settleAuthor(j *job, v *Outcome, now time.Time) {
 	g := j.box.authorGate(j.author)
 	s := *v.stop
 	s.scope, s.hold = scopeAuthor, false
@@ -51,16 +51,6 @@ func (e *Engine) settleAuthor(j *job, v *verdict, now time.Time) {
 	g.final, g.next = true, now.Add(authorMemory)
 	v.refuse(&SenderError{Author: g.sender, Tries: g.failures, Err: v.err})
 	e.unpark(g)
-}
-
-// refuse refuses for good what is still to do.
-func (v *verdict) refuse(err error) {
-	for k, f := range v.fate {
-		if f == fateLater {
-			v.fate[k], v.errs[k] = fateRefused, err
-		}
-	}
-	v.later, v.stop, v.again, v.err = 0, nil, false, nil
 }
 
 // The ways of a message whose author may have been refused.
@@ -122,7 +112,7 @@ func (e *Engine) passAuthor(j *job) bool {
 	cause, tries := g.cause, g.failures
 	e.mu.Unlock()
 	if stands == standsRefused {
-		v := laterVerdict(len(j.env.Recipients), errors.New(cause.reason))
+		v := untried(len(j.env.Recipients), errors.New(cause.reason))
 		v.refuse(&SenderError{Author: j.author, Tries: tries, Err: v.err})
 		e.record(j, v, session{server: "none", dsn: true})
 		return false
@@ -150,15 +140,6 @@ func (e *Engine) putBehind(j *job, g *gate, cause *stop) {
 	it.Unlock()
 	e.requeue(j, it, func(en *entry) { e.park(g, en, e.clock.Now()) })
 	j.item = nil
-}
-
-// laterVerdict is the verdict on a message that was not tried.
-func laterVerdict(recipients int, err error) *verdict {
-	v := &verdict{fate: make([]fate, recipients), errs: make([]error, recipients), later: recipients, err: err}
-	for i := range v.errs {
-		v.errs[i] = err
-	}
-	return v
 }
 
 // authorRefused returns why a message can't be taken from its caller: its author was refused lately. Else

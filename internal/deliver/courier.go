@@ -38,8 +38,8 @@ type courier struct {
 // record is a delivery that only has to be noted in the spool.
 type record struct {
 	job     *job
-	verdict *verdict
-	states  map[int]spool.RecipientStatus // what the verdict means for the recipients, once it is noted
+	outcome *Outcome
+	states  map[int]spool.RecipientStatus // what the outcome means for the recipients, once it is noted
 }
 
 // hire starts a courier. The engine's mutex is held.
@@ -103,13 +103,13 @@ func (c *courier) recordTaken() {
 
 func (c *courier) note(r *record) {
 	defer c.guard(r.job)
-	r.states = c.e.note(r.job, r.verdict, c.sessionFacts(), c.log)
+	r.states = c.e.note(r.job, r.outcome, c.sessionFacts(), c.log)
 }
 
 func (c *courier) conclude(r *record) {
 	if r.states != nil { // else note has gone wrong
 		defer c.guard(r.job)
-		c.e.conclude(r.job, r.verdict, r.states, c.e.clock.Now(), c.log)
+		c.e.conclude(r.job, r.outcome, r.states, c.e.clock.Now(), c.log)
 	}
 }
 
@@ -281,7 +281,7 @@ func (c *courier) land() {
 		c.window = min(2*c.window, c.depth)
 	case c.broken:
 		// The session ended with an earlier message: this one has no part in it.
-		*v = verdict{fate: make([]fate, len(v.fate)), errs: v.errs, later: len(v.fate), lost: true, bystander: true, err: err, uncertain: v.uncertain}
+		*v = Outcome{fate: make([]fate, len(v.fate)), errs: v.errs, later: len(v.fate), lost: true, bystander: true, err: err, uncertain: v.uncertain}
 	default:
 		c.broken = !c.session.Usable()
 		c.excuse(j, v, err)
@@ -292,7 +292,7 @@ func (c *courier) land() {
 
 // excuse lets a message be tried again at once when the session broke off: a session that had
 // idled may have been closed meanwhile, and any message gets one such second try.
-func (c *courier) excuse(j *job, v *verdict, err error) {
+func (c *courier) excuse(j *job, v *Outcome, err error) {
 	if v.later == 0 || v.stop != nil || v.damaged || !ended(err) {
 		return
 	}

@@ -57,7 +57,7 @@ type Expiry struct {
 // EngineOptions say what an engine works with.
 type EngineOptions struct {
 	Config
-	Spool *spool.Spool
+	Spool *spool.Spool // nil where nothing can be kept, which only goes with Alone
 	Log   *maillog.Logger
 	// StateFile keeps what was alerted about from one run to the next, and tells other
 	// processes why mail waits; "" for none.
@@ -72,6 +72,8 @@ type EngineOptions struct {
 	Jitter func() float64
 	// Depth is how many messages are sent ahead of the replies; 0 means 8.
 	Depth int
+	// Alone is for a process without an agent, whose engine is not run; nil else.
+	Alone *Alone
 }
 
 // Engine delivers what is in a spool. Within a process it is the only one that does; beside

@@ -31,19 +31,19 @@ type job struct {
 
 	mu       sync.Mutex
 	item     *spool.Item
-	verdict  *verdict // set when the try is over and no item was there to record it
+	outcome  *Outcome // set when the try is over and no item was there to record it
 	finished chan struct{}
 }
 
 // adopt gives a job that is under way an item to record its outcome in. When the try is
-// over already it returns the verdict instead, and the caller records it.
-func (j *job) adopt(it *spool.Item) *verdict {
+// over already it returns the outcome instead, and the caller records it.
+func (j *job) adopt(it *spool.Item) *Outcome {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.verdict == nil {
+	if j.outcome == nil {
 		j.item = it
 	}
-	return j.verdict
+	return j.outcome
 }
 
 // kept tells whether the message is in the spool.
@@ -53,15 +53,15 @@ func (j *job) kept() bool {
 	return j.item != nil
 }
 
-// end hands the verdict to the waiting caller. It returns false when there is an item,
+// end hands the outcome to the waiting caller. It returns false when there is an item,
 // and so nobody waits any more.
-func (j *job) end(v *verdict) bool {
+func (j *job) end(v *Outcome) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.item != nil {
 		return false
 	}
-	j.verdict = v
+	j.outcome = v
 	close(j.finished)
 	return true
 }

@@ -1,71 +1,56 @@
 package deliver
 
 import (
-	"fmt"
 	"time"
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
 )
 
-// logQueued writes the line of a message that came into the queue.
-func (e *Engine) logQueued(id string, env *envelope.Envelope, size int64) {
-	logQueued(e.log, id, env, size)
+// The log has the same lines for a message whichever way it takes, and the queue id on each: who hands it
+// in, "queued" if it comes into the spool, the fate of each recipient, and "removed" at the end.
+
+// eventLog is the mail log, or a batch of lines for it.
+type eventLog interface {
+	Log(p maillog.Priority, id string, fields ...any)
+}
+
+// logArrival writes the line that takes a message in; size is in bytes, 0 when it is not known. more are names
+// and values, of which empty ones are left out.
+func logArrival(log eventLog, env *envelope.Envelope, size int64, recipients int, more ...string) {
+	fields := []any{"uid", env.Caller.UID, "user", env.Caller.User, "from", "<" + env.Sender + ">"}
+	if env.Origin != env.Sender {
+		fields = append(fields, "orig", "<"+env.Origin+">")
+	}
+	if size > 0 {
+		fields = append(fields, "size", size)
+	}
+	fields = append(fields, "nrcpt", recipients)
+	for i := 0; i < len(more); i += 2 {
+		if more[i+1] != "" {
+			fields = append(fields, more[i], more[i+1])
+		}
+	}
+	log.Log(maillog.Info, env.ID, fields...)
+}
+
+// logQueued writes the line of a message that came into the spool, and counts it.
+func (e *Engine) logQueued(log eventLog, id string) {
+	log.Log(maillog.Info, id, "", "queued")
 	e.mu.Lock()
 	e.counters.Queued++
 	e.mu.Unlock()
 }
 
-func logQueued(l *maillog.Logger, id string, env *envelope.Envelope, size int64) {
-	l.Log(maillog.Info, id, "from", "<"+env.Sender+">", "size", size, "nrcpt", fmt.Sprintf("%d (queued)", len(env.Recipients)))
+// tellTry logs and counts what a try of a message of the queue has brought.
+func (e *Engine) tellTry(log eventLog, j *job, v *Outcome, relay string, now time.Time) {
+	e.tell(log, j.id, j.env.Recipients, v, relay, now.Sub(j.item.Meta().Arrived))
 }
 
-// logTry writes a line for each recipient of a try, and counts them.
-func (e *Engine) logTry(log eventLog, j *job, v *verdict, relay string, now time.Time, expired bool) {
-	delay := max(now.Sub(j.item.Meta().Arrived), 0)
-	e.logFates(log, j.id, j.env, v, relay, delay, expired)
-}
-
-func (e *Engine) logFates(log eventLog, id string, env *envelope.Envelope, v *verdict, relay string, delay time.Duration, expired bool) {
-	var sent, deferred, bounced int
-	for k, f := range v.fate {
-		switch f {
-		case fateTaken:
-			sent++
-			log.Log(maillog.Info, id, "to", "<"+env.Recipients[k].Address+">", "relay", relay, "delay", delay, "dsn", v.enhanced, "status", "sent", "", v.reply)
-		case fateRefused:
-			bounced++
-			status := "bounced"
-			if expired {
-				status = "expired"
-			}
-			logStatus(log, maillog.Notice, id, env.Recipients[k].Address, relay, delay, status, "5.0.0", v.errs[k])
-		default:
-			if v.again {
-				continue // it goes now
-			}
-			deferred++
-			status := "deferred"
-			if v.stop != nil && v.stop.hold {
-				status = "held"
-			}
-			logStatus(log, maillog.Warning, id, env.Recipients[k].Address, relay, delay, status, "4.0.0", v.errs[k])
-		}
-	}
+// tell logs and counts an outcome.
+func (e *Engine) tell(log eventLog, id string, to []envelope.Recipient, v *Outcome, relay string, delay time.Duration) {
+	v.log(log, id, to, relay, max(delay, 0))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.counters.Sent += sent
-	e.counters.Deferred += deferred
-	if expired {
-		e.counters.Expired += bounced
-	} else {
-		e.counters.Bounced += bounced
-	}
-}
-
-func logStatus(log eventLog, p maillog.Priority, id, to, relay string, delay time.Duration, status, dsn string, err error) {
-	if _, enh := replyOf(err); enh != "" {
-		dsn = enh
-	}
-	log.Log(p, id, "to", "<"+to+">", "relay", relay, "delay", delay, "dsn", dsn, "status", status, "", err)
+	v.count(&e.counters)
 }

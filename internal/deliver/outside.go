@@ -15,7 +15,7 @@ const outsidePause = 24 * time.Hour
 
 // settleOutside shuts the gate before the recipients outside. Those inside are tried at once, without them.
 // The mutex is held.
-func (e *Engine) settleOutside(j *job, v *verdict, now time.Time) {
+func (e *Engine) settleOutside(j *job, v *Outcome, now time.Time) {
 	if e.config.Account == nil {
 		return
 	}
@@ -51,7 +51,7 @@ func (e *Engine) settleOutside(j *job, v *verdict, now time.Time) {
 }
 
 // openOutside lets the recipients outside pass when one of them has. The mutex is held.
-func (e *Engine) openOutside(j *job, v *verdict, now time.Time) {
+func (e *Engine) openOutside(j *job, v *Outcome, now time.Time) {
 	g := &j.box.outside
 	if !g.shut || e.config.Account == nil {
 		return

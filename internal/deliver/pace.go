@@ -76,7 +76,7 @@ func (e *Engine) restamp(c *courier, j *job) {
 
 // settleRates corrects the charge when the outcome is known: what failed by a fault of the message, its
 // sender or its recipients costs the others nothing.
-func (e *Engine) settleRates(c *courier, j *job, v *verdict) {
+func (e *Engine) settleRates(c *courier, j *job, v *Outcome) {
 	switch {
 	case v.lost && !v.uncertain:
 		e.unreserve(c, j)
@@ -88,7 +88,7 @@ func (e *Engine) settleRates(c *courier, j *job, v *verdict) {
 }
 
 // failedAlone reports whether nothing was taken, for a reason that is not the account's.
-func (v *verdict) failedAlone() bool {
+func (v *Outcome) failedAlone() bool {
 	own := v.stop == nil || v.stop.early
 	if !own {
 		switch v.stop.scope {
@@ -156,19 +156,14 @@ func (e *Engine) letGo(j *job, s *shortage, next time.Time) {
 
 // holdBackNew sends a submission to the queue.
 func (e *Engine) holdBackNew(j *job, s *shortage, now time.Time) {
-	n := len(j.env.Recipients)
-	v := &verdict{fate: make([]fate, n), errs: make([]error, n), later: n}
-	until := now.Add(s.wait)
-	if s.alone {
-		v.err = errors.New(s.reason)
-		v.stop = &stop{scope: scopeMessage, key: keyShare, reason: s.reason, after: min(s.wait, aloneLook)}
-	} else {
-		v.err = &LimitError{j.mailbox(e), until, s.reason}
-		v.stop = &stop{scope: scopeBox, key: keyPace, reason: v.err.Error(), after: s.wait}
+	stop := &stop{scope: scopeMessage, key: keyShare, reason: s.reason, after: min(s.wait, aloneLook)}
+	err := errors.New(s.reason)
+	if !s.alone {
+		err = &LimitError{j.mailbox(e), now.Add(s.wait), s.reason}
+		stop.scope, stop.key, stop.reason, stop.after = scopeBox, keyPace, err.Error(), s.wait
 	}
-	for i := range v.errs {
-		v.errs[i] = v.err
-	}
+	v := untried(len(j.env.Recipients), err)
+	v.stop = stop
 	if !j.end(v) {
 		e.record(j, v, session{dsn: true})
 	}

@@ -99,7 +99,7 @@ func TestPartsWithoutSpool(t *testing.T) {
 			if c.rule != nil {
 				r.script(*c.rule)
 			}
-			d := &Direct{Account: r.e.config.Account, Log: r.e.log}
+			d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Log: r.e.log, Alone: &Alone{}}))
 			receipt, err := d.Submit(context.Background(), manyTo(r.em, c.to...), testMessage(r.em.Mailbox, "many"))
 			if (err != nil) != c.whole {
 				t.Errorf("error %v", err)
@@ -127,8 +127,10 @@ func TestPartsWithoutSpool(t *testing.T) {
 func TestPartsWithSpool(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{account: inTwos})
-	d := &Direct{Account: r.e.config.Account, Spool: r.sp, Log: r.e.log}
-	d.Run = func() bool { r.run(); return true }
+	d := NewQueue(NewEngine(EngineOptions{
+		Config: Config{Account: r.e.config.Account}, Spool: r.sp, Log: r.e.log,
+		Alone: &Alone{Run: func() bool { r.run(); return true }},
+	}))
 	receipt, err := d.Submit(context.Background(), manyTo(r.em, mixedTo...), testMessage(r.em.Mailbox, "many"))
 	if err != nil || !receipt.Queued || len(receipt.Accepted) != len(mixedTo) {
 		t.Fatalf("%+v, %v", receipt, err)

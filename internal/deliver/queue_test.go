@@ -250,7 +250,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 func TestDirectWithSpool(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{fakeClock: true})
-	d := &Direct{Account: r.e.config.Account, Spool: r.sp}
+	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Spool: r.sp, Alone: &Alone{}}))
 	submit := func(mode, subject string) (envelope.Receipt, error) {
 		env := testEnvelope(r.em.Mailbox)
 		env.Mode = mode

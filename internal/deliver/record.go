@@ -1,7 +1,6 @@
 package deliver
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -9,11 +8,10 @@ import (
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/schedule"
 	"o365-sendmail/internal/spool"
-	"o365-sendmail/internal/submit"
 )
 
 // record writes the outcome into the spool and the log, and gives the message its place.
-func (e *Engine) record(j *job, v *verdict, s session) {
+func (e *Engine) record(j *job, v *Outcome, s session) {
 	it := j.item
 	switch {
 	case v.lost:
@@ -25,46 +23,42 @@ func (e *Engine) record(j *job, v *verdict, s session) {
 		return
 	}
 	now := e.clock.Now()
-	expired := e.expire(it, v, now)
-	states, failed := e.states(j, v)
-	if err := e.reportFailures(j, failed, now); err != nil {
+	v.told = toldByMail
+	e.expire(it, v, now)
+	if err := e.reportFailures(j, v.failed(j.env.Recipients), now); err != nil {
 		// Without a report the refusal must not be final.
-		for k, i := range j.todo {
-			if states[i].State == spool.Failed {
-				delete(states, i)
+		for k, f := range v.fate {
+			if f == fateRefused {
 				v.fate[k] = fateLater
 				v.later++
 			}
 		}
 		v.stop, v.again, v.err = nil, false, err
-		failed = nil
+	}
+	states := v.states(j.todo)
+	if e.unreported(it, states) {
+		v.told = toldNobody
 	}
 	e.reportSuccess(j, v, s, now)
-	e.logTry(e.log, j, v, s.server, now, expired)
+	e.tellTry(e.log, j, v, s.server, now)
 	e.conclude(j, v, states, now, e.log)
 }
 
 // note does for a message that was taken for all recipients what record does up to its log.
-func (e *Engine) note(j *job, v *verdict, s session, log eventLog) map[int]spool.RecipientStatus {
+func (e *Engine) note(j *job, v *Outcome, s session, log eventLog) map[int]spool.RecipientStatus {
 	now := e.clock.Now()
-	states, _ := e.states(j, v)
 	e.reportSuccess(j, v, s, now)
-	e.logTry(log, j, v, s.server, now, false)
-	return states
+	e.tellTry(log, j, v, s.server, now)
+	return v.states(j.todo)
 }
 
 // conclude gives a message whose try is noted its place.
-func (e *Engine) conclude(j *job, v *verdict, states map[int]spool.RecipientStatus, now time.Time, log eventLog) {
+func (e *Engine) conclude(j *job, v *Outcome, states map[int]spool.RecipientStatus, now time.Time, log eventLog) {
 	if len(states) == countTodo(j.item) {
 		e.close(j, states, log)
 		return
 	}
 	e.keep(j, v, states, now)
-}
-
-// eventLog is the mail log, or a batch of lines for it.
-type eventLog interface {
-	Log(p maillog.Priority, id string, fields ...any)
 }
 
 func countTodo(it *spool.Item) int {
@@ -73,25 +67,19 @@ func countTodo(it *spool.Item) int {
 }
 
 // expire gives up what is too old.
-func (e *Engine) expire(it *spool.Item, v *verdict, now time.Time) bool {
+func (e *Engine) expire(it *spool.Item, v *Outcome, now time.Time) {
 	if v.later == 0 || v.again || v.stop != nil && (v.stop.class() != classOwn || v.stop.hold) {
-		return false
+		return
 	}
 	e.mu.Lock()
 	lifetime := e.config.Lifetime
 	e.mu.Unlock()
 	arrived := it.Meta().Arrived
 	if !schedule.Expired(it.Status().Attempts+1, arrived, now, lifetime) {
-		return false
+		return
 	}
-	for k, f := range v.fate {
-		if f == fateLater {
-			v.fate[k] = fateRefused
-			v.errs[k] = &expiredError{age: now.Sub(arrived), err: v.errs[k]}
-		}
-	}
-	v.later = 0
-	return true
+	v.expired = true
+	v.refuseLater(func(err error) error { return &expiredError{age: now.Sub(arrived), err: err} })
 }
 
 // expiredError says that a message was given up.
@@ -115,36 +103,6 @@ func roughly(d time.Duration) string {
 		return fmt.Sprintf("%d hours", d/time.Hour)
 	}
 	return fmt.Sprintf("%d minutes", max(d/time.Minute, 1))
-}
-
-// states are the recipients that are done with.
-func (e *Engine) states(j *job, v *verdict) (states map[int]spool.RecipientStatus, failed []failure) {
-	states = make(map[int]spool.RecipientStatus, len(j.todo))
-	for k, i := range j.todo {
-		switch v.fate[k] {
-		case fateTaken:
-			states[i] = spool.RecipientStatus{State: spool.Done, Code: 250, Enhanced: v.enhanced}
-		case fateRefused:
-			code, enh := replyOf(v.errs[k])
-			states[i] = spool.RecipientStatus{State: spool.Failed, Code: code, Enhanced: enh}
-			failed = append(failed, failure{j.env.Recipients[k], v.errs[k]})
-		}
-	}
-	return states, failed
-}
-
-// failure is a recipient that won't get the message.
-type failure struct {
-	recipient envelope.Recipient
-	err       error
-}
-
-func replyOf(err error) (code int, enh string) {
-	var e *submit.Error
-	if errors.As(err, &e) {
-		return e.Code, e.Enhanced
-	}
-	return 0, ""
 }
 
 // close ends a message of which nothing is to do. Its file is removed without a mark before: the
@@ -210,7 +168,7 @@ func (e *Engine) unreported(it *spool.Item, states map[int]spool.RecipientStatus
 }
 
 // keep records a try after which something is still to do.
-func (e *Engine) keep(j *job, v *verdict, states map[int]spool.RecipientStatus, now time.Time) {
+func (e *Engine) keep(j *job, v *Outcome, states map[int]spool.RecipientStatus, now time.Time) {
 	it := j.item
 	if len(states) > 0 {
 		if err := it.Mark(states); err != nil {
@@ -268,6 +226,13 @@ func (e *Engine) keep(j *job, v *verdict, states map[int]spool.RecipientStatus, 
 
 // stopEnd says when a message that met a fault is tried again at the earliest.
 func (e *Engine) stopEnd(j *job, s *stop, now time.Time) time.Time {
+	if e.o.Alone != nil { // it has no gates: a run of the queue finds out
+		if s.scope == scopeAuthor {
+			wait, _ := schedule.AuthorPause(1)
+			return now.Add(wait)
+		}
+		return now.Add(schedule.AccountPause(1, 0, e.o.Jitter()))
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var g *gate
@@ -320,9 +285,9 @@ func (e *Engine) requeue(j *job, it *spool.Item, place func(*entry)) {
 	poke(e.quiet)
 }
 
-func (e *Engine) quarantine(j *job, v *verdict) {
+func (e *Engine) quarantine(j *job, v *Outcome) {
 	err := j.item.Quarantine(v.errs[0].Error())
-	e.log.Log(maillog.Err, j.id, "status", "damaged", "", v.errs[0])
+	e.log.Log(maillog.Err, j.id, "status", "failed", "", v.errs[0])
 	if err != nil {
 		j.item.Unlock()
 		e.o.Warn(err)

@@ -102,7 +102,7 @@ func (e *Engine) reportFailures(j *job, failed []failure, now time.Time) error {
 }
 
 // reportSuccess sends the reports that senders ask for when the relay sends none.
-func (e *Engine) reportSuccess(j *job, v *verdict, s session, now time.Time) {
+func (e *Engine) reportSuccess(j *job, v *Outcome, s session, now time.Time) {
 	if s.dsn {
 		return
 	}
@@ -118,7 +118,7 @@ func (e *Engine) reportSuccess(j *job, v *verdict, s session, now time.Time) {
 }
 
 // warnDelay tells the sender once that the message is late.
-func (e *Engine) warnDelay(j *job, v *verdict, now time.Time) {
+func (e *Engine) warnDelay(j *job, v *Outcome, now time.Time) {
 	e.mu.Lock()
 	after, lifetime := e.config.DelayWarning, e.config.Lifetime
 	e.mu.Unlock()
@@ -189,6 +189,7 @@ const (
 
 // putOwn puts a message of this program into the queue.
 func (e *Engine) putOwn(origin string, env *envelope.Envelope, msg envelope.Message, about string) error {
+	env.Caller = envelope.Caller{UID: -1, User: origin}
 	id, err := e.spool.Put(context.Background(), spool.Meta{UID: -1, Origin: origin, Internal: true}, env, msg)
 	if err != nil {
 		return err
@@ -196,7 +197,9 @@ func (e *Engine) putOwn(origin string, env *envelope.Envelope, msg envelope.Mess
 	if about != "" {
 		e.log.Log(maillog.Info, about, "", "sender notification: "+id)
 	}
-	e.logQueued(id, env, msg.Size())
+	env.ID = id
+	logArrival(e.log, env, msg.Size(), len(env.Recipients))
+	e.logQueued(e.log, id)
 	e.Wake(id)
 	return nil
 }

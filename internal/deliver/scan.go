@@ -109,7 +109,7 @@ func (e *Engine) readable(info *spool.Info) bool {
 		e.mu.Lock()
 		e.counters.Damaged++
 		e.mu.Unlock()
-		e.log.Log(maillog.Err, info.ID, "status", "damaged", "", info.Err)
+		e.log.Log(maillog.Err, info.ID, "status", "failed", "", info.Err)
 	}
 	return false
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // settle records the outcome of a try.
-func (e *Engine) settle(c *courier, j *job, v *verdict) {
+func (e *Engine) settle(c *courier, j *job, v *Outcome) {
 	e.settleRates(c, j, v)
 	if v.stop != nil && v.stop.scope == scopeSender && j.author == "" {
 		j.author = c.account.strangeAuthor(j.env, j.msg)
@@ -29,7 +29,7 @@ func (e *Engine) settle(c *courier, j *job, v *verdict) {
 		return // the caller records it
 	}
 	if j.entry != nil && v.taken == len(v.fate) {
-		c.taken = append(c.taken, record{job: j, verdict: v})
+		c.taken = append(c.taken, record{job: j, outcome: v})
 		return
 	}
 	e.record(j, v, c.sessionFacts())
@@ -42,7 +42,7 @@ type session struct {
 }
 
 // settleGates opens and shuts what the outcome concerns. The mutex is held.
-func (e *Engine) settleGates(c *courier, j *job, v *verdict) {
+func (e *Engine) settleGates(c *courier, j *job, v *Outcome) {
 	b, now := j.box, e.clock.Now()
 	sender := b.senders[j.env.Sender]
 	if v.taken > 0 {
@@ -66,7 +66,7 @@ func (e *Engine) settleGates(c *courier, j *job, v *verdict) {
 }
 
 // settleStop shuts the gate of a fault, unless the fault is this message's alone. The mutex is held.
-func (e *Engine) settleStop(j *job, v *verdict, now time.Time) {
+func (e *Engine) settleStop(j *job, v *Outcome, now time.Time) {
 	s := v.stop
 	switch {
 	case s.scope == scopeOutside:
@@ -134,7 +134,7 @@ const (
 )
 
 // countLoss pauses a mailbox when session after session ends without a message taken.
-func (e *Engine) countLoss(b *box, j *job, v *verdict) {
+func (e *Engine) countLoss(b *box, j *job, v *Outcome) {
 	if v.taken > 0 || v.err == nil || v.stop != nil || v.bystander || !ended(v.err) || e.hard.Err() != nil {
 		return
 	}

@@ -315,7 +315,10 @@ func TestDirectKeepsTheReserve(t *testing.T) {
 	r := newRig(t, rigOptions{account: func(a *Account) {
 		a.Limits.RecipientsPerDay, a.Shares = 100, Shares{Reserve: 10, Small: 5, User: 50}
 	}})
-	d := &Direct{Account: r.e.config.Account, Log: r.e.log, Timeout: 5 * time.Second}
+	account := r.e.config.Account
+	d := NewQueue(NewEngine(EngineOptions{
+		Config: Config{Account: account}, Log: r.e.log, Alone: &Alone{Timeout: 5 * time.Second},
+	}))
 	submit := func(uid int, to ...string) error {
 		env := testEnvelope(r.em.Mailbox, to...)
 		env.Caller.UID = uid
@@ -330,7 +333,7 @@ func TestDirectKeepsTheReserve(t *testing.T) {
 			t.Fatal("it was taken")
 		}
 	}
-	if _, day := d.Account.Cache.Usage(r.em.Mailbox, time.Now()); day != 0 {
+	if _, day := account.Cache.Usage(r.em.Mailbox, time.Now()); day != 0 {
 		t.Errorf("%d recipients of failed tries are counted", day)
 	}
 	if err := submit(33, addresses(90)...); err != nil {

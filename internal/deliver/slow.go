@@ -26,7 +26,7 @@ type row struct {
 }
 
 // countRefusals notes what a try says about its user. The mutex is held.
-func (e *Engine) countRefusals(j *job, v *verdict) {
+func (e *Engine) countRefusals(j *job, v *Outcome) {
 	if e.config.Account == nil {
 		return
 	}
@@ -90,7 +90,7 @@ func (b *box) oneByOne(u *user, now time.Time) {
 
 // counted returns the refusal of a recipient, or of a sender that the caller chose, which the server counts; nil
 // if there was none.
-func (v *verdict) counted(chosen bool) error {
+func (v *Outcome) counted(chosen bool) error {
 	for k, f := range v.fate {
 		var e *submit.Error
 		if !errors.As(v.errs[k], &e) {

@@ -205,7 +205,7 @@ func (e *Engine) unclaimed(j *job, err error) {
 		e.drop(j.entry)
 	case errors.Is(err, spool.ErrDamaged):
 		e.counters.Damaged++
-		e.log.Log(maillog.Err, j.id, "status", "damaged", "", err)
+		e.log.Log(maillog.Err, j.id, "status", "failed", "", err)
 		e.drop(j.entry)
 	case errors.Is(err, spool.ErrBusy):
 		e.wait(j.entry, now.Add(busyPause))
@@ -234,8 +234,7 @@ func (e *Engine) holdAfterPanic(j *job, reason string) {
 	e.counters.Faults++
 	e.mu.Unlock()
 	if j.entry == nil {
-		v := &verdict{fate: make([]fate, len(j.env.Recipients)), errs: make([]error, len(j.env.Recipients)), later: len(j.env.Recipients), err: errors.New(reason)}
-		if j.end(v) {
+		if j.end(untried(len(j.env.Recipients), errors.New(reason))) {
 			return
 		}
 	}

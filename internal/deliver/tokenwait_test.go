@@ -42,10 +42,11 @@ func TestTokenWaitIsBounded(t *testing.T) {
 			r.holdTokens()
 			a := r.e.config.Account
 			a.PipelineAuth, a.TokenTimeout = pipeline, bound
-			d := &Direct{Account: a, Log: r.e.log, Wait: bound}
+			o := EngineOptions{Config: Config{Account: a, Wait: bound}, Log: r.e.log, Alone: &Alone{}}
 			if spooled {
-				d.Spool, a.TokenTimeout = r.sp, time.Hour
+				o.Spool, a.TokenTimeout = r.sp, time.Hour
 			}
+			d := NewQueue(NewEngine(o))
 			start := time.Now()
 			receipt, err := d.Submit(t.Context(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "x"))
 			if took := time.Since(start); took < bound || took > 5*time.Second {

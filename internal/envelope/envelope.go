@@ -11,6 +11,8 @@ import (
 
 // Envelope is the SMTP envelope of one message.
 type Envelope struct {
+	// ID is the queue id, which the log has on each line of the message; "" until it gets one.
+	ID string
 	// Sender is the reverse-path without angle brackets; "" is the null sender.
 	Sender string
 	// Origin is the reverse-path that the caller gave, before the sender rule: reports on
@@ -105,7 +107,7 @@ type Submitter interface {
 
 // Receipt says what became of a submission.
 type Receipt struct {
-	// QueueID is the spool's id when the message was kept there.
+	// QueueID is the message's id when it was kept in the spool.
 	QueueID string
 	// Queued is true when at least one recipient waits in the spool.
 	Queued bool

@@ -167,6 +167,20 @@ func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([
 	return refused, nil
 }
 
+// Prepare is Accept and Wire: it returns the message as it goes out.
+func (in *Intake) Prepare(env *envelope.Envelope, m *rfc822.Message, c Caller) (envelope.Message, []envelope.Refusal,
+	error) {
+	refused, err := in.Accept(env, m, c)
+	if err != nil {
+		return nil, refused, err
+	}
+	wire, err := in.Wire(env, m)
+	if err != nil {
+		return nil, refused, err
+	}
+	return wire, refused, nil
+}
+
 // author is the From of a message that has none.
 func (in *Intake) author(env *envelope.Envelope, c Caller) rfc822.Address {
 	from := env.Origin

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -21,6 +22,13 @@ const (
 	suffixNew     = ".new" // one that is being written; never accepted
 	suffixLog     = ".log" // what was said about it; may be lost
 )
+
+// NewID makes an id for a message that may come into the spool later. It can't fail: the system's random
+// numbers do not (crypto/rand).
+func NewID(now time.Time) string {
+	id, _ := newID(now, rand.Reader)
+	return id
+}
 
 // newID makes an id. Its time is for people only.
 func newID(now time.Time, random io.Reader) (string, error) {

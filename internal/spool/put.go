@@ -47,9 +47,10 @@ type Pending struct {
 	err      error    // the first failure; nothing works after it
 	over     bool     // committed or aborted
 	replaces bool     // a message that has the id already
+	given    bool     // the id came with the envelope
 }
 
-// Begin starts a message. The sender's EightBit and SMTPUTF8 flags in env may still change
+// Begin starts a message under the envelope's id, a new one if it has none. The sender's EightBit and SMTPUTF8 flags in env may still change
 // until Commit; nothing else may. The caller must end it with Commit or Abort.
 func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 	if len(env.Recipients) == 0 {
@@ -59,11 +60,14 @@ func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 	if meta.Arrived.IsZero() {
 		meta.Arrived = now
 	}
-	id, err := newID(now, s.o.Rand)
-	if err != nil {
-		return nil, sysexits.With(sysexits.OSErr, err)
+	id := env.ID
+	if !ValidID(id) {
+		var err error
+		if id, err = newID(now, s.o.Rand); err != nil {
+			return nil, sysexits.With(sysexits.OSErr, err)
+		}
 	}
-	p := &Pending{s: s, h: head{id: id, meta: meta, env: *env}}
+	p := &Pending{s: s, h: head{id: id, meta: meta, env: *env}, given: id == env.ID}
 	p.h.env.EightBit, p.h.env.SMTPUTF8 = true, true // leave room for both
 	n := len(encodeHead(&p.h))
 	if n > maxHead || p.h.statusSize > maxHead {
@@ -254,6 +258,11 @@ func (p *Pending) save() error {
 		return err
 	}
 	final := p.s.path(queueDir, p.h.id, suffixMessage)
+	if p.given && !p.replaces {
+		if _, err := os.Lstat(final); err == nil { // an envelope that was used twice
+			return fmt.Errorf("there is a message %s already", p.h.id)
+		}
+	}
 	if err := p.s.ops.Rename(p.s.path(queueDir, p.h.id, suffixNew), final); err != nil {
 		return err
 	}

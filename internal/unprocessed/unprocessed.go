@@ -23,9 +23,9 @@ import (
 	"o365-sendmail/rfc822"
 )
 
-// Keep commits a message as it came and returns its queue id. why is one line that says what is
+// Keep commits a message as it came, under the id of its envelope. why is one line that says what is
 // wrong with the configuration. Its errors carry exit codes; nothing is kept then.
-func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options, why string) (id string, err error) {
+func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options, why string) error {
 	o.Partial = false
 	msg.Header.Remove(protocol.OptionsField)
 	if v := o.Value(); v != "" {
@@ -33,26 +33,26 @@ func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc8
 	}
 	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
 	if err != nil {
-		return "", sysexits.With(intake.WireCode(err), err)
+		return sysexits.With(intake.WireCode(err), err)
 	}
 	env.EightBit, env.SMTPUTF8, env.Origin = wire.EightBit(), wire.SMTPUTF8(), env.Sender
 	p, err := s.Begin(spool.Meta{UID: env.Caller.UID, Origin: spool.Unprocessed + env.Caller.Via}, env)
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer p.Abort() // does nothing after the commit
 	if err := copyTo(p, wire); err != nil {
-		return "", err
+		return err
 	}
 	it, err := p.CommitClaimed(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
 	// From here on the message is safe, and its origin alone keeps it from being sent. The hold tells
 	// people, and a program of an older version.
 	defer it.Unlock()
 	_ = it.Hold(spool.NotProcessed + ", since the configuration could not be used: " + why)
-	return it.ID(), nil
+	return nil
 }
 
 func copyTo(p *spool.Pending, w *rfc822.Wire) error {

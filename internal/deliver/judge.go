@@ -11,39 +11,9 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-// verdict says what one try means for a message. Its slices have an entry for each
-// recipient that was tried.
-type verdict struct {
-	fate  []fate
-	errs  []error // why; nil for those that were taken
-	taken int
-	later int // recipients that are still to do
-
-	// At most one of these is set; they concern those that are still to do.
-	lost    bool // the session ended before the server judged: nothing is held against the message
-	again   bool // the server takes only so many recipients at once: the rest goes now
-	damaged bool // the message can't be read as it was accepted
-	stop    *stop
-
-	bystander bool  // another message was the last of the session
-	err       error // why anything is still to do
-	uncertain bool  // the server may have taken the message
-	reply     string
-	enhanced  string
-}
-
-// fate is what became of one recipient.
-type fate uint8
-
-const (
-	fateLater fate = iota
-	fateTaken
-	fateRefused
-)
-
-// judge turns the outcome of a try into a verdict. It is a pure function.
-func judge(res *submit.Result, err error) *verdict {
-	v := &verdict{fate: make([]fate, len(res.Recipients)), errs: make([]error, len(res.Recipients))}
+// judge turns what a try has brought into an outcome. It is a pure function.
+func judge(res *submit.Result, err error) *Outcome {
+	v := &Outcome{fate: make([]fate, len(res.Recipients)), errs: make([]error, len(res.Recipients))}
 	if err != nil {
 		v.judgeWhole(err)
 		return v
@@ -78,7 +48,7 @@ func judge(res *submit.Result, err error) *verdict {
 const keyTooManyRecipients = "too-many-recipients"
 
 // judgeWhole judges an error that every recipient shares.
-func (v *verdict) judgeWhole(err error) {
+func (v *Outcome) judgeWhole(err error) {
 	var e *submit.Error
 	f := fateLater
 	switch {

@@ -1,0 +1,133 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"o365-sendmail/internal/envelope"
+)
+
+// Alone makes an engine one of a process without an agent: it is never run, and each message is tried in its
+// caller's own time, over a connection of its own. What can't be delivered stays in the spool, from where a run
+// of the queue sends it; without a spool the caller keeps it.
+type Alone struct {
+	// Timeout bounds a submission; 0 means ten minutes.
+	Timeout time.Duration
+	// Run starts a run of the queue that does not end with this process, and reports whether there is one
+	// now; nil when none can be started.
+	Run func() bool
+}
+
+const (
+	defaultTimeout = 10 * time.Minute
+	// slotPatience is how long a process waits for a connection of its own before it leaves its message to a
+	// run of the queue, which sends many over each.
+	slotPatience = 250 * time.Millisecond
+	// leavePause is how often a process looks whether its message has left the queue.
+	leavePause = 20 * time.Millisecond
+)
+
+// alone tries a message and answers.
+func (s *submission) alone(ctx context.Context) (envelope.Receipt, error) {
+	e, o := s.e, s.e.o.Alone
+	split := e.config.Account.splits(s.env)
+	if s.pending == nil {
+		return s.conclude(ctx, s.tryParts(ctx), nil)
+	}
+	queueing, stop := context.WithTimeout(ctx, e.config.Wait)
+	defer stop()
+	switch {
+	case split && o.Run == nil:
+		return s.commit(ctx)
+	case split:
+		return s.leave(queueing)
+	}
+	slot := queueing
+	if o.Run != nil {
+		slot, stop = context.WithTimeout(queueing, slotPatience)
+		defer stop()
+	}
+	v, err := s.try(ctx, slot, queueing, s.env)
+	if busy := (*busyError)(nil); errors.As(err, &busy) && queueing.Err() == nil {
+		return s.leave(queueing)
+	}
+	s.job.box = e.box(s.env.SignIn)
+	if v.stop != nil && v.stop.scope == scopeSender {
+		if s.job.author = e.config.Account.strangeAuthor(s.env, s.source); s.job.author != "" {
+			v.stop.scope, v.stop.hold = scopeAuthor, false
+		}
+	}
+	return s.conclude(context.WithoutCancel(ctx), v, nil)
+}
+
+// try makes one transaction over a connection of its own. The waits for a slot, and for the rates and the token, have
+// contexts of their own.
+func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Envelope) (*Outcome, error) {
+	timeout := s.e.o.Alone.Timeout
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	ctx, stop := context.WithTimeout(ctx, timeout)
+	defer stop()
+	if s.pending == nil {
+		slot, queueing = ctx, ctx
+	}
+	a := s.e.config.Account
+	res, err := a.deliver(ctx, slot, queueing, env, s.source)
+	if s.pending == nil {
+		err = a.callersFault(env, s.source, err)
+	}
+	return judge(orNone(res, len(env.Recipients)), err), err
+}
+
+// tryParts sends one transaction after the other where nothing can be kept, each with the usual time. The first
+// that fails as a whole is the last: what is wrong with it is wrong with the message or the account. Who is left
+// gets its error.
+func (s *submission) tryParts(ctx context.Context) *Outcome {
+	all := &Outcome{}
+	most := s.e.config.Account.Submit.MaxRecipients
+	if most <= 0 {
+		most = len(s.env.Recipients)
+	}
+	for left := s.env.Recipients; len(left) > 0; {
+		n := min(most, len(left))
+		part := *s.env
+		part.Recipients, left = left[:n], left[n:]
+		v, err := s.try(ctx, ctx, ctx, &part)
+		all.whole = err != nil && len(all.fate) == 0
+		all.add(v)
+		if err != nil {
+			all.add(untried(len(left), err))
+			all.unkept = err
+			break
+		}
+	}
+	return all
+}
+
+// splits reports whether a message takes more than one transaction. A spool keeps it whole from the start: each
+// transaction is noted there, so that a crash costs the one that is under way a second copy and no more.
+func (a *Account) splits(env *envelope.Envelope) bool {
+	return a != nil && a.Submit.MaxRecipients > 0 && len(env.Recipients) > a.Submit.MaxRecipients
+}
+
+// leave queues a message for which no connection got free, and waits while a run of the queue
+// delivers it. A caller may be all that keeps a container alive: it is not told before the
+// message has left, or the time is up.
+func (s *submission) leave(ctx context.Context) (envelope.Receipt, error) {
+	r, err := s.commit(context.WithoutCancel(ctx))
+	if err != nil || !s.e.o.Alone.Run() {
+		return r, err
+	}
+	tick := time.NewTicker(leavePause)
+	defer tick.Stop()
+	for s.e.spool.Waits(r.QueueID) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return r, nil
+		}
+	}
+	return r, nil
+}
