@@ -118,8 +118,8 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.refusals_per_minute", Kind: KindInt, Default: 60, Min: 0, Max: 1000000,
-		Help:  "Lines of the log in a minute about what one user was refused; 0 for no bound.",
-		More:  "left-out in the next line tells how many were not written. All users together get eight times as many. What was accepted is always written.",
+		Help:  "Refusals of one user that the log shows in a minute; 0 for no bound.",
+		More:  "left-out in a later line tells how many were not written. All users together get eight times as many. What was accepted is always written.",
 		field: func(c *Config) any { return &c.Agent.RefusalsPerMinute },
 	},
 	{

@@ -16,8 +16,9 @@
 //     it is over.
 //
 // A Queue is the submitter in front of an Engine: a caller is told "delivered" when the server
-// has taken the message, or "queued" when it is on stable storage, and nothing else. Direct
-// is the submitter of a process that has no Engine.
+// has taken the message, or "queued" when it is on stable storage, and nothing else. In a process without
+// an agent the Engine is not run (Alone), and may have no spool. What became of each recipient is an Outcome,
+// whichever way the message went; answers, log, spool and counters are read from it.
 //
 // Delivery is at least once. A message may arrive twice, with the same Message-ID, in two cases:
 // the connection or the process ended between its last octet and the reply, or the process or the

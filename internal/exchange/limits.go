@@ -32,7 +32,7 @@ var repeated = [...]struct{ text, remedy string }{
 	{"mailbox full", emptyMailbox},
 	{"send as|sendas", allowSender},
 	{"license|licence", assignLicence},
-	{"recipients", "take addresses that don't exist out of the lists and aliases of this host (the log has them with status=bounced)"},
+	{"recipients", "take addresses that don't exist out of the lists and aliases of this host (the log has them with status=bounced or status=refused)"},
 	{"too many recipients", "lower delivery.max_recipients to the mailbox's RecipientLimits"},
 }
 
