@@ -97,7 +97,8 @@ var optionTable = [...]option{
 	{'A', unsafe, "alias file", nil, anyWord},
 	{'B', ignored, "Exim: messages over one connection", nil, isNumber},
 	{'d', done, "delivery mode: i, n and f deliver now, b in the background, q and d queue", (*Options).setDelivery, nil},
-	{'e', done, "error mode: p prints, m and w mail refused recipients back to the sender, e does and exits with 0, q is quiet", (*Options).setErrorMode, nil},
+	{'e', done, "error mode: p prints, m and w mail refused recipients and what is no address back to the sender, " +
+		"e does and exits with 0, q is quiet; what may pass later is printed, with its exit code", (*Options).setErrorMode, nil},
 	{'i', done, "as -i", func(o *Options, _ string) error { return o.setIgnoreDots("") }, nil},
 	{'M', unsafe, "macro (Sendmail); Exim's -oMa, -oMaa, -oMai, -oMas, -oMi, -oMm, -oMr, -oMs and -oMt take the next word", nil, nil},
 	{'m', ignored, "as -m", nil, nil},
