@@ -29,6 +29,7 @@ type Server struct {
 
 	peer  func(net.Conn) (int, error) // for tests
 	scans chan struct{}
+	own   keyed // a user's scans, one after another
 	http  *http.Server
 }
 
@@ -79,7 +80,7 @@ func (s *Server) prepare() {
 		MaxHeaderBytes:    maxQuery,
 		ErrorLog:          silent(),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, viewerKey{}, c.(*guarded).uid)
+			return context.WithValue(ctx, connKey{}, c)
 		},
 	}
 }
@@ -89,12 +90,12 @@ func (s *Server) Close() error { return s.http.Close() }
 
 func (s *Server) all(uid int) bool { return uid == 0 || uid == s.ServiceUID }
 
-type viewerKey struct{}
+type connKey struct{}
 
 func (s *Server) viewer(r *http.Request) Viewer {
-	uid, ok := r.Context().Value(viewerKey{}).(int)
-	if !ok {
-		uid = -1
+	uid := -1
+	if c, ok := r.Context().Value(connKey{}).(*guarded); ok {
+		uid = c.uid
 	}
 	return Viewer{UID: uid, All: s.all(uid)}
 }
@@ -102,7 +103,12 @@ func (s *Server) viewer(r *http.Request) Viewer {
 // handle finds the way by hand: a mux would answer an odd path with a redirect.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	v := s.viewer(r)
+	if c, ok := r.Context().Value(connKey{}).(*guarded); ok {
+		c.answering(true)
+		defer c.answering(false)
+	}
 	a := &answer{w: w, rc: http.NewResponseController(w), queue: s.Queue.As(v), viewer: v, s: s}
+	a.scan = scan{s: s, ctx: r.Context(), viewer: v}
 	a.moreTime()
 	w.Header().Set("Cache-Control", "no-store")
 	if r.ContentLength != 0 {
@@ -123,6 +129,7 @@ type answer struct {
 	queue  *Local
 	viewer Viewer
 	s      *Server
+	scan   scan
 }
 
 func (a *answer) moreTime() { _ = a.rc.SetWriteDeadline(time.Now().Add(writeWait)) }
@@ -218,11 +225,10 @@ func (a *answer) flush(r *http.Request, _ []string) error {
 	if err != nil {
 		return err
 	}
-	done, err := a.scan(r.Context())
-	if err != nil {
+	if err := a.scan.take(); err != nil {
 		return err
 	}
-	defer done()
+	defer a.scan.give()
 	a.patience()
 	flushed, err := a.queue.Flush(r.Context(), f, strings.HasSuffix(r.URL.Path, "/ask"))
 	if err != nil {
@@ -234,31 +240,15 @@ func (a *answer) flush(r *http.Request, _ []string) error {
 // patience is for an answer that comes only after the whole queue was gone through.
 func (a *answer) patience() { _ = a.rc.SetWriteDeadline(time.Now().Add(10 * time.Minute)) }
 
-// scan waits for leave to read the whole queue, which costs time that other users need too.
-func (a *answer) scan(ctx context.Context) (done func(), err error) {
-	if a.viewer.All {
-		return func() {}, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, readWait)
-	defer cancel()
-	select {
-	case a.s.scans <- struct{}{}:
-		return func() { <-a.s.scans }, nil
-	case <-ctx.Done():
-		return nil, sysexits.With(sysexits.TempFail, errors.New("the agent is busy with other lists; try again"))
-	}
-}
-
 func (a *answer) list(r *http.Request, _ []string) error {
 	f, err := a.filter(r)
 	if err != nil {
 		return err
 	}
-	done, err := a.scan(r.Context())
-	if err != nil {
+	if err := a.scan.take(); err != nil {
 		return err
 	}
-	defer done()
+	defer a.scan.give()
 	out := a.stream()
 	return out.close(a.queue.List(r.Context(), f, func(m *queueview.Message) error { return out.line(m) }))
 }
@@ -274,11 +264,10 @@ func (a *answer) apply(r *http.Request, path []string) error {
 	case id != "all":
 		f = queueview.Filter{IDs: []string{id}}
 	}
-	done, err := a.scan(r.Context())
-	if err != nil {
+	if err := a.scan.take(); err != nil {
 		return err
 	}
-	defer done()
+	defer a.scan.give()
 	out := a.stream()
 	return out.close(a.queue.Apply(r.Context(), Action(path[3]), f, func(res Result) error { return out.line(res) }))
 }

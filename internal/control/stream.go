@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"io"
 	"log"
@@ -56,8 +57,12 @@ func (a *answer) stream() *stream {
 // timed gives each piece its time.
 type timed struct{ a *answer }
 
-func (t timed) Write(b []byte) (int, error) {
+func (t timed) Write(b []byte) (n int, err error) {
 	t.a.moreTime()
+	if t.a.scan.held { // whoever reads slowly keeps nobody waiting
+		t.a.scan.give()
+		defer func() { err = cmp.Or(err, t.a.scan.take()) }()
+	}
 	return t.a.w.Write(b)
 }
 
@@ -65,6 +70,7 @@ func (s *stream) line(v any) error { return s.enc.Encode(v) }
 
 // close writes the last line. When the reader is gone there is nobody to tell.
 func (s *stream) close(err error) error {
+	s.a.scan.give()
 	_ = s.enc.Encode(endOf(err))
 	_ = s.w.Flush()
 	return nil
