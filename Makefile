@@ -28,6 +28,7 @@ help:
 	@echo "make interop          the tests with an independent OAuth server (node 18, npm)"
 	@echo "make crash            kill the program at its system calls, fill its disk (root, strace; 90 s)"
 	@echo "make corpora          send other projects' messages through the program (root, Debian, python3)"
+	@echo "make peer-suites      run other mail programs' own tests against this one (root, Debian)"
 	@echo "make packages         install the Debian packages that 'make system' uses"
 	@echo "make deb              build the Debian package, in build/deb"
 	@echo "make package          install that package in fresh Debian 12 and 13, use it there, lintian (root)"
@@ -93,6 +94,14 @@ corpora: build
 	test/corpora/fetch.sh build/corpora/fetched
 	$(GO) vet -tags corpora ./test/corpora/ && $(GO) tool staticcheck -tags corpora ./test/corpora/
 	$(GO) test -tags corpora -count=1 -timeout 30m ./test/corpora/ $(CORPORAFLAGS)
+
+# Other mail programs' own suites, fetched at pinned versions; PEERFLAGS=-update writes docs/peer-suites.md.
+.PHONY: peer-suites
+peer-suites: build
+	test/peers/packages.sh
+	test/peers/fetch.sh build/peers
+	$(GO) vet -tags peers ./test/peers/ && $(GO) tool staticcheck -tags peers ./test/peers/
+	$(GO) test -tags peers -count=1 -timeout 15m ./test/peers/ $(PEERFLAGS)
 
 # Kills, broken and full disks; CRASHFLAGS="-long -timeout 3h" takes every point.
 CRASHFLAGS ?= -timeout 10m
