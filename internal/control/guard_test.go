@@ -109,14 +109,10 @@ func TestSlowReader(t *testing.T) {
 		}
 	}
 	r.put(1003, "c@example.com", "x@example.org")
-	c := newCrowd(t, r, alice, bob, alice, bob, 1003)
-	for range 4 {
-		conn := c.open(askList)
-		if _, err := conn.Read(make([]byte, 1)); err != nil && conn != nil {
+	c := newCrowd(t, r, alice, bob, 1003)
+	for range 2 {
+		if _, err := c.open(askList).Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
-		}
-		if c.t.Failed() {
-			return
 		}
 	}
 	begun := time.Now()
