@@ -10,13 +10,14 @@ import (
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/spool"
 )
 
 // peer tells who is at the other end. Of a local process only the user counts: its
 // process id may belong to another by the time it is looked at.
 func (a *Agent) peer(c net.Conn, local bool) (envelope.Caller, error) {
 	if !local {
-		who := envelope.Caller{UID: -1, Via: "smtp " + c.RemoteAddr().String()}
+		who := envelope.Caller{UID: -1, Via: spool.Peer + c.RemoteAddr().String()}
 		if uid, ok := tcpUID(addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())); ok {
 			who.UID, who.User = uid, a.users.name(uid)
 		}

@@ -30,7 +30,7 @@ func StateFile(c *config.Config) string { return filepath.Join(c.Spool.Dir, "sta
 
 // SpoolOptions are the spool's directory and bounds.
 func SpoolOptions(c *config.Config) spool.Options {
-	return spool.Options{Dir: c.Spool.Dir, Limits: spool.Limits{
+	return spool.Options{Dir: c.Spool.Dir, Owner: owner(), Limits: spool.Limits{
 		MaxMessages: c.Spool.MaxMessages, MaxBytes: c.Spool.MaxBytes,
 		MaxMessagesPerUser: c.Spool.MaxMessagesPerUser, MaxBytesPerUser: c.Spool.MaxBytesPerUser,
 		ReservePercent: c.Agent.ReservePercent, KeepFree: c.Spool.KeepFree, MaxFailed: c.Spool.MaxFailed, MaxFailedBytes: c.Spool.MaxFailedBytes,

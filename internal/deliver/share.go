@@ -91,9 +91,12 @@ func (e *Engine) personOf(b *box, m spool.Meta) *person {
 	case m.UID < 0 && m.Origin == originReport:
 		return b.person(personReports)
 	case e.config.Owner == nil:
-		return b.person(m.UID)
+		return b.person(m.Sharer())
 	}
-	id, known := e.config.Owner(m.UID)
+	id, known := m.Sharer(), false
+	if m.UID >= 0 {
+		id, known = e.config.Owner(m.UID)
+	}
 	p := b.person(id)
 	if !known {
 		p.with = b.person(personStrangers)

@@ -79,7 +79,8 @@ func TestPersonOf(t *testing.T) {
 		{spool.Meta{UID: -1, Origin: originNotice}, personRoot, true},
 		{spool.Meta{UID: 33, Origin: originNotice}, 33, true},
 		{spool.Meta{UID: -1, Origin: originReport}, personReports, true},
-		{spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:2525"}, -1, false},
+		{spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:2525"}, spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:7"}.Sharer(), false},
+		{spool.Meta{UID: -1, Origin: "odd"}, -1, false},
 		{spool.Meta{UID: 100001}, 33, true}, {spool.Meta{UID: 165535}, 33, true}, {spool.Meta{UID: 6000}, 6000, false},
 	} {
 		if p := e.personOf(b, c.meta); p.id != c.id || (p.with == nil) != c.known {

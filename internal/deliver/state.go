@@ -167,7 +167,7 @@ func (e *Engine) stops() []Stop {
 	})
 	for _, b := range e.boxes {
 		for uid, r := range b.rows {
-			if r.slow {
+			if uid := max(uid, -1); r.slow { // other hosts have numbers of their own, which say nothing to people
 				all = append(all, Stop{
 					Mailbox: e.mailbox(b), UID: &uid, Key: keySlow, Since: r.since, Next: r.until, Failures: r.refused,
 					Reason: fmt.Sprintf("%d messages of user %d in a row met a refused recipient or sender, the last: %s",

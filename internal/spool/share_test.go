@@ -14,7 +14,7 @@ func TestShares(t *testing.T) {
 	var all table
 	fill := func(uid int, size int64) (n int, err error) {
 		for ; n < 2000; n++ {
-			if err = u.exceeds(&all, uid, size); err != nil {
+			if err = u.exceeds(&all, Meta{UID: uid}, size); err != nil {
 				return n, err
 			}
 			all.add(uid, 1, size)
@@ -38,7 +38,7 @@ func TestShares(t *testing.T) {
 	if n, _ := fill(33, 10<<10); n < 65 || n > 82 {
 		t.Errorf("a user who is alone has %d x 10 KiB of 1000", n)
 	}
-	if err := u.exceeds(&all, 34, 10<<10); err != nil {
+	if err := u.exceeds(&all, Meta{UID: 34}, 10<<10); err != nil {
 		t.Error(err)
 	}
 	all = table{}

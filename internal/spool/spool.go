@@ -39,6 +39,9 @@ type Options struct {
 	// Dir is made if it is missing; its parent must exist.
 	Dir    string
 	Limits Limits
+	// Owner says to whom a uid's messages count; nil counts each uid for itself. All processes with the
+	// spool must agree.
+	Owner func(uid int) int
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Rand makes ids; nil means crypto/rand.

@@ -67,7 +67,7 @@ func (u *usage) check(meta Meta, size int64) error {
 // it are not on the disk yet. Settled or release follows.
 func (u *usage) reserve(id string, meta Meta, size, need int64) error {
 	return u.admit(meta, size, need, func(t *table) {
-		t.add(meta.UID, 1, size)
+		t.add(u.s.sharer(meta), 1, size)
 		u.move(id, meta, size)
 	})
 }
@@ -79,7 +79,7 @@ func (u *usage) move(id string, meta Meta, size int64) {
 	if u.moving == nil {
 		u.moving = map[string]userCount{}
 	}
-	u.moving[id] = userCount{meta.UID, 1, size}
+	u.moving[id] = userCount{u.s.sharer(meta), 1, size}
 }
 
 // settled notes that a message is in the queue for all to see.
@@ -112,7 +112,7 @@ func (u *usage) tryAdmit(meta Meta, size int64, then func(*table)) (old bool, er
 		age := u.s.o.Now().Sub(t.counted)
 		old = age < 0 || age >= usageTrust
 		if !meta.Internal {
-			err = u.exceeds(t, meta.UID, size)
+			err = u.exceeds(t, meta, size)
 		}
 		if err == nil {
 			then(t)
@@ -134,7 +134,7 @@ func (u *usage) tryAdmit(meta Meta, size int64, then func(*table)) (old bool, er
 func (u *usage) release(id string, meta Meta, size int64) {
 	u.debts.Lock()
 	delete(u.moving, id)
-	u.owe(meta.UID, 1, size)
+	u.owe(u.s.sharer(meta), 1, size)
 	u.lastOff = u.s.o.Now()
 	many := u.owes >= maxOwed
 	u.debts.Unlock()
@@ -181,7 +181,7 @@ func (u *usage) takeOff(t *table) {
 
 func (u *usage) count(id string, meta Meta, size int64) {
 	_ = u.tryUpdate(func(t *table) {
-		t.add(meta.UID, 1, size)
+		t.add(u.s.sharer(meta), 1, size)
 		u.move(id, meta, size)
 	}, false)
 }
@@ -208,8 +208,8 @@ func (u *usage) checkDisk(meta Meta, size int64) error {
 	return nil
 }
 
-func (u *usage) exceeds(t *table, uid int, size int64) error {
-	l, all, own := &u.s.o.Limits, t.total(), t.users[t.find(uid)]
+func (u *usage) exceeds(t *table, meta Meta, size int64) error {
+	l, all, own := &u.s.o.Limits, t.total(), t.users[t.find(u.s.sharer(meta))]
 	for _, c := range [...]struct {
 		key         string
 		have, limit int64
@@ -225,17 +225,17 @@ func (u *usage) exceeds(t *table, uid int, size int64) error {
 		}
 		what := "the queue is full"
 		if strings.HasSuffix(c.key, "_per_user") {
-			what = fmt.Sprintf("uid %d has too much in the queue", uid)
+			what = meta.sender() + " has too much in the queue"
 		}
 		return &LimitError{What: what + " (spool." + c.key + ")", Have: c.have, Limit: c.limit, Unit: c.unit}
 	}
-	return u.overShare(all, own, uid, size)
+	return u.overShare(all, own, meta, size)
 }
 
 // overShare reports that a message would take what is left to others.
-func (u *usage) overShare(all, own userCount, uid int, size int64) error {
+func (u *usage) overShare(all, own userCount, meta Meta, size int64) error {
 	l := &u.s.o.Limits
-	trusted := uid == 0 || uid == os.Geteuid()
+	trusted := meta.UID == 0 || meta.UID == os.Geteuid()
 	for _, c := range [...]struct {
 		key       string
 		pool      share.Pool
@@ -246,7 +246,7 @@ func (u *usage) overShare(all, own userCount, uid int, size int64) error {
 		{"max_bytes", share.Pool{Size: l.MaxBytes, Used: all.bytes, Reserve: l.ReservePercent}, own.bytes, size, "bytes"},
 	} {
 		if !c.pool.Gives(c.own, c.more, trusted) {
-			return &LimitError{What: fmt.Sprintf("uid %d has its share of the queue (spool.%s, agent.reserve_percent)", uid, c.key), Have: c.own + c.more, Limit: c.pool.Size, Unit: c.unit}
+			return &LimitError{What: fmt.Sprintf("%s has its share of the queue (spool.%s, agent.reserve_percent)", meta.sender(), c.key), Have: c.own + c.more, Limit: c.pool.Size, Unit: c.unit}
 		}
 	}
 	return nil
@@ -313,7 +313,7 @@ func (u *usage) recountBy(scan func(see func(Info)) error) error {
 	var seen []seenMessage
 	if err := scan(func(i Info) {
 		if k, ok := ParseKey(i.ID); ok && i.Err == nil {
-			seen = append(seen, seenMessage{k, userCount{i.Meta.UID, 1, i.Size}})
+			seen = append(seen, seenMessage{k, userCount{u.s.sharer(i.Meta), 1, i.Size}})
 		}
 	}); err != nil {
 		return err
@@ -356,7 +356,7 @@ func (u *usage) sumUp(seen []seenMessage) (found table, err error) {
 		if at, ok := slices.BinarySearchFunc(seen, k, func(m seenMessage, k Key) int { return m.id.Compare(k) }); ok {
 			found.add(seen[at].c.uid, 1, seen[at].c.bytes)
 		} else if i, err := u.s.Get(id); err == nil && !i.Failed {
-			found.add(i.Meta.UID, 1, i.Size)
+			found.add(u.s.sharer(i.Meta), 1, i.Size)
 		}
 	})
 	return found, err
