@@ -83,27 +83,34 @@ func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Enve
 
 // tryParts sends one transaction after the other where nothing can be kept, each with the usual time. The first
 // that fails as a whole is the last: what is wrong with it is wrong with the message or the account. Who is left
-// gets its error.
+// gets its error. For whom the server has no room in a transaction that serves others, there is another one.
 func (s *submission) tryParts(ctx context.Context) *Outcome {
-	all := &Outcome{}
+	to := s.env.Recipients
+	o := untried(len(to), nil)
 	most := s.e.config.Account.Submit.MaxRecipients
 	if most <= 0 {
-		most = len(s.env.Recipients)
+		most = len(to)
 	}
-	for left := s.env.Recipients; len(left) > 0; {
-		n := min(most, len(left))
+	for todo := all(len(to)); len(todo) > 0; {
+		some := todo[:min(most, len(todo))]
 		part := *s.env
-		part.Recipients, left = left[:n], left[n:]
+		part.Recipients = nil
+		for _, i := range some {
+			part.Recipients = append(part.Recipients, to[i])
+		}
 		v, err := s.try(ctx, ctx, ctx, &part)
-		all.whole = err != nil && len(all.fate) == 0
-		all.add(v)
+		o.whole = err != nil && o.later == len(to)
+		crowdedOut := o.add(some, v)
+		todo = append(crowdedOut, todo[len(some):]...)
 		if err != nil {
-			all.add(untried(len(left), err))
-			all.unkept = err
+			o.unkept = err
+			for _, i := range todo {
+				o.errs[i] = err
+			}
 			break
 		}
 	}
-	return all
+	return o
 }
 
 // splits reports whether a message takes more than one transaction. A spool keeps it whole from the start: each

@@ -77,13 +77,21 @@ func unkept(to []envelope.Recipient, err error) *Outcome {
 	return o
 }
 
-// add puts the outcome for the next recipients behind that of the ones before.
-func (o *Outcome) add(n *Outcome) {
-	o.fate, o.errs = append(o.fate, n.fate...), append(o.errs, n.errs...)
-	o.taken, o.later = o.taken+n.taken, o.later+n.later
+// add puts down the outcome for some of the recipients, by their places, and returns those who are to be tried again
+// at once.
+func (o *Outcome) add(some []int, n *Outcome) (again []int) {
+	for k, i := range some {
+		if n.again && n.fate[k] == fateLater {
+			again = append(again, i)
+			continue
+		}
+		o.fate[i], o.errs[i] = n.fate[k], n.errs[k]
+	}
+	o.taken, o.later = o.taken+n.taken, o.later-(len(some)-n.later)
 	if n.taken > 0 {
 		o.reply, o.enhanced = n.reply, n.enhanced
 	}
+	return again
 }
 
 // giveBack leaves to the caller what is still to do: it is not kept. unkept says why it can't be, nil when

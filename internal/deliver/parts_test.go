@@ -123,6 +123,26 @@ func TestPartsWithoutSpool(t *testing.T) {
 	}
 }
 
+// TestServersOwnLimit: a server that takes fewer recipients than is configured gets them in more transactions, as
+// long as each of them serves somebody.
+func TestServersOwnLimit(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{0, 2, 3} {
+		r := newRig(t, rigOptions{emulator: func(s *emulator.State) { s.Limits.Recipients = 2 }, account: func(a *Account) { a.Submit.MaxRecipients = most }})
+		d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Log: r.e.log, Alone: &Alone{}}))
+		receipt, err := d.Submit(context.Background(), manyTo(r.em, mixedTo...), testMessage(r.em.Mailbox, "many"))
+		if got := r.parts("many"); err != nil || !slices.Equal(got, fourGood) || len(receipt.Accepted) != 4 || len(receipt.Refused) != 3 {
+			t.Errorf("at most %d: %v, it went to %q, receipt %+v", most, err, got, receipt)
+		}
+	}
+	r := newRig(t, rigOptions{})
+	r.script(emulator.Rule{Stage: "rcpt", Reply: "452 4.5.3 Too many recipients"})
+	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Log: r.e.log, Alone: &Alone{}}))
+	if receipt, err := d.Submit(context.Background(), manyTo(r.em, fourGood...), testMessage(r.em.Mailbox, "none")); ExitCode(err) != 75 || len(receipt.Accepted) > 0 {
+		t.Errorf("a server without room for anybody: %v, %+v", err, receipt)
+	}
+}
+
 // TestPartsWithSpool: a process with a spool leaves the message to a run of the queue, and waits for it.
 func TestPartsWithSpool(t *testing.T) {
 	t.Parallel()
