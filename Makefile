@@ -5,7 +5,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
+# Where Go's own archive puts it, for a root whose PATH lacks it.
+export PATH := $(PATH):/usr/local/go/bin
 GO      ?= go
+export GO
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME  ?= 10m
 BENCHTIME ?= 1s
@@ -24,12 +27,12 @@ help:
 	@echo "make demo             send a few messages to the emulator and show what arrived"
 	@echo "make check            format, vet, staticcheck, tests, race tests, system tests, secret search"
 	@echo "make test             the tests that need nothing but Go"
-	@echo "make system           the tests with real peers (root, Debian, after 'make packages')"
+	@echo "make system           the tests with real peers (root, Debian, its packages)"
 	@echo "make interop          the tests with an independent OAuth server (node 18, npm)"
 	@echo "make crash            kill the program at its system calls, fill its disk (root, strace; 90 s)"
 	@echo "make corpora          send other projects' messages through the program (root, Debian, python3)"
 	@echo "make peer-suites      run other mail programs' own tests against this one (root, Debian)"
-	@echo "make packages         install the Debian packages that 'make system' uses"
+	@echo "make packages         install the Debian packages that 'make check' uses"
 	@echo "make deb              build the Debian package, in build/deb"
 	@echo "make package          install that package in fresh Debian 12 and 13, use it there, lintian (root)"
 	@echo "make package-full     the same for all architectures, with piuparts, built twice (minutes)"
@@ -43,7 +46,9 @@ build:
 	$(BUILD) -o bin/front ./cmd/front
 	$(BUILD) -o bin/m365-emulator ./cmd/m365-emulator
 
-demo: build
+demo:
+	@test/packages.sh go || [ "$$?" = 3 ]
+	@$(MAKE) --no-print-directory build
 	@test/demo.sh
 
 check:
@@ -67,7 +72,7 @@ lint:
 test:
 	$(GO) test -p 2 -timeout 10m ./...
 
-# The race detector needs cgo and a C compiler, which "make packages" installs.
+# The race detector needs cgo and a C compiler, which test/packages.sh installs.
 race:
 	@if command -v $${CC:-gcc} >/dev/null; then \
 		set -x; CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 15m $(CONCURRENT); \
@@ -112,7 +117,7 @@ crash:
 # --- the rest ---
 
 packages:
-	test/packages.sh
+	test/packages.sh --yes go system deb
 
 deb:
 	packaging/deb/packages.sh
