@@ -56,7 +56,7 @@ func once(t *testing.T, r *route, to, told []string, words ...string) {
 	t.Helper()
 	count := map[string]int{}
 	text := strings.Join(words, "")
-	for _, m := range r.emulator.Messages() {
+	for _, m := range r.arrived() {
 		if strings.Contains(string(m.Data), "report-type=delivery-status") {
 			text += string(m.Data)
 			continue
