@@ -82,10 +82,18 @@ func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostNa
 		d.run = func() bool { return e.kick(d.spool, cfg.Spool.Dir, cfg.Path) }
 	}
 	d.queue = deliver.NewQueue(deliver.NewEngine(deliver.EngineOptions{
-		Config: deliver.Config{Account: account, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait},
-		Spool:  d.spool, Log: log, Alone: &deliver.Alone{Run: d.run},
+		Config:    deliver.Config{Account: account, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait, ProbeInterval: cfg.Agent.ProbeInterval},
+		StateFile: d.stateFile(), Spool: d.spool, Log: log, Alone: &deliver.Alone{Run: d.run},
 	}))
 	return d, nil
+}
+
+// stateFile is where the last run of the queue says what it waits for, "" without a queue.
+func (d *direct) stateFile() string {
+	if d.spool == nil {
+		return ""
+	}
+	return assemble.StateFile(d.config)
 }
 
 // loaded is what reading the configuration has given.

@@ -73,12 +73,17 @@ func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Enve
 	if s.pending == nil {
 		slot, queueing = ctx, ctx
 	}
-	a := s.e.config.Account
+	a, began := s.e.config.Account, s.e.clock.Now()
+	if err := s.e.paused(a.User(env), began); err != nil {
+		return judge(orNone(nil, len(env.Recipients)), err), err
+	}
 	res, err := a.deliver(ctx, slot, queueing, env, s.source)
 	if s.pending == nil {
 		err = a.callersFault(env, s.source, err)
 	}
-	return judge(orNone(res, len(env.Recipients)), err), err
+	v := judge(orNone(res, len(env.Recipients)), err)
+	s.e.notePause(a.User(env), v, began)
+	return v, err
 }
 
 // tryParts sends one transaction after the other where nothing can be kept, each with the usual time. The first

@@ -12,6 +12,7 @@ import (
 func Class(err error) exchange.Class {
 	var limit *LimitError
 	var busy *busyError
+	var paused *PausedError
 	var sender *SenderError
 	var e *submit.Error
 	var token interface {
@@ -21,7 +22,7 @@ func Class(err error) exchange.Class {
 	switch {
 	case errors.As(err, &sender):
 		return exchange.Permanent
-	case errors.As(err, &limit), errors.As(err, &busy):
+	case errors.As(err, &limit), errors.As(err, &busy), errors.As(err, &paused):
 		return exchange.AccountTemporary
 	case errors.As(err, &e):
 		return e.Class

@@ -80,6 +80,9 @@ func (v *Outcome) judgeWhole(err error) {
 func stopOf(err error) *stop {
 	class := Class(err)
 	var e *submit.Error
+	if paused := (*PausedError)(nil); errors.As(err, &paused) {
+		return paused.stop()
+	}
 	if !errors.As(err, &e) {
 		if class != exchange.Configuration && class != exchange.AccountTemporary {
 			return nil

@@ -252,6 +252,9 @@ func (e *Engine) restore(now time.Time) {
 	if e.config.Account == nil {
 		return
 	}
+	if noted := e.config.Account.noted(e.config.Account.Mailbox); noted.Next.After(now) {
+		e.restored = append([]Stop{noted}, e.restored...) // it is in force, and the other may be over
+	}
 	for i := range e.restored {
 		s := &e.restored[i]
 		b := e.box(s.Mailbox)

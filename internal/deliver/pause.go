@@ -1,0 +1,92 @@
+package deliver
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"o365-sendmail/internal/schedule"
+)
+
+// Processes without an agent share what stops a mailbox, where each further try adds to what the server counts: in
+// a note beside the token, and in the state file of the last run of the queue.
+
+// PausedError says that a mailbox waits for something that the server counts, and nothing was tried.
+type PausedError struct{ Stop Stop }
+
+func (e *PausedError) Error() string {
+	return fmt.Sprintf("%s: paused until %s, as each try makes it last longer: %s", e.Stop.Mailbox, e.Stop.Next.UTC().Format("15:04:05 MST"), e.Stop.Reason)
+}
+
+func (e *PausedError) stop() *stop {
+	return &stop{scope: scopeBox, hold: e.Stop.Held, key: e.Stop.Key, reason: e.Stop.Reason, remedy: e.Stop.Remedy}
+}
+
+func pauseNote(mailbox string) string { return "pause " + mailbox }
+
+// counted reports whether a stop is the whole mailbox's, and one whose probes the server counts.
+func (s *Stop) counted() bool {
+	cause := stop{scope: scopeBox, key: s.Key}
+	return s.Mailbox != "" && s.Sender == "" && s.Author == "" && !s.Outside && s.UID == nil && cause.counted()
+}
+
+// noted is the stop that the last process without an agent left; the zero Stop if there is none.
+func (a *Account) noted(mailbox string) (s Stop) {
+	text, _, ok := a.Cache.Note(pauseNote(mailbox))
+	if !ok || json.Unmarshal([]byte(text), &s) != nil || s.Mailbox != mailbox || !s.counted() {
+		return Stop{}
+	}
+	return s
+}
+
+// paused returns the stop in force, as a *PausedError, if a message for the mailbox would be a try too many.
+func (e *Engine) paused(mailbox string, now time.Time) error {
+	all := []Stop{e.config.Account.noted(mailbox)}
+	if e.o.StateFile != "" {
+		s, _ := ReadState(e.o.StateFile) // one that can't be read stops nothing
+		all = append(all, s.Stops...)
+	}
+	for _, s := range all {
+		if s.Mailbox == mailbox && s.counted() && s.Next.After(now) && !s.Next.After(now.Add(maxStop)) {
+			return &PausedError{s}
+		}
+	}
+	return nil
+}
+
+// notePause keeps what a try that began at the given time says about the mailbox. Of many that failed at the same
+// time the first makes the pause.
+func (e *Engine) notePause(mailbox string, v *Outcome, began time.Time) {
+	a := e.config.Account
+	s := a.noted(mailbox)
+	if v.stop == nil || v.stop.scope != scopeBox || !v.stop.counted() {
+		if v.taken > 0 && s.Mailbox != "" {
+			a.Cache.DropNote(pauseNote(mailbox))
+		}
+		return
+	}
+	if s.Next.After(began) {
+		return
+	}
+	now := e.clock.Now()
+	if s.Mailbox == "" {
+		s = Stop{Mailbox: mailbox, Since: now.UTC()}
+	}
+	s.Failures++
+	s.Held, s.Key, s.Reason, s.Remedy = v.stop.hold, v.stop.key, clip(v.stop.reason), v.stop.remedy
+	pause := schedule.ProbePause(s.Failures, e.config.ProbeInterval)
+	s.Next = now.Add(pause).UTC()
+	if text, err := json.Marshal(s); err == nil {
+		// It outlasts the pause, so that the next one is longer.
+		a.Cache.SetNote(pauseNote(mailbox), string(text), s.Next.Add(schedule.MaxProbePause))
+	}
+}
+
+// clip bounds a reason, as a note is short.
+func clip(text string) string {
+	const most = 1000
+	if len(text) > most {
+		text = text[:most]
+	}
+	return text
+}
