@@ -43,8 +43,10 @@ func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, use
 	if len(r.Recipients) == 0 {
 		return refused
 	}
-	if wire, err := d.Message.Wire(rfc822.WireOptions{AllowEightBit: true}); err == nil {
-		r.Message = wire
+	if d.Message != nil {
+		if wire, err := d.Message.Wire(rfc822.WireOptions{AllowEightBit: true}); err == nil {
+			r.Message = wire
+		}
 	}
 	_, msg, err := bounce.Build(&r)
 	if err != nil || e.sendReport(ctx, name, o, user, to, msg) != nil {

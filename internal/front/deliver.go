@@ -44,8 +44,11 @@ type Call struct {
 // Deliver reads the message, sends it along the route and returns the exit code.
 func (c *Call) Deliver(ctx context.Context, r Route) int {
 	d, err := Compose(c.Stdin, c.Options, c.User, r.MaxSize(), r.MaxHeader())
-	if err != nil {
+	switch {
+	case d == nil:
 		return c.Fail(err)
+	case err != nil:
+		return c.conclude(d, order(d, envelope.Receipt{}, err), 0, err)
 	}
 	defer d.Message.Close()
 	if d.Message.Body().CutAtDot && isTerminal(c.Stderr) {
@@ -62,9 +65,11 @@ func (c *Call) Deliver(ctx context.Context, r Route) int {
 	return c.conclude(d, order(d, receipt, err), len(receipt.Accepted), err)
 }
 
-// Fail prints err and returns its exit code.
+// Fail prints err, unless the caller wants to hear nothing, and returns its exit code.
 func (c *Call) Fail(err error) int {
-	Errorf(c.Stderr, c.Name, "%v", err)
+	if c.Options.ErrorMode != 'q' {
+		Errorf(c.Stderr, c.Name, "%v", err)
+	}
 	return c.ExitCode(err)
 }
 

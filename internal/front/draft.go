@@ -18,13 +18,14 @@ import (
 // known, but neither aliased nor sent.
 type Draft struct {
 	Envelope *envelope.Envelope
-	Message  *rfc822.Message
+	Message  *rfc822.Message    // nil of one that is too large
 	Refused  []envelope.Refusal // addresses that are none
 }
 
 // Compose reads the message from standard input. maxSize is the limit on its wire form in bytes, 0 for
 // none, and maxHeader that on its header, 0 for the one of package rfc822. The caller closes the draft's
-// message.
+// message. With the error of a message that is too large there is a draft without one, if the command line names
+// recipients.
 func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize, maxHeader int64) (*Draft, error) {
 	env, refused, err := envelopeOf(o, user)
 	if err != nil {
@@ -34,6 +35,9 @@ func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize, maxHe
 		return nil, cmdline.Usagef("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field")
 	}
 	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize, MaxHeader: maxHeader})
+	if large := (*rfc822.TooLargeError)(nil); errors.As(err, &large) && len(env.Recipients) > 0 {
+		return &Draft{Envelope: env, Refused: refused}, readError(err)
+	}
 	if err != nil {
 		return nil, readError(err)
 	}
