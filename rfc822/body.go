@@ -190,6 +190,9 @@ func (b *bodyReader) releaseDot() {
 
 // finish ends the last line. A dot at the very end ends the message like a dot line.
 func (b *bodyReader) finish() {
+	if b.binary.active { // its last octet was a line end, behind which more might have come
+		b.feedBinary(nil, true)
+	}
 	b.releaseCRs(0)
 	if !b.ended && b.lineLen > 0 {
 		b.line(nil)

@@ -187,6 +187,10 @@ var contentCases = []messageCase{
 		want: []string{`part application/pkcs7-mime base64 b'0\x82\x01\n\r\n--b\n\r' smime.p7m`},
 	},
 	{
+		name: "part/binary-message-line", args: "-t -i", stdin: mimeA + "Content-Type: image/png\nContent-Transfer-Encoding: binary\n\n\x89PNG\r\n\x1a\n\x00\xff\n",
+		want: []string{`part image/png base64 b'\x89PNG\r\n\x1a\n\x00\xff\n' `},
+	},
+	{
 		name: "part/binary-empty", args: "-t -i", stdin: mixed + "--b\nContent-Type: application/x\nContent-Transfer-Encoding: binary\n\n--b--\n",
 		want: []string{`part application/x base64 b'' `},
 	},
