@@ -45,6 +45,8 @@ type Options struct {
 	Getenv        func(string) string
 	Now           func() time.Time
 	Stderr        io.Writer
+	// Terminal is set when Stderr is one: the log goes there, too.
+	Terminal bool
 	// Reload asks for the configuration to be read again.
 	Reload <-chan os.Signal
 	// Started is called when the agent takes connections; may be nil.
@@ -124,7 +126,7 @@ func (a *Agent) run(ctx context.Context) error {
 		// again, and callers wait at the socket or fail for now.
 		return sysexits.With(sysexits.TempFail, fmt.Errorf("the configuration can't be read now: %s", r.reason()))
 	}
-	a.log = r.logger(o.Stderr)
+	a.log = maillog.New(r.logOptions(o))
 	a.tell(r)
 	listeners, err := a.listen(r.config)
 	if err != nil {

@@ -245,3 +245,21 @@ func TestAliasesChange(t *testing.T) {
 		t.Errorf("%v and %v", m[0].Envelope.To, m[1].Envelope.To)
 	}
 }
+
+// TestLogMoves: a reload puts log.to in force.
+func TestLogMoves(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	s.start()
+	moved := filepath.Join(s.dir, "moved")
+	s.write(strings.Replace(s.toml(""), filepath.Join(s.dir, "log"), moved, 1))
+	s.reload <- syscall.SIGHUP
+	s.until("the log to move", func() bool {
+		raw, _ := os.ReadFile(moved)
+		return strings.Contains(string(raw), "the configuration was read again")
+	})
+	s.stop()
+	if raw, _ := os.ReadFile(moved); !strings.Contains(string(raw), "the agent has stopped") || strings.Contains(s.log(), "has stopped") {
+		t.Errorf("the moved log has %q, and the old one %q", raw, s.log())
+	}
+}

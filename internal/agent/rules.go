@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -77,8 +76,11 @@ func (a *Agent) read() *rules {
 	return r
 }
 
-func (r *rules) logger(stderr io.Writer) *maillog.Logger {
-	return assemble.Logger(r.config, "", stderr)
+// logOptions say where the agent's log goes: nowhere is no place, and a person at a terminal sees it.
+func (r *rules) logOptions(o *Options) maillog.Options {
+	l := assemble.LogOptions(r.config, "", o.Stderr)
+	l.Fallback, l.Echo = true, o.Terminal
+	return l
 }
 
 // maxRecipients is how many recipients a client may name in one transaction.
@@ -165,10 +167,12 @@ func (a *Agent) reload(ctx context.Context) {
 		a.log.Log(maillog.Err, "", "", "the configuration that was read before stays in force")
 		a.setStatus("the changed configuration is broken, the one before stays in force: " + r.reason())
 	case r.fault != nil:
+		a.log.Reopen(r.logOptions(&a.o))
 		a.change(r)
 		a.engine.Reconfigure(a.engineConfig(r))
 		a.setStatus("")
 	default:
+		a.log.Reopen(r.logOptions(&a.o))
 		a.tellFixed(old.config, r.config)
 		a.change(r)
 		a.engine.Reconfigure(a.engineConfig(r))
@@ -206,7 +210,7 @@ func (a *Agent) change(r *rules) {
 func (a *Agent) tellFixed(old, c *config.Config) {
 	for _, k := range [...]struct{ name, old, now string }{
 		{"agent.socket", old.Agent.Socket, c.Agent.Socket}, {"agent.listen", old.Agent.Listen, c.Agent.Listen},
-		{"spool.dir", old.Spool.Dir, c.Spool.Dir}, {"log.to", old.Log.To, c.Log.To}, {"log.format", old.Log.Format, c.Log.Format},
+		{"spool.dir", old.Spool.Dir, c.Spool.Dir},
 	} {
 		if k.old != k.now {
 			a.warn(fmt.Errorf("%s changed from %q to %q: restart the agent for that", k.name, k.old, k.now))

@@ -123,7 +123,12 @@ func minVersion(s string) uint16 {
 
 // Logger builds the log of a configuration. stderr is where "stderr" goes, tag what -L gave.
 func Logger(c *config.Config, tag string, stderr io.Writer) *maillog.Logger {
-	return maillog.New(maillog.Options{To: c.Log.To, Format: c.Log.Format, Tag: tag, Stderr: stderr})
+	return maillog.New(LogOptions(c, tag, stderr))
+}
+
+// LogOptions are those of Logger.
+func LogOptions(c *config.Config, tag string, stderr io.Writer) maillog.Options {
+	return maillog.Options{To: c.Log.To, Format: c.Log.Format, Tag: tag, Stderr: stderr}
 }
 
 // RefreshTokenFile is where the refresh token of a device-code sign-in is kept.

@@ -52,7 +52,7 @@ func (e *Env) serve(ctx context.Context, name string, o *cmdline.Options) int {
 	defer signal.Stop(reload)
 	opts := agent.Options{
 		ConfigPath: o.Config, QueueInterval: o.Queue.Interval, HostName: host.Name(), Version: e.Version,
-		Getenv: e.Getenv, Now: e.Now, Stderr: e.Stderr, Reload: reload,
+		Getenv: e.Getenv, Now: e.Now, Stderr: e.Stderr, Terminal: isTerminal(e.Stderr), Reload: reload,
 	}
 	if e.Own {
 		opts.Drop = func() error {

@@ -20,7 +20,11 @@ const (
 	DefaultCache  = "/var/lib/o365-sendmail"
 	DefaultSpool  = "/var/spool/o365-sendmail"
 	DefaultSocket = paths.Socket
-	ServiceUser   = "o365-sendmail"
+	// MetricsDir is the folder for agent.metrics_file that packages make: the service may write there, and
+	// all may read. MetricsName is the file's name in examples.
+	MetricsDir  = "/run/o365-sendmail-metrics"
+	MetricsName = "o365-sendmail.prom"
+	ServiceUser = "o365-sendmail"
 )
 
 // Config is the configuration after defaults and checks.

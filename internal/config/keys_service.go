@@ -140,8 +140,9 @@ var agentKeys = []Key{
 		field: func(c *Config) any { return &c.Agent.ProbeInterval },
 	},
 	{
-		Name: "agent.metrics_file", Kind: KindPath, Example: `"/var/lib/prometheus/node-exporter/o365-sendmail.prom"`, Optional: true,
+		Name: "agent.metrics_file", Kind: KindPath, Example: `"` + MetricsDir + "/" + MetricsName + `"`, Optional: true,
 		Help:  "A file for Prometheus' node exporter, rewritten every minute.",
+		More:  "Packages make the folder " + MetricsDir + ", which the agent may write; its sandbox has others read-only.",
 		field: func(c *Config) any { return &c.Agent.MetricsFile },
 	},
 }
@@ -150,7 +151,7 @@ var logKeys = []Key{
 	{
 		Name: "log.to", Kind: KindLog, Default: "journal", Values: []string{"journal", "syslog", "stderr"}, Optional: true,
 		Help:  "Where the log goes: \"journal\", \"syslog\", \"stderr\" or a file's absolute path.",
-		More:  "A host without a journal has it in syslog.",
+		More:  "A host without a journal has it in syslog, and one without either on the agent's standard error.",
 		field: func(c *Config) any { return &c.Log.To },
 	},
 	{

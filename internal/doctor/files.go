@@ -28,6 +28,9 @@ func (r *runner) local(ctx context.Context) {
 	r.check("aliases", []string{"configuration"}, r.aliases)
 	r.check("alerts", []string{"configuration"}, r.alerts)
 	r.check("domain", []string{"configuration"}, r.domain)
+	if r.agent && r.cfg != nil && r.cfg.Agent.MetricsFile != "" {
+		r.check("metrics", []string{"configuration"}, r.metrics)
+	}
 }
 
 func (r *runner) configuration(c *Check) {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"o365-sendmail/internal/printable"
@@ -41,6 +42,11 @@ type Options struct {
 	Tag string
 	// Stderr gets the lines of "stderr".
 	Stderr io.Writer
+	// Fallback has Stderr get what no log daemon takes and no file holds. A call of sendmail
+	// leaves it unset: its standard error is its caller's.
+	Fallback bool
+	// Echo has Stderr get every line as well.
+	Echo bool
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 }
@@ -48,23 +54,42 @@ type Options struct {
 // Logger writes events. Its methods may be called from several goroutines; the zero
 // value and nil drop everything.
 type Logger struct {
+	o    atomic.Pointer[Options]
 	mu   sync.Mutex
-	o    Options
 	sink sink
 }
 
 // sink takes finished lines.
 type sink interface {
 	write(events []event) error
+	close()
 }
 
 // New opens nothing yet: a process that logs nothing pays nothing.
 func New(o Options) *Logger {
+	l := &Logger{}
+	l.Reopen(o)
+	return l
+}
+
+// Reopen puts other options in force. The next event opens the log again, so that a file that
+// was moved away is made again.
+func (l *Logger) Reopen(o Options) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	o.Tag = cleanTag(o.Tag)
-	return &Logger{o: o}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.o.Store(&o)
+	l.closeSink()
+}
+
+func (l *Logger) closeSink() {
+	if l.sink != nil {
+		l.sink.close()
+		l.sink = nil
+	}
 }
 
 // cleanTag bounds what -L may put at the start of a line.
@@ -93,25 +118,44 @@ func (l *Logger) Log(p Priority, id string, fields ...any) {
 	}
 }
 
-func (l *Logger) silent() bool { return l == nil || l.o.To == "" }
+func (l *Logger) silent() bool {
+	if l == nil {
+		return true
+	}
+	o := l.o.Load()
+	return o == nil || o.To == ""
+}
 
 // format makes the line, or the object, of an event.
 func (l *Logger) format(p Priority, id string, fields []any) string {
-	if l.o.Format == "json" {
-		return l.json(p, id, fields)
+	if o := l.o.Load(); o.Format == "json" {
+		return o.json(p, id, fields)
 	}
 	return text(id, fields)
 }
 
-// write hands events to the sink, which is opened by the first.
+// write hands events to the sink, which is opened by the first and again after a failure: a log
+// daemon that was started again has another socket. A log that can't be written never stops mail.
 func (l *Logger) write(events []event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.sink == nil {
-		l.sink = open(l.o)
+	o := l.o.Load()
+	if o.Echo && o.To != "stderr" {
+		_ = newStderrSink(o).write(events)
 	}
-	// A log that can't be written must not stop mail.
-	_ = l.sink.write(events)
+	var err error
+	for range 2 {
+		if l.sink == nil {
+			l.sink = open(*o)
+		}
+		if err = l.sink.write(events); err == nil {
+			return
+		}
+		l.closeSink()
+	}
+	if o.Fallback && !o.Echo {
+		_ = newStderrSink(o).write(events)
+	}
 }
 
 func text(id string, fields []any) string {
@@ -136,7 +180,7 @@ func text(id string, fields []any) string {
 	return string(b)
 }
 
-func (l *Logger) json(p Priority, id string, fields []any) string {
+func (o *Options) json(p Priority, id string, fields []any) string {
 	var b strings.Builder
 	put := func(name, value string) {
 		if b.Len() == 0 {
@@ -147,7 +191,7 @@ func (l *Logger) json(p Priority, id string, fields []any) string {
 		v, _ := json.Marshal(value)
 		b.WriteString(strconv.Quote(name) + ":" + string(v))
 	}
-	put("time", l.o.Now().UTC().Format(time.RFC3339Nano))
+	put("time", o.Now().UTC().Format(time.RFC3339Nano))
 	put("severity", strconv.Itoa(int(p)))
 	if id != "" {
 		put("id", id)

@@ -20,12 +20,12 @@ const (
 )
 
 // open picks a sink. A file that can't be used falls back to the journal, with the reason as its first
-// line; the journal falls back to syslog and syslog to nothing: the exit code and standard
-// error still tell the caller.
+// line; the journal falls back to syslog, and syslog to standard error if the options say so, else to
+// nothing: the exit code and standard error still tell the caller.
 func open(o Options) sink {
 	switch o.To {
 	case "stderr":
-		return &stderrSink{w: o.Stderr, prefix: os.Getenv("JOURNAL_STREAM") != ""}
+		return newStderrSink(&o)
 	case "journal":
 		if c, err := dial(journalSocket); err == nil {
 			return &journalSink{conn: c, tag: o.Tag}
@@ -35,14 +35,17 @@ func open(o Options) sink {
 		if c, err := dial(syslogSocket); err == nil {
 			return &syslogSink{conn: c, tag: o.Tag, now: o.Now}
 		}
+		if o.Fallback && !o.Echo {
+			return newStderrSink(&o)
+		}
 		return nullSink{}
 	}
 	f, err := openFile(o.To)
 	if err != nil {
 		path := o.To
 		o.To = "journal"
-		s := open(o)
-		l := Logger{o: o}
+		s, l := open(o), Logger{}
+		l.o.Store(&o)
 		_ = s.write([]event{{Warning, l.format(Warning, "", []any{"", fmt.Errorf("log.to: %s can't be used, so the log is here: %w", path, err)})}})
 		return s
 	}
@@ -88,6 +91,7 @@ func dial(path string) (net.Conn, error) {
 type nullSink struct{}
 
 func (nullSink) write([]event) error { return nil }
+func (nullSink) close()              {}
 
 // atomicWrite is how many octets go into a pipe in one piece, whoever else writes there
 // (PIPE_BUF), with room for a prefix.
@@ -97,6 +101,12 @@ type stderrSink struct {
 	w      io.Writer
 	prefix bool
 }
+
+func newStderrSink(o *Options) *stderrSink {
+	return &stderrSink{w: o.Stderr, prefix: os.Getenv("JOURNAL_STREAM") != ""}
+}
+
+func (s *stderrSink) close() {}
 
 func (s *stderrSink) write(events []event) error {
 	if s.w == nil {
@@ -126,6 +136,8 @@ type fileSink struct {
 	json bool
 }
 
+func (s *fileSink) close() { _ = s.f.Close() }
+
 func (s *fileSink) write(events []event) error {
 	var b []byte
 	for _, e := range events {
@@ -144,6 +156,8 @@ type syslogSink struct {
 	now  func() time.Time
 }
 
+func (s *syslogSink) close() { _ = s.conn.Close() }
+
 // write sends a datagram for each event: that is what makes one.
 func (s *syslogSink) write(events []event) error {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
@@ -160,6 +174,8 @@ type journalSink struct {
 	conn net.Conn
 	tag  string
 }
+
+func (s *journalSink) close() { _ = s.conn.Close() }
 
 // write uses the journal's native protocol, so that severity and facility arrive as fields.
 func (s *journalSink) write(events []event) error {

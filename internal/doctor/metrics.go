@@ -1,0 +1,44 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"o365-sendmail/internal/config"
+)
+
+// metricsStale is the age at which the file of the metrics, written every minute, is not written any more.
+const metricsStale = 3 * time.Minute
+
+// metrics looks whether the agent, which may have other rights than this process, writes the file of
+// agent.metrics_file.
+func (r *runner) metrics(c *Check) {
+	path := r.cfg.Agent.MetricsFile
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		c.skip(path + " can't be seen by " + r.o.User.Name)
+		return
+	case err != nil:
+		c.warn("metrics-unwritten", "the agent does not write agent.metrics_file: "+err.Error(), metricsRemedy(path))
+		return
+	}
+	if age := r.o.Now().Sub(st.ModTime()); age > metricsStale {
+		c.warn("metrics-stale", fmt.Sprintf("the agent has not written %s for %s", path, age.Truncate(time.Second)), metricsRemedy(path))
+		return
+	}
+	c.ok(path + " is written")
+}
+
+// metricsRemedy leads to the folder that the package's service may write.
+func metricsRemedy(path string) string {
+	if filepath.Dir(path) == config.MetricsDir {
+		return "restart the agent, which makes " + config.MetricsDir + ", and look at its log"
+	}
+	return fmt.Sprintf("set agent.metrics_file = %q, restart the agent, and ln -s %[1]s %s",
+		filepath.Join(config.MetricsDir, config.MetricsName), filepath.Dir(path))
+}
