@@ -1,5 +1,7 @@
 package xoauth
 
+import "strings"
+
 const (
 	scopeAdvice  = "use the cloud's own scope, such as https://outlook.office365.com/.default for the worldwide cloud, and the login host of the same cloud"
 	tenantAdvice = "set the tenant to the Directory (tenant) ID from Entra admin center > App registrations > your app > Overview, and check the cloud"
@@ -23,6 +25,28 @@ func diagnoseAADSTS(code int) (diagnosis, bool) {
 	return diagnosis{}, false
 }
 
+// aadAssertion is the number that Entra gives for every fault of a certificate's assertion.
+const aadAssertion = 700027
+
+const uploadAdvice = "Entra admin center > App registrations > <client id> > Certificates & secrets > Certificates > Upload certificate"
+
+// diagnoseCertificate tells the causes of AADSTS700027 apart by the reply's words.
+func diagnoseCertificate(text string) diagnosis {
+	switch text = strings.ToLower(text); {
+	case strings.Contains(text, "less than the minimum"):
+		return diagnosis{cause: "the certificate's RSA key is too short for Entra", quote: true,
+			advice: "make a new key and certificate with 3072 bits (o365-sendmail setup --new-certificate) and upload the certificate: " + uploadAdvice}
+	case strings.Contains(text, "is expired"):
+		return diagnosis{cause: "the certificate has expired, or is not valid yet", quote: true,
+			advice: "make a new certificate (o365-sendmail setup --new-certificate) and upload it: " + uploadAdvice + "; " + clockAdvice}
+	case strings.Contains(text, "signature value"):
+		return diagnosis{cause: "the signature does not belong to the certificate that the application has", quote: true,
+			advice: "upload the certificate that belongs to this private key: " + uploadAdvice + "; or set credential.algorithm to RS256 if something between here and Entra takes that only"}
+	}
+	return diagnosis{cause: "the certificate is not registered for this application", quote: true,
+		advice: "upload the public certificate that belongs to the private key: " + uploadAdvice}
+}
+
 // diagnoseCredential covers secrets, certificates and federated assertions.
 func diagnoseCredential(code int) diagnosis {
 	switch code {
@@ -30,9 +54,6 @@ func diagnoseCredential(code int) diagnosis {
 		return diagnosis{cause: "the client secret is wrong, or its Secret ID was copied in place of its Value", advice: secretAdvice}
 	case 7000222:
 		return diagnosis{cause: "the client secret has expired", advice: secretAdvice}
-	case 700027:
-		return diagnosis{cause: "the certificate is not registered for this application, or has expired", quote: true,
-			advice: "upload the public certificate that belongs to the private key: Entra admin center > App registrations > <client id> > Certificates & secrets > Certificates > Upload certificate"}
 	case 700024:
 		return diagnosis{cause: "the assertion is outside its valid time", quote: true, advice: clockAdvice + "; with a federated token file, see that it is renewed"}
 	case 50027:

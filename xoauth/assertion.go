@@ -17,7 +17,8 @@ const assertionLife = 10 * time.Minute
 
 // assertion makes a JWT that proves possession of the key to one token endpoint.
 func (c *CertificateCredential) assertion(audience, clientID string, now time.Time) (string, error) {
-	sum256, sum1 := sha256.Sum256(c.cert.Raw), sha1.Sum(c.cert.Raw)
+	cert := newest(c.certs, now)
+	sum256, sum1 := sha256.Sum256(cert.Raw), sha1.Sum(cert.Raw)
 	header := struct {
 		Alg     string `json:"alg"`
 		Typ     string `json:"typ"`

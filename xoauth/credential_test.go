@@ -137,7 +137,7 @@ func TestFederatedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	p := newPeer(t, saying(200, "application/json", goodReply))
 	s := p.source(t, FederatedFile(path))
-	for _, token := range []string{"aaa.bbb.ccc", "ddd.eee.fff\n"} {
+	for _, token := range []string{"aaa.bbb.ccc", "ddd.eee.fff\n", "\ufeffggg.hhh.iii\r\n"} {
 		if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +145,7 @@ func TestFederatedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		forms := p.seen()
-		if got := forms[len(forms)-1].Get("client_assertion"); got != strings.TrimSpace(token) {
+		if got := forms[len(forms)-1].Get("client_assertion"); got != strings.Trim(token, "\ufeff\r\n") {
 			t.Errorf("sent %q, want %q", got, token)
 		}
 	}
@@ -155,6 +155,7 @@ func TestFederatedFile(t *testing.T) {
 	}
 	for _, tt := range []struct{ path, contents, want string }{
 		{path, "", "does not hold one JWT"},
+		{path, "\xff\xfea\x00.\x00b\x00.\x00c\x00", "is in UTF-16: save it as UTF-8"},
 		{path, "only.two", "does not hold one JWT"},
 		{path, "a.b.c\nd.e.f", "does not hold one JWT"},
 		{path, strings.Repeat("a", maxToken+1), "more than 65536 octets"},

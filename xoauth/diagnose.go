@@ -24,6 +24,9 @@ func (e *Error) diagnose() diagnosis {
 		}
 		return d
 	}
+	if e.AADSTS == aadAssertion {
+		return diagnoseCertificate(e.Description)
+	}
 	if d, ok := diagnoseAADSTS(e.AADSTS); ok {
 		return d
 	}

@@ -28,7 +28,10 @@ func (f federatedFile) Params(context.Context, string, string, time.Time) (url.V
 	if err != nil {
 		return nil, fmt.Errorf("the federated token can't be read: %w", err)
 	}
-	token := strings.TrimSpace(string(data))
+	if isUTF16(data) {
+		return nil, fmt.Errorf("the federated token file %s is in UTF-16: save it as UTF-8", clean(f.path, 200))
+	}
+	token := strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff"))
 	if checkToken("token", token) != nil || strings.Count(token, ".") != 2 {
 		return nil, fmt.Errorf("the federated token file %s does not hold one JWT", clean(f.path, 200))
 	}

@@ -5,125 +5,180 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/pem"
+	"encoding/asn1"
+	"encoding/base64"
 	"errors"
 	"fmt"
-
-	"software.sslmate.com/src/go-pkcs12"
+	"strings"
 )
 
 const makeRSA = "make one with: openssl req -x509 -newkey rsa:3072 -noenc -days 730 -subj /CN=o365-sendmail -keyout key.pem -out cert.pem"
 
-// readKeyPair finds a private key and its certificate in PEM or PKCS#12 data.
-func readKeyPair(o CertificateOptions) (*rsa.PrivateKey, *x509.Certificate, error) {
-	if len(o.Certificate) > 0 && o.Certificate[0] == 0x30 { // an ASN.1 SEQUENCE
-		return readBinary(o)
-	}
-	var keys []crypto.PrivateKey
-	var certs []*x509.Certificate
-	for _, data := range [][]byte{o.Certificate, o.Key} {
-		k, c, err := readPEM(data, o.Passphrase.Reveal())
-		if err != nil {
-			return nil, nil, err
-		}
-		keys, certs = append(keys, k...), append(certs, c...)
-	}
-	return match(keys, certs)
+// minRSA is the smallest key that Entra takes, in bits: AADSTS700027 refuses one below.
+const minRSA = 2048
+
+var (
+	errNotRSA = errors.New("the private key is not RSA, and Entra takes RSA only; " + makeRSA)
+	errPSS    = errors.New("the private key is for RSA-PSS only, and Entra takes plain RSA keys (rsaEncryption) only; " + makeRSA)
+)
+
+// keyFiles collects what the files of a certificate hold. What can't be read is an error
+// only if nothing else serves: one odd certificate of a chain does no harm.
+type keyFiles struct {
+	o               CertificateOptions
+	base64          bool // the file at hand was base64 text of a binary one
+	keys            []crypto.PrivateKey
+	certs           []*x509.Certificate
+	badKey, badCert error // the first one that can't be read
 }
 
-// readBinary reads PKCS#12 (.pfx, .p12), or one certificate in DER with its key in PEM.
-func readBinary(o CertificateOptions) (*rsa.PrivateKey, *x509.Certificate, error) {
-	if cert, err := x509.ParseCertificate(o.Certificate); err == nil {
-		keys, _, err := readPEM(o.Key, o.Passphrase.Reveal())
-		if err != nil {
+// readKeyPair finds a private key and the certificates for it.
+func readKeyPair(o CertificateOptions) (*rsa.PrivateKey, []*x509.Certificate, error) {
+	f := &keyFiles{o: o}
+	if err := f.read(o.Certificate); err != nil {
+		return nil, nil, err
+	}
+	if !bytes.Equal(o.Certificate, o.Key) {
+		if err := f.read(o.Key); err != nil {
 			return nil, nil, err
 		}
-		return match(keys, []*x509.Certificate{cert})
 	}
-	key, cert, chain, err := pkcs12.DecodeChain(o.Certificate, o.Passphrase.Reveal())
+	return f.pair()
+}
+
+// read takes a file apart, whatever its form.
+func (f *keyFiles) read(data []byte) error {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if isUTF16(data) {
+		return errors.New("the file is in UTF-16: save it as UTF-8, or convert it with: iconv -f UTF-16 -t UTF-8 old.pem >new.pem")
+	}
+	if f.base64 = false; !bytes.Contains(data, []byte("-----BEGIN")) {
+		if der := decodeBase64(data); der != nil {
+			data, f.base64 = der, true
+		}
+	}
 	switch {
-	case errors.Is(err, pkcs12.ErrIncorrectPassword), errors.Is(err, pkcs12.ErrDecryption):
-		return nil, nil, errors.New("the passphrase of the PFX file is wrong")
-	case err != nil:
-		return nil, nil, fmt.Errorf("the PFX file can't be read: %s", clean(err.Error(), 200))
+	case bytes.HasPrefix(data, []byte("\xfe\xed\xfe\xed")), bytes.HasPrefix(data, []byte("\xce\xce\xce\xce")):
+		return errors.New("the file is a Java key store (JKS): convert it with: " + f.keytool())
+	case len(data) > 0 && data[0] == 0x30: // an ASN.1 SEQUENCE
+		return f.readDER(data)
 	}
-	return match([]crypto.PrivateKey{key}, append([]*x509.Certificate{cert}, chain...))
+	return f.readPEM(data)
 }
 
-// readPEM collects the private keys and certificates in PEM data.
-func readPEM(data []byte, passphrase string) (keys []crypto.PrivateKey, certs []*x509.Certificate, err error) {
-	for {
-		var block *pem.Block
-		if block, data = pem.Decode(data); block == nil {
-			return keys, certs, nil
-		}
-		if block.Type == "CERTIFICATE" {
-			cert, err := x509.ParseCertificate(block.Bytes)
-			if err != nil {
-				return nil, nil, fmt.Errorf("the certificate can't be read: %s", clean(err.Error(), 200))
-			}
-			certs = append(certs, cert)
-			continue
-		}
-		if !bytes.HasSuffix([]byte(block.Type), []byte("PRIVATE KEY")) {
-			continue
-		}
-		key, err := readKey(block, passphrase)
-		if err != nil {
-			return nil, nil, err
-		}
-		keys = append(keys, key)
+// isUTF16 reports whether data looks like text as PowerShell 5 writes it with ">".
+func isUTF16(data []byte) bool {
+	if len(data) < 2 {
+		return false
 	}
+	a, b := data[0], data[1]
+	return a == 0xff && b == 0xfe || a == 0xfe && b == 0xff || a >= ' ' && a < 0x7f && b == 0 || a == 0 && b >= ' ' && b < 0x7f
 }
 
-func readKey(block *pem.Block, passphrase string) (key crypto.PrivateKey, err error) {
-	der := block.Bytes
+// decodeBase64 returns the ASN.1 in base64 text, as Key Vault hands a PFX out; else nil.
+// Source: learn.microsoft.com/azure/key-vault/certificates/how-to-export-certificate.
+func decodeBase64(text []byte) []byte {
+	strip := strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "", `"`, "", "=", "")
+	der, err := base64.RawStdEncoding.DecodeString(strip.Replace(string(text)))
+	if err != nil || len(der) == 0 || der[0] != 0x30 {
+		return nil
+	}
+	return der
+}
+
+// readDER reads a certificate, a key or a PFX.
+func (f *keyFiles) readDER(der []byte) error {
+	var c struct {
+		Body, Algorithm asn1.RawValue
+		Signature       asn1.BitString
+	}
+	var encrypted encryptedKey
+	key, keyErr := parseKey(der)
 	switch {
-	case block.Headers["DEK-Info"] != "":
-		return nil, errors.New("the private key is encrypted the old way, which is not safe: convert it with openssl pkcs8 -topk8")
-	case block.Type == "RSA PRIVATE KEY":
-		key, err = x509.ParsePKCS1PrivateKey(der)
-	case block.Type == "EC PRIVATE KEY":
-		return x509.ParseECPrivateKey(der)
-	case block.Type == "OPENSSH PRIVATE KEY":
-		return nil, errors.New("the private key is an SSH key; " + makeRSA)
-	case block.Type == "ENCRYPTED PRIVATE KEY":
-		if passphrase == "" {
-			return nil, errors.New("the private key is encrypted and no passphrase is set")
-		}
-		if der, err = decryptPKCS8(der, passphrase); err != nil {
-			return nil, err
-		}
-		if key, err = x509.ParsePKCS8PrivateKey(der); err != nil {
-			return nil, errPassphrase // one wrong key in 256 has the right padding
-		}
+	case unmarshal(der, &c):
+		f.addCert(der)
+	case isPKCS7(der):
+		return errors.New("the file is PKCS #7 (.p7b), which holds certificates and no private key: convert it with: " + f.pkcs7("DER"))
+	case keyErr == nil:
+		f.keys = append(f.keys, key)
+	case isNotRSA(keyErr):
+		f.addKey(nil, keyErr)
+	case unmarshal(der, &encrypted):
+		f.addKey(f.openKey(der))
 	default:
-		key, err = x509.ParsePKCS8PrivateKey(der)
+		return f.readPFX(der)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("the private key can't be read: %s", clean(err.Error(), 200))
-	}
-	return key, nil
+	return nil
 }
 
-// match picks the certificate that belongs to the key.
-func match(keys []crypto.PrivateKey, certs []*x509.Certificate) (*rsa.PrivateKey, *x509.Certificate, error) {
-	switch {
-	case len(certs) == 0:
-		return nil, nil, errors.New("there is no certificate in the file")
-	case len(keys) == 0:
-		return nil, nil, errors.New("there is no private key in the file")
-	case len(keys) > 1:
-		return nil, nil, errors.New("there is more than one private key in the file")
+// isPKCS7 looks for the type signedData at the beginning (RFC 5652 5.1), which may be BER.
+func isPKCS7(der []byte) bool {
+	return bytes.Contains(der[:min(len(der), 24)], []byte("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"))
+}
+
+func (f *keyFiles) addCert(der []byte) {
+	cert, err := x509.ParseCertificate(der)
+	if err == nil {
+		f.certs = append(f.certs, cert)
+	} else if f.badCert == nil {
+		f.badCert = fmt.Errorf("the certificate can't be read: %s", clean(err.Error(), 200))
 	}
-	key, ok := keys[0].(*rsa.PrivateKey)
-	if !ok {
-		return nil, nil, errors.New("the private key is not RSA, and Entra takes RSA only; " + makeRSA)
+}
+
+func (f *keyFiles) addKey(key crypto.PrivateKey, err error) {
+	if err == nil {
+		f.keys = append(f.keys, key)
+	} else if f.badKey == nil {
+		f.badKey = explainKey(err)
 	}
-	for _, cert := range certs {
-		if key.PublicKey.Equal(cert.PublicKey) {
-			return key, cert, nil
+}
+
+// pair picks the RSA key that has a certificate, and all certificates of that key.
+func (f *keyFiles) pair() (key *rsa.PrivateKey, certs []*x509.Certificate, err error) {
+	rsaKeys := 0
+	for _, k := range f.keys {
+		k, ok := k.(*rsa.PrivateKey)
+		if !ok {
+			continue
 		}
+		rsaKeys++
+		own := f.certsOf(k)
+		switch {
+		case len(own) == 0 || key != nil && key.Equal(k):
+		case key != nil:
+			return nil, nil, errors.New("there is more than one private key with a certificate: keep the pair that the app registration knows")
+		default:
+			key, certs = k, own
+		}
+	}
+	switch {
+	case key != nil && key.N.BitLen() < minRSA:
+		return nil, nil, shortKey(key.N.BitLen())
+	case key != nil:
+		return key, certs, nil
+	case len(f.keys) > 0 && rsaKeys == 0:
+		return nil, nil, errNotRSA
+	case len(f.keys) == 0 && f.badKey != nil:
+		return nil, nil, f.badKey
+	case len(f.certs) == 0 && f.badCert != nil:
+		return nil, nil, f.badCert
+	case len(f.certs) == 0:
+		return nil, nil, errors.New("there is no certificate in the file")
+	case len(f.keys) == 0:
+		return nil, nil, errors.New("there is no private key in the file; name the certificate's key file in key_file")
 	}
 	return nil, nil, errors.New("the private key does not belong to the certificate")
+}
+
+func (f *keyFiles) certsOf(key *rsa.PrivateKey) (own []*x509.Certificate) {
+	for _, cert := range f.certs {
+		if key.PublicKey.Equal(cert.PublicKey) {
+			own = append(own, cert)
+		}
+	}
+	return own
+}
+
+func shortKey(bits int) error {
+	return fmt.Errorf("the RSA key has %d bits, and Entra refuses one of less than %d; %s", bits, minRSA, makeRSA)
 }

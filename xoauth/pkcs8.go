@@ -17,7 +17,10 @@ import (
 // maxIterations bounds the work that a key file can ask for: some 5 s.
 const maxIterations = 10_000_000
 
-var errPassphrase = errors.New("the passphrase of the private key is wrong")
+var (
+	errPassphrase = errors.New("the passphrase of the private key is wrong")
+	errUnusual    = errors.New("the private key is encrypted in an unusual way")
+)
 
 // ASN.1 of RFC 5958 3 and RFC 8018 A.
 type (
@@ -39,7 +42,6 @@ type (
 // decryptPKCS8 decrypts an ENCRYPTED PRIVATE KEY as OpenSSL has written it since
 // 1.0: PBES2 with PBKDF2 and AES or triple DES in CBC mode.
 func decryptPKCS8(der []byte, passphrase string) ([]byte, error) {
-	unsupported := errors.New("the private key is encrypted in an unusual way: convert it with openssl pkcs8 -topk8 -v2 aes-256-cbc")
 	var key encryptedKey
 	if rest, err := asn1.Unmarshal(der, &key); err != nil || len(rest) > 0 {
 		return nil, errors.New("the private key's file is damaged")
@@ -47,17 +49,17 @@ func decryptPKCS8(der []byte, passphrase string) ([]byte, error) {
 	var scheme pbes2Params
 	var kdf pbkdf2Params
 	if key.Algorithm.Algorithm.String() != "1.2.840.113549.1.5.13" ||
-		!unmarshal(key.Algorithm.Parameters, &scheme) ||
+		!unmarshal(key.Algorithm.Parameters.FullBytes, &scheme) ||
 		scheme.KDF.Algorithm.String() != "1.2.840.113549.1.5.12" ||
-		!unmarshal(scheme.KDF.Parameters, &kdf) ||
+		!unmarshal(scheme.KDF.Parameters.FullBytes, &kdf) ||
 		kdf.Iterations < 1 || kdf.Iterations > maxIterations {
-		return nil, unsupported
+		return nil, errUnusual
 	}
 	prf := prfHash(kdf.PRF.Algorithm)
 	newBlock, length := blockCipher(scheme.Cipher.Algorithm)
 	var iv []byte
-	if prf == nil || newBlock == nil || !unmarshal(scheme.Cipher.Parameters, &iv) {
-		return nil, unsupported
+	if prf == nil || newBlock == nil || !unmarshal(scheme.Cipher.Parameters.FullBytes, &iv) {
+		return nil, errUnusual
 	}
 	secret, err := pbkdf2.Key(prf, passphrase, kdf.Salt, kdf.Iterations, length)
 	if err != nil {
@@ -75,8 +77,9 @@ func decryptPKCS8(der []byte, passphrase string) ([]byte, error) {
 	return unpad(plain, block.BlockSize())
 }
 
-func unmarshal(raw asn1.RawValue, to any) bool {
-	rest, err := asn1.Unmarshal(raw.FullBytes, to)
+// unmarshal reports whether der is what to describes, and nothing else.
+func unmarshal(der []byte, to any) bool {
+	rest, err := asn1.Unmarshal(der, to)
 	return err == nil && len(rest) == 0
 }
 

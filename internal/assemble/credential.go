@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,6 @@ import (
 type proof struct {
 	// fingerprint tells credentials apart in the name of a cached token.
 	fingerprint string
-	// notAfter is when a certificate ends; zero for all else.
-	notAfter time.Time
 	// source makes the token source.
 	source func(sourceOptions) (xoauth.TokenSource, error)
 }
@@ -75,26 +74,48 @@ func proveSecret(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
 }
 
 func proveCertificate(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
-	o := xoauth.CertificateOptions{Algorithm: c.Credential.Algorithm}
+	cred, err := readCertificate(c)
+	if err != nil {
+		return nil, err
+	}
+	return application(c, cloud, cred), nil
+}
+
+// readCertificate reads the files of a certificate as the configuration names them.
+func readCertificate(c *config.Config) (*xoauth.CertificateCredential, error) {
+	k := c.Credential
+	file := first(k.PFXFile, k.CertificateFile)
+	o := xoauth.CertificateOptions{Algorithm: k.Algorithm, CertificateFile: pathOnly(file), KeyFile: pathOnly(k.KeyFile), PassphraseFile: pathOnly(k.PassphraseFile)}
 	var err error
 	if o.Passphrase, err = c.Passphrase(); err != nil {
 		return nil, err
 	}
-	if c.Credential.PFXFile != "" {
+	if k.PFXFile != "" {
 		o.Certificate, err = c.SecretFile("credential.pfx_file")
-	} else if o.Key, err = c.SecretFile("credential.key_file"); err == nil {
-		o.Certificate, err = os.ReadFile(c.Credential.CertificateFile)
+	} else if o.Certificate, err = os.ReadFile(k.CertificateFile); err == nil && (k.KeyFile != k.CertificateFile || holdsKey(o.Certificate)) {
+		o.Key, err = c.SecretFile("credential.key_file")
 	}
 	if err != nil {
 		return nil, err
 	}
 	cred, err := xoauth.Certificate(o)
 	if err != nil {
-		return nil, fmt.Errorf("[credential] %s: %w", first(c.Credential.PFXFile, c.Credential.CertificateFile), err)
+		return nil, fmt.Errorf("[credential] %s: %w", file, err)
 	}
-	p := application(c, cloud, cred)
-	p.notAfter = cred.NotAfter()
-	return p, nil
+	return cred, nil
+}
+
+// holdsKey reports whether a file may hold a private key, so that its mode matters.
+func holdsKey(data []byte) bool {
+	return bytes.Contains(data, []byte("PRIVATE KEY-----")) || !bytes.Contains(data, []byte("-----BEGIN"))
+}
+
+// pathOnly leaves systemd credentials out, whose place no command can know.
+func pathOnly(ref string) string {
+	if strings.HasPrefix(ref, "/") {
+		return ref
+	}
+	return ""
 }
 
 func proveFederated(c *config.Config, cloud xoauth.Cloud, getenv func(string) string) (*proof, error) {

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -82,6 +83,51 @@ func TestCertificate(t *testing.T) {
 	write(t, filepath.Join(dir, "cert.pem"), cert)
 	write(t, filepath.Join(dir, "key.pem"), key)
 	signsIn(t, account(t, e, dir, "[credential]\ntype = \"certificate\"\ncertificate_file = \""+dir+"/cert.pem\"\nkey_file = \""+dir+"/key.pem\""))
+}
+
+// TestCertificateInOneFile signs in by each documented way to name one PEM for both.
+func TestCertificateInOneFile(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t)
+	e, dir := emulator.New(t), t.TempDir()
+	e.AddCertificate(string(cert))
+	both := filepath.Join(dir, "both.pem")
+	write(t, both, append(key, cert...))
+	for _, keys := range []string{"certificate_file = %q", "certificate_file = %q\nkey_file = %[1]q", "pfx_file = %q"} {
+		signsIn(t, account(t, e, dir, "[credential]\n"+fmt.Sprintf(keys, both)))
+	}
+}
+
+// TestCertificateFaults are files that a certificate can't be read from.
+func TestCertificateFaults(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t)
+	dir := t.TempDir()
+	file := func(name string, mode os.FileMode, data []byte) string {
+		path := filepath.Join(dir, name)
+		write(t, path, data)
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tt := range []struct{ name, credential, want string }{
+		{"no key", "certificate_file = \"" + file("cert.pem", 0o644, cert) + "\"", "there is no private key in the file; name the certificate's key file in key_file"},
+		{"a key for all to read", "certificate_file = \"" + file("both.pem", 0o644, append(key, cert...)) + "\"", "lets every user read the secret in it"},
+		{"an empty passphrase", "certificate_file = \"" + file("own.pem", 0o600, append(key, cert...)) + "\"\npassphrase_file = \"" + file("empty", 0o600, nil) + "\"",
+			"leave passphrase_file out if the key or PFX file has no passphrase"},
+	} {
+		path := filepath.Join(t.TempDir(), "config.toml")
+		write(t, path, []byte("tenant = \"contoso.test\"\nclient_id = \""+emulator.DefaultClientID+"\"\nmailbox = \"a@contoso.test\"\n[credential]\n"+tt.credential+"\n"))
+		cfg, err := config.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Account(cfg, Options{HostName: "web1"})
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
 }
 
 func TestFederated(t *testing.T) {

@@ -19,8 +19,8 @@ func Engine(c *config.Config, account *deliver.Account, fault error, host string
 		DrainTimeout: c.Agent.DrainTimeout, Lifetime: c.Spool.Lifetime, DelayWarning: c.Spool.DelayWarning, RetryFloor: c.Delivery.RetryFloor,
 		Reports: deliver.Reports{Host: host, AlertTo: c.AlertTo, BounceTo: c.BounceTo, RootTo: c.RootTo, Resolve: resolve},
 	}
-	if what, ends, err := CredentialEnd(c); err == nil && what != "" && !ends.IsZero() {
-		dc.Expiries = []deliver.Expiry{{What: what, Ends: ends}}
+	if life, err := CredentialLife(c); err == nil && life.What != "" && !life.Ends.IsZero() {
+		dc.Expiries = []deliver.Expiry{{What: life.What, Begins: life.Begins, Ends: life.Ends}}
 	}
 	return dc
 }

@@ -7,25 +7,37 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/schedule"
 	"o365-sendmail/internal/trust"
 	"o365-sendmail/xoauth"
 )
 
-// CredentialEnd tells what of the credential ends and when. what is "" for one that
-// does not end on a known day; the zero time means that nobody has noted the day.
-func CredentialEnd(c *config.Config) (what string, ends time.Time, err error) {
+// Life is what of the credential begins and ends, and when. What is "" for one that does not
+// end on a known day; a zero time means that nobody has noted the day.
+type Life struct {
+	What         string // as in "the client secret"
+	Begins, Ends time.Time
+}
+
+// CredentialLife reads it from the configuration, or from the certificate that this names.
+func CredentialLife(c *config.Config) (Life, error) {
 	switch c.Credential.Type {
 	case config.TypeSecret:
-		return "the client secret", c.SecretExpires, nil
+		return Life{What: "the client secret", Ends: c.SecretExpires}, nil
 	case config.TypeCertificate:
-		cloud, _ := xoauth.LookupCloud(c.Cloud)
-		p, err := proveCertificate(c, cloud)
+		cert, err := readCertificate(c)
 		if err != nil {
-			return "", time.Time{}, err
+			return Life{}, err
 		}
-		return "the certificate", p.notAfter, nil
+		return Life{What: "the certificate", Begins: cert.NotBefore(), Ends: cert.NotAfter()}, nil
 	}
-	return "", time.Time{}, nil
+	return Life{}, nil
+}
+
+// EndsSoon reports whether the first warning before the end is due.
+func (l Life) EndsSoon(now time.Time) bool {
+	days, _ := schedule.ExpiryWarning(l.Begins, l.Ends, now, 0)
+	return days > 0
 }
 
 // WriteToken writes an access token and a line end, for a program that asked for it.

@@ -142,7 +142,9 @@ func (r *reader) certificate() {
 		r.oneOf(pfx, cert)
 		r.oneOf(pfx, key)
 	case r.given(cert) && !r.given(key):
-		r.fault(key, Error{Problem: "is missing", Expected: "the file of the certificate's private key; it may be certificate_file itself"})
+		if !r.faulty(cert) {
+			r.c.Credential.KeyFile = r.c.Credential.CertificateFile
+		}
 	case r.given(key) && !r.given(cert):
 		r.fault(cert, Error{Problem: "is missing", Expected: "the file of the certificate that belongs to key_file"})
 	case !r.given(cert):

@@ -93,11 +93,11 @@ var credentialKeys = []Key{
 	{
 		Name: "credential.certificate_file", Kind: KindPath, Example: `"/etc/o365-sendmail/client.pem"`,
 		Help:  "The certificate that the app registration knows, as PEM.",
-		More:  "Needs key_file, which may name the same file.",
+		More:  "It may hold the private key and other certificates too: of those for the key, the newest that is valid is used.",
 		field: func(c *Config) any { return &c.Credential.CertificateFile },
 	},
 	{
-		Name: "credential.key_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.key"`,
+		Name: "credential.key_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.key"`, Derived: "certificate_file",
 		Help:  "The certificate's private key, as PEM.",
 		More:  "Owner and mode are judged as those of client_secret_file; \"credential:NAME\" works here too.",
 		field: func(c *Config) any { return &c.Credential.KeyFile },
@@ -105,11 +105,13 @@ var credentialKeys = []Key{
 	{
 		Name: "credential.pfx_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.pfx"`,
 		Help:  "Certificate and key in one PKCS #12 file, instead of the two above.",
+		More:  "It may be base64 text, as Azure Key Vault gives it out.",
 		field: func(c *Config) any { return &c.Credential.PFXFile },
 	},
 	{
 		Name: "credential.passphrase_file", Kind: KindSecretFile, Example: `"credential:pfx-passphrase"`,
 		Help:  "A file that holds the passphrase of key_file or pfx_file.",
+		More:  "A file without a passphrase needs none.",
 		field: func(c *Config) any { return &c.Credential.PassphraseFile },
 	},
 	{

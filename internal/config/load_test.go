@@ -231,6 +231,7 @@ func TestCredentialTypes(t *testing.T) {
 	for _, tt := range []struct{ text, kind string }{
 		{account + "client_secret_file = \"credential:secret\"\n", TypeSecret},
 		{account + "[credential]\ncertificate_file = \"/a\"\nkey_file = \"/a\"\n", TypeCertificate},
+		{account + "[credential]\ncertificate_file = \"/a\"\n", TypeCertificate},
 		{account + "[credential]\npfx_file = \"/a\"\npassphrase_file = \"/b\"\n", TypeCertificate},
 		{account + "[credential]\ntoken_file = \"/a\"\n", TypeFederated},
 		{account + "[credential]\ntype = \"federated\"\n", TypeFederated},

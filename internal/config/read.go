@@ -244,6 +244,9 @@ func (c *Config) SecretFile(key string) ([]byte, error) {
 	}
 	if fault == nil && len(bytes.TrimSpace(data)) == 0 {
 		fault = &Error{File: path, Problem: "is empty"}
+		if key == "credential.passphrase_file" {
+			fault.Hint = "leave passphrase_file out if the key or PFX file has no passphrase"
+		}
 	}
 	if fault != nil {
 		fault.Key = key

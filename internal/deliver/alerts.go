@@ -148,7 +148,7 @@ func (e *Engine) remind(now time.Time) {
 func (e *Engine) warnExpiry(now time.Time) {
 	for _, x := range e.config.Expiries {
 		name := x.What + "|" + x.Ends.UTC().Format(time.RFC3339)
-		days, due := schedule.ExpiryWarning(x.Ends, now, e.told[name])
+		days, due := schedule.ExpiryWarning(x.Begins, x.Ends, now, e.told[name])
 		if !due {
 			continue
 		}

@@ -50,8 +50,8 @@ type Config struct {
 
 // Expiry is the end of something that has to be renewed.
 type Expiry struct {
-	What string // as in "the client secret"
-	Ends time.Time
+	What         string    // as in "the client secret"
+	Begins, Ends time.Time // Begins is zero where nobody knows it
 }
 
 // EngineOptions say what an engine works with.

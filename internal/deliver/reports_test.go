@@ -211,7 +211,7 @@ func TestAlertsOverDays(t *testing.T) {
 func TestExpiryWarnings(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{fakeClock: true, config: func(c *Config) {
-		c.Expiries = []Expiry{{"the client secret", time.Now().Add(40 * 24 * time.Hour)}}
+		c.Expiries = []Expiry{{What: "the client secret", Ends: time.Now().Add(40 * 24 * time.Hour)}}
 	}})
 	r.run()
 	told := func() int { return r.countAlerts("client secret ends") }

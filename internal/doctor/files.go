@@ -146,30 +146,33 @@ func credentialName(kind string) string {
 
 // expiry looks at the days that the credential has left.
 func (r *runner) expiry(c *Check) {
-	what, ends, err := assemble.CredentialEnd(r.cfg)
+	life, err := assemble.CredentialLife(r.cfg)
 	switch {
 	case err != nil:
 		c.fail(Configuration, "credential", err.Error(), "")
-	case what == "":
+	case life.What == "":
 		c.ok("nothing that ends on a known day")
-	case ends.IsZero():
+	case life.Ends.IsZero():
 		c.warn("expiry-unknown", "nobody here knows when the client secret ends, so nobody can warn you",
 			"set secret_expires in "+r.path+" to the date in Entra admin center > App registrations > your app > Certificates & secrets")
 	default:
-		r.judgeEnd(c, what, ends)
+		r.judgeLife(c, life)
 	}
 }
 
-func (r *runner) judgeEnd(c *Check, what string, ends time.Time) {
-	left := ends.Sub(r.o.Now())
-	days := int(left / (24 * time.Hour))
+func (r *runner) judgeLife(c *Check, life assemble.Life) {
+	now := r.o.Now()
+	days := int(life.Ends.Sub(now) / (24 * time.Hour))
 	renew := setup.Renewal(r.cfg.Credential.Type, r.values())
 	switch {
-	case left <= 0:
-		c.fail(Configuration, "expired", fmt.Sprintf("%s ended on %s", what, ends.Format(time.DateOnly)), renew)
-	case days <= 30:
-		c.warn("expires-soon", fmt.Sprintf("%s ends on %s, in %d days", what, ends.Format(time.DateOnly), days), renew)
+	case !life.Ends.After(now):
+		c.fail(Configuration, "expired", fmt.Sprintf("%s ended on %s", life.What, life.Ends.Format(time.DateOnly)), renew)
+	case life.Begins.After(now):
+		c.fail(Configuration, "not-yet-valid", fmt.Sprintf("%s is valid from %s only", life.What, life.Begins.Format(time.RFC3339)),
+			"see that this machine's clock is right (timedatectl); else "+renew)
+	case life.EndsSoon(now):
+		c.warn("expires-soon", fmt.Sprintf("%s ends on %s, in %d days", life.What, life.Ends.Format(time.DateOnly), days), renew)
 	default:
-		c.ok(fmt.Sprintf("%s ends on %s, in %d days", what, ends.Format(time.DateOnly), days))
+		c.ok(fmt.Sprintf("%s ends on %s, in %d days", life.What, life.Ends.Format(time.DateOnly), days))
 	}
 }

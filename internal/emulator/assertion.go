@@ -120,6 +120,9 @@ func (q *tokenRequest) checkCertificate(a *assertion) error {
 	if cert == nil {
 		return q.errCertificate("The key was not found.", a.thumbprint(), nil)
 	}
+	if pub, ok := cert.PublicKey.(*rsa.PublicKey); ok && pub.N.BitLen() < 2048 { // github.com/silverhack/monkey365/issues/183
+		return badClient(700027, "RSA key size %d is less than the minimum required 2048 bits", pub.N.BitLen())
+	}
 	if err := verifyRSA(cert.PublicKey, a); err != nil {
 		return q.errCertificate("The provided signature value did not match the expected signature value.", a.thumbprint(), cert)
 	}

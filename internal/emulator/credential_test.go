@@ -70,6 +70,20 @@ func certificate(t testing.TB, from, to time.Time) (der []byte, text string) {
 	return der, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
+// shortCertificate has a key that Entra does not take.
+func shortCertificate(t testing.TB, now time.Time) (der []byte, text string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
+	if der, err = x509.CreateCertificate(rand.Reader, template, template, key.Public(), key); err != nil {
+		t.Fatal(err)
+	}
+	return der, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
 func jwt(t testing.TB, header, claims map[string]any) string {
 	t.Helper()
 	seg := func(v any) string {
@@ -118,7 +132,9 @@ func TestCertificate(t *testing.T) {
 	e.AddCertificate(text)
 	oldDER, oldText := certificate(t, c.now().Add(-2*time.Hour), c.now().Add(-time.Hour))
 	e.AddCertificate(oldText)
-	s256, s1, old := sha256.Sum256(der), sha1.Sum(der), sha256.Sum256(oldDER)
+	shortDER, shortText := shortCertificate(t, c.now())
+	e.AddCertificate(shortText)
+	s256, s1, old, short := sha256.Sum256(der), sha1.Sum(der), sha256.Sum256(oldDER), sha256.Sum256(shortDER)
 	set := func(k string, v any) func(h, cl map[string]any) { return func(_, cl map[string]any) { cl[k] = v } }
 	for _, tc := range []certCase{
 		{"PS256", nil, 0, ""},
@@ -131,6 +147,7 @@ func TestCertificate(t *testing.T) {
 		{"audience by domain", set("aud", "https://login.microsoftonline.com/contoso.test/oauth2/v2.0/token"), 0, ""},
 		{"not registered", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(make([]byte, 32)) }, 700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found., "},
 		{"expired certificate", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(old[:]) }, 700027, "[Reason - The key used is expired., "},
+		{"short key", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(short[:]) }, 700027, "RSA key size 1024 is less than the minimum required 2048 bits"},
 		{"wrong algorithm", func(h, _ map[string]any) { h["alg"] = "ES256" }, 50027, ""},
 		{"signature of another algorithm", func(h, _ map[string]any) { h["sig"] = "RS256" }, 700027, "[Reason - The provided signature value did not match"},
 		{"no thumbprint", func(h, _ map[string]any) { delete(h, "x5t#S256") }, 50027, "No certificate thumbprint specified in token header"},
