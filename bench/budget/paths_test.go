@@ -141,7 +141,7 @@ func TestAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = m.Close()
-	}), 48, "each is a message's own, so nothing can be kept between two")
+	}), 50, "each is a message's own, so nothing can be kept between two")
 
 	c := cache.New(cache.Options{Dir: t.TempDir()})
 	key := cache.Key{Tenant: "contoso.test", ClientID: "id"}
