@@ -1,7 +1,5 @@
 package rfc822
 
-import "strings"
-
 // container is a multipart or message that is open. It has no encoding of its own, but its label must cover
 // what is in it (RFC 2045 6.4), which is not known before it was read.
 type container struct {
@@ -13,12 +11,11 @@ type container struct {
 // container mends the header of a multipart or message and keeps it for as long as it is open.
 func (w *walker) container() {
 	l := &w.leaf
-	label, _ := l.header.Get("Content-Transfer-Encoding")
+	coding, _ := l.header.encodingLabel()
 	fit := "8bit"
 	if w.sevenBit {
 		fit = "7bit"
 	}
-	coding := strings.ToLower(strings.Trim(label, " \t"))
 	wrong := coding != "" && coding != "7bit" && coding != fit
 	if wrong && !l.sealed {
 		l.header.Set("Content-Transfer-Encoding", fit)

@@ -21,10 +21,8 @@ func (ct contentType) hasBoundary() bool {
 
 // parseContentType reads a Content-Type as leniently as readers do.
 func parseContentType(value string) contentType {
-	head, _, _ := strings.Cut(value, ";")
-	head, _, _ = strings.Cut(head, "(")
-	media := strings.ToLower(strings.Join(strings.Fields(head), ""))
-	if strings.Count(media, "/") != 1 {
+	media := parseMedia(value)
+	if media == "" {
 		return contentType{}
 	}
 	ct := contentType{media: media}
@@ -33,7 +31,8 @@ func parseContentType(value string) contentType {
 		case strings.EqualFold(name, "boundary") && ct.boundary == "":
 			ct.boundary = text
 		case strings.EqualFold(name, "charset") && ct.charset == "":
-			ct.charset = strings.Trim(text, " '")
+			text, _, _ = strings.Cut(text, "(") // a comment behind a value without quotes
+			ct.charset = strings.Trim(text, " \t'")
 		}
 	}
 	if !strings.HasPrefix(media, "multipart/") {
@@ -79,6 +78,49 @@ func extendedParam(value, name string) string {
 		}
 		b.WriteString(text)
 	}
+}
+
+// parseMedia returns the media type that a value begins with, in lower case; "" if there is none.
+func parseMedia(value string) string {
+	head, _, _ := strings.Cut(value, ";")
+	head, _, _ = strings.Cut(head, "(")
+	kind, rest, _ := strings.Cut(strings.ToLower(head), "/")
+	words := strings.FieldsFunc(rest, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' })
+	if kind = strings.TrimSpace(kind); kind == "" || len(words) == 0 || strings.Contains(words[0], "/") {
+		return ""
+	}
+	return strings.Join(strings.Fields(kind), "") + "/" + words[0]
+}
+
+// plainType returns a Content-Type without what RFC 2045 5.1 has no room for, and without the comments that some
+// readers take for a part of a value.
+func plainType(value string) string {
+	media, params, _ := strings.Cut(value, ";")
+	plain := parseMedia(value) == strings.ToLower(strings.Trim(media, " \t"))
+	clean := strings.Trim(media, " \t")
+	if !plain {
+		clean = parseMedia(value)
+	}
+	end := len(value) - len(params)
+	for _, p := range parseParams(value) {
+		name, text := p.name(value), p.value(value)
+		plain = plain && p.nameFrom >= end && strings.Trim(value[end:p.nameFrom], " \t\r\n;") == "" &&
+			strings.Count(value[end:p.nameFrom], ";") <= 1 && p.from == p.nameTo+1
+		end = p.to
+		if strings.EqualFold(name, "charset") {
+			bare := parseContentType(media + ";" + value[p.nameFrom:p.to]).charset
+			if plain = plain && (text == bare || text == `"`+bare+`"`); !plain && text != bare {
+				text = bare
+			}
+		}
+		if isToken(name) && text != "" {
+			clean += "; " + name + "=" + text
+		}
+	}
+	if plain && strings.Trim(value[min(end, len(value)):], " \t\r\n") == "" || clean == "" {
+		return value
+	}
+	return clean
 }
 
 // param is a parameter within a field value: name [nameFrom:nameTo], value [from:to].
@@ -160,15 +202,48 @@ const (
 )
 
 func parseTransferEncoding(value string) transferEncoding {
-	end := strings.IndexAny(value, " \t(;")
-	if end < 0 {
-		end = len(value)
-	}
-	switch strings.ToLower(strings.Trim(value[:end], `"`)) {
+	switch plainEncoding(value) {
 	case "quoted-printable":
 		return encodingQP
 	case "base64":
 		return encodingBase64
 	}
 	return encodingIdentity
+}
+
+// plainEncoding returns the encoding that a Content-Transfer-Encoding means, however it is written; "" if it is none
+// that RFC 2045 6.1 names.
+func plainEncoding(value string) string {
+	if end := strings.IndexAny(value, "(;"); end >= 0 {
+		value = value[:end]
+	}
+	letters := strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return -1
+	}, strings.ToLower(value))
+	switch letters {
+	case "quotedprintable":
+		return "quoted-printable"
+	case "7bit", "8bit", "base64", "binary":
+		return letters
+	}
+	return ""
+}
+
+// encodingLabel returns the Content-Transfer-Encoding in lower case. A blank at its end stays: some readers do
+// not know the encoding then.
+func (h *Header) encodingLabel() (label string, has bool) {
+	for _, f := range h.fields {
+		if f.is("Content-Transfer-Encoding") {
+			return strings.ToLower(strings.TrimLeft(string(f.unfolded()), " \t")), true
+		}
+	}
+	return "", false
+}
+
+// isUuencode reports whether a label is one of those that readers know for uuencoded content.
+func isUuencode(label string) bool {
+	return label == "uuencode" || label == "x-uuencode" || label == "uue" || label == "x-uue"
 }

@@ -3,6 +3,7 @@ package rfc822
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // encodeStructured encodes comments, and escapes what is not ASCII outside of them.
@@ -41,16 +42,29 @@ func encodeParams(value, own string) string {
 	from := 0
 	for _, p := range params {
 		text, name := p.value(value), p.name(value)
-		// Beside a name* of the same name the other is for readers that know no better.
-		if isASCII(text) || !isASCII(name) || taken[strings.ToLower(name)+"*"] {
+		if isASCII(text) || !isASCII(name) {
+			continue
+		}
+		if taken[strings.ToLower(name)+"*"] { // that one says the same as it was meant, and this one can't be written
+			b.WriteString(strings.TrimRight(encodeStructured(value[from:p.nameFrom], own), "; \t"))
+			from = p.to
 			continue
 		}
 		b.WriteString(encodeStructured(value[from:p.nameFrom], own))
-		b.WriteString(encodeParam(name, Unquote(text), own))
+		b.WriteString(encodeParam(name, paramText(text), own))
 		from = p.to
 	}
 	b.WriteString(encodeStructured(value[from:], own))
 	return b.String()
+}
+
+// paramText returns what a value with raw text says, which may have encoded words, too.
+func paramText(value string) string {
+	text := Unquote(value)
+	if utf8.ValidString(text) {
+		text = decodeText(text)
+	}
+	return text
 }
 
 // encodeParam writes one parameter, in pieces if it is long (RFC 2231 3, 4).

@@ -58,7 +58,7 @@ func (w *watch) look(text []byte) {
 			return
 		}
 		w.state = watchText
-		switch strings.ToLower(strings.Trim(value, " \t\r\n")) {
+		switch strings.ToLower(strings.TrimLeft(value, " \t")) {
 		case "7bit", "8bit", "quoted-printable":
 		case "base64":
 			w.state = watchHead

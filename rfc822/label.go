@@ -13,8 +13,12 @@ func (l *leaf) mend(message string) (encode bool) {
 	if high && l.coding != encodingBase64 || l.relabel {
 		l.mendCharset(message)
 	}
+	if high || l.coding != encodingIdentity {
+		l.mendType()
+	}
 	switch {
 	case l.coding != encodingIdentity:
+		l.mendEncoded()
 		return high // what is no quoted-printable or base64 is in it
 	case wrong:
 		l.relabelCoding(high)
@@ -24,18 +28,31 @@ func (l *leaf) mend(message string) (encode bool) {
 	return false
 }
 
+// mendType writes the Content-Type as all readers take it.
+func (l *leaf) mendType() {
+	value, has := l.header.Get("Content-Type")
+	if plain := plainType(value); has && plain != value {
+		l.header.Set("Content-Type", plain)
+		l.badHead = true
+	}
+}
+
+// mendEncoded writes the label of an encoded content as all readers take it.
+func (l *leaf) mendEncoded() {
+	label, _ := l.header.encodingLabel()
+	if plain := plainEncoding(label); label != plain {
+		l.header.Set("Content-Transfer-Encoding", plain)
+		l.badHead = true
+	}
+}
+
 // mendIdentity sees to it that the label of a content that is not encoded says so.
 func (l *leaf) mendIdentity(high bool) {
-	label, has := l.header.Get("Content-Transfer-Encoding")
-	label, _, _ = strings.Cut(label, "(")
-	switch strings.ToLower(strings.TrimSpace(label)) {
-	case "8bit":
-	case "7bit":
+	label, has := l.header.encodingLabel()
+	switch {
+	case label == "8bit":
+	case label == "7bit", label == "" && !has, isUuencode(label):
 		if high {
-			l.relabelCoding(high)
-		}
-	case "":
-		if high || has {
 			l.relabelCoding(high)
 		}
 	default: // binary, which needs BINARYMIME (RFC 3030), or none that there is

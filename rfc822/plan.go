@@ -108,6 +108,9 @@ func (l *leaf) headText(charset string) []byte {
 	if l.charset != "" {
 		charset = l.charset
 	}
+	if l.message {
+		l.header.supplyMIMEVersion()
+	}
 	var text []byte
 	for _, f := range l.header.fields {
 		text, _ = f.appendWire(text, charset)

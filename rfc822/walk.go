@@ -35,6 +35,7 @@ type walker struct {
 	leaf   leaf
 
 	inHead bool   // in the header of a part
+	inner  bool   // which is that of a message
 	head   []byte // that header so far
 	headAt int64
 	digest bool // the part is a message unless it says otherwise
@@ -62,6 +63,7 @@ type leaf struct {
 	badHead bool    // the header can't go as it is
 	rawHigh bool    // it has octets over 127 and goes as it is all the same
 	sealed  bool
+	message bool // its header is that of a message within the message
 	media   string
 	charset string // that it names
 	relabel bool   // it says it is a multipart or message, but can't be read as one
@@ -153,7 +155,7 @@ func (w *walker) isHeadLine(line []byte) bool {
 
 // openHead begins the header of a part, or of a message within a message.
 func (w *walker) openHead(at int64, digest bool) {
-	w.inHead, w.headAt, w.digest = true, at, digest
+	w.inHead, w.inner, w.headAt, w.digest = true, false, at, digest
 	w.head = w.head[:0]
 }
 
@@ -166,7 +168,7 @@ func (w *walker) openPart(at int64) {
 		header: ParseHeader(w.head),
 		headAt: w.headAt,
 		at:     at,
-		sealed: sealed,
+		sealed: sealed, message: w.inner,
 		badHead: high && (w.sevenBit || !sealed) || bytes.IndexByte(w.head, 0) >= 0 ||
 			!w.signed() && longestLine(w.head) > maxLine,
 	}
@@ -224,6 +226,7 @@ func (w *walker) enter() {
 		w.container()
 		w.depth++
 		w.openHead(l.at, false)
+		w.inner = true
 	default:
 		l.relabel = multipart || message
 	}

@@ -65,8 +65,8 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 		if w.size, w.eightBit, err = w.plan.measure(m.body); err != nil {
 			return nil, bodyError(err)
 		}
-		if (w.plan.topEdit || w.plan.changes > 0 || w.eightBit) && !top.Has("MIME-Version") {
-			top.Append("MIME-Version", "1.0")
+		if w.plan.topEdit || w.plan.changes > 0 || w.eightBit {
+			top.supplyMIMEVersion()
 		}
 		charset = walk.charset
 	} else {
@@ -82,6 +82,19 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 	w.head = append(w.head, '\r', '\n')
 	w.size += int64(len(w.head))
 	return w, nil
+}
+
+// supplyMIMEVersion says 1.0 where labels count that no other version gives a meaning (RFC 2045 4).
+func (h *Header) supplyMIMEVersion() {
+	value, _ := h.Get("MIME-Version")
+	value, _, _ = strings.Cut(value, "(")
+	switch {
+	case strings.TrimSpace(value) == "1.0":
+	case h.Has("MIME-Version"):
+		h.Set("MIME-Version", "1.0")
+	default:
+		h.Append("MIME-Version", "1.0")
+	}
 }
 
 // encodable reports whether WireOptions.EncodeParts may change the message.
@@ -122,11 +135,16 @@ func (m *Message) oddHeader() bool {
 	if multipart && !ct.hasBoundary() {
 		return true
 	}
-	label, _ := m.Header.Get("Content-Transfer-Encoding")
-	switch strings.ToLower(label) {
-	case "", "7bit", "8bit", "quoted-printable":
+	switch label, has := m.Header.encodingLabel(); label {
+	case "7bit", "8bit":
+	case "quoted-printable":
+		if multipart {
+			return true
+		}
 	default:
-		return true
+		if has {
+			return true
+		}
 	}
 	if !typed || !multipart {
 		return false

@@ -164,6 +164,16 @@ var fieldCases = []messageCase{
 		want:  []string{`part application/pdf base64 b'\x00\x00\x00' Übersicht.pdf`},
 	},
 	{
+		name: "name/part-filename-word", args: "-t -i",
+		stdin: mixed + "--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=\"=?utf-8?Q?\xc3\x9c x.pdf?=\"\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n",
+		want:  []string{`part application/pdf base64 b'\x00\x00\x00' Ü x.pdf`},
+	},
+	{
+		name: "name/part-filename-both", args: "-t -i",
+		stdin: mixed + "--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=\"\xc3\x9c x.pdf\"; filename*=utf-8''%C3%9C%20x.pdf\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n",
+		want:  []string{`part application/pdf base64 b'\x00\x00\x00' Ü x.pdf`},
+	},
+	{
 		name: "name/part-name", args: "-t -i",
 		stdin: mixed + "--b\nContent-Type: application/pdf; name=\xc3\x9cbersicht 2026.pdf\nContent-Description: \xc3\x9cbersicht\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n",
 		want:  []string{`part application/pdf base64 b'\x00\x00\x00' Übersicht 2026.pdf`},

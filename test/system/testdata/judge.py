@@ -67,7 +67,7 @@ def walk(part, sealed):
     if part.defects and not sealed:
         fault(kind, part.defects)
     if not sealed:
-        if coding not in ("7bit", "8bit", "quoted-printable", "base64"):
+        if coding not in ("7bit", "8bit", "quoted-printable", "base64", "x-uuencode"):  # all that Python decodes
             fault(kind, "has the encoding", coding)
         if high and coding != "8bit":
             fault(kind, "has 8-bit content and the encoding", coding)
