@@ -220,6 +220,11 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 			errs <- sysexits.With(sysexits.Software, fmt.Errorf("the delivery engine stopped: %w", err))
 		}
 	})
+	select { // the first caller is served like any other
+	case <-a.engine.Begun():
+	case err := <-errs:
+		errs <- err
+	}
 	queue := control.NewServer(control.NewLocal(a.spool, control.EngineHooks(a.engine, a.mailbox, a.o.Version)), a.metrics)
 	defer queue.Close()
 	for _, l := range listeners {

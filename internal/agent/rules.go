@@ -196,7 +196,7 @@ func (a *Agent) rereadAliases(ctx context.Context) {
 }
 
 func (a *Agent) newIntake(r *rules) *intake.Intake {
-	return intake.New(r.config, r.host, a.o.Now, func(s string) { a.warn(errors.New(s)) })
+	return intake.New(r.config, a.o.HostName, a.o.Now, func(s string) { a.warn(errors.New(s)) })
 }
 
 // change puts new rules in force when no message is being kept by the old ones.

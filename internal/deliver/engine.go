@@ -110,16 +110,18 @@ type Engine struct {
 	authorTries []time.Time // of the last hour
 	restored    []Stop      // of the last run, not in force again yet
 
-	rates    sync.Mutex      // held while the account's rates are charged
-	hard     context.Context // ends what is under way
-	seek     context.Context // ends the search for a session
-	giveUp   context.CancelFunc
-	couriers sync.WaitGroup
-	wake     chan struct{} // for Run
-	chore    chan struct{} // for chores
-	looker   chan struct{} // for scan
-	quiet    chan struct{} // for RunOnce: something ended
-	unsynced atomic.Bool
+	rates     sync.Mutex      // held while the account's rates are charged
+	hard      context.Context // ends what is under way
+	seek      context.Context // ends the search for a session
+	giveUp    context.CancelFunc
+	couriers  sync.WaitGroup
+	wake      chan struct{} // for Run
+	chore     chan struct{} // for chores
+	looker    chan struct{} // for scan
+	quiet     chan struct{} // for RunOnce: something ended
+	unsynced  atomic.Bool
+	begun     chan struct{} // closed when it first runs
+	beginOnce sync.Once
 }
 
 // The defaults.
@@ -148,6 +150,7 @@ func NewEngine(o EngineOptions) *Engine {
 		o: o, clock: o.Clock, spool: o.Spool, log: o.Log,
 		alerts: map[string]*alertState{}, told: map[string]int{},
 		wake: make(chan struct{}, 1), chore: make(chan struct{}, 1), looker: make(chan struct{}, 1), quiet: make(chan struct{}, 1),
+		begun: make(chan struct{}),
 	}
 	e.boxes, e.index = map[string]*box{}, map[spool.Key]*entry{}
 	e.app.scope = scopeApp
@@ -273,8 +276,12 @@ func (e *Engine) begin(hard context.Context, once bool) error {
 	e.app = gate{scope: scopeApp}
 	e.holdWithoutAccount(e.started)
 	e.restore(e.started)
+	e.beginOnce.Do(func() { close(e.begun) })
 	return nil
 }
+
+// Begun is closed when the engine runs: before, a message whose caller waits only goes to the queue.
+func (e *Engine) Begun() <-chan struct{} { return e.begun }
 
 // keepTime does what is due by the clock, until ctx ends.
 func (e *Engine) keepTime(ctx context.Context) {

@@ -142,12 +142,12 @@ func (in *Intake) Host() string { return in.host }
 // Accept makes env and m ready to send. Recipients without a way are returned and taken
 // out of env; the error is for the message as a whole, and carries an exit code.
 func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([]envelope.Refusal, error) {
-	if hops := m.Header.Received() + c.Hops; hops > maxHops {
-		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("the message has passed %d hosts and loops (5.4.6); look for an alias or a forward that leads back here", hops))
-	}
 	c.User.NoSender = c.User.Name != "" && (env.Sender == c.User.Name || env.Sender == c.User.Name+"@"+in.machine)
 	if err := in.qualifySender(env); err != nil {
 		return nil, err
+	}
+	if hops := m.Header.Received() + c.Hops; hops > maxHops {
+		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("the message has passed %d hosts and loops (5.4.6); look for an alias or a forward that leads back here", hops))
 	}
 	author := in.author(env, c)
 	if guess := m.Header.RepairFrom(author); guess != "" && c.Note != nil {
