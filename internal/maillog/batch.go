@@ -7,10 +7,12 @@ type Batch struct {
 	events []event
 }
 
-// event is a finished line.
+// event is a finished line, and what it was made of.
 type event struct {
-	p    Priority
-	line string
+	p      Priority
+	line   string
+	id     string
+	fields []any
 }
 
 // Batch returns an empty batch for the log.
@@ -19,7 +21,7 @@ func (l *Logger) Batch() *Batch { return &Batch{l: l} }
 // Log is Logger.Log, but the event waits for Flush.
 func (b *Batch) Log(p Priority, id string, fields ...any) {
 	if !b.l.silent() {
-		b.events = append(b.events, event{p, b.l.format(p, id, fields)})
+		b.events = append(b.events, b.l.event(p, id, fields))
 	}
 }
 

@@ -114,7 +114,7 @@ func cleanTag(tag string) string {
 // as "text" in JSON.
 func (l *Logger) Log(p Priority, id string, fields ...any) {
 	if !l.silent() {
-		l.write([]event{{p, l.format(p, id, fields)}})
+		l.write([]event{l.event(p, id, fields)})
 	}
 }
 
@@ -126,12 +126,15 @@ func (l *Logger) silent() bool {
 	return o == nil || o.To == ""
 }
 
-// format makes the line, or the object, of an event.
-func (l *Logger) format(p Priority, id string, fields []any) string {
+// event makes the line, or the object, of an event.
+func (l *Logger) event(p Priority, id string, fields []any) event {
+	e := event{p: p, id: id, fields: fields}
 	if o := l.o.Load(); o.Format == "json" {
-		return o.json(p, id, fields)
+		e.line = o.json(p, id, fields)
+	} else {
+		e.line = text(id, fields)
 	}
-	return text(id, fields)
+	return e
 }
 
 // write hands events to the sink, which is opened by the first and again after a failure: a log

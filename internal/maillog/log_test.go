@@ -2,8 +2,11 @@ package maillog
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +52,51 @@ func TestJSON(t *testing.T) {
 	}
 	if fi, _ := os.Stat(file); fi.Mode().Perm()&0o077 != 0 {
 		t.Errorf("the log is open to others: %v", fi.Mode())
+	}
+}
+
+// TestJournalFields: what one looks for is a field of its own in the journal, and no value can make another.
+func TestJournalFields(t *testing.T) {
+	t.Parallel()
+	addr := &net.UnixAddr{Name: filepath.Join(t.TempDir(), "s"), Net: "unixgram"}
+	in, err := net.ListenUnixgram("unixgram", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := net.DialUnix("unixgram", nil, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	l := New(Options{To: "journal", Format: "text"})
+	l.sink = &journalSink{conn: out, tag: "x"}
+	b := l.Batch()
+	b.Log(Info, "ID1", "uid", 33, "user", "www-data", "from", "<a@b>", "size", 5)
+	b.Log(Info, "ID1", "to", "<c\nPRIORITY=0@d>", "status", "sent", "", "250 OK\nMAIL_ID=ID2")
+	b.Flush()
+	l.Log(Info, "", "", "the agent is ready")
+	for _, want := range []string{
+		"MAIL_ID=ID1\nMAIL_UID=33\nMAIL_FROM=a@b\nMESSAGE\n",
+		"MAIL_ID=ID1\nMAIL_TO=c\\nPRIORITY=0@d\nMAIL_STATUS=sent\nMESSAGE\n",
+		fmt.Sprintf("SYSLOG_PID=%d\nMESSAGE\n", os.Getpid()),
+	} {
+		buf := make([]byte, 4096)
+		_ = in.SetReadDeadline(time.Now().Add(10 * time.Second))
+		n, err := in.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, line, _ := strings.Cut(string(buf[:n]), "MESSAGE\n")
+		size := binary.LittleEndian.Uint64([]byte(line))
+		if !strings.HasSuffix(head+"MESSAGE\n", want) || strings.Count(head, "PRIORITY=") > 2 || uint64(len(line)) != 8+size+1 {
+			t.Errorf("got %q, want %q", buf[:n], want)
+		}
+		for l := range strings.Lines(head) {
+			if strings.HasPrefix(l, "PRIORITY=0") {
+				t.Errorf("an address made a field: %q", head)
+			}
+		}
 	}
 }
 

@@ -7,8 +7,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
+
+	"o365-sendmail/internal/printable"
 )
 
 // The sockets of the log daemons, and the facility "mail" (RFC 5424 6.2.1).
@@ -46,7 +49,8 @@ func open(o Options) sink {
 		o.To = "journal"
 		s, l := open(o), Logger{}
 		l.o.Store(&o)
-		_ = s.write([]event{{Warning, l.format(Warning, "", []any{"", fmt.Errorf("log.to: %s can't be used, so the log is here: %w", path, err)})}})
+		reason := fmt.Errorf("log.to: %s can't be used, so the log is here: %w", path, err)
+		_ = s.write([]event{l.event(Warning, "", []any{"", reason})})
 		return s
 	}
 	return &fileSink{f: f, tag: o.Tag, now: o.Now, json: o.Format == "json"}
@@ -177,15 +181,42 @@ type journalSink struct {
 
 func (s *journalSink) close() { _ = s.conn.Close() }
 
-// write uses the journal's native protocol, so that severity and facility arrive as fields.
+// write uses the journal's native protocol (systemd's JOURNAL_NATIVE_PROTOCOL page), so that severity, facility and
+// what one looks for arrive as fields.
 func (s *journalSink) write(events []event) error {
 	_ = s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	var errs []error
 	for _, e := range events {
-		b := fmt.Appendf(nil, "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%d\nMESSAGE\n", int(e.p), facilityMail, s.tag, os.Getpid())
+		b := fmt.Appendf(nil, "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%d\n%sMESSAGE\n",
+			int(e.p), facilityMail, s.tag, os.Getpid(), journalFields(&e))
 		b = binary.LittleEndian.AppendUint64(b, uint64(len(e.line)))
 		_, err := s.conn.Write(append(append(b, e.line...), '\n'))
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// journalFields are what one looks for in the journal: journalctl MAIL_ID=..., MAIL_UID, MAIL_FROM, MAIL_TO and
+// MAIL_STATUS, each on a line of its own. Addresses stand there without angle brackets.
+func journalFields(e *event) string {
+	b := make([]byte, 0, 128)
+	put := func(name, value string) {
+		b = append(append(append(append(b, name...), '='), printable.Clean(value)...), '\n')
+	}
+	if e.id != "" {
+		put("MAIL_ID", e.id)
+	}
+	for i := 0; i+1 < len(e.fields); i += 2 {
+		switch e.fields[i] {
+		case "uid":
+			put("MAIL_UID", format(e.fields[i+1]))
+		case "from":
+			put("MAIL_FROM", strings.Trim(format(e.fields[i+1]), "<>"))
+		case "to":
+			put("MAIL_TO", strings.Trim(format(e.fields[i+1]), "<>"))
+		case "status":
+			put("MAIL_STATUS", format(e.fields[i+1]))
+		}
+	}
+	return string(b)
 }
