@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 type hostWithAgent struct {
 	*site
 	socket, port string
+	name         string // of the host; "" is web1
 	stop         func()
 }
 
@@ -50,7 +52,7 @@ func (h *hostWithAgent) start(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	started, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- agent.Run(ctx, agent.Options{ConfigPath: h.config, HostName: "web1", Getenv: func(string) string { return "" }, Stderr: io.Discard, Started: func() { close(started) }})
+		done <- agent.Run(ctx, agent.Options{ConfigPath: h.config, HostName: cmp.Or(h.name, "web1"), Getenv: func(string) string { return "" }, Stderr: io.Discard, Started: func() { close(started) }})
 	}()
 	select {
 	case <-started:

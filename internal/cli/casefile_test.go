@@ -13,7 +13,8 @@ import (
 
 // A testCase is one file of testdata/cases: what a caller does, and what he and the
 // recipient see. Lines of "key: value" come first, then sections that begin with a line
-// "-- name --". Of the sections, want is written by -update, the others by hand.
+// "-- name --". Of the sections, want and log are written by -update, the others by hand; a case has a log
+// if the section is there.
 type testCase struct {
 	path, group, name string
 
@@ -26,12 +27,14 @@ type testCase struct {
 
 	stdin, config, aliases string
 	want                   string
+	log                    string // what the log says on every route
+	logged                 bool
 
 	head string // the file up to the section want
 }
 
 // caseSections are the sections in the order of the file.
-var caseSections = []string{"stdin", "stdin.quoted", "config", "aliases", "want"}
+var caseSections = []string{"stdin", "stdin.quoted", "config", "aliases", "want", "log"}
 
 // noUser is a user id that has no entry in /etc/passwd on any machine that tests run on.
 const noUser = 54321
@@ -46,6 +49,7 @@ func readCase(path string) (*testCase, error) {
 		name: strings.TrimSuffix(filepath.Base(path), ".case"), uid: noUser,
 	}
 	c.head, c.want, _ = strings.Cut(string(data), "-- want --\n")
+	c.want, c.log, c.logged = strings.Cut(c.want, "-- log --\n")
 	lead, sections := splitSections(c.head)
 	for _, line := range strings.Split(strings.TrimSpace(lead), "\n") {
 		if err := c.set(line); err != nil {

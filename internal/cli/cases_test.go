@@ -26,21 +26,31 @@ var update = stdflag.Bool("update", false, "write docs/cases.md anew")
 func TestCases(t *testing.T) {
 	t.Parallel()
 	cases := readCases(t)
-	if len(cases) < 150 {
-		t.Errorf("%d cases, 150 are asked for", len(cases))
+	logged := 0
+	for _, c := range cases {
+		if c.logged {
+			logged++
+		}
+	}
+	if len(cases) < 150 || logged < 40 {
+		t.Errorf("%d cases, 150 are asked for; %d with a log, 40 are asked for", len(cases), logged)
 	}
 	for _, c := range cases {
 		t.Run(c.group+"/"+c.name, func(t *testing.T) {
 			t.Parallel()
-			got := c.play(t)
+			got, want := c.play(t), c.want
+			if c.logged {
+				got += "-- log --\n" + c.playLog(t)
+				want += "-- log --\n" + c.log
+			}
 			if *update {
 				if err := os.WriteFile(c.path, []byte(c.head+"-- want --\n"+got), 0o644); err != nil {
 					t.Fatal(err)
 				}
 				return
 			}
-			if got != c.want {
-				t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.outcome, got, c.want)
+			if got != want {
+				t.Errorf("%s\ngot:\n%s\nwant:\n%s", c.outcome, got, want)
 			}
 		})
 	}
@@ -50,12 +60,7 @@ func TestCases(t *testing.T) {
 func (c *testCase) play(t *testing.T) string {
 	s := newSite(t)
 	c.configure(t, s)
-	for _, rule := range c.script {
-		stage, reply, _ := strings.Cut(rule, " ")
-		if err := s.Script(emulator.Rule{Stage: stage, Reply: reply}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	c.arm(t, s)
 	var b strings.Builder
 	for i, run := range c.runs {
 		r := s.call(c.stdin, c.uid, words(t, run))
@@ -76,6 +81,17 @@ func (c *testCase) play(t *testing.T) string {
 		b.WriteString(s.showMessage(&m))
 	}
 	return b.String()
+}
+
+// arm has the emulator answer as the case asks.
+func (c *testCase) arm(t *testing.T, s *site) {
+	t.Helper()
+	for _, rule := range c.script {
+		stage, reply, _ := strings.Cut(rule, " ")
+		if err := s.Script(emulator.Rule{Stage: stage, Reply: reply}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // configure writes the configuration: the emulator's own, with the case's keys, and no spool.
@@ -206,7 +222,7 @@ func (s *site) steady(text string) string {
 		{`\[[0-9A-F]{16}\]`, "[SESSION]"},
 		{`(?m)^> EHLO .*`, "> EHLO HOST"},
 		{`(?m)^220 ` + name + ` `, "220 HOST "},
-		{`\b\d{14}-[0-9a-f]{16}(?: +\d+ )?`, "QUEUEID "},
+		{`\b\d{14}-[0-9a-f]{16}(?:[ #]+\d+ )?`, "QUEUEID "},
 		{`\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\b`, "TIME"},
 		{`\bsince \d\d:\d\d\b`, "since TIME"},
 	} {

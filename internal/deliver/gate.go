@@ -37,6 +37,7 @@ type stop struct {
 	hold   bool   // an administrator has to act; else waiting helps
 	early  bool   // it showed before a message was named, so a session proves that it is gone
 	key    string // stable identifier of the fault
+	err    error  // nil for one that was restored, or is no server's or token endpoint's
 	reason string // one line
 	remedy string // what to do, "" when there is nothing but to wait
 	after  time.Duration

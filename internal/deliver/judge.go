@@ -88,9 +88,9 @@ func stopOf(err error) *stop {
 			return nil
 		}
 		return &stop{scope: scopeApp, hold: class == exchange.Configuration, early: true, key: "account",
-			reason: err.Error(), remedy: adviceOf(err), after: retryAfter(err)}
+			err: err, reason: err.Error(), remedy: adviceOf(err), after: retryAfter(err)}
 	}
-	s := &stop{key: e.Diagnosis.Key, reason: e.Error(), remedy: adviceOf(e), after: retryAfter(err)}
+	s := &stop{key: e.Diagnosis.Key, err: err, reason: e.Error(), remedy: adviceOf(e), after: retryAfter(err)}
 	if s.key == "" {
 		s.key = string(e.Phase)
 	}

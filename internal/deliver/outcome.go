@@ -8,6 +8,7 @@ import (
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
+	"o365-sendmail/internal/sysexits"
 )
 
 // Outcome is what one try means for a message: what a server, the queue or a fault made of each
@@ -208,10 +209,12 @@ func (o *Outcome) word(k int) (word, dsn string, p maillog.Priority) {
 		return "bounced", "5.0.0", maillog.Notice
 	case o.told == toldNobody:
 		return "failed", "5.0.0", maillog.Err
-	case Permanent(o.errs[k]):
-		return "refused", "5.0.0", maillog.Notice
 	}
-	return "refused", "4.0.0", maillog.Warning
+	switch ExitCode(o.errs[k]) {
+	case sysexits.TempFail, sysexits.Config, sysexits.OSErr, sysexits.IOErr, sysexits.Software:
+		return "refused", "4.0.0", maillog.Warning // trying again may help
+	}
+	return "refused", "5.0.0", maillog.Notice
 }
 
 // log writes a line for each recipient whose fate this is; what goes again at once has none yet.

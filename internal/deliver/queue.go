@@ -131,7 +131,7 @@ func (e *Engine) flushExpress(g *gate) {
 			v := untried(len(j.env.Recipients), errors.New("the agent is being stopped"))
 			if v.lost = !g.shut; g.shut {
 				cause := g.cause
-				v = untried(len(j.env.Recipients), errors.New(cause.reason))
+				v = untried(len(j.env.Recipients), cmp.Or(cause.err, errors.New(cause.reason)))
 				v.stop = &cause
 			}
 			if !j.end(v) {

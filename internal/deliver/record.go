@@ -112,7 +112,9 @@ func roughly(d time.Duration) string {
 func (e *Engine) close(j *job, states map[int]spool.RecipientStatus, log eventLog) {
 	it := j.item
 	var err error
+	last := "removed"
 	if e.unreported(it, states) {
+		last = "moved to failed/"
 		if err = it.Mark(states); err == nil {
 			err = it.Fail("refused for good, and nobody can be told: " + lastReason(it, states))
 			e.countFailed()
@@ -125,7 +127,7 @@ func (e *Engine) close(j *job, states map[int]spool.RecipientStatus, log eventLo
 		return
 	}
 	e.unsyncedRemoval()
-	log.Log(maillog.Info, j.id, "", "removed")
+	log.Log(maillog.Info, j.id, "", last)
 	if j.entry != nil {
 		e.mu.Lock()
 		defer e.mu.Unlock()

@@ -151,6 +151,9 @@ func TestExpiryAndDelayWarning(t *testing.T) {
 	if c := r.e.State().Counters; c.Expired != 2 || c.Bounced != 0 {
 		t.Errorf("%+v", c)
 	}
+	if n := strings.Count(r.log.String(), ", status=expired (given up after 2 days: "); n != 2 {
+		t.Errorf("%d lines say expired", n)
+	}
 	for _, m := range r.em.Messages() {
 		if strings.Contains(subjectIn(string(m.Data)), "Undelivered") && !strings.Contains(string(m.Data), "it was tried for 2 days") {
 			t.Errorf("the report does not say for how long:\n%s", m.Data)
