@@ -76,7 +76,8 @@ func openOwned(path string, mode, uid int) (fd int, size int64, err error) {
 	}
 	var st syscall.Stat_t
 	err = syscall.Fstat(fd, &st)
-	if err == nil && (st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o077 != 0 || uid >= 0 && int(st.Uid) != uid) {
+	if err == nil && (st.Mode&syscall.S_IFMT != syscall.S_IFREG || st.Mode&0o077 != 0 ||
+		uid >= 0 && int(st.Uid) != uid) {
 		err = errNotPrivate
 	}
 	if err != nil {

@@ -19,7 +19,8 @@ func TestNote(t *testing.T) {
 	}
 	one.SetNote("bdat A 587", "500 what?\nnext\x1b[2J", now.Add(time.Hour))
 	text, until, ok := two.Note("bdat a 587")
-	if !ok || strings.ContainsAny(text, "\n\x1b") || !strings.HasPrefix(text, "500 what?") || until.Unix() != now.Add(time.Hour).Unix() {
+	if !ok || strings.ContainsAny(text, "\n\x1b") || !strings.HasPrefix(text, "500 what?") ||
+		until.Unix() != now.Add(time.Hour).Unix() {
 		t.Errorf("%q %v %v", text, until, ok)
 	}
 	if _, _, ok := two.Note("bdat b 587"); ok {
@@ -63,7 +64,8 @@ func TestDamagedNote(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := New(Options{Dir: dir})
-	for _, data := range []string{"", "note 1\n", "note 1\n99999999999\n", "note 1\nx\ny\n", "note 2\n99999999999\ny\n", "note 1\n99999999999\na\nb\n", strings.Repeat("x", maxNote+1)} {
+	for _, data := range []string{"", "note 1\n", "note 1\n99999999999\n", "note 1\nx\ny\n", "note 2\n99999999999\ny\n",
+		"note 1\n99999999999\na\nb\n", strings.Repeat("x", maxNote+1)} {
 		if err := os.WriteFile(c.accountPath("note", "x", "note"), []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}

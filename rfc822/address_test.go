@@ -61,11 +61,19 @@ func TestParseAddressList(t *testing.T) {
 		{"open angle", `<a@b.c, d@e.f`, []Address{{Local: "d", Domain: "e.f"}}, 1},
 		{"two angles", `<a@b.c> <x@y.z>, d@e.f`, []Address{{Local: "d", Domain: "e.f"}}, 1},
 		{"empty angle", "<>, d@e.f", []Address{{Local: "d", Domain: "e.f"}}, 1},
-		{"blanks at signs and dots", "a @b.c, a@ b.c, Joe <a . b @ c . d>, a@b\r\n .c", []Address{{Local: "a", Domain: "b.c"}, {Local: "a", Domain: "b.c"}, {Display: "Joe", Local: "a.b", Domain: "c.d"}, {Local: "a", Domain: "b.c"}}, 0},
-		{"quoted words", `"a b" . "c"@d.e, "a".b@d.e`, []Address{{Local: "a b.c", Domain: "d.e"}, {Local: "a.b", Domain: "d.e"}}, 0},
-		{"blanks of other scripts", "\u00a0a@b.c\u3000, <\ufeffa@b.c\u200b>,\u00a0, a\u00a0@\u2009b.c, \u00a0root, a@b.c\xa0", []Address{{Local: "a", Domain: "b.c"}, {Local: "a", Domain: "b.c"}, {Local: "a", Domain: "b.c"}, {Local: "root"}, {Local: "a", Domain: "b.c"}}, 0},
-		{"blank of another script after a name", "Joe\u00a0<a@b.c>, 山田\u3000太郎 <a@b.c>", []Address{{Display: "Joe", Local: "a", Domain: "b.c"}, {Display: "山田\u3000太郎", Local: "a", Domain: "b.c"}}, 0},
-		{"list in the angle", "<a@b.c,root>, Joe <a@b.c;d@e.f>, <a@b.c,x y>", []Address{{Local: "a", Domain: "b.c"}, {Local: "root"}, {Local: "a", Domain: "b.c"}, {Local: "d", Domain: "e.f"}, {Local: "a", Domain: "b.c"}}, 1},
+		{"blanks at signs and dots", "a @b.c, a@ b.c, Joe <a . b @ c . d>, a@b\r\n .c",
+			[]Address{{Local: "a", Domain: "b.c"}, {Local: "a", Domain: "b.c"},
+				{Display: "Joe", Local: "a.b", Domain: "c.d"}, {Local: "a", Domain: "b.c"}}, 0},
+		{"quoted words", `"a b" . "c"@d.e, "a".b@d.e`, []Address{{Local: "a b.c", Domain: "d.e"},
+			{Local: "a.b", Domain: "d.e"}}, 0},
+		{"blanks of other scripts", "\u00a0a@b.c\u3000, <\ufeffa@b.c\u200b>,\u00a0, a\u00a0@\u2009b.c, \u00a0root, " +
+			"a@b.c\xa0", []Address{{Local: "a", Domain: "b.c"}, {Local: "a", Domain: "b.c"},
+			{Local: "a", Domain: "b.c"}, {Local: "root"}, {Local: "a", Domain: "b.c"}}, 0},
+		{"blank of another script after a name", "Joe\u00a0<a@b.c>, 山田\u3000太郎 <a@b.c>",
+			[]Address{{Display: "Joe", Local: "a", Domain: "b.c"}, {Display: "山田\u3000太郎", Local: "a", Domain: "b.c"}},
+			0},
+		{"list in the angle", "<a@b.c,root>, Joe <a@b.c;d@e.f>, <a@b.c,x y>", []Address{{Local: "a", Domain: "b.c"},
+			{Local: "root"}, {Local: "a", Domain: "b.c"}, {Local: "d", Domain: "e.f"}, {Local: "a", Domain: "b.c"}}, 1},
 		{"route with a name", "Joe <@a,@b:c@d.e>", []Address{{Display: "Joe", Local: "c", Domain: "d.e"}}, 0},
 		{"mailto in the angle", "Joe <MAILTO:a@b.c>", []Address{{Display: "Joe", Local: "a", Domain: "b.c"}}, 0},
 
@@ -189,7 +197,8 @@ func TestAddressAgreesWithNetMail(t *testing.T) {
 // Were the parser quadratic, this would take minutes or hours.
 func TestAddressListIsLinear(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"(", `"`, `\"`, "<", "[", "a,", ",", "(x", "<\"", "a ", ";", ":", "@", "=?", "()", "\r\n ", "<a@b>,", "x <a@[b]>,", "<a,b>,"} {
+	for _, s := range []string{"(", `"`, `\"`, "<", "[", "a,", ",", "(x", "<\"", "a ", ";", ":", "@", "=?", "()",
+		"\r\n ", "<a@b>,", "x <a@[b]>,", "<a,b>,"} {
 		start := time.Now()
 		ParseAddressList(strings.Repeat(s, 1<<20/len(s)))
 		if took := time.Since(start); took > 3*time.Second {

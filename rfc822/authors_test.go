@@ -40,10 +40,12 @@ func TestRepairFrom(t *testing.T) {
 		{"name alone, Latin 1", "Gesch\xe4ft <", "=?utf-8?B?R2VzY2jDpGZ0?= <www@web1>"},
 		{"encoded name alone", "=?utf-8?Q?Shop?=", "Shop <www@web1>"},
 		{"encoded as a whole", "=?UTF-8?B?RmxvIEV4IDxmbG9Ad2ViMS5leGFtcGxlPg==?=", "Flo Ex <flo@web1.example>"},
-		{"encoded as a whole, two words", "=?utf-8?Q?Joe_D=C3=B6e?= =?utf-8?Q?_=3Cjoe=40b.c=3E?=", "=?utf-8?Q?Joe_D=C3=B6e?= <joe@b.c>"},
+		{"encoded as a whole, two words", "=?utf-8?Q?Joe_D=C3=B6e?= =?utf-8?Q?_=3Cjoe=40b.c=3E?=",
+			"=?utf-8?Q?Joe_D=C3=B6e?= <joe@b.c>"},
 		{"encoded as a whole, twice", "=?utf-8?Q?=3D=3Futf-8=3FQ=3Fa=3F=3D_=3Ca=40b=2Ec=3E?=", "a <a@b.c>"},
 		{"encoded as a whole, comma", "=?utf-8?Q?Doe=2C_John_=3Cjohn=40b.c=3E?=", `"Doe, John" <john@b.c>`},
-		{"unknown charset, no close", "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= Shop <a@b.c", "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= Shop <a@b.c>"},
+		{"unknown charset, no close", "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= Shop <a@b.c",
+			"=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= Shop <a@b.c>"},
 		{"encoded, bare comma", "=?utf-8?Q?D=C3=B6e?=, John <john@b.c>", "=?utf-8?Q?D=C3=B6e=2C_John?= <john@b.c>"},
 		{"list in the angle", "<a@b.c,d@e.f>", "a@b.c, d@e.f"},
 		{"quotes in a word", `"test"test@b.c`, `"\"test\"test@b.c" <www@web1>`},
@@ -73,7 +75,8 @@ func TestRepairFrom(t *testing.T) {
 // FuzzRepairFrom: what was repaired is a list of mailboxes, and no address is in it that was not there.
 func FuzzRepairFrom(f *testing.F) {
 	for _, s := range []string{
-		"Doe, John <john@b.c>", "=?utf-8?Q?a_=3Cb=40c=3E?=", "<<a@b>>, 'c@d'", "a@b@c", "g: x;", `"a <b@c`, "mailto:a@b (c", "\u00fc@\u00fc.de \u3000",
+		"Doe, John <john@b.c>", "=?utf-8?Q?a_=3Cb=40c=3E?=", "<<a@b>>, 'c@d'", "a@b@c", "g: x;", `"a <b@c`,
+		"mailto:a@b (c", "\u00fc@\u00fc.de \u3000",
 	} {
 		f.Add(s)
 	}
@@ -91,7 +94,8 @@ func FuzzRepairFrom(f *testing.F) {
 		}
 		for _, a := range list {
 			checkAddress(t, a)
-			if a.Addr() != "www@web1" && a.Domain != "" && !strings.Contains(before, a.Domain) && !strings.Contains(before, "=?") {
+			if a.Addr() != "www@web1" && a.Domain != "" && !strings.Contains(before, a.Domain) &&
+				!strings.Contains(before, "=?") {
 				t.Errorf("%q has no domain %q", before, a.Domain)
 			}
 		}

@@ -32,7 +32,8 @@ func (b *binaryPart) header(line []byte, crlf bool) (keep bool, before []byte) {
 	case b.off:
 	case bytes.HasPrefix(line, []byte("--")) && len(line) <= maxDelimiter:
 		before = b.label
-		*b = binaryPart{inHead: true, lines: true, crlf: crlf, delimiter: append(b.delimiter[:0], bytes.TrimRight(line, " \t")...)}
+		*b = binaryPart{inHead: true, lines: true, crlf: crlf,
+			delimiter: append(b.delimiter[:0], bytes.TrimRight(line, " \t")...)}
 	case !b.inHead:
 	case len(line) == 0:
 		b.inHead = false
@@ -73,7 +74,8 @@ func (b *binaryPart) contentType(line []byte) {
 }
 
 func (b *binaryPart) declare(media string) {
-	b.lines = media == "" || strings.HasPrefix(media, "text/") || strings.HasPrefix(media, "message/") || strings.HasPrefix(media, "multipart/")
+	b.lines = media == "" || strings.HasPrefix(media, "text/") || strings.HasPrefix(media, "message/") ||
+		strings.HasPrefix(media, "multipart/")
 	b.off = b.off || media == "multipart/signed"
 }
 

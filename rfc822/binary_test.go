@@ -15,7 +15,8 @@ func TestBinaryIsExact(t *testing.T) {
 		"part":    "Content-Type: multipart/mixed; boundary=b\n\n--b\n" + label,
 	}
 	for name, head := range heads {
-		for _, content := range []string{"", "a", "a\n", "\n", "\r", "a\r\n", "a\r\n\n", "\x89PNG\r\n\x1a\n\x00\xff\n", strings.Repeat("\xff\n", 40_000)} {
+		for _, content := range []string{"", "a", "a\n", "\n", "\r", "a\r\n", "a\r\n\n", "\x89PNG\r\n\x1a\n\x00\xff\n",
+			strings.Repeat("\xff\n", 40_000)} {
 			for way, read := range map[string]func(string) (*Message, error){
 				"whole": func(s string) (*Message, error) { return Read(strings.NewReader(s), ReadOptions{}) },
 				"byte": func(s string) (*Message, error) {

@@ -45,11 +45,13 @@ func TestHeaderBudget(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer m.Close()
-			if held := int64(m.Header.size() + 32*len(m.Header.fields)); p.header+freeHeader < held || p.header > 3*held {
+			if held := int64(m.Header.size() + 32*len(m.Header.fields)); p.header+freeHeader < held ||
+				p.header > 3*held {
 				t.Errorf("%d bytes were asked for, the header has %d", p.header, held)
 			}
 			poor := &purse{left: 100 << 10}
-			if _, err := Read(strings.NewReader(header+"\nbody\n"), ReadOptions{Budget: poor}); !errors.Is(err, errEmptyPurse) {
+			if _, err := Read(strings.NewReader(header+"\nbody\n"), ReadOptions{Budget: poor}); !errors.Is(err,
+				errEmptyPurse) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -59,7 +61,8 @@ func TestHeaderBudget(t *testing.T) {
 // TestSmallMessagesAskNothing: what every program writes never depends on what others do.
 func TestSmallMessagesAskNothing(t *testing.T) {
 	t.Parallel()
-	m, err := Read(strings.NewReader(strings.Repeat("Received: from a by b\n", 100)+"\n"+strings.Repeat("x\n", 2000)), ReadOptions{Budget: &purse{}})
+	m, err := Read(strings.NewReader(strings.Repeat("Received: from a by b\n", 100)+"\n"+strings.Repeat("x\n", 2000)),
+		ReadOptions{Budget: &purse{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +77,8 @@ func TestBodyBudget(t *testing.T) {
 	body := strings.Repeat("0123456789\r\n", 100_000)
 	for _, left := range []int64{0, 1 << 20} {
 		p := &purse{left: left}
-		m, err := Read(strings.NewReader("A: 1\r\n\r\n"+body), ReadOptions{Budget: p, Memory: 64 << 10, TempDir: t.TempDir()})
+		m, err := Read(strings.NewReader("A: 1\r\n\r\n"+body), ReadOptions{Budget: p, Memory: 64 << 10,
+			TempDir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +86,8 @@ func TestBodyBudget(t *testing.T) {
 		if err != nil || string(got) != body {
 			t.Errorf("with %d bytes: %d of %d, %v", left, len(got), len(body), err)
 		}
-		if want := left > 0; (p.body > 0) != want || cap(m.body.(*store).mem) > 96<<10 || !want && cap(m.body.(*store).mem) > 3*smallPiece {
+		if want := left > 0; (p.body > 0) != want || cap(m.body.(*store).mem) > 96<<10 ||
+			!want && cap(m.body.(*store).mem) > 3*smallPiece {
 			t.Errorf("with %d bytes: %d were taken, %d are kept", left, p.body, cap(m.body.(*store).mem))
 		}
 		if err := m.Close(); err != nil {

@@ -30,7 +30,8 @@ func kindOf(name string) charsetKind {
 		return charsetUTF8
 	case "gb18030", "gbk", "x-gbk", "cp936", "windows-936", "gb2312", "gb_2312-80", "euc-cn":
 		return charsetGB
-	case "big5", "big5-hkscs", "x-big5", "cp950", "euc-kr", "ks_c_5601-1987", "ks_c_5601-1989", "cp949", "windows-949", "uhc", "euc-tw":
+	case "big5", "big5-hkscs", "x-big5", "cp950", "euc-kr", "ks_c_5601-1987", "ks_c_5601-1989", "cp949", "windows-949",
+		"uhc", "euc-tw":
 		return charsetDouble
 	case "shift_jis", "shift-jis", "sjis", "x-sjis", "cp932", "windows-31j", "ms_kanji":
 		return charsetSJIS
@@ -44,7 +45,8 @@ func kindOf(name string) charsetKind {
 			return charsetWide
 		}
 	}
-	for _, p := range [...]string{"iso-8859-", "iso8859-", "iso_8859-", "latin", "windows-125", "cp", "ibm", "koi8-", "x-mac-", "mac-"} {
+	for _, p := range [...]string{"iso-8859-", "iso8859-", "iso_8859-", "latin", "windows-125", "cp", "ibm", "koi8-",
+		"x-mac-", "mac-"} {
 		if rest, ok := strings.CutPrefix(name, p); ok && rest != "" && isToken(rest) {
 			return charsetSingle
 		}

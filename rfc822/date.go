@@ -22,13 +22,15 @@ func isDate(value string) bool {
 	if len(w) != 9 || w[4] != ":" || w[6] != ":" {
 		return false
 	}
-	month := slices.Index([]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}, strings.ToLower(w[1]))
+	month := slices.Index([]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"},
+		strings.ToLower(w[1]))
 	day, ok := number(w[0], 1, 2)
 	year, okYear := number(w[2], 2, 4)
 	hour, okHour := number(w[3], 1, 2)
 	minute, okMinute := number(w[5], 1, 2)
 	second, okSecond := number(w[7], 1, 2)
-	if !ok || !okYear || !okHour || !okMinute || !okSecond || month < 0 || hour > 23 || minute > 59 || second > 60 || !isZone(w[8]) {
+	if !ok || !okYear || !okHour || !okMinute || !okSecond || month < 0 || hour > 23 || minute > 59 || second > 60 ||
+		!isZone(w[8]) {
 		return false
 	}
 	switch { // RFC 5322 4.3

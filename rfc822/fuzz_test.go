@@ -30,7 +30,8 @@ func seed(f *testing.F) {
 		"A: \xff\x00\n\n\xff\x00", "To: \"\xe9\n", "Content-Type: multipart/x; boundary=b\n\n--b\n\n\x00\n--b--\n",
 		"Content-Type: multipart/signed; boundary=b\n\n--b\n\n\x00\n--b--\n",
 		"Content-Type: message/rfc822\n\nA: \x00\n\x00\n",
-		"Content-Type: multipart/signed; boundary=b\n\n--b\n\nx\n--b\nX: \xfc\n\n" + strings.Repeat("x", 1000) + "\n--b--\n",
+		"Content-Type: multipart/signed; boundary=b\n\n--b\n\nx\n--b\nX: \xfc\n\n" + strings.Repeat("x", 1000) +
+			"\n--b--\n",
 		"Content-Transfer-Encoding: quoted-printable\n\n=\x00= \n=4\n=",
 		"Content-Transfer-Encoding: base64\n\nQUJD\x00RA==\n",
 		"Content-Type: multipart/x; boundary=b\n\n--b\n--b\nContent-Type: multipart/x; boundary=b\n\n--b\n\x00",
@@ -218,7 +219,8 @@ func FuzzParseAddressList(f *testing.F) {
 // FuzzRewriteAddresses: what is rewritten still names the same mailboxes, and needs it no more.
 func FuzzRewriteAddresses(f *testing.F) {
 	for _, s := range []string{
-		"a @ b.c, root (x)", "Joe <a,b@c>, <x", "g: a, <@r:b@c>;", "a@\u00fc.de\u00a0, \u3000", `"a b" . c @ d`, "<mailto:a@b>", "<a,b c;>",
+		"a @ b.c, root (x)", "Joe <a,b@c>, <x", "g: a, <@r:b@c>;", "a@\u00fc.de\u00a0, \u3000", `"a b" . c @ d`,
+		"<mailto:a@b>", "<a,b c;>",
 	} {
 		f.Add(s)
 	}

@@ -145,13 +145,21 @@ func TestComplete(t *testing.T) {
 	}
 	for _, c := range []struct{ name, in, want string }{
 		{"nothing there", "X: 1\n", "X: 1\r\nFrom: Cron Daemon <root@example.com>\r\nTo: undisclosed-recipients:;\r\nDate: Wed, 25 Nov 2026 08:05:00 +0000\r\nMessage-ID: ID\r\n"},
-		{"everything there", "message-id: <x@y>\nDATE: Mon, 1 Jan 24 1:02 GMT\nfrom: a@b\ncc: c@d\n", "message-id: <x@y>\r\nDATE: Mon, 1 Jan 24 1:02 GMT\r\nfrom: a@b\r\ncc: c@d\r\n"},
-		{"empty fields", "Message-ID: <x@y>\nDate:\nFrom: \nTo:\n", "Message-ID: <x@y>\r\nDate: Wed, 25 Nov 2026 08:05:00 +0000\r\nFrom: Cron Daemon <root@example.com>\r\nTo: undisclosed-recipients:;\r\n"},
-		{"only Bcc", "Bcc: x@y\nDate: 1 Jan 2024 01:02:03 +0000\nMessage-ID: <x@y>\nFrom: a@b\n", "Date: 1 Jan 2024 01:02:03 +0000\r\nMessage-ID: <x@y>\r\nFrom: a@b\r\nTo: undisclosed-recipients:;\r\n"},
+		{"everything there", "message-id: <x@y>\nDATE: Mon, 1 Jan 24 1:02 GMT\nfrom: a@b\ncc: c@d\n",
+			"message-id: <x@y>\r\nDATE: Mon, 1 Jan 24 1:02 GMT\r\nfrom: a@b\r\ncc: c@d\r\n"},
+		{"empty fields", "Message-ID: <x@y>\nDate:\nFrom: \nTo:\n",
+			"Message-ID: <x@y>\r\nDate: Wed, 25 Nov 2026 08:05:00 +0000\r\nFrom: Cron Daemon <root@example.com>\r\n" +
+				"To: undisclosed-recipients:;\r\n"},
+		{"only Bcc", "Bcc: x@y\nDate: 1 Jan 2024 01:02:03 +0000\nMessage-ID: <x@y>\nFrom: a@b\n",
+			"Date: 1 Jan 2024 01:02:03 +0000\r\nMessage-ID: <x@y>\r\nFrom: a@b\r\nTo: undisclosed-recipients:;\r\n"},
 		{
 			"bare names",
-			"Message-ID: <x@y>\nDate: 1 Jan 2024 01:02:03 +0000\nFrom: root (Cron Daemon)\nTo: root, Joe <joe>, \"a b\" ,c@d,\n\t(x) pi (y) ; g: www-data;\nReply-To: < x >\nSender: bad name\nSubject: root\nCc:\n",
-			"Message-ID: <x@y>\r\nDate: 1 Jan 2024 01:02:03 +0000\r\nFrom: root@example.com (Cron Daemon)\r\nTo: root@example.com, Joe <joe@example.com>, \"a b\"@example.com ,c@d,\r\n\t(x) pi@example.com (y) ; g: www-data@example.com;\r\nReply-To: < x@example.com >\r\nSender: bad name\r\nSubject: root\r\n",
+			"Message-ID: <x@y>\nDate: 1 Jan 2024 01:02:03 +0000\nFrom: root (Cron Daemon)\nTo: " +
+				"root, Joe <joe>, \"a b\" ,c@d,\n\t(x) pi (y) ; g: www-data;\nReply-To: < x >\nSender: bad name\n" +
+				"Subject: root\nCc:\n",
+			"Message-ID: <x@y>\r\nDate: 1 Jan 2024 01:02:03 +0000\r\nFrom: root@example.com (Cron Daemon)\r\nTo: " +
+				"root@example.com, Joe <joe@example.com>, \"a b\"@example.com ,c@d,\r\n\t(x) pi@example.com (y) ; g: " +
+				"www-data@example.com;\r\nReply-To: < x@example.com >\r\nSender: bad name\r\nSubject: root\r\n",
 		},
 	} {
 		m := mustRead(t, c.in+"\nbody\n", ReadOptions{})

@@ -40,7 +40,8 @@ func newLexer(s string) *lexer { return newLexerOf(s, 0, len(s)) }
 // thousands of such pieces.
 func newLexerOf(s string, from, to int) *lexer {
 	in := s[from:to]
-	return &lexer{s: s[:to], pos: from, lastAngle: from + strings.LastIndexByte(in, '>'), lastLiteral: from + strings.LastIndexByte(in, ']')}
+	return &lexer{s: s[:to], pos: from, lastAngle: from + strings.LastIndexByte(in, '>'),
+		lastLiteral: from + strings.LastIndexByte(in, ']')}
 }
 
 // next returns the next token; ok is false at the end.

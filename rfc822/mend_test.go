@@ -11,9 +11,12 @@ func TestIsDate(t *testing.T) {
 	for value, want := range map[string]bool{
 		"Mon, 30 Nov 2026 10:00:00 +0100": true, "30 Nov 2026 10:00 GMT": true, "mon, 30 nov 26 10:00:00 est": true,
 		"Mon , 30 (x) Nov 2026 10 : 00 : 60 -0000 (CET)": true, "Sat, 29 Feb 2024 10:00:00 Z": true,
-		"": false, "now": false, "Mon Nov 30 10:00:00 2026": false, "2026-11-30T10:00:00Z": false, "Mon, 30 Nov 2026 10:00:00": false,
-		"Mon, 31 Feb 2026 10:00:00 +0100": false, "Mon, 30 Nov 2026 24:00:00 +0100": false, "Mon, 30 Nov 2026 10:00:00 +0160": false,
-		"Foo, 30 Nov 2026 10:00:00 +0100": false, "30 Nov 1026 10:00:00 +0100": false, "30 Nov 2026 10:00:00 +0100 x": false,
+		"": false, "now": false, "Mon Nov 30 10:00:00 2026": false, "2026-11-30T10:00:00Z": false,
+		"Mon, 30 Nov 2026 10:00:00":       false,
+		"Mon, 31 Feb 2026 10:00:00 +0100": false, "Mon, 30 Nov 2026 24:00:00 +0100": false,
+		"Mon, 30 Nov 2026 10:00:00 +0160": false,
+		"Foo, 30 Nov 2026 10:00:00 +0100": false, "30 Nov 1026 10:00:00 +0100": false,
+		"30 Nov 2026 10:00:00 +0100 x": false,
 	} {
 		if isDate(value) != want {
 			t.Errorf("%q: %v", value, !want)
@@ -24,8 +27,10 @@ func TestIsDate(t *testing.T) {
 func TestMendMessageID(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
-		"<1@b.c>": "<1@b.c>", "<\"a b\"@b.c>": "<ab@b.c>", "<\"a:b\"@b.c>": "<\"a:b\"@b.c>", "<1@[127.0.0.1]>": "<1@[127.0.0.1]>",
-		"1@b.c": "<1@b.c>", "< 1 . 2 @ b.c > (x)": "<1.2@b.c>", "<1@b.c> <2@b.c>": "<1@b.c>", "<.1..2.@b.c.>": "<1.2@b.c>", "<job>": "<job@host>", "<1@>": "<1@host>",
+		"<1@b.c>": "<1@b.c>", "<\"a b\"@b.c>": "<ab@b.c>", "<\"a:b\"@b.c>": "<\"a:b\"@b.c>",
+		"<1@[127.0.0.1]>": "<1@[127.0.0.1]>",
+		"1@b.c":           "<1@b.c>", "< 1 . 2 @ b.c > (x)": "<1.2@b.c>", "<1@b.c> <2@b.c>": "<1@b.c>",
+		"<.1..2.@b.c.>": "<1.2@b.c>", "<job>": "<job@host>", "<1@>": "<1@host>",
 		"<\xfc@b.c>": "<_FC@b.c>", "<a:b@c@d>": "<a_3Ab_40c@d>", "<1@b.c": "<1@b.c>", "<@b.c>": "", "<>": "", "(x)": "",
 	} {
 		if got := mendMessageID(value, "host"); got != want {
@@ -49,10 +54,14 @@ func TestMendMessageID(t *testing.T) {
 func TestCharset(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ text, own, field, want string }{
-		{"\xc3\xbc", "", "utf-8", "utf-8"}, {"\xfc", "", "iso-8859-1", "iso-8859-1"}, {"\x80\xfc", "", "windows-1252", "windows-1252"},
-		{"\x81\xfc", "", "iso-8859-1", "iso-8859-1"}, {"\xd4", "koi8-r", "koi8-r", "koi8-r"}, {"\xfc", "utf-8", "iso-8859-1", "iso-8859-1"},
-		{"\xc3\xbc", "us-ascii", "utf-8", "utf-8"}, {"\xc3\xbc", "iso-8859-1", "utf-8", "iso-8859-1"}, {"\xc1\xaa\xcd\xa8", "gb2312", "gb2312", "gb2312"},
-		{"\xfc", "x-unknown", "iso-8859-1", "iso-8859-1"}, {"\xfc", "utf-16", "iso-8859-1", "iso-8859-1"}, {"\xfc", "iso-2022-jp", "iso-8859-1", "iso-8859-1"},
+		{"\xc3\xbc", "", "utf-8", "utf-8"}, {"\xfc", "", "iso-8859-1", "iso-8859-1"},
+		{"\x80\xfc", "", "windows-1252", "windows-1252"},
+		{"\x81\xfc", "", "iso-8859-1", "iso-8859-1"}, {"\xd4", "koi8-r", "koi8-r", "koi8-r"},
+		{"\xfc", "utf-8", "iso-8859-1", "iso-8859-1"},
+		{"\xc3\xbc", "us-ascii", "utf-8", "utf-8"}, {"\xc3\xbc", "iso-8859-1", "utf-8", "iso-8859-1"},
+		{"\xc1\xaa\xcd\xa8", "gb2312", "gb2312", "gb2312"},
+		{"\xfc", "x-unknown", "iso-8859-1", "iso-8859-1"}, {"\xfc", "utf-16", "iso-8859-1", "iso-8859-1"},
+		{"\xfc", "iso-2022-jp", "iso-8859-1", "iso-8859-1"},
 		{"\x80", "iso-8859-1", "windows-1252", "iso-8859-1"},
 	} {
 		if got := fieldCharset(c.text, c.own); got != c.field {
@@ -69,7 +78,8 @@ func TestCharset(t *testing.T) {
 func FuzzComplete(f *testing.F) {
 	seed(f)
 	for _, s := range []string{
-		"To: a@b\nTo: \"x\nCc:\nFrom: =?koi8-r?q?=D4?= <a@b>\nFrom: \xd4\n\n", "References: <a@b>\nReferences:,\nMessage-ID: < .@>\nDate: x\n\n",
+		"To: a@b\nTo: \"x\nCc:\nFrom: =?koi8-r?q?=D4?= <a@b>\nFrom: \xd4\n\n",
+		"References: <a@b>\nReferences:,\nMessage-ID: < .@>\nDate: x\n\n",
 		"To: g: a@b,\nTo: c@d;\nReply-To: <>\nSubject:\nSubject: =?utf-8?q?\xfc x?=\n\n",
 	} {
 		f.Add([]byte(s))
@@ -80,7 +90,8 @@ func FuzzComplete(f *testing.F) {
 			return
 		}
 		defer m.Close()
-		o := CompleteOptions{Now: testTime, Host: "web1.example.com", MailDomain: "example.com", From: Address{Local: "root", Domain: "example.com"}}
+		o := CompleteOptions{Now: testTime, Host: "web1.example.com", MailDomain: "example.com",
+			From: Address{Local: "root", Domain: "example.com"}}
 		m.Complete(o)
 		for _, once := range onceFields {
 			if n := len(m.Header.All(once.name)); n > 1 {

@@ -36,9 +36,13 @@ func TestReadLineEndsAndHeaderEnd(t *testing.T) {
 		{"continuation first", " x\nA: 1\n", "\r\n x\r\nA: 1\r\n"},
 		{"mbox line", "From joe@x Mon Jan  1 00:00:00 2024\nA: 1\n\nFrom me\n", "A: 1\r\n\r\nFrom me\r\n"},
 		{"mbox line with colons only", "From x:y:z\nA: 1\n", "A: 1\r\n\r\n"},
-		{"byte order mark", "\xef\xbb\xbfA: 1\n\n\xef\xbb\xbfx\n", "A: 1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nMIME-Version: 1.0\r\n\r\n\xef\xbb\xbfx\r\n"},
+		{"byte order mark", "\xef\xbb\xbfA: 1\n\n\xef\xbb\xbfx\n",
+			"A: 1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nMIME-Version: " +
+				"1.0\r\n\r\n\xef\xbb\xbfx\r\n"},
 		{"byte order mark, mbox line", "\xef\xbb\xbfFrom joe@x\nA: 1\n", "A: 1\r\n\r\n"},
-		{"byte order mark, no header", "\xef\xbb\xbfhello\n", "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nMIME-Version: 1.0\r\n\r\n\xef\xbb\xbfhello\r\n"},
+		{"byte order mark, no header", "\xef\xbb\xbfhello\n",
+			"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nMIME-Version: 1.0\r\n\r\n" +
+				"\xef\xbb\xbfhello\r\n"},
 		{"second mbox line", "A: 1\nFrom x\n", "A: 1\r\n\r\nFrom x\r\n"},
 		{"From with a blank before its colon", "From : x@y\n\n", "From : x@y\r\n\r\n"},
 		{"names, case, folding, order", "sUbJ: a\n\tb\n  c\nX-É: 1\nsUbJ:d\n\n", "sUbJ: a\r\n\tb\r\n  c\r\nX-?: 1\r\nsUbJ:d\r\n\r\n"},

@@ -85,7 +85,8 @@ func (s *headerScanner) scan() error {
 func (s *headerScanner) dropByteOrderMark() {
 	const mark = "\xef\xbb\xbf"
 	line, _ := s.peekLine()
-	if text, found := bytes.CutPrefix(line, []byte(mark)); found && (fieldName(text) > 0 || bytes.HasPrefix(text, []byte("From "))) {
+	if text, found := bytes.CutPrefix(line, []byte(mark)); found && (fieldName(text) > 0 ||
+		bytes.HasPrefix(text, []byte("From "))) {
 		s.in.take(len(mark))
 	}
 }

@@ -64,11 +64,14 @@ func TestPackages(t *testing.T) {
 		"all is there": {"trixie", "0", "go1.24.4", all, apt, "", []string{"go", "system"}, 0, "", "apt-get"},
 		"no root": {"trixie", "1000", "go1.24.4", none, apt, "true", []string{"go"}, 3,
 			"as root: apt-get install --no-remove --no-install-recommends ca-certificates\n", "update"},
-		"root, nobody to ask": {"trixie", "0", "go1.24.4", none, apt, "", []string{"go"}, 3, "missing packages: ca-certificates", "update"},
+		"root, nobody to ask": {"trixie", "0", "go1.24.4", none, apt, "", []string{"go"}, 3,
+			"missing packages: ca-certificates", "update"},
 		"old Go, bookworm": {"bookworm", "0", "go1.19.8", all, apt, "", []string{"go"}, 1,
-			"Go 1.21 or newer is needed, this is 1.19.8: echo 'deb http://deb.debian.org/debian bookworm-backports main'", ""},
+			"Go 1.21 or newer is needed, this is 1.19.8: echo 'deb http://deb.debian.org/debian " +
+				"bookworm-backports main'", ""},
 		"no Go, bookworm": {"bookworm", "0", "", all, apt, "", []string{"go"}, 1, "there is none: echo 'deb", ""},
-		"no Go, trixie":   {"trixie", "1000", "", none, apt, "", []string{"go"}, 1, "recommends ca-certificates golang-go\n", ""},
+		"no Go, trixie": {"trixie", "1000", "", none, apt, "", []string{"go"}, 1,
+			"recommends ca-certificates golang-go\n", ""},
 		"old Go elsewhere": {"", "0", "go1.20", all, apt, "", []string{"go"}, 1,
 			"this is 1.20: get it from https://go.dev/dl\n", ""},
 		"the oldest Go":   {"bookworm", "0", "go1.21rc2", all, apt, "", []string{"go"}, 0, "", "needed"},
@@ -120,8 +123,10 @@ func TestCheckSkips(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for file, text := range map[string]string{"check.sh": string(raw), "packages.sh": "#!/bin/sh\n" + c.packages + "\n"} {
-				if err := errors.Join(os.MkdirAll(top+"/test", 0o755), os.WriteFile(top+"/test/"+file, []byte(text), 0o755)); err != nil {
+			for file, text := range map[string]string{"check.sh": string(raw),
+				"packages.sh": "#!/bin/sh\n" + c.packages + "\n"} {
+				if err := errors.Join(os.MkdirAll(top+"/test", 0o755), os.WriteFile(top+"/test/"+file, []byte(text),
+					0o755)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -28,20 +28,25 @@ func diagnoseAADSTS(code int) (diagnosis, bool) {
 // aadAssertion is the number that Entra gives for every fault of a certificate's assertion.
 const aadAssertion = 700027
 
-const uploadAdvice = "Entra admin center > App registrations > <client id> > Certificates & secrets > Certificates > Upload certificate"
+const uploadAdvice = "Entra admin center > App registrations > <client id> > Certificates & secrets > Certificates > " +
+	"Upload certificate"
 
 // diagnoseCertificate tells the causes of AADSTS700027 apart by the reply's words.
 func diagnoseCertificate(text string) diagnosis {
 	switch text = strings.ToLower(text); {
 	case strings.Contains(text, "less than the minimum"):
 		return diagnosis{cause: "the certificate's RSA key is too short for Entra", quote: true,
-			advice: "make a new key and certificate with 3072 bits (o365-sendmail setup --new-certificate) and upload the certificate: " + uploadAdvice}
+			advice: "make a new key and certificate with 3072 bits (o365-sendmail setup --new-certificate) and " +
+				"upload the certificate: " + uploadAdvice}
 	case strings.Contains(text, "is expired"):
 		return diagnosis{cause: "the certificate has expired, or is not valid yet", quote: true,
-			advice: "make a new certificate (o365-sendmail setup --new-certificate) and upload it: " + uploadAdvice + "; " + clockAdvice}
+			advice: "make a new certificate (o365-sendmail setup --new-certificate) and upload it: " + uploadAdvice +
+				"; " + clockAdvice}
 	case strings.Contains(text, "signature value"):
-		return diagnosis{cause: "the signature does not belong to the certificate that the application has", quote: true,
-			advice: "upload the certificate that belongs to this private key: " + uploadAdvice + "; or set credential.algorithm to RS256 if something between here and Entra takes that only"}
+		return diagnosis{cause: "the signature does not belong to the certificate that the application has",
+			quote: true,
+			advice: "upload the certificate that belongs to this private key: " + uploadAdvice +
+				"; or set credential.algorithm to RS256 if something between here and Entra takes that only"}
 	}
 	return diagnosis{cause: "the certificate is not registered for this application", quote: true,
 		advice: "upload the public certificate that belongs to the private key: " + uploadAdvice}

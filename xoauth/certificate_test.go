@@ -94,7 +94,8 @@ func TestCertificateRefuses(t *testing.T) {
 		{"scrypt", "rsa.crt", "rsa-scrypt.key", "fixture", "openssl pkcs8 -topk8 -v2 aes-256-cbc"},
 		{"OpenSSL's old way", "rsa.crt", "rsa-dek.key", "fixture", "openssl pkcs8 -topk8"},
 		{"PFX with a wrong passphrase", "rsa.pfx", "", "wrong", "passphrase of the PFX file is wrong"},
-		{"PFX without a passphrase", "rsa-legacy.pfx", "", "", "has a passphrase and none is set: write it into a file and name that in passphrase_file"},
+		{"PFX without a passphrase", "rsa-legacy.pfx", "", "",
+			"has a passphrase and none is set: write it into a file and name that in passphrase_file"},
 	}
 	for _, tt := range tests {
 		_, err := Certificate(CertificateOptions{Certificate: fixture(t, tt.cert), Key: fixture(t, tt.key), Passphrase: NewSecret(tt.passphrase)})

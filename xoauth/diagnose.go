@@ -120,10 +120,12 @@ func diagnoseStatus(status int, err error) diagnosis {
 
 const (
 	networkAdvice = "allow outgoing HTTPS (443/tcp) to <host>, or set the proxy for token requests"
-	portalAdvice  = "sign in to the network, let <host> through the proxy unchanged, or set the proxy for token requests (token.proxy)"
-	proxyAdvice   = "check the proxy for token requests, its user and password, and that it allows CONNECT to <host>:443"
-	caAdvice      = "add the CA that signed it to the CA file, or install the package ca-certificates; a firewall that inspects TLS has a CA of its own"
-	clockAdvice   = "set the clock: timedatectl set-ntp true"
+	portalAdvice  = "sign in to the network, let <host> through the proxy unchanged, or set the proxy for token " +
+		"requests (token.proxy)"
+	proxyAdvice = "check the proxy for token requests, its user and password, and that it allows CONNECT to <host>:443"
+	caAdvice    = "add the CA that signed it to the CA file, or install the package ca-certificates; " +
+		"a firewall that inspects TLS has a CA of its own"
+	clockAdvice = "set the clock: timedatectl set-ntp true"
 )
 
 // diagnoseLocal explains an error that came instead of a reply.

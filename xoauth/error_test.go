@@ -44,9 +44,14 @@ func TestEntraErrors(t *testing.T) {
 		{500011, 400, "invalid_resource", "The resource principal named x was not found in the tenant named y.", false, "does not know the resource", "Exchange Online licence"},
 		{500014, 400, "invalid_resource", "The service principal for resource 'x' is disabled.", false, "Exchange Online is disabled", "licence"},
 		{700027, 401, "invalid_client", "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]", false, "certificate is not registered", "Upload certificate"},
-		{700027, 401, "invalid_client", "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key used is expired., Thumbprint of key used by client: 'AB']", false, "certificate has expired", "--new-certificate"},
-		{700027, 401, "invalid_client", "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The provided signature value did not match the expected signature value.]", false, "the signature does not belong", "belongs to this private key"},
-		{700027, 401, "invalid_client", "RSA key size 1024 is less than the minimum required 2048 bits", false, "RSA key is too short", "3072 bits"},
+		{700027, 401, "invalid_client", "The certificate with identifier used to sign the client assertion is not " +
+			"registered on application. [Reason - The key used is expired., Thumbprint of key used by client: 'AB']",
+			false, "certificate has expired", "--new-certificate"},
+		{700027, 401, "invalid_client", "The certificate with identifier used to sign the client assertion is not " +
+			"registered on application. [Reason - The provided signature value did not match the expected " +
+			"signature value.]", false, "the signature does not belong", "belongs to this private key"},
+		{700027, 401, "invalid_client", "RSA key size 1024 is less than the minimum required 2048 bits", false,
+			"RSA key is too short", "3072 bits"},
 		{700024, 401, "invalid_client", "Client assertion is not within its valid time range. Current time: x, assertion valid from y, expiry time of assertion z.", false, "outside its valid time", "timedatectl set-ntp true"},
 		{50027, 400, "invalid_request", "JWT token is invalid or malformed.", false, "assertion is malformed", "private key"},
 		{70021, 401, "invalid_client", "No matching federated identity record found for presented assertion. Assertion Issuer: 'https://oidc'. Assertion Subject: 's'. Assertion Audience: 'api://AzureADTokenExchange'.", false, "https://oidc", "Federated credentials"},

@@ -19,7 +19,8 @@ const minRSA = 2048
 
 var (
 	errNotRSA = errors.New("the private key is not RSA, and Entra takes RSA only; " + makeRSA)
-	errPSS    = errors.New("the private key is for RSA-PSS only, and Entra takes plain RSA keys (rsaEncryption) only; " + makeRSA)
+	errPSS    = errors.New("the private key is for RSA-PSS only, and Entra takes plain RSA keys " +
+		"(rsaEncryption) only; " + makeRSA)
 )
 
 // keyFiles collects what the files of a certificate hold. What can't be read is an error
@@ -50,7 +51,8 @@ func readKeyPair(o CertificateOptions) (*rsa.PrivateKey, []*x509.Certificate, er
 func (f *keyFiles) read(data []byte) error {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if isUTF16(data) {
-		return errors.New("the file is in UTF-16: save it as UTF-8, or convert it with: iconv -f UTF-16 -t UTF-8 old.pem >new.pem")
+		return errors.New("the file is in UTF-16: save it as UTF-8, or convert it with: iconv -f UTF-16 -t UTF-8 " +
+			"old.pem >new.pem")
 	}
 	if f.base64 = false; !bytes.Contains(data, []byte("-----BEGIN")) {
 		if der := decodeBase64(data); der != nil {
@@ -72,7 +74,8 @@ func isUTF16(data []byte) bool {
 		return false
 	}
 	a, b := data[0], data[1]
-	return a == 0xff && b == 0xfe || a == 0xfe && b == 0xff || a >= ' ' && a < 0x7f && b == 0 || a == 0 && b >= ' ' && b < 0x7f
+	return a == 0xff && b == 0xfe || a == 0xfe && b == 0xff || a >= ' ' && a < 0x7f && b == 0 ||
+		a == 0 && b >= ' ' && b < 0x7f
 }
 
 // decodeBase64 returns the ASN.1 in base64 text, as Key Vault hands a PFX out; else nil.
@@ -98,7 +101,8 @@ func (f *keyFiles) readDER(der []byte) error {
 	case unmarshal(der, &c):
 		f.addCert(der)
 	case isPKCS7(der):
-		return errors.New("the file is PKCS #7 (.p7b), which holds certificates and no private key: convert it with: " + f.pkcs7("DER"))
+		return errors.New("the file is PKCS #7 (.p7b), which holds certificates and no private key: convert it with: " +
+			f.pkcs7("DER"))
 	case keyErr == nil:
 		f.keys = append(f.keys, key)
 	case isNotRSA(keyErr):
@@ -146,7 +150,9 @@ func (f *keyFiles) pair() (key *rsa.PrivateKey, certs []*x509.Certificate, err e
 		switch {
 		case len(own) == 0 || key != nil && key.Equal(k):
 		case key != nil:
-			return nil, nil, errors.New("there is more than one private key with a certificate: keep the pair that the app registration knows")
+			return nil, nil,
+				errors.New("there is more than one private key with a certificate: keep the pair that the app " +
+					"registration knows")
 		default:
 			key, certs = k, own
 		}

@@ -26,7 +26,8 @@ func pemOf(kind string, der []byte) []byte {
 // issue makes a certificate for key that is valid from begin to end.
 func issue(t *testing.T, key *rsa.PrivateKey, begin, end time.Time) *x509.Certificate {
 	t.Helper()
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(begin.Unix()), Subject: pkix.Name{CommonName: "app"}, NotBefore: begin, NotAfter: end}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(begin.Unix()), Subject: pkix.Name{CommonName: "app"},
+		NotBefore: begin, NotAfter: end}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +114,8 @@ func TestCredentialShapes(t *testing.T) {
 		{"PKCS7 block behind", join(both, pemOf("PKCS7", []byte("x"))), nil, ""},
 	}
 	for _, tt := range tests {
-		c, err := Certificate(CertificateOptions{Certificate: tt.cert, Key: tt.key, Passphrase: NewSecret(tt.passphrase)})
+		c, err := Certificate(CertificateOptions{Certificate: tt.cert, Key: tt.key,
+			Passphrase: NewSecret(tt.passphrase)})
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -138,9 +140,11 @@ func TestCredentialShapesRefused(t *testing.T) {
 	little := func(b []byte, u uint16) []byte { return append(b, byte(u), byte(u>>8)) }
 	big := func(b []byte, u uint16) []byte { return append(b, byte(u>>8), byte(u)) }
 	other := newKey(t, 2048)
-	otherPair := append(pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(other)), pemOf("CERTIFICATE", issue(t, other, time.Now(), time.Now().Add(time.Hour)).Raw)...)
+	otherPair := append(pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(other)),
+		pemOf("CERTIFICATE", issue(t, other, time.Now(), time.Now().Add(time.Hour)).Raw)...)
 	short := newKey(t, 1024)
-	shortPair := append(pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short)), pemOf("CERTIFICATE", issue(t, short, time.Now(), time.Now().Add(time.Hour)).Raw)...)
+	shortPair := append(pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short)),
+		pemOf("CERTIFICATE", issue(t, short, time.Now(), time.Now().Add(time.Hour)).Raw)...)
 	signedData := append([]byte{0x30, 0x80, 6, 9}, "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80"...)
 	tests := []struct {
 		name string
@@ -150,21 +154,39 @@ func TestCredentialShapesRefused(t *testing.T) {
 		{"UTF-16", CertificateOptions{Certificate: wide(little, "\xff\xfe")}, "in UTF-16: save it as UTF-8"},
 		{"UTF-16, big end first", CertificateOptions{Certificate: wide(big, "\xfe\xff")}, "in UTF-16"},
 		{"UTF-16 without a mark", CertificateOptions{Certificate: wide(little, "")}, "in UTF-16"},
-		{"UTF-16 in the key's file", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: wide(big, "")}, "in UTF-16"},
-		{"JKS", CertificateOptions{Certificate: []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02"), CertificateFile: "/etc/a.jks"}, "Java key store (JKS): convert it with: keytool -importkeystore -srckeystore /etc/a.jks -destkeystore /etc/a.new.p12"},
-		{"p7b", CertificateOptions{Certificate: signedData, CertificateFile: "/etc/a.p7b"}, "no private key: convert it with: openssl pkcs7 -inform DER -in /etc/a.p7b -print_certs -out /etc/a.new.pem"},
-		{"p7b in PEM", CertificateOptions{Certificate: pemOf("PKCS7", signedData)}, "openssl pkcs7 -inform PEM -in old.p7b -print_certs"},
-		{"p7b titled as a certificate", CertificateOptions{Certificate: pemOf("CERTIFICATE CHAIN", signedData)}, "PKCS #7"},
-		{"1024 bits", CertificateOptions{Certificate: shortPair}, "the RSA key has 1024 bits, and Entra refuses one of less than 2048; make one with: openssl"},
-		{"two pairs", CertificateOptions{Certificate: append(bytes.Clone(both), otherPair...)}, "more than one private key with a certificate"},
-		{"a certificate alone", CertificateOptions{Certificate: fixture(t, "rsa.crt")}, "name the certificate's key file in key_file"},
+		{"UTF-16 in the key's file", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: wide(big, "")},
+			"in UTF-16"},
+		{"JKS", CertificateOptions{Certificate: []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02"),
+			CertificateFile: "/etc/a.jks"},
+			"Java key store (JKS): convert it with: keytool -importkeystore -srckeystore /etc/a.jks " +
+				"-destkeystore /etc/a.new.p12"},
+		{"p7b", CertificateOptions{Certificate: signedData, CertificateFile: "/etc/a.p7b"},
+			"no private key: convert it with: openssl pkcs7 -inform DER -in /etc/a.p7b -print_certs -out " +
+				"/etc/a.new.pem"},
+		{"p7b in PEM", CertificateOptions{Certificate: pemOf("PKCS7", signedData)},
+			"openssl pkcs7 -inform PEM -in old.p7b -print_certs"},
+		{"p7b titled as a certificate", CertificateOptions{Certificate: pemOf("CERTIFICATE CHAIN", signedData)},
+			"PKCS #7"},
+		{"1024 bits", CertificateOptions{Certificate: shortPair},
+			"the RSA key has 1024 bits, and Entra refuses one of less than 2048; make one with: openssl"},
+		{"two pairs", CertificateOptions{Certificate: append(bytes.Clone(both), otherPair...)},
+			"more than one private key with a certificate"},
+		{"a certificate alone", CertificateOptions{Certificate: fixture(t, "rsa.crt")},
+			"name the certificate's key file in key_file"},
 		{"a cut PEM", CertificateOptions{Certificate: both[:len(both)-40]}, "no certificate in the file"},
-		{"a certificate that is cut", CertificateOptions{Certificate: fixture(t, "rsa.crt")[:200]}, "the PEM in the file is damaged"},
-		{"only a CA that can't be read", CertificateOptions{Certificate: append(pemOf("CERTIFICATE", negativeSerial(t)), fixture(t, "rsa-pkcs8.key")...)}, "negative serial number"},
-		{"an old cipher", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: fixture(t, "rsa-dek.key"), Passphrase: NewSecret("x"), KeyFile: "/etc/my key", PassphraseFile: "/etc/p"},
-			"openssl pkcs8 -topk8 -v2 aes-256-cbc -in '/etc/my key' -passin file:/etc/p -out '/etc/my key.new.key' -passout file:/etc/p"},
-		{"PFX of another maker", CertificateOptions{Certificate: append([]byte{0x30, 0x80}, fixture(t, "rsa.pfx")[4:]...), Passphrase: NewSecret("x"), CertificateFile: "/etc/a.pfx", PassphraseFile: "/etc/p"},
-			"openssl pkcs12 -in /etc/a.pfx -passin file:/etc/p -nodes | openssl pkcs12 -export -out /etc/a.new.pfx -passout file:/etc/p"},
+		{"a certificate that is cut", CertificateOptions{Certificate: fixture(t, "rsa.crt")[:200]},
+			"the PEM in the file is damaged"},
+		{"only a CA that can't be read", CertificateOptions{Certificate: append(pemOf("CERTIFICATE", negativeSerial(t)),
+			fixture(t, "rsa-pkcs8.key")...)}, "negative serial number"},
+		{"an old cipher", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: fixture(t, "rsa-dek.key"),
+			Passphrase: NewSecret("x"), KeyFile: "/etc/my key", PassphraseFile: "/etc/p"},
+			"openssl pkcs8 -topk8 -v2 aes-256-cbc -in '/etc/my key' -passin file:/etc/p -out '/etc/my key.new.key' " +
+				"-passout file:/etc/p"},
+		{"PFX of another maker",
+			CertificateOptions{Certificate: append([]byte{0x30, 0x80}, fixture(t, "rsa.pfx")[4:]...),
+				Passphrase: NewSecret("x"), CertificateFile: "/etc/a.pfx", PassphraseFile: "/etc/p"},
+			"openssl pkcs12 -in /etc/a.pfx -passin file:/etc/p -nodes | openssl pkcs12 -export -out /etc/a.new.pfx " +
+				"-passout file:/etc/p"},
 	}
 	for _, tt := range tests {
 		_, err := Certificate(tt.o)
@@ -200,7 +222,8 @@ func TestCertificateOfKey(t *testing.T) {
 	key := newKey(t, 2048)
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	at := func(days int) time.Time { return now.Add(time.Duration(days) * 24 * time.Hour) }
-	past, present, renewed, future := issue(t, key, at(-800), at(-70)), issue(t, key, at(-360), at(5)), issue(t, key, at(-1), at(364)), issue(t, key, at(10), at(700))
+	past, present, renewed, future := issue(t, key, at(-800), at(-70)), issue(t, key, at(-360), at(5)),
+		issue(t, key, at(-1), at(364)), issue(t, key, at(10), at(700))
 	for _, tt := range []struct {
 		name string
 		list []*x509.Certificate
@@ -224,7 +247,8 @@ func TestCertificateOfKey(t *testing.T) {
 		if err != nil || !c.cert.Equal(tt.want) || !c.NotAfter().Equal(tt.want.NotAfter) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if c, err = Certificate(CertificateOptions{Certificate: pair, Now: func() time.Time { return at(-1000) }}); err != nil {
+		if c, err = Certificate(CertificateOptions{Certificate: pair,
+			Now: func() time.Time { return at(-1000) }}); err != nil {
 			t.Fatal(err)
 		}
 		text, err := c.assertion("https://login.example.org", testClient, at(tt.days))

@@ -43,7 +43,8 @@ func (f *keyFiles) readPEM(data []byte) error {
 	case len(f.keys)+len(f.certs) > before || f.badKey != nil || f.badCert != nil:
 		return nil
 	case pkcs7:
-		return errors.New("the file is PKCS #7 (.p7b), which holds certificates and no private key: convert it with: " + f.pkcs7("PEM"))
+		return errors.New("the file is PKCS #7 (.p7b), which holds certificates and no private key: convert it with: " +
+			f.pkcs7("PEM"))
 	case bytes.Contains(data, []byte("PRIVATE KEY-----")), bytes.Contains(data, []byte("CERTIFICATE-----")):
 		return errors.New("the PEM in the file is damaged: copy it again, with its BEGIN and END lines")
 	}
@@ -53,7 +54,8 @@ func (f *keyFiles) readPEM(data []byte) error {
 // straighten gives PEM the lines that package encoding/pem asks for. Editors, YAML and
 // JSON indent it, write "\n" for a line's end, or join two blocks on one line.
 func straighten(data []byte) []byte {
-	text := strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "\n", `"`, "", "----------BEGIN", "-----\n-----BEGIN").Replace(string(data))
+	text := strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "\n", `"`, "", "----------BEGIN",
+		"-----\n-----BEGIN").Replace(string(data))
 	var b bytes.Buffer
 	for line := range strings.Lines(text) {
 		b.WriteString(strings.TrimSpace(line) + "\n")
@@ -64,7 +66,8 @@ func straighten(data []byte) []byte {
 func (f *keyFiles) readKey(block *pem.Block) (crypto.PrivateKey, error) {
 	switch {
 	case block.Headers["DEK-Info"] != "":
-		return nil, errors.New("the private key is encrypted the old way, which is not safe: convert it with: " + f.pkcs8(false))
+		return nil, errors.New("the private key is encrypted the old way, which is not safe: convert it with: " +
+			f.pkcs8(false))
 	case block.Type == "OPENSSH PRIVATE KEY":
 		return nil, errors.New("the private key is an SSH key; " + makeRSA)
 	case block.Type == "ENCRYPTED PRIVATE KEY":
@@ -76,7 +79,9 @@ func (f *keyFiles) readKey(block *pem.Block) (crypto.PrivateKey, error) {
 // openKey decrypts a key in PKCS #8 (RFC 5958).
 func (f *keyFiles) openKey(der []byte) (crypto.PrivateKey, error) {
 	if f.o.Passphrase.Empty() {
-		return nil, errors.New("the private key is encrypted and no passphrase is set: write it into a file and name that in passphrase_file")
+		return nil,
+			errors.New("the private key is encrypted and no passphrase is set: write it into a file and name that in " +
+				"passphrase_file")
 	}
 	plain, err := decryptPKCS8(der, f.o.Passphrase.Reveal())
 	if errors.Is(err, errUnusual) {

@@ -24,7 +24,8 @@ func (f *keyFiles) readPFX(der []byte) error {
 	case err == nil:
 		return nil
 	case wrong && given == "":
-		return errors.New("the PFX file has a passphrase and none is set: write it into a file and name that in passphrase_file")
+		return errors.New("the PFX file has a passphrase and none is set: write it into a file and name that in " +
+			"passphrase_file")
 	case wrong:
 		return errors.New("the passphrase of the PFX file is wrong")
 	case isNotRSA(err):
@@ -34,7 +35,8 @@ func (f *keyFiles) readPFX(der []byte) error {
 	if given == "" {
 		first = "if it has a passphrase, name a file with it in passphrase_file first; "
 	}
-	return fmt.Errorf("the PFX file can't be read: %s; %sconvert it with: %s, and use the new file, with the old one's owner and mode",
+	return fmt.Errorf("the PFX file can't be read: %s; %sconvert it with: %s, and use the new file, with the old "+
+		"one's owner and mode",
 		clean(err.Error(), 200), first, f.pkcs12(needsLegacy(der)))
 }
 
@@ -69,8 +71,10 @@ func (f *keyFiles) openPFX(der []byte, passphrase string) error {
 // provider: PBES1 (RFC 8018 A.3), RC4 and RC2 of PKCS #12 (RFC 7292 C), and RC2, RC4 and DES
 // in PBES2 (RFC 8018 B.2).
 var legacyCiphers = []string{
-	"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x01", "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x03", "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x04",
-	"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x06", "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0a", "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0b",
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x01", "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x03",
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x04",
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x06", "\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0a",
+	"\x2a\x86\x48\x86\xf7\x0d\x01\x05\x0b",
 	"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x01", "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x02",
 	"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x05", "\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x06",
 	"\x2a\x86\x48\x86\xf7\x0d\x03\x02", "\x2a\x86\x48\x86\xf7\x0d\x03\x04", "\x2b\x0e\x03\x02\x07",
@@ -93,7 +97,8 @@ func (f *keyFiles) pkcs12(legacy bool) string {
 		in += " -legacy"
 	}
 	passIn, passOut := f.passFlags()
-	s := "openssl pkcs12" + in + passIn + " -nodes | openssl pkcs12 -export -out " + renamed(f.o.CertificateFile, "new.pfx", ".pfx") + passOut
+	s := "openssl pkcs12" + in + passIn + " -nodes | openssl pkcs12 -export -out " + renamed(f.o.CertificateFile,
+		"new.pfx", ".pfx") + passOut
 	if f.base64 {
 		s = "base64 -di " + shellQuote(file) + " | " + s
 	}
@@ -121,7 +126,8 @@ func (f *keyFiles) pkcs8(legacy bool) string {
 		in, out = "", ""
 	}
 	file := first(f.o.KeyFile, f.o.CertificateFile)
-	s := "openssl pkcs8 -topk8 -v2 aes-256-cbc -in " + shellQuote(first(file, "old.key")) + in + " -out " + renamed(file, "new.key", ".key") + out
+	s := "openssl pkcs8 -topk8 -v2 aes-256-cbc -in " + shellQuote(first(file, "old.key")) + in + " -out " +
+		renamed(file, "new.key", ".key") + out
 	if legacy {
 		s += " -provider legacy -provider default"
 	}
@@ -129,7 +135,8 @@ func (f *keyFiles) pkcs8(legacy bool) string {
 }
 
 func (f *keyFiles) pkcs7(form string) string {
-	return "openssl pkcs7 -inform " + form + " -in " + shellQuote(first(f.o.CertificateFile, "old.p7b")) + " -print_certs -out " +
+	return "openssl pkcs7 -inform " + form + " -in " + shellQuote(first(f.o.CertificateFile, "old.p7b")) +
+		" -print_certs -out " +
 		renamed(f.o.CertificateFile, "new.pem", ".pem") + ", and name the private key's file in key_file"
 }
 

@@ -19,7 +19,8 @@ func TestAccept(t *testing.T) {
 	s := newSite(t, "[spool]", "[agent]\nsocket = \""+socket+"\"\n[spool]", "[delivery]", "[delivery]\nmode = \"queue\"")
 	tracer(t)
 	trace := filepath.Join(t.TempDir(), "agent")
-	agent := exec.Command("strace", "-f", "-e", "trace=fsync,fdatasync,syncfs,sync_file_range", "-o", trace, verbs, "serve", "-C", s.config)
+	agent := exec.Command("strace", "-f", "-e", "trace=fsync,fdatasync,syncfs,sync_file_range", "-o", trace, verbs,
+		"serve", "-C", s.config)
 	agent.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	ready.Start(t, agent)
 	defer func() {

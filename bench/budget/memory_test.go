@@ -40,7 +40,8 @@ func TestMemoryUnderAttack(t *testing.T) {
 			a := attack.Start(path, c.form, size, c.connections)
 			defer a.Stop()
 			a.Settle(c.connections)
-			within(t, "MiB resident at most", peak(t, agent.Process.Pid), c.budget, "40 such headers took 529 MiB and more, and the unit has 512")
+			within(t, "MiB resident at most", peak(t, agent.Process.Pid), c.budget,
+				"40 such headers took 529 MiB and more, and the unit has 512")
 		})
 	}
 }
@@ -65,7 +66,8 @@ func TestLargeHeader(t *testing.T) {
 	}
 	defer c.Close()
 	header := "From: a@b.org\r\nX-Long: " + strings.Repeat("x", 1<<20) + "\r\n"
-	go fmt.Fprintf(c, "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nO365-Sendmail-Options: mode=queue\r\n%s\r\nx\r\n.\r\nQUIT\r\n", header)
+	go fmt.Fprintf(c, "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nO365-Sendmail-Options: "+
+		"mode=queue\r\n%s\r\nx\r\n.\r\nQUIT\r\n", header)
 	b := make([]byte, 0, 4096)
 	for !strings.Contains(string(b), "\r\n221 ") {
 		n, err := c.Read(b[len(b):cap(b)])

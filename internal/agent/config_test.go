@@ -259,7 +259,8 @@ func TestLogMoves(t *testing.T) {
 		return strings.Contains(string(raw), "the configuration was read again")
 	})
 	s.stop()
-	if raw, _ := os.ReadFile(moved); !strings.Contains(string(raw), "the agent has stopped") || strings.Contains(s.log(), "has stopped") {
+	if raw, _ := os.ReadFile(moved); !strings.Contains(string(raw), "the agent has stopped") ||
+		strings.Contains(s.log(), "has stopped") {
 		t.Errorf("the moved log has %q, and the old one %q", raw, s.log())
 	}
 }

@@ -54,7 +54,8 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 	env.Caller, env.Mode = h.who, o.Mode
 	if !patient {
 		// Connections are short: the message goes to the queue at once, and the next can come.
-		if env.Mode == deliver.ModeInteractive || env.Mode == "" && h.a.rules.Load().config.Delivery.Mode == deliver.ModeInteractive {
+		if env.Mode == deliver.ModeInteractive ||
+			env.Mode == "" && h.a.rules.Load().config.Delivery.Mode == deliver.ModeInteractive {
 			env.Mode = deliver.ModeBackground
 		}
 		if err := h.a.taking.wait(ctx, h.guest); err != nil {

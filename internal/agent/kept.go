@@ -24,7 +24,8 @@ func (a *Agent) processKept(ctx context.Context, it *spool.Item) (*spool.Item, e
 
 // retryKept has what could not be processed by the rules before tried by the new ones.
 func (a *Agent) retryKept(ctx context.Context) {
-	if _, err := a.engine.Flush(ctx, deliver.Selection{Unprocessed: true, Force: true}); err != nil && ctx.Err() == nil {
+	if _, err := a.engine.Flush(ctx, deliver.Selection{Unprocessed: true, Force: true}); err != nil &&
+		ctx.Err() == nil {
 		a.warn(err)
 	}
 }

@@ -96,10 +96,12 @@ func (s *site) wantProcessed(m emulator.Message) {
 	s.t.Helper()
 	data := string(m.Data)
 	header, _, _ := strings.Cut(data, "\r\n\r\n")
-	if m.Envelope.From != s.Mailbox || strings.Contains(m.Header("From"), "<"+ceo+">") || !strings.Contains(m.Header("From"), s.Mailbox) {
+	if m.Envelope.From != s.Mailbox || strings.Contains(m.Header("From"), "<"+ceo+">") ||
+		!strings.Contains(m.Header("From"), s.Mailbox) {
 		s.t.Errorf("from %s, From %q", m.Envelope.From, m.Header("From"))
 	}
-	if strings.Contains(data, protocol.OptionsField) || m.Header("Date") == "" || m.Header("Message-ID") == "" || !strings.HasPrefix(header, "Received: by web1 (userid ") {
+	if strings.Contains(data, protocol.OptionsField) || m.Header("Date") == "" || m.Header("Message-ID") == "" ||
+		!strings.HasPrefix(header, "Received: by web1 (userid ") {
 		s.t.Errorf("not processed:\n%s", data)
 	}
 }
@@ -172,7 +174,8 @@ func TestKeptRetried(t *testing.T) {
 	s.start()
 	var ids []string
 	for _, text := range []string{looping(), asCEO} {
-		r, err := s.send(&envelope.Envelope{Sender: ceo, Recipients: to("a@example.org").Recipients}, protocol.Options{Mode: "background"}, text)
+		r, err := s.send(&envelope.Envelope{Sender: ceo, Recipients: to("a@example.org").Recipients},
+			protocol.Options{Mode: "background"}, text)
 		if err != nil || !r.Queued {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -233,7 +236,8 @@ func TestKeptForSome(t *testing.T) {
 	}
 	failed := func() (ids []string) {
 		s.spoolDo(func(sp *spool.Spool) {
-			if err := sp.ListFailed(t.Context(), func(i spool.Info) bool { ids = append(ids, i.ID); return true }); err != nil {
+			if err := sp.ListFailed(t.Context(),
+				func(i spool.Info) bool { ids = append(ids, i.ID); return true }); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -270,7 +274,8 @@ func TestKeptWaits(t *testing.T) {
 	s.start()
 	s.until("it says why", func() bool {
 		i, err := s.info(id)
-		return err == nil && !i.Failed && i.Meta.Unprocessed() && strings.HasPrefix(i.Status.Reason, spool.NotProcessed+": ") && i.Status.Attempts == 1
+		return err == nil && !i.Failed && i.Meta.Unprocessed() && strings.HasPrefix(i.Status.Reason,
+			spool.NotProcessed+": ") && i.Status.Attempts == 1
 	})
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)

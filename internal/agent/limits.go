@@ -52,7 +52,8 @@ func (l *limits) tryEnter(g *guest, c *config.Config) error {
 		return busy("too many connections of %s (agent.max_connections_per_user = %d); try again", g.who, most)
 	}
 	if !l.makeRoom(connectionKind, connectionPool(l, c), g, 1) {
-		return busy("too many connections (agent.max_connections = %d, of which %s has %d); try again", c.Agent.MaxConnections, g.who, len(u.guests))
+		return busy("too many connections (agent.max_connections = %d, of which %s has %d); try again",
+			c.Agent.MaxConnections, g.who, len(u.guests))
 	}
 	g.since = l.now()
 	l.total++
@@ -95,7 +96,8 @@ func (l *limits) message(g *guest, c *config.Config) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.user(g.who).messages.take(most, l.now()) {
-		return busy("%s hands in more messages than agent.messages_per_minute_per_user allows (%d); try again in a minute", g.who, most)
+		return busy("%s hands in more messages than agent.messages_per_minute_per_user allows (%d); "+
+			"try again in a minute", g.who, most)
 	}
 	return nil
 }

@@ -151,7 +151,8 @@ func TestOnlyLoopback(t *testing.T) {
 func TestAllowFrom(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	s := newSite(t, "listen = \"0.0.0.0:"+port+"\"\nallow_remote = true\nallow_from = [\"127.0.0.2\", \"2001:db8::/32\"]\n")
+	s := newSite(t, "listen = \"0.0.0.0:"+port+"\"\nallow_remote = true\nallow_from = [\"127.0.0.2\", "+
+		"\"2001:db8::/32\"]\n")
 	s.start()
 	greeting := func(from string) string {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
@@ -181,7 +182,8 @@ func TestAllowFrom(t *testing.T) {
 func TestAllowed(t *testing.T) {
 	t.Parallel()
 	from := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fe80::/10")}
-	for addr, want := range map[string]bool{"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.3.1": false, "fe80::1": true, "::1": false, "127.0.0.1": false} {
+	for addr, want := range map[string]bool{"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.3.1": false,
+		"fe80::1": true, "::1": false, "127.0.0.1": false} {
 		if got := allowed(from, &net.TCPAddr{IP: net.ParseIP(addr), Zone: ""}); got != want {
 			t.Errorf("%s: %v", addr, got)
 		}

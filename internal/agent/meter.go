@@ -50,9 +50,11 @@ func (l *limits) addHeader(g *guest, n int64, c *config.Config) error {
 	case g.gone:
 		return errEvicted
 	case a.MaxHeaderMemoryPerUser > 0 && u.header+n > a.MaxHeaderMemoryPerUser:
-		return busy("%s sends larger headers at once than agent.max_header_memory_per_user allows (%d bytes); try again", g.who, a.MaxHeaderMemoryPerUser)
+		return busy("%s sends larger headers at once than agent.max_header_memory_per_user allows (%d bytes); "+
+			"try again", g.who, a.MaxHeaderMemoryPerUser)
 	case !l.makeRoom(headerKind, l.headerPool(c), g, n):
-		return busy("larger headers come in at once than agent.max_header_memory allows (%d bytes); try again", a.MaxHeaderMemory)
+		return busy("larger headers come in at once than agent.max_header_memory allows (%d bytes); try again",
+			a.MaxHeaderMemory)
 	}
 	l.takeHeader(g, n)
 	return nil
@@ -98,7 +100,8 @@ func (l *limits) addBytes(g *guest, n int64, c *config.Config) error {
 	case n <= 0:
 		return nil
 	case s.MaxBytesPerUser > 0 && u.bytes+n > s.MaxBytesPerUser:
-		return busy("%s hands in more at once than spool.max_bytes_per_user allows (%d bytes); try again", g.who, s.MaxBytesPerUser)
+		return busy("%s hands in more at once than spool.max_bytes_per_user allows (%d bytes); try again", g.who,
+			s.MaxBytesPerUser)
 	case !l.makeRoom(bytesKind, disk, g, n):
 		return busy("more mail comes in at once than spool.max_bytes allows (%d bytes); try again", s.MaxBytes)
 	}
@@ -127,7 +130,8 @@ func enoughDisk(c *config.Config) error {
 		return nil
 	}
 	if free := int64(st.Bavail) * int64(st.Bsize); free < c.Spool.KeepFree {
-		return busy("the spool's disk has too little room (spool.keep_free = %d octets); try again later", c.Spool.KeepFree)
+		return busy("the spool's disk has too little room (spool.keep_free = %d octets); try again later",
+			c.Spool.KeepFree)
 	}
 	return nil
 }

@@ -51,12 +51,16 @@ func TestTCPUser(t *testing.T) {
 func TestSocketTable(t *testing.T) {
 	t.Parallel()
 	const table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n" +
-		"   0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000   999        0 7001 1 0 100 0 0 10 0\n" +
-		"   1: 0100007F:C000 0100007F:0019 01 00000000:00000000 00:00000000 00000000    33        0 7002 1 0 20 4 30 10 -1\n" +
-		"   2: 0100007F:C001 0100007F:0019 01 00000000:00000000 00:00000000 00000000     0        0 0 1 0 20 4 30 10 -1\n" +
+		"   0: 0100007F:0019 00000000:0000 0A 00000000:00000000 00:00000000 00000000   999        0 7001 1 0 100 " +
+		"0 0 10 0\n" +
+		"   1: 0100007F:C000 0100007F:0019 01 00000000:00000000 00:00000000 00000000    33        0 7002 1 0 20 4 " +
+		"30 10 -1\n" +
+		"   2: 0100007F:C001 0100007F:0019 01 00000000:00000000 00:00000000 00000000     0        0 0 1 0 20 4 " +
+		"30 10 -1\n" +
 		"   3: 0100007F:C002 0100007F:0019 06 00000000:00000000 03:00000000 00000000     0        0 0 3 0\n"
 	for port, want := range map[uint16]int{0xC000: 33, 0xC001: -1, 0xC002: -1, 0xC003: -1} {
-		uid, ok := socketUID(strings.NewReader(table), false, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port), netip.MustParseAddrPort("127.0.0.1:25"))
+		uid, ok := socketUID(strings.NewReader(table), false, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"),
+			port), netip.MustParseAddrPort("127.0.0.1:25"))
 		if uid != want || ok != (want >= 0) {
 			t.Errorf("port %x: uid %d, %t", port, uid, ok)
 		}
@@ -76,7 +80,8 @@ func (r remote) RemoteAddr() net.Addr {
 func TestSharers(t *testing.T) {
 	t.Parallel()
 	for addr, want := range map[string]string{
-		"192.0.2.1:1000": "192.0.2.1", "[::ffff:192.0.2.1]:1000": "192.0.2.1", "[2001:db8:1:2:3:4:5:6]:1000": "2001:db8:1:2::/64",
+		"192.0.2.1:1000": "192.0.2.1", "[::ffff:192.0.2.1]:1000": "192.0.2.1",
+		"[2001:db8:1:2:3:4:5:6]:1000": "2001:db8:1:2::/64",
 	} {
 		if got := sharer(envelope.Caller{UID: -1}, remote{addr: addr}).String(); got != want {
 			t.Errorf("%s counts to %s, want %s", addr, got, want)

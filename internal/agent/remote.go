@@ -19,9 +19,11 @@ func unserved(c *config.Config, addr net.Addr) error {
 	case loopback(addr):
 		return nil
 	case !c.Agent.AllowRemote:
-		return fmt.Errorf("%s is open to other hosts: it is not served unless agent.allow_remote and agent.allow_from are set", addr)
+		return fmt.Errorf("%s is open to other hosts: it is not served unless agent.allow_remote and "+
+			"agent.allow_from are set", addr)
 	case len(c.Agent.AllowFrom) == 0:
-		return fmt.Errorf("%s is open to other hosts: it is not served unless agent.allow_from names those that may connect", addr)
+		return fmt.Errorf("%s is open to other hosts: it is not served unless agent.allow_from names those that "+
+			"may connect", addr)
 	}
 	return nil
 }

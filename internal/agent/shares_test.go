@@ -176,7 +176,8 @@ func TestHeaderMemory(t *testing.T) {
 		t.Errorf("%d bytes are still counted", n)
 	}
 	h.c.Agent.MaxHeaderMemoryPerUser = 100
-	if err := (&meter{l: &h.limits, g: h.come(33), c: h.c}).Header(101); err == nil || !strings.Contains(err.Error(), "max_header_memory_per_user") {
+	if err := (&meter{l: &h.limits, g: h.come(33), c: h.c}).Header(101); err == nil ||
+		!strings.Contains(err.Error(), "max_header_memory_per_user") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -214,11 +215,13 @@ func TestEvicted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "max_connections = 4\nreserve_percent = 1\n")
 	var next atomic.Int64
-	s.sharer = func(envelope.Caller, net.Conn) who { return who{uid: int(next.Add(1) / 5 * 1000)} } // 4 of one, the rest of another
+	// 4 of one, the rest of another
+	s.sharer = func(envelope.Caller, net.Conn) who { return who{uid: int(next.Add(1) / 5 * 1000)} }
 	s.start()
 	const start = "EHLO x\r\nMAIL FROM:<x@y.org>\r\nRCPT TO:<a@example.org>\r\n"
 	stopped := map[string]net.Conn{}
-	for _, input := range []string{"", "EHL", start + "DATA\r\nSubject: x\r\n", start + "BDAT 100000 LAST\r\nSubject: x\r\n"} {
+	for _, input := range []string{"", "EHL", start + "DATA\r\nSubject: x\r\n",
+		start + "BDAT 100000 LAST\r\nSubject: x\r\n"} {
 		c, err := net.Dial("unix", s.socket)
 		if err != nil {
 			t.Fatal(err)
@@ -248,7 +251,8 @@ func TestEvicted(t *testing.T) {
 	evicted := 0
 	s.stop() // the others end with the agent
 	for range stopped {
-		if text := <-all; strings.HasSuffix(text, "421 4.3.2 others wait, and this connection has made no progress for longest; try again\r\n") {
+		if text := <-all; strings.HasSuffix(text,
+			"421 4.3.2 others wait, and this connection has made no progress for longest; try again\r\n") {
 			evicted++
 		}
 	}

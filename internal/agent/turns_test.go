@@ -60,7 +60,8 @@ func TestTrustedTurns(t *testing.T) {
 			order = append(order, g.who.uid)
 			turns.done(g)
 		}
-		for _, g := range []*guest{{who: who{uid: 1}}, {who: who{uid: 2}}, {who: who{uid: 3}}, {who: who{uid: 0}, trusted: true}} {
+		for _, g := range []*guest{{who: who{uid: 1}}, {who: who{uid: 2}}, {who: who{uid: 3}},
+			{who: who{uid: 0}, trusted: true}} {
 			go next(g)
 			synctest.Wait()
 		}

@@ -183,7 +183,8 @@ func TestTargetForms(t *testing.T) {
 	t.Parallel()
 	b := Book{
 		Config: map[string][]string{
-			"all":  {"joe @ web1", "Ann <ann@web1>", "<bob@example.org>", "cid@ example . org", `"d e"@example.org`, `"x"y@example.org`},
+			"all": {"joe @ web1", "Ann <ann@web1>", "<bob@example.org>", "cid@ example . org", `"d e"@example.org`,
+				`"x"y@example.org`},
 			"joe":  {"j@example.org"},
 			"ann":  {"a@example.org"},
 			"root": {"root@example.org"},

@@ -43,7 +43,8 @@ func TestDocumentsNameTests(t *testing.T) {
 					t.Errorf("%s:%d: there is no test %s", page, i+1, m[1])
 				}
 			}
-			if page == testedDocuments[0] && strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| Promise |") && len(named) == 0 {
+			if page == testedDocuments[0] && strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| Promise |") &&
+				len(named) == 0 {
 				t.Errorf("%s:%d: no test is named", page, i+1)
 			}
 		}

@@ -103,12 +103,16 @@ var onlyRules = []onlyRule{
 	{"internal/envelope", nil, nil, "it is plain data that every layer shares"},
 	{"internal/sysexits", nil, nil, "every layer may carry an exit code, so it must drag nothing in"},
 	{"internal/durable", nil, []string{"golang.org/x/sys"}, "it is the lowest layer: nobody may have a reason to bypass it"},
-	{"internal/smtpreply", []string{"internal/printable"}, nil, "a reply is text that a server wrote: it is read, not judged"},
+	{"internal/smtpreply", []string{"internal/printable"}, nil,
+		"a reply is text that a server wrote: it is read, not judged"},
 	{"internal/schedule", nil, nil, "retry timing is a pure function"},
 	{"internal/exchange", nil, nil, "what a reply means depends on the reply alone"},
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
-	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/share", "internal/sysexits"}, []string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
-	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/exchange", "internal/printable", "internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: it stays testable alone"},
+	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/share", "internal/sysexits"},
+		[]string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
+	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/exchange", "internal/printable",
+		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
+		"it stays testable alone"},
 	{"internal/aliases", []string{"rfc822", "internal/sysexits"}, nil, "it parses a file and resolves names, no more"},
 	{"internal/paths", nil, nil, "the lowest names, for every layer"},
 	{"internal/config", []string{"xoauth", "internal/paths", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
@@ -174,7 +178,8 @@ type importerRule struct {
 }
 
 // socketPackages are those that open sockets.
-var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent", "internal/smtpd", "internal/maillog", "internal/control", "internal/crash", "cmd/m365-emulator"}
+var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent",
+	"internal/smtpd", "internal/maillog", "internal/control", "internal/crash", "cmd/m365-emulator"}
 
 var importerRules = []importerRule{
 	{"net", socketPackages, "only these open sockets; use net/netip for addresses"},

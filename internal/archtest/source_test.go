@@ -86,7 +86,8 @@ var callerRules = []struct {
 	reason   string
 }{
 	{"os.Rename", []string{"internal/durable", "internal/emulator", "cmd/m365-emulator"}, "a rename without the directory's fsync is lost with the power"},
-	{"os.Exit", []string{"cmd", "internal/emulator", "internal/crash"}, "only a main function ends the process, or a fault of the program: deferred work has to run"},
+	{"os.Exit", []string{"cmd", "internal/emulator", "internal/crash"},
+		"only a main function ends the process, or a fault of the program: deferred work has to run"},
 	{"net.Dial", socketPackages, "only these open sockets"},
 	{"net.DialTimeout", socketPackages, "only these open sockets"},
 	{"net.Listen", socketPackages, "only these open sockets"},

@@ -70,13 +70,16 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			Chunking:       chunkingOf(c.SMTP.Chunking),
 			MaxRecipients:  c.Delivery.MaxRecipients,
 		},
-		Cache:       cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn, LockWait: lockWait(c.Token.Timeout)}),
+		Cache: cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn,
+			LockWait: lockWait(c.Token.Timeout)}),
 		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
 		Connections: c.Delivery.Connections, PipelineAuth: c.SMTP.PipelineAuth,
-		Limits:       cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute, RecipientsPerDay: c.Delivery.RecipientsPerDay},
+		Limits: cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute,
+			RecipientsPerDay: c.Delivery.RecipientsPerDay},
 		TokenTimeout: c.Token.Timeout,
-		Shares:       deliver.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent, User: c.Delivery.UserSharePercent},
-		Senders:      senders(c), Domains: domains(c),
+		Shares: deliver.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent,
+			User: c.Delivery.UserSharePercent},
+		Senders: senders(c), Domains: domains(c),
 	}
 	if err := throughProxy(c, &a.Submit); err != nil {
 		return nil, err

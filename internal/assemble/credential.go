@@ -85,14 +85,16 @@ func proveCertificate(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
 func readCertificate(c *config.Config) (*xoauth.CertificateCredential, error) {
 	k := c.Credential
 	file := first(k.PFXFile, k.CertificateFile)
-	o := xoauth.CertificateOptions{Algorithm: k.Algorithm, CertificateFile: pathOnly(file), KeyFile: pathOnly(k.KeyFile), PassphraseFile: pathOnly(k.PassphraseFile)}
+	o := xoauth.CertificateOptions{Algorithm: k.Algorithm, CertificateFile: pathOnly(file),
+		KeyFile: pathOnly(k.KeyFile), PassphraseFile: pathOnly(k.PassphraseFile)}
 	var err error
 	if o.Passphrase, err = c.Passphrase(); err != nil {
 		return nil, err
 	}
 	if k.PFXFile != "" {
 		o.Certificate, err = c.SecretFile("credential.pfx_file")
-	} else if o.Certificate, err = os.ReadFile(k.CertificateFile); err == nil && (k.KeyFile != k.CertificateFile || holdsKey(o.Certificate)) {
+	} else if o.Certificate, err = os.ReadFile(k.CertificateFile); err == nil && (k.KeyFile != k.CertificateFile ||
+		holdsKey(o.Certificate)) {
 		o.Key, err = c.SecretFile("credential.key_file")
 	}
 	if err != nil {

@@ -112,13 +112,17 @@ func TestCertificateFaults(t *testing.T) {
 		return path
 	}
 	for _, tt := range []struct{ name, credential, want string }{
-		{"no key", "certificate_file = \"" + file("cert.pem", 0o644, cert) + "\"", "there is no private key in the file; name the certificate's key file in key_file"},
-		{"a key for all to read", "certificate_file = \"" + file("both.pem", 0o644, append(key, cert...)) + "\"", "lets every user read the secret in it"},
-		{"an empty passphrase", "certificate_file = \"" + file("own.pem", 0o600, append(key, cert...)) + "\"\npassphrase_file = \"" + file("empty", 0o600, nil) + "\"",
+		{"no key", "certificate_file = \"" + file("cert.pem", 0o644, cert) + "\"",
+			"there is no private key in the file; name the certificate's key file in key_file"},
+		{"a key for all to read", "certificate_file = \"" + file("both.pem", 0o644, append(key, cert...)) + "\"",
+			"lets every user read the secret in it"},
+		{"an empty passphrase", "certificate_file = \"" + file("own.pem", 0o600, append(key, cert...)) +
+			"\"\npassphrase_file = \"" + file("empty", 0o600, nil) + "\"",
 			"leave passphrase_file out if the key or PFX file has no passphrase"},
 	} {
 		path := filepath.Join(t.TempDir(), "config.toml")
-		write(t, path, []byte("tenant = \"contoso.test\"\nclient_id = \""+emulator.DefaultClientID+"\"\nmailbox = \"a@contoso.test\"\n[credential]\n"+tt.credential+"\n"))
+		write(t, path, []byte("tenant = \"contoso.test\"\nclient_id = \""+emulator.DefaultClientID+
+			"\"\nmailbox = \"a@contoso.test\"\n[credential]\n"+tt.credential+"\n"))
 		cfg, err := config.Load(path)
 		if err != nil {
 			t.Fatal(err)

@@ -16,8 +16,10 @@ func Engine(c *config.Config, account *deliver.Account, fault error, host string
 		Account: account, Fault: fault,
 		Mode: c.Delivery.Mode, Wait: c.Delivery.Wait,
 		IdleTimeout: c.SMTP.IdleTimeout, ProbeInterval: c.Agent.ProbeInterval, QueueInterval: c.Agent.QueueInterval,
-		DrainTimeout: c.Agent.DrainTimeout, Lifetime: c.Spool.Lifetime, DelayWarning: c.Spool.DelayWarning, RetryFloor: c.Delivery.RetryFloor,
-		Reports: deliver.Reports{Host: host, AlertTo: c.AlertTo, BounceTo: c.BounceTo, RootTo: c.RootTo, Resolve: resolve},
+		DrainTimeout: c.Agent.DrainTimeout, Lifetime: c.Spool.Lifetime, DelayWarning: c.Spool.DelayWarning,
+		RetryFloor: c.Delivery.RetryFloor,
+		Reports: deliver.Reports{Host: host, AlertTo: c.AlertTo, BounceTo: c.BounceTo, RootTo: c.RootTo,
+			Resolve: resolve},
 	}
 	if life, err := CredentialLife(c); err == nil && life.What != "" && !life.Ends.IsZero() {
 		dc.Expiries = []deliver.Expiry{{What: life.What, Begins: life.Begins, Ends: life.Ends}}
@@ -33,6 +35,7 @@ func SpoolOptions(c *config.Config) spool.Options {
 	return spool.Options{Dir: c.Spool.Dir, Owner: owner(), Limits: spool.Limits{
 		MaxMessages: c.Spool.MaxMessages, MaxBytes: c.Spool.MaxBytes,
 		MaxMessagesPerUser: c.Spool.MaxMessagesPerUser, MaxBytesPerUser: c.Spool.MaxBytesPerUser,
-		ReservePercent: c.Agent.ReservePercent, KeepFree: c.Spool.KeepFree, MaxFailed: c.Spool.MaxFailed, MaxFailedBytes: c.Spool.MaxFailedBytes,
+		ReservePercent: c.Agent.ReservePercent, KeepFree: c.Spool.KeepFree, MaxFailed: c.Spool.MaxFailed,
+		MaxFailedBytes: c.Spool.MaxFailedBytes,
 	}}
 }

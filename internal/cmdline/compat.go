@@ -61,8 +61,9 @@ Letters can be grouped (-ti); a value may stand in the same word (-fa@b) or in t
 after --. A flag after a recipient is refused; an address that begins with a hyphen needs -- before it.
 
 Recipients: with -t those in To, Cc and Bcc (or in the newest Resent block) are added to those named as arguments, as in Sendmail and
-Postfix. Exim takes them away. Without -i a line with a single dot ends the message. A call may name up to 10,000 recipients
-(delivery.max_recipients_per_call), and is split into transactions of delivery.max_recipients; with -bs the client begins another one after 452.
+Postfix. Exim takes them away. Without -i a line with a single dot ends the message. A call may name up to 10,000
+recipients (delivery.max_recipients_per_call), and is split into transactions of delivery.max_recipients; with -bs the
+client begins another one after 452.
 
 `
 

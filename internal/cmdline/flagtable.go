@@ -43,9 +43,11 @@ type flag struct {
 // flags is the one table of flags. docs/compatibility.md has a line for each.
 var flags = [...]flag{
 	{'A', needsValue, ignored, "SP", "-Ac, -Am: which of Sendmail's own configuration files to use", nil, nil},
-	{'B', needsValue, done, "SPEL", "body type: 7BIT or 8BITMIME; what the message really holds decides", (*Options).setBody, nil},
+	{'B', needsValue, done, "SPEL", "body type: 7BIT or 8BITMIME; what the message really holds decides",
+		(*Options).setBody, nil},
 	{'b', needsValue, done, "SPEL", "mode", (*Options).setMode, nil},
-	{'C', needsValue, done, "SPE", "configuration file; from others than root and the service user only one that is theirs", (*Options).setConfig, nil},
+	{'C', needsValue, done, "SPE", "configuration file; from others than root and the service user only one that " +
+		"is theirs", (*Options).setConfig, nil},
 	{'c', noValue, ignored, "SP", "treat the mailer as expensive", nil, nil},
 	{'D', needsValue, unsafe, "SE", "debug log file (Sendmail), macro (Exim)", nil, nil},
 	{'d', attachedValue, ignored, "SE", "debugging", nil, isDebugLevel},
@@ -58,11 +60,13 @@ var flags = [...]flag{
 	{'I', noValue, done, "SP", "as newaliases", (*Options).setNewAliases, nil},
 	{'i', noValue, done, "SPEL", "a line of a single dot does not end the message", (*Options).setIgnoreDots, nil},
 	{'L', needsValue, done, "SPE", "tag of log lines", (*Options).setTag, nil},
-	{'M', needsValue, unsafe, "SE", "macro (Sendmail); a command for Exim's queue, such as -Mrm, is refused", (*Options).setMacro, nil},
+	{'M', needsValue, unsafe, "SE", "macro (Sendmail); a command for Exim's queue, such as -Mrm, is refused",
+		(*Options).setMacro, nil},
 	{'m', noValue, ignored, "SPE", "send to me, too, if I am in a list", nil, nil},
 	{'N', needsValue, done, "SPE", "when to report: never, or success, failure, delay", (*Options).setNotify, nil},
 	{'n', noValue, done, "SPE", "no aliases: a local name goes to root_to", (*Options).setNoAliases, nil},
-	{'O', needsValue, unsafe, "SPE", "long option: DeliveryMode, ErrorMode, IgnoreDots are done, the rest never opens a file", (*Options).setLongOption, nil},
+	{'O', needsValue, unsafe, "SPE", "long option: DeliveryMode, ErrorMode, IgnoreDots are done, the rest never " +
+		"opens a file", (*Options).setLongOption, nil},
 	{'o', needsValue, done, "SPEL", "option, see below", (*Options).setOption, nil},
 	{'p', needsValue, ignored, "SE", "protocol and host the message came by", nil, nil},
 	{'Q', attachedValue, ignored, "SE", "quarantined messages", nil, nil},
@@ -96,11 +100,14 @@ var optionTable = [...]option{
 	{'7', ignored, "strip to seven bits", nil, nil},
 	{'A', unsafe, "alias file", nil, anyWord},
 	{'B', ignored, "Exim: messages over one connection", nil, isNumber},
-	{'d', done, "delivery mode: i, n and f deliver now, b in the background, q and d queue", (*Options).setDelivery, nil},
+	{'d', done, "delivery mode: i, n and f deliver now, b in the background, q and d queue",
+		(*Options).setDelivery, nil},
 	{'e', done, "error mode: p prints, m and w mail refused recipients and what is no address back to the sender, " +
-		"e does and exits with 0, q is quiet; what may pass later is printed, with its exit code", (*Options).setErrorMode, nil},
+		"e does and exits with 0, q is quiet; what may pass later is printed, with its exit code",
+		(*Options).setErrorMode, nil},
 	{'i', done, "as -i", func(o *Options, _ string) error { return o.setIgnoreDots("") }, nil},
-	{'M', unsafe, "macro (Sendmail); Exim's -oMa, -oMaa, -oMai, -oMas, -oMi, -oMm, -oMr, -oMs and -oMt take the next word", nil, nil},
+	{'M', unsafe, "macro (Sendmail); Exim's -oMa, -oMaa, -oMai, -oMas, -oMi, -oMm, -oMr, -oMs and -oMt take the " +
+		"next word", nil, nil},
 	{'m', ignored, "as -m", nil, nil},
 	{'P', unsafe, "Exim: file for the process id", nil, anyWord},
 	{'Q', unsafe, "queue directory", nil, nil},

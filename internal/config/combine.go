@@ -178,8 +178,10 @@ func (r *reader) bounds() {
 		r.fault("agent.listen", Error{Problem: shown(c.Agent.Listen) + " can be reached by other hosts, who could all send as the mailbox",
 			Hint: "use 127.0.0.1, or set agent.allow_remote = true and agent.allow_from"})
 	} else if open && len(c.Agent.AllowFrom) == 0 {
-		r.fault("agent.listen", Error{Problem: shown(c.Agent.Listen) + " is open to other hosts, and agent.allow_from names none that may connect",
-			Hint: "set agent.allow_from to their networks"})
+		r.fault("agent.listen",
+			Error{Problem: shown(c.Agent.Listen) + " is open to other hosts, and agent.allow_from names none that " +
+				"may connect",
+				Hint: "set agent.allow_from to their networks"})
 	}
 	if len(c.Agent.Socket) > 107 {
 		r.fault("agent.socket", Error{Problem: "is longer than 107 octets, the most that a Unix socket's path may have"})

@@ -92,15 +92,17 @@ var credentialKeys = []Key{
 	},
 	{
 		Name: "credential.certificate_file", Kind: KindPath, Example: `"/etc/o365-sendmail/client.pem"`,
-		Help:  "The certificate that the app registration knows, as PEM.",
-		More:  "It may hold the private key and other certificates too: of those for the key, the newest that is valid is used.",
+		Help: "The certificate that the app registration knows, as PEM.",
+		More: "It may hold the private key and other certificates too: of those for the key, the newest that is " +
+			"valid is used.",
 		field: func(c *Config) any { return &c.Credential.CertificateFile },
 	},
 	{
-		Name: "credential.key_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.key"`, Derived: "certificate_file",
-		Help:  "The certificate's private key, as PEM.",
-		More:  "Owner and mode are judged as those of client_secret_file; \"credential:NAME\" works here too.",
-		field: func(c *Config) any { return &c.Credential.KeyFile },
+		Name: "credential.key_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.key"`,
+		Derived: "certificate_file",
+		Help:    "The certificate's private key, as PEM.",
+		More:    "Owner and mode are judged as those of client_secret_file; \"credential:NAME\" works here too.",
+		field:   func(c *Config) any { return &c.Credential.KeyFile },
 	},
 	{
 		Name: "credential.pfx_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.pfx"`,

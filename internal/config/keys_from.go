@@ -16,10 +16,14 @@ var fromKeys = []Key{
 		Name: "from.policy", Kind: KindEnum, Default: PolicyRewrite, Values: []string{PolicyRewrite, PolicyKeep, PolicyMap},
 		Help: "What becomes of the sender.",
 		More: "\"rewrite\" puts the mailbox in the envelope and in From, with the original in the display name. " +
-			"\"map\" uses from.map, and rewrites what no rule matches. \"keep\" changes nothing, and Exchange has the last word: " +
-			"a sender of another domain or a private one, and the null sender of -f '', may be refused with 554 5.2.252 (SendAsDenied) or 501 5.1.7 (no address), " +
-			"a From that is no address with 550 5.7.512. A refused sender that from.send_as does not name is tried three times " +
-			"over two hours, then its messages come back. A From that is made here then has from.domain, if it is set, or the host's full name; " +
+			"\"map\" uses from.map, and rewrites what no rule matches. \"keep\" changes nothing, and Exchange has " +
+			"the last word: " +
+			"a sender of another domain or a private one, and the null sender of -f '', may be refused with 554 " +
+			"5.2.252 (SendAsDenied) or 501 5.1.7 (no address), " +
+			"a From that is no address with 550 5.7.512. A refused sender that from.send_as does not name is tried " +
+			"three times " +
+			"over two hours, then its messages come back. A From that is made here then has from.domain, if it is " +
+			"set, or the host's full name; " +
 			"without -f the mailbox, or a From that it may use, is in the envelope.",
 		field: func(c *Config) any { return &c.From.Policy },
 	},
@@ -65,9 +69,13 @@ var fromKeys = []Key{
 	},
 	{
 		Name: "from.allow", Kind: KindUserTable, Example: `www-data = ["shop@contoso.com", "*@shop.example"]`,
-		Help: "Senders that a user may send as: addresses, *@domain or \"*\", by user name or number; \"*\" names all others, callers over TCP among them. What is not allowed becomes the mailbox.",
-		More: "The user \"*\" stands for those who are not named; without it they may give any. A caller over TCP whose user is not known is one of \"*\", too; without it such a caller may give none. " +
-			"What goes out is judged, whatever from.policy and from.map made of it and whichever way the message came: each author in From, Sender, Resent-From and Resent-Sender, the envelope's sender, and the mailbox that signs in. " +
+		Help: "Senders that a user may send as: addresses, *@domain or \"*\", by user name or number; " +
+			"\"*\" names all others, callers over TCP among them. What is not allowed becomes the mailbox.",
+		More: "The user \"*\" stands for those who are not named; without it they may give any. " +
+			"A caller over TCP whose user is not known is one of \"*\", too; without it such a caller may give none. " +
+			"What goes out is judged, whatever from.policy and from.map made of it and whichever way the message " +
+			"came: each author in From, Sender, Resent-From and Resent-Sender, the envelope's sender, and the " +
+			"mailbox that signs in. " +
 			"Everybody may use the mailbox itself.",
 		field: func(c *Config) any { return &c.From.AllowedSenders },
 	},

@@ -20,7 +20,8 @@ var spoolKeys = []Key{
 	},
 	{
 		Name: "spool.max_messages_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 10000000,
-		Help:  "The most messages of one local user that may wait; 0 for no bound but his share (agent.reserve_percent).",
+		Help: "The most messages of one local user that may wait; 0 for no bound but his share " +
+			"(agent.reserve_percent).",
 		field: func(c *Config) any { return &c.Spool.MaxMessagesPerUser },
 	},
 	{
@@ -77,20 +78,25 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.allow_from", Kind: KindNetworks, Example: `["192.0.2.0/24", "2001:db8::25"]`, Optional: true,
-		Help:  "The networks and addresses that may connect where agent.allow_remote lets other hosts.",
-		More:  "Others are refused when they connect, this host's own addresses among them unless they are named. Without it an address that other hosts reach is not listened on; all else goes on.",
+		Help: "The networks and addresses that may connect where agent.allow_remote lets other hosts.",
+		More: "Others are refused when they connect, this host's own addresses among them unless they are named. " +
+			"Without it an address that other hosts reach is not listened on; all else goes on.",
 		field: func(c *Config) any { return &c.Agent.AllowFrom },
 	},
 	{
 		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,
-		Help:  "Connections at one time.",
-		More:  "Who finds none free takes the place of one that made no progress for longest, of the user who has most; that one gets the reply 421, as does who finds none to take, and may try again. sendmail does so for ten seconds and then exits with 75. When fewer than a quarter are free, mail is queued at once (delivery.mode background).",
+		Help: "Connections at one time.",
+		More: "Who finds none free takes the place of one that made no progress for longest, of the user who has " +
+			"most; that one gets the reply 421, as does who finds none to take, and may try again. " +
+			"sendmail does so for ten seconds and then exits with 75. When fewer than a quarter are free, mail " +
+			"is queued at once (delivery.mode background).",
 		field: func(c *Config) any { return &c.Agent.MaxConnections },
 	},
 	{
 		Name: "agent.max_connections_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 65536,
-		Help:  "Connections of one user at one time; 0 for no bound but his share.",
-		More:  "A user of this host counts as one by the socket and on loopback addresses, another host by its address (IPv6: its /64). Who has more gets the reply 421.",
+		Help: "Connections of one user at one time; 0 for no bound but his share.",
+		More: "A user of this host counts as one by the socket and on loopback addresses, another host by its " +
+			"address (IPv6: its /64). Who has more gets the reply 421.",
 		field: func(c *Config) any { return &c.Agent.MaxConnectionsPerUser },
 	},
 	{
@@ -101,14 +107,19 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 50,
-		Help:  "How much of agent.max_connections, agent.max_header_memory, spool.max_messages and spool.max_bytes only root and the service user get, in percent.",
-		More:  "Half as much again is for users who hold next to nothing. Of the rest a user gets what he needs, but never more than eight times what then is left: alone eight ninths, beside others as much as they. Who would pass that meets the bound itself. 0 is neither reserve nor shares.",
+		Help: "How much of agent.max_connections, agent.max_header_memory, spool.max_messages and spool.max_bytes " +
+			"only root and the service user get, in percent.",
+		More: "Half as much again is for users who hold next to nothing. Of the rest a user gets what he needs, but " +
+			"never more than eight times what then is left: alone eight ninths, beside others as much as they. " +
+			"Who would pass that meets the bound itself. 0 is neither reserve nor shares.",
 		field: func(c *Config) any { return &c.Agent.ReservePercent },
 	},
 	{
 		Name: "agent.max_header_memory", Kind: KindSize, Default: "8MiB", Min: 1 << 20, Max: gib,
-		Help:  "The memory for headers above 16 KiB, and for the buffers of bodies, of all messages that are coming in.",
-		More:  "Who finds none gets a temporary error, or the place of a larger user as with agent.max_connections; a body goes to a file.",
+		Help: "The memory for headers above 16 KiB, and for the buffers of bodies, of all messages that are " +
+			"coming in.",
+		More: "Who finds none gets a temporary error, or the place of a larger user as with agent.max_connections; " +
+			"a body goes to a file.",
 		field: func(c *Config) any { return &c.Agent.MaxHeaderMemory },
 	},
 	{
@@ -118,8 +129,9 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.refusals_per_minute", Kind: KindInt, Default: 60, Min: 0, Max: 1000000,
-		Help:  "Refusals of one user that the log shows in a minute; 0 for no bound.",
-		More:  "left-out in a later line tells how many were not written. All users together get eight times as many. What was accepted is always written.",
+		Help: "Refusals of one user that the log shows in a minute; 0 for no bound.",
+		More: "left-out in a later line tells how many were not written. All users together get eight times as " +
+			"many. What was accepted is always written.",
 		field: func(c *Config) any { return &c.Agent.RefusalsPerMinute },
 	},
 	{
@@ -141,18 +153,20 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.metrics_file", Kind: KindPath, Example: `"` + MetricsDir + "/" + MetricsName + `"`, Optional: true,
-		Help:  "A file for Prometheus' node exporter, rewritten every minute.",
-		More:  "Packages make the folder " + MetricsDir + ", which the agent may write; its sandbox has others read-only.",
+		Help: "A file for Prometheus' node exporter, rewritten every minute.",
+		More: "Packages make the folder " + MetricsDir + ", which the agent may write; its sandbox has others " +
+			"read-only.",
 		field: func(c *Config) any { return &c.Agent.MetricsFile },
 	},
 }
 
 var logKeys = []Key{
 	{
-		Name: "log.to", Kind: KindLog, Default: "journal", Values: []string{"journal", "syslog", "stderr"}, Optional: true,
-		Help:  "Where the log goes: \"journal\", \"syslog\", \"stderr\" or a file's absolute path.",
-		More:  "A host without a journal has it in syslog, and one without either on the agent's standard error.",
-		field: func(c *Config) any { return &c.Log.To },
+		Name: "log.to", Kind: KindLog, Default: "journal", Values: []string{"journal", "syslog", "stderr"},
+		Optional: true,
+		Help:     "Where the log goes: \"journal\", \"syslog\", \"stderr\" or a file's absolute path.",
+		More:     "A host without a journal has it in syslog, and one without either on the agent's standard error.",
+		field:    func(c *Config) any { return &c.Log.To },
 	},
 	{
 		Name: "log.format", Kind: KindEnum, Default: "text", Values: []string{"text", "json"}, Optional: true,

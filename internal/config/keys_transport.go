@@ -47,15 +47,19 @@ var smtpKeys = []Key{
 	{
 		Name: "smtp.chunking", Kind: KindEnum, Default: "auto", Values: []string{"auto", "on", "off"},
 		Help: "Whether messages go by BDAT (RFC 3030) where the relay offers CHUNKING, or by DATA.",
-		More: "\"auto\" begins with BDAT. When the relay refuses it, the message goes by DATA in the same call; when the relay never answers, by DATA with the next try. " +
-			"This host then uses DATA with that relay for a day. \"on\" never changes to DATA; \"off\" never uses BDAT.",
+		More: "\"auto\" begins with BDAT. When the relay refuses it, the message goes by DATA in the same call; " +
+			"when the relay never answers, by DATA with the next try. " +
+			"This host then uses DATA with that relay for a day. \"on\" never changes to DATA; " +
+			"\"off\" never uses BDAT.",
 		field: func(c *Config) any { return &c.SMTP.Chunking },
 	},
 	{
 		Name: "smtp.eight_bit", Kind: KindEnum, Default: "auto", Values: []string{"auto", "on", "off"},
 		Help: "Whether text outside ASCII goes as it is, or quoted-printable or base64.",
-		More: "\"auto\" encodes text in the parts of a multipart that no signature covers (DKIM, ARC, S/MIME, PGP/MIME), because Exchange Online has been seen to damage it, and nothing else. " +
-			"\"on\" encodes nothing; \"off\" encodes all, for a relay without 8BITMIME. What is in the queue stays as it is.",
+		More: "\"auto\" encodes text in the parts of a multipart that no signature covers (DKIM, ARC, S/MIME, " +
+			"PGP/MIME), because Exchange Online has been seen to damage it, and nothing else. " +
+			"\"on\" encodes nothing; \"off\" encodes all, for a relay without 8BITMIME. " +
+			"What is in the queue stays as it is.",
 		field: func(c *Config) any { return &c.SMTP.EightBit },
 	},
 	{
@@ -140,8 +144,9 @@ var deliveryKeys = []Key{
 	},
 	{
 		Name: "delivery.messages_per_minute", Kind: KindInt, Default: 30, Min: 0, Max: 100000,
-		Help:  "Messages to the relay in a minute; 0 for no bound.",
-		More:  "Microsoft names 30 for a mailbox: one page says that more is refused, another that it is carried over to the next minutes.",
+		Help: "Messages to the relay in a minute; 0 for no bound.",
+		More: "Microsoft names 30 for a mailbox: one page says that more is refused, another that it is carried " +
+			"over to the next minutes.",
 		field: func(c *Config) any { return &c.Delivery.MessagesPerMinute },
 	},
 	{
@@ -152,41 +157,48 @@ var deliveryKeys = []Key{
 	},
 	{
 		Name: "delivery.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 40,
-		Help: "How much of delivery.messages_per_minute and delivery.recipients_per_day is kept for root, the service user and alerts, in percent.",
-		More: "Others' messages wait in the queue when the rest is used up; mailq says why. A process without an agent does not know of other users, so it keeps only this reserve. " +
+		Help: "How much of delivery.messages_per_minute and delivery.recipients_per_day is kept for root, the " +
+			"service user and alerts, in percent.",
+		More: "Others' messages wait in the queue when the rest is used up; mailq says why. " +
+			"A process without an agent does not know of other users, so it keeps only this reserve. " +
 			"At least half of each bound is left for everybody.",
 		field: func(c *Config) any { return &c.Delivery.ReservePercent },
 	},
 	{
 		Name: "delivery.small_reserve_percent", Kind: KindInt, Default: 5, Min: 0, Max: 40,
 		Help: "How much is kept beside it for users who have sent next to nothing, in percent.",
-		More: "Each has a fifth of it. The subordinate ids of a user (/etc/subuid) count as that user, and all ids that are in neither file, as those of a directory service, count as one. " +
+		More: "Each has a fifth of it. The subordinate ids of a user (/etc/subuid) count as that user, and all ids " +
+			"that are in neither file, as those of a directory service, count as one. " +
 			"The agent counts from its start.",
 		field: func(c *Config) any { return &c.Delivery.SmallReservePercent },
 	},
 	{
 		Name: "delivery.user_share_percent", Kind: KindInt, Default: 50, Min: 0, Max: 100,
-		Help:  "How much of the rest one user gets while messages of others wait, in percent; 0 for no bound.",
-		More:  "What is beyond it waits in the queue until the others' messages have gone; mailq says so. Users take turns in any case.",
+		Help: "How much of the rest one user gets while messages of others wait, in percent; 0 for no bound.",
+		More: "What is beyond it waits in the queue until the others' messages have gone; mailq says so. " +
+			"Users take turns in any case.",
 		field: func(c *Config) any { return &c.Delivery.UserSharePercent },
 	},
 	{
 		Name: "delivery.retry_floor", Kind: KindDuration, Default: "1m", Min: 0, Max: hour,
-		Help:  "The least time between two tries of a message that its owner asks for with sendmail -q or o365-sendmail queue retry.",
+		Help: "The least time between two tries of a message that its owner asks for with sendmail -q or " +
+			"o365-sendmail queue retry.",
 		More:  "Asked sooner, the agent tries it when the time has passed. It does not bind root and the service user.",
 		field: func(c *Config) any { return &c.Delivery.RetryFloor },
 	},
 	{
 		Name: "delivery.max_recipients", Kind: KindInt, Default: 500, Min: 1, Max: 10000,
 		Help: "Recipients of one transaction.",
-		More: "A call with more of them is split. SMTP clients of the agent and of sendmail -bs are told 452 at the first one too many, and begin another transaction. " +
+		More: "A call with more of them is split. SMTP clients of the agent and of sendmail -bs are told 452 at the " +
+			"first one too many, and begin another transaction. " +
 			"The mailbox's own limit (Set-Mailbox -RecipientLimits) counts too: 500 by default, 1,000 at most.",
 		field: func(c *Config) any { return &c.Delivery.MaxRecipients },
 	},
 	{
 		Name: "delivery.max_recipients_per_call", Kind: KindInt, Default: 10000, Min: 1, Max: 50000,
 		Help: "Recipients of one call of sendmail, and of one message when the aliases are expanded.",
-		More: "More than delivery.max_recipients of them make several transactions: the message is queued at first, and who is refused is told by mail. " +
+		More: "More than delivery.max_recipients of them make several transactions: the message is queued at first, " +
+			"and who is refused is told by mail. " +
 			"Without a spool the call sends one transaction after the other, and says who did not get the message.",
 		field: func(c *Config) any { return &c.Delivery.MaxRecipientsPerCall },
 	},

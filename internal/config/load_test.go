@@ -53,14 +53,16 @@ func TestMinimal(t *testing.T) {
 		{c.Tenant, "contoso.onmicrosoft.com"},
 		{c.Cloud, "global"},
 		{c.Credential.Type, TypeSecret},
-		{c.SMTP, SMTP{Port: 587, Chunking: "auto", EightBit: "auto", Timeout: time.Minute, IdleTimeout: 30 * time.Second}},
+		{c.SMTP, SMTP{Port: 587, Chunking: "auto", EightBit: "auto", Timeout: time.Minute,
+			IdleTimeout: 30 * time.Second}},
 		{c.TLS.MinVersion, "1.2"},
 		{c.Cache.Dir, "/var/lib/o365-sendmail"},
 		{c.Spool.Dir, "/var/spool/o365-sendmail"},
 		{c.Spool.Lifetime, 5 * 24 * time.Hour},
 		{c.Spool.DelayWarning, 4 * time.Hour},
 		{c.Agent.Socket, "/run/o365-sendmail/submit.sock"},
-		{c.Delivery, Delivery{"interactive", 10 * time.Second, 3, 30, 10000, 10, 5, 50, time.Minute, 500, 10000, 150 << 20, 2 << 20}},
+		{c.Delivery, Delivery{"interactive", 10 * time.Second, 3, 30, 10000, 10, 5, 50, time.Minute, 500, 10000,
+			150 << 20, 2 << 20}},
 		{c.From.Policy, "rewrite"},
 		{c.From.Domain, "contoso.com"},
 		{c.AliasesFile, "/etc/aliases"},
@@ -250,7 +252,8 @@ func TestCredentialTypes(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	c, err := Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\nallow_remote = true\nallow_from = [\"192.0.2.0/24\"]\n"))
+	c, err := Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\nallow_remote = true\n"+
+		"allow_from = [\"192.0.2.0/24\"]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,14 +313,18 @@ func TestLenientNeverGivesUp(t *testing.T) {
 func TestIgnored(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
-		"agent.listen = 25", "agent.listen = \"0.0.0.0:25\"", "agent.allow_remote = \"yes\"", "agent.allow_from = [\"10.0.0.1/8\"]",
-		"agent.metrics_file = \"metrics\"", "agent.queue_interval = 5", "agent.drain_timeout = \"1h\"", "agent.probe_interval = \"\"",
-		"log.to = \"jornal\"", "log.format = \"xml\"", "secret_expires = \"soon\"", "alert_to = \"it\"", "spool.delay_warning = \"9d\"",
+		"agent.listen = 25", "agent.listen = \"0.0.0.0:25\"", "agent.allow_remote = \"yes\"",
+		"agent.allow_from = [\"10.0.0.1/8\"]",
+		"agent.metrics_file = \"metrics\"", "agent.queue_interval = 5", "agent.drain_timeout = \"1h\"",
+		"agent.probe_interval = \"\"",
+		"log.to = \"jornal\"", "log.format = \"xml\"", "secret_expires = \"soon\"", "alert_to = \"it\"",
+		"spool.delay_warning = \"9d\"",
 		"smtp.idle_timeout = \"1d\"",
 	} {
 		key, _, _ := strings.Cut(line, " ")
 		c, err := Load(write(t, minimal+line+"\n"))
-		if err != nil || len(c.Ignored) == 0 || c.Ignored[0].Key != key && !strings.HasPrefix(c.Ignored[0].Key, key+"[") {
+		if err != nil || len(c.Ignored) == 0 ||
+			c.Ignored[0].Key != key && !strings.HasPrefix(c.Ignored[0].Key, key+"[") {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
@@ -332,8 +339,10 @@ func TestIgnored(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		"alert_to = \"a@example.org\"\nalert_to = \"b@example.org\"", "log.to = \"x", "log.too = \"journal\"", "mailbox2 = \"x\"", "root_to = \"it\"",
-		"from.allow = 1", "spool.dir = 1", "agent.socket = 1", "delivery.mode = \"x\"", "log.to = \"jornal\"\nroot_to = \"it\"",
+		"alert_to = \"a@example.org\"\nalert_to = \"b@example.org\"", "log.to = \"x", "log.too = \"journal\"",
+		"mailbox2 = \"x\"", "root_to = \"it\"",
+		"from.allow = 1", "spool.dir = 1", "agent.socket = 1", "delivery.mode = \"x\"",
+		"log.to = \"jornal\"\nroot_to = \"it\"",
 	} {
 		if c, err := Load(write(t, minimal+line+"\n")); err == nil {
 			t.Errorf("%s: passed over (%v)", line, c.Ignored)

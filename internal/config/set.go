@@ -198,7 +198,8 @@ func (r *reader) list(k *Key, name string, v any, good func(string) bool, what s
 
 // networks takes an array of networks and of addresses that stand for themselves.
 func (r *reader) networks(k *Key, name string, v any, field *[]netip.Prefix) {
-	list, ok := r.list(k, name, v, func(s string) bool { _, ok := parseNetwork(s); return ok }, "a network such as 192.0.2.0/24")
+	list, ok := r.list(k, name, v, func(s string) bool { _, ok := parseNetwork(s); return ok },
+		"a network such as 192.0.2.0/24")
 	if !ok {
 		return
 	}

@@ -65,7 +65,8 @@ func (j judge) strangeAbove(full string) string {
 		}
 		var st syscall.Stat_t
 		dir := full[:max(i, 1)]
-		if err := retry(func() error { return syscall.Lstat(dir, &st) }); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+		if err := retry(func() error { return syscall.Lstat(dir, &st) }); err != nil ||
+			st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 			return dir + " is no directory that this user may see"
 		}
 		if why := j.strange(&st); why != "" {

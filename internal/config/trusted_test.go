@@ -30,12 +30,15 @@ func TestTrusted(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"", "/", ".", dir, in("own"), in("public"), in("fifo"), in("link"), in("loop"), in("hard"), in("missing"), in("own") + "/x",
-		"/proc/self/cmdline", "/proc/1/cmdline", "/proc/self/mounts", "/dev/null", "/dev/zero", "/dev/stdin", "/etc", in("etc"),
+		"", "/", ".", dir, in("own"), in("public"), in("fifo"), in("link"), in("loop"), in("hard"), in("missing"),
+		in("own") + "/x",
+		"/proc/self/cmdline", "/proc/1/cmdline", "/proc/self/mounts", "/dev/null", "/dev/zero", "/dev/stdin",
+		"/etc", in("etc"),
 		"a\x00b", "/nonexistent/" + strings.Repeat("x", 300), strings.Repeat("/x", 5000),
 	} {
 		cfg, err := Loader{Trusted: true}.Load(path)
-		if cfg != nil || !errors.Is(err, ErrUntrusted) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 512 {
+		if cfg != nil || !errors.Is(err, ErrUntrusted) || strings.Contains(err.Error(), "\n") ||
+			len(err.Error()) > 512 {
 			t.Errorf("%.100q: %v, want one short line and ErrUntrusted", path, err)
 		}
 	}
@@ -59,7 +62,8 @@ func TestStrange(t *testing.T) {
 		good      bool
 	}{
 		{0, 0o755, true}, {900, 0o750, true}, {0, 0o2755, true},
-		{1001, 0o600, false}, {33, 0o644, false}, {0, 0o775, false}, {0, 0o757, false}, {0, 0o1777, false}, {900, 0o770, false},
+		{1001, 0o600, false}, {33, 0o644, false}, {0, 0o775, false}, {0, 0o757, false}, {0, 0o1777, false},
+		{900, 0o770, false},
 	} {
 		if why := j.strange(&syscall.Stat_t{Uid: c.uid, Mode: c.mode}); (why == "") != c.good {
 			t.Errorf("uid %d, mode %04o: %q", c.uid, c.mode, why)

@@ -204,7 +204,8 @@ func TestFlush(t *testing.T) {
 				t.Errorf("%v %v", done, err)
 			}
 			// Nobody else may ask for probes.
-			if done, err = as(alice).Flush(context.Background(), queueview.Filter{}, ask); len(done.Notes) > 0 || err != nil {
+			if done, err = as(alice).Flush(context.Background(), queueview.Filter{}, ask); len(done.Notes) > 0 ||
+				err != nil {
 				t.Errorf("%v %v", done, err)
 			}
 		}
@@ -260,7 +261,8 @@ func TestRetryFloor(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if next := info.Status.Next; want.after == 0 && !next.IsZero() || want.after > 0 && next.Sub(info.Status.Last).Round(time.Second) != want.after {
+				if next := info.Status.Next; want.after == 0 && !next.IsZero() ||
+					want.after > 0 && next.Sub(info.Status.Last).Round(time.Second) != want.after {
 					t.Errorf("uid %d: next try %v, last %v", want.uid, next, info.Status.Last)
 				}
 			}

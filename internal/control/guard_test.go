@@ -83,7 +83,8 @@ func TestManyUsersAtTheSocket(t *testing.T) {
 				t.Parallel()
 				r := newRig(t)
 				for _, uid := range few[:1] {
-					r.put(uid, "a@example.com", strings.Split(strings.Repeat("x@example.org,", 9000)[:14*9000-1], ",")...)
+					r.put(uid, "a@example.com",
+						strings.Split(strings.Repeat("x@example.org,", 9000)[:14*9000-1], ",")...)
 				}
 				c := newCrowd(t, r, uids...)
 				for range maxConns + 8 {
@@ -137,14 +138,17 @@ func TestVictim(t *testing.T) {
 		then  int
 		want  int // index, -1 for none
 	}{
-		{"the user who has most", []*guarded{conn(1, false, time.Hour), conn(2, false, 1), conn(2, false, 0), conn(2, false, 0)}, 1, 1},
+		{"the user who has most", []*guarded{conn(1, false, time.Hour), conn(2, false, 1), conn(2, false, 0),
+			conn(2, false, 0)}, 1, 1},
 		{"the idle one before the busy", []*guarded{conn(2, true, time.Hour), conn(2, false, 0)}, 1, 1},
-		{"the busy one of who has most", []*guarded{conn(2, true, 0), conn(2, true, 1), conn(1, false, time.Hour)}, 1, 1},
+		{"the busy one of who has most", []*guarded{conn(2, true, 0), conn(2, true, 1), conn(1, false, time.Hour)}, 1,
+			1},
 		{"all alike: the oldest", []*guarded{conn(1, false, settled), conn(2, false, 2*settled)}, 1, 1},
 		{"all alike and new", []*guarded{conn(1, false, 0), conn(2, false, settled/2)}, 1, -1},
 		{"all alike and busy", []*guarded{conn(1, true, settled), conn(2, true, longEnough-1)}, 1, -1},
 		{"all alike and long busy", []*guarded{conn(1, true, settled), conn(2, true, longEnough)}, 1, 1},
-		{"not for a second one", []*guarded{conn(1, false, time.Hour), conn(1, false, time.Hour), conn(2, false, time.Hour)}, 2, -1},
+		{"not for a second one", []*guarded{conn(1, false, time.Hour), conn(1, false, time.Hour),
+			conn(2, false, time.Hour)}, 2, -1},
 	} {
 		g := &guard{conns: map[*guarded]struct{}{}, users: map[int]int{}}
 		for _, one := range c.conns {

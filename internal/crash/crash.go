@@ -41,7 +41,8 @@ func Go(f func()) {
 func end(p any) {
 	once.Do(func() {
 		what := describe(p)
-		fmt.Fprintf(os.Stderr, "%s: error: fault of this program: %s; the system's log has its place, please report it\n", printable.Clean(filepath.Base(os.Args[0])), what)
+		fmt.Fprintf(os.Stderr, "%s: error: fault of this program: %s; the system's log has its place, please "+
+			"report it\n", printable.Clean(filepath.Base(os.Args[0])), what)
 		tell(what + place())
 		os.Exit(sysexits.Software)
 	})
@@ -80,5 +81,6 @@ func tell(text string) {
 	}
 	defer c.Close()
 	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = fmt.Fprintf(c, "<18>%s o365-sendmail[%d]: fault of this program: %s", time.Now().UTC().Format(time.Stamp), os.Getpid(), text)
+	_, _ = fmt.Fprintf(c, "<18>%s o365-sendmail[%d]: fault of this program: %s", time.Now().UTC().Format(time.Stamp),
+		os.Getpid(), text)
 }

@@ -54,14 +54,16 @@ func TestCatch(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			said := string(out)
-			if strings.Count(said, "\n") != 1 || !strings.Contains(said, ": error: fault of this program: ") || strings.Contains(said, "goroutine") || strings.Contains(said, secret) {
+			if strings.Count(said, "\n") != 1 || !strings.Contains(said, ": error: fault of this program: ") ||
+				strings.Contains(said, "goroutine") || strings.Contains(said, secret) {
 				t.Errorf("said %q", said)
 			}
 			_ = l.SetReadDeadline(time.Now().Add(5 * time.Second))
 			var buf [8192]byte
 			n, err := l.Read(buf[:])
 			line := string(buf[:n])
-			if err != nil || !strings.Contains(line, "crash.TestMain") || strings.Contains(line, "\n") || strings.Contains(line, secret) {
+			if err != nil || !strings.Contains(line, "crash.TestMain") || strings.Contains(line, "\n") ||
+				strings.Contains(line, secret) {
 				t.Errorf("logged %q, %v", line, err)
 			}
 			_ = l.SetReadDeadline(time.Now().Add(50 * time.Millisecond))

@@ -120,7 +120,8 @@ func (q *tokenRequest) checkCertificate(a *assertion) error {
 	if cert == nil {
 		return q.errCertificate("The key was not found.", a.thumbprint(), nil)
 	}
-	if pub, ok := cert.PublicKey.(*rsa.PublicKey); ok && pub.N.BitLen() < 2048 { // github.com/silverhack/monkey365/issues/183
+	// github.com/silverhack/monkey365/issues/183
+	if pub, ok := cert.PublicKey.(*rsa.PublicKey); ok && pub.N.BitLen() < 2048 {
 		return badClient(700027, "RSA key size %d is less than the minimum required 2048 bits", pub.N.BitLen())
 	}
 	if err := verifyRSA(cert.PublicKey, a); err != nil {

@@ -77,7 +77,8 @@ func shortCertificate(t testing.TB, now time.Time) (der []byte, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour),
+		NotAfter: now.Add(time.Hour)}
 	if der, err = x509.CreateCertificate(rand.Reader, template, template, key.Public(), key); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +148,8 @@ func TestCertificate(t *testing.T) {
 		{"audience by domain", set("aud", "https://login.microsoftonline.com/contoso.test/oauth2/v2.0/token"), 0, ""},
 		{"not registered", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(make([]byte, 32)) }, 700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found., "},
 		{"expired certificate", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(old[:]) }, 700027, "[Reason - The key used is expired., "},
-		{"short key", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(short[:]) }, 700027, "RSA key size 1024 is less than the minimum required 2048 bits"},
+		{"short key", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(short[:]) },
+			700027, "RSA key size 1024 is less than the minimum required 2048 bits"},
 		{"wrong algorithm", func(h, _ map[string]any) { h["alg"] = "ES256" }, 50027, ""},
 		{"signature of another algorithm", func(h, _ map[string]any) { h["sig"] = "RS256" }, 700027, "[Reason - The provided signature value did not match"},
 		{"no thumbprint", func(h, _ map[string]any) { delete(h, "x5t#S256") }, 50027, "No certificate thumbprint specified in token header"},

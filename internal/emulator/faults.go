@@ -30,7 +30,8 @@ type Fault struct {
 
 // Faults lists all faults in the order of a delivery. SetFault puts one in force.
 func Faults() []Fault {
-	return slices.Concat(networkFaults(), entraFaults(), signInFaults(), passwordFaults(), volumeSignInFaults(), submissionFaults(),
+	return slices.Concat(networkFaults(), entraFaults(), signInFaults(), passwordFaults(), volumeSignInFaults(),
+		submissionFaults(),
 		accountFaults(), messageFaults(), chunkFaults(), volumeFaults())
 }
 

@@ -28,7 +28,8 @@ type walker struct {
 
 // patience is short where a fault is silence.
 func (w *walker) patience() time.Duration {
-	if name := w.t.Name(); strings.HasSuffix(name, "/token-hang") || strings.HasSuffix(name, "/smtp-silent") || strings.HasSuffix(name, "/bdat-silent") {
+	if name := w.t.Name(); strings.HasSuffix(name, "/token-hang") || strings.HasSuffix(name, "/smtp-silent") ||
+		strings.HasSuffix(name, "/bdat-silent") {
 		return 300 * time.Millisecond
 	}
 	return 30 * time.Second
@@ -135,11 +136,13 @@ func (c *client) transaction(access string) finding {
 		{"dot", text + ".", "250"},
 	}
 	if strings.Contains(c.t.Name(), "/bdat-") {
-		steps = append(steps[:4], struct{ stage, line, want string }{"bdat", fmt.Sprintf("BDAT %d LAST\r\n", len(text)) + strings.TrimSuffix(text, "\r\n"), "250"})
+		steps = append(steps[:4], struct{ stage, line, want string }{"bdat",
+			fmt.Sprintf("BDAT %d LAST\r\n", len(text)) + strings.TrimSuffix(text, "\r\n"), "250"})
 	}
 	eightBit := strings.HasSuffix(c.t.Name(), "/8bit-damaged")
 	if eightBit {
-		text = strings.Replace(text, "\r\n\r\n", "\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\u00fc\r\n--b--\r\n", 1)
+		text = strings.Replace(text, "\r\n\r\n", "\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; "+
+			"boundary=b\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\u00fc\r\n--b--\r\n", 1)
 		steps[1].line = fmt.Sprintf("MAIL FROM:<%s> BODY=8BITMIME", c.e.Mailbox)
 		steps[5].line = text + "."
 	}

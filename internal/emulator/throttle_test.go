@@ -42,7 +42,8 @@ func TestRepeatedErrorsThrottle(t *testing.T) {
 			clk := newClock()
 			e := emulator.New(t, withClock(clk))
 			e.Update(func(s *emulator.State) {
-				s.Limits.Repeated[kind] = &emulator.Repeated{After: 3, Within: emulator.Duration(10 * time.Minute), For: emulator.Duration(time.Hour)}
+				s.Limits.Repeated[kind] = &emulator.Repeated{After: 3, Within: emulator.Duration(10 * time.Minute),
+					For: emulator.Duration(time.Hour)}
 				if c.before != nil {
 					c.before(s)
 				}

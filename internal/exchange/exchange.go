@@ -199,7 +199,8 @@ func leadingCode(text string) string {
 // Advice returns the remedy with the mailbox filled in.
 func (d Diagnosis) Advice(mailbox string) string {
 	if personal(mailbox) && (d.Key == "smtp-auth-disabled-mailbox" || d.Key == "smtp-auth-disabled-tenant") {
-		return "new personal mailboxes can't send by SMTP and have no switch for it: use a mailbox of a Microsoft 365 organization"
+		return "new personal mailboxes can't send by SMTP and have no switch for it: use a mailbox of a Microsoft " +
+			"365 organization"
 	}
 	if mailbox == "" {
 		return d.Remedy

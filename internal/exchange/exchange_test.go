@@ -89,45 +89,70 @@ func TestDiagnose(t *testing.T) {
 		{"rcpt", 451, "4.7.0", "Temporary server error. Please try again later.", Temporary, "other-temporary", false, ""},
 		// High Volume Email.
 		{"auth", 501, "5.5.121", "Invalid XOAUTH2 auth data", Configuration, "xoauth2-form", false, "smtp.host"},
-		{"auth", 501, "5.5.126", "Invalid XOAUTH2 auth data", Configuration, "xoauth2-form", false, "noreply@contoso.com"},
-		{"auth", 501, "5.5.122", "Invalid XOAUTH2 auth data - User address provided is not valid.", Configuration, "user-not-valid", false, "noreply@contoso.com"},
-		{"auth", 535, "5.7.142", "Authentication unsuccessful, token will expire soon", Temporary, "token-expired", true, "clock"},
-		{"auth", 535, "5.7.143", "Authentication unsuccessful, expired token", Temporary, "token-expired", true, "clock"},
-		{"mail", 535, "5.7.143", "Authentication unsuccessful, expired token", Temporary, "token-expired", true, "clock"},
-		{"auth", 535, "5.7.144", "Authentication unsuccessful, Invalid API permissions", Configuration, "hve-permission", true, "Mail.Send"},
-		{"auth", 550, "5.7.240", "The application is not allowed for use with this High Volume Email account", Configuration, "hve-app-access", false,
+		{"auth", 501, "5.5.126", "Invalid XOAUTH2 auth data", Configuration, "xoauth2-form", false,
+			"noreply@contoso.com"},
+		{"auth", 501, "5.5.122", "Invalid XOAUTH2 auth data - User address provided is not valid.", Configuration,
+			"user-not-valid", false, "noreply@contoso.com"},
+		{"auth", 535, "5.7.142", "Authentication unsuccessful, token will expire soon", Temporary, "token-expired",
+			true, "clock"},
+		{"auth", 535, "5.7.143", "Authentication unsuccessful, expired token", Temporary, "token-expired",
+			true, "clock"},
+		{"mail", 535, "5.7.143", "Authentication unsuccessful, expired token", Temporary, "token-expired",
+			true, "clock"},
+		{"auth", 535, "5.7.144", "Authentication unsuccessful, Invalid API permissions", Configuration,
+			"hve-permission", true, "Mail.Send"},
+		{"auth", 550, "5.7.240", "The application is not allowed for use with this High Volume Email account",
+			Configuration, "hve-app-access", false,
 			"Add-HVEAppAccess -Identity noreply@contoso.com -AppIds <object id of the enterprise application>"},
-		{"mail", 550, "5.7.62", "other MAIL FROM", Configuration, "hve-mail-from", false, "send as noreply@contoso.com"},
+		{"mail", 550, "5.7.62", "other MAIL FROM", Configuration, "hve-mail-from", false,
+			"send as noreply@contoso.com"},
 		{"body", 550, "5.6.241", "other From", Configuration, "hve-from", false, "send as noreply@contoso.com"},
 		{"auth", 550, "5.2.240", "not an account", Configuration, "hve-not-an-account", false, "smtp.host"},
 		// The account's, not the message's.
-		{"body", 550, "5.2.251", "Sender throttled due to continuous mailbox full errors.", AccountTemporary, "mailbox-throttled", false, "empty Sent Items"},
-		{"body", 550, "5.2.252", "Sender throttled due to continuous send as denied errors.", AccountTemporary, "mailbox-throttled", false, "Add-RecipientPermission"},
-		{"body", 554, "5.2.252", "Sender throttled due to continuous send as denied errors.", AccountTemporary, "mailbox-throttled", false, ""},
-		{"body", 550, "5.2.252", "SendAsDenied; a@x not allowed to send as b@y", Configuration, "send-as-denied", false, ""},
+		{"body", 550, "5.2.251", "Sender throttled due to continuous mailbox full errors.", AccountTemporary,
+			"mailbox-throttled", false, "empty Sent Items"},
+		{"body", 550, "5.2.252", "Sender throttled due to continuous send as denied errors.", AccountTemporary,
+			"mailbox-throttled", false, "Add-RecipientPermission"},
+		{"body", 554, "5.2.252", "Sender throttled due to continuous send as denied errors.", AccountTemporary,
+			"mailbox-throttled", false, ""},
+		{"body", 550, "5.2.252", "SendAsDenied; a@x not allowed to send as b@y", Configuration,
+			"send-as-denied", false, ""},
 		{"body", 550, "5.2.252", "", AccountTemporary, "mailbox-throttled", false, ""},
 		{"body", 554, "5.2.252", "", Configuration, "send-as-denied", false, ""},
-		{"body", 550, "5.2.253", "Sender throttled due to continuous invalid license errors.", AccountTemporary, "mailbox-throttled", false, "licence"},
-		{"body", 550, "5.2.254", "Sender throttled due to continuous too many recipients errors.", AccountTemporary, "mailbox-throttled", false, "delivery.max_recipients"},
-		{"body", 550, "5.2.254", "Sender throttled due to continuous invalid recipients errors.", AccountTemporary, "mailbox-throttled", false, "lists and aliases"},
-		{"rcpt", 550, "5.2.255", "SENDER  THROTTLED due to continuous invalid recipients errors.", AccountTemporary, "mailbox-throttled", false, "lists and aliases"},
-		{"mail", 450, "4.2.299", "Sender throttled due to continuous odd errors.", AccountTemporary, "mailbox-throttled", false, "log"},
-		{"body", 550, "5.7.236", "whatever it says", AccountTemporary, "outside-recipient-quota", false, "domain of your own"},
-		{"body", 554, "5.2.0", "STOREDRV.Submission.Exception:InvalidLicenseException; x", Configuration, "licence-invalid", false, "noreply@contoso.com"},
-		{"body", 554, "5.6.211", "Single text value size (33061) exceeded allowed maximum (32768) for the 'References' header", Permanent, "header-field-too-long", false, ""},
-		{"ehlo", 501, "5.5.4", "Invalid domain name [AM0PR00CA0001 2026-01-10T08:34:00.456Z X]", Configuration, "ehlo-name", false, "smtp.ehlo_name"},
+		{"body", 550, "5.2.253", "Sender throttled due to continuous invalid license errors.", AccountTemporary,
+			"mailbox-throttled", false, "licence"},
+		{"body", 550, "5.2.254", "Sender throttled due to continuous too many recipients errors.", AccountTemporary,
+			"mailbox-throttled", false, "delivery.max_recipients"},
+		{"body", 550, "5.2.254", "Sender throttled due to continuous invalid recipients errors.", AccountTemporary,
+			"mailbox-throttled", false, "lists and aliases"},
+		{"rcpt", 550, "5.2.255", "SENDER  THROTTLED due to continuous invalid recipients errors.", AccountTemporary,
+			"mailbox-throttled", false, "lists and aliases"},
+		{"mail", 450, "4.2.299", "Sender throttled due to continuous odd errors.", AccountTemporary,
+			"mailbox-throttled", false, "log"},
+		{"body", 550, "5.7.236", "whatever it says", AccountTemporary, "outside-recipient-quota", false,
+			"domain of your own"},
+		{"body", 554, "5.2.0", "STOREDRV.Submission.Exception:InvalidLicenseException; x", Configuration,
+			"licence-invalid", false, "noreply@contoso.com"},
+		{"body", 554, "5.6.211", "Single text value size (33061) exceeded allowed maximum (32768) for the " +
+			"'References' header", Permanent, "header-field-too-long", false, ""},
+		{"ehlo", 501, "5.5.4", "Invalid domain name [AM0PR00CA0001 2026-01-10T08:34:00.456Z X]", Configuration,
+			"ehlo-name", false, "smtp.ehlo_name"},
 		{"mail", 550, "", "5.5.4 Invalid domain name", Configuration, "ehlo-name", false, "smtp.ehlo_name"},
 		// What nobody has written down yet.
-		{"body", 550, "5.7.999", "Access denied, a sending limit has been reached", AccountTemporary, "unknown-limit", false, "noreply@contoso.com"},
+		{"body", 550, "5.7.999", "Access denied, a sending limit has been reached", AccountTemporary, "unknown-limit",
+			false, "noreply@contoso.com"},
 		{"body", 550, "5.7.1", "Exchange Online limit exceeded", AccountTemporary, "unknown-limit", false, ""},
 		{"mail", 552, "5.3.4", "throttled", AccountTemporary, "unknown-limit", false, ""},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, too many attempts, try again later", AccountTemporary, "unknown-limit", false, ""},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, too many attempts, try again later", AccountTemporary,
+			"unknown-limit", false, ""},
 		{"greeting", 554, "", "too many connections from your address", AccountTemporary, "unknown-limit", false, ""},
 		{"rcpt", 552, "5.2.2", "over quota", Temporary, "recipient-limit", false, ""},
 		{"rcpt", 550, "5.7.999", "daily limit reached", AccountTemporary, "unknown-limit", false, ""},
 		// Words that only look like it: a caller's address, a link, a limit of the message's own.
-		{"rcpt", 550, "5.1.10", "<throttled-quota@limit.example> Recipient not found", Permanent, "recipient-refused", false, ""},
-		{"body", 550, "5.7.1", "rejected, see https://example.org/sending-limits/try-again", Permanent, "other-permanent", false, ""},
+		{"rcpt", 550, "5.1.10", "<throttled-quota@limit.example> Recipient not found", Permanent,
+			"recipient-refused", false, ""},
+		{"body", 550, "5.7.1", "rejected, see https://example.org/sending-limits/try-again", Permanent,
+			"other-permanent", false, ""},
 		{"body", 552, "5.3.4", "Message size exceeds the limit of 25 MB", Permanent, "message-too-large", false, ""},
 		{"body", 554, "5.4.14", "Hop count exceeded - possible mail loop", Permanent, "mail-loop", false, ""},
 		{"body", 550, "5.7.1", "rejected, do not retry", Permanent, "other-permanent", false, ""},
@@ -165,19 +190,27 @@ func TestDiagnose(t *testing.T) {
 func TestThrottlingNeverBounces(t *testing.T) {
 	t.Parallel()
 	phrases := []string{
-		"Sender throttled due to continuous %s errors.", "The sender is throttled", "Message throttled by policy", "THROTTLED", "Request was throttled; %s",
-		"You have reached your sending limit", "Sending limit exceeded for %s", "Rate limit exceeded", "ratelimited", "Your daily quota is used up",
-		"Quota exceeded", "STOREDRV.Submission.Exception:NewQuotaExceededException; %s", "Too many messages", "too many recipients today: %s",
-		"Please try again later", "try later", "Please retry in 10 minutes", "Temporarily rejected", "Server busy", "slow down: %s",
-		"exceeded the maximum number of messages per hour", "tenant has exceeded threshold", "you can no longer send, the limit is exceeded",
+		"Sender throttled due to continuous %s errors.", "The sender is throttled", "Message throttled by policy",
+		"THROTTLED", "Request was throttled; %s",
+		"You have reached your sending limit", "Sending limit exceeded for %s", "Rate limit exceeded", "ratelimited",
+		"Your daily quota is used up",
+		"Quota exceeded", "STOREDRV.Submission.Exception:NewQuotaExceededException; %s", "Too many messages",
+		"too many recipients today: %s",
+		"Please try again later", "try later", "Please retry in 10 minutes", "Temporarily rejected", "Server busy",
+		"slow down: %s",
+		"exceeded the maximum number of messages per hour", "tenant has exceeded threshold",
+		"you can no longer send, the limit is exceeded",
 	}
-	fillers := []string{"", "mailbox full", "a@b.example", "Exchange Online", "this header", "invalid recipients", "no such user, user unknown"}
+	fillers := []string{"", "mailbox full", "a@b.example", "Exchange Online", "this header", "invalid recipients",
+		"no such user, user unknown"}
 	codes := []int{501, 550, 552, 554}
-	numbers := []string{"", "5.0.0", "5.1.10", "5.1.20", "5.2.2", "5.2.251", "5.2.252", "5.3.4", "5.6.11", "5.7.1", "5.7.3", "5.7.139", "5.7.512"}
+	numbers := []string{"", "5.0.0", "5.1.10", "5.1.20", "5.2.2", "5.2.251", "5.2.252", "5.3.4", "5.6.11", "5.7.1",
+		"5.7.3", "5.7.139", "5.7.512"}
 	for _, phrase := range phrases {
 		for _, filler := range fillers {
 			text := strings.ReplaceAll(phrase, "%s", filler)
-			for _, text := range []string{text, strings.ToUpper(text), "Access denied.\n" + text, strings.ReplaceAll(text, " ", "  "), text + " [Hostname=X.eurprd00.prod.outlook.com]"} {
+			for _, text := range []string{text, strings.ToUpper(text), "Access denied.\n" + text,
+				strings.ReplaceAll(text, " ", "  "), text + " [Hostname=X.eurprd00.prod.outlook.com]"} {
 				for _, phase := range []string{"greeting", "auth", "mail", "rcpt", "body"} {
 					for _, code := range codes {
 						for _, number := range numbers {
@@ -211,8 +244,10 @@ func TestRepeatedErrorIsNamed(t *testing.T) {
 
 func TestPersonalMailbox(t *testing.T) {
 	t.Parallel()
-	d := Diagnose("auth", 535, "5.7.139", "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.")
-	for address, want := range map[string]bool{"a@outlook.com": true, "a@HOTMAIL.co.uk": true, "a@live.nl": true, "a@outlook.com.br": true,
+	d := Diagnose("auth", 535, "5.7.139",
+		"Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.")
+	for address, want := range map[string]bool{"a@outlook.com": true, "a@HOTMAIL.co.uk": true, "a@live.nl": true,
+		"a@outlook.com.br":   true,
 		"a@live.contoso.com": false, "a@contoso.com": false, "a@outlook": false, "": false} {
 		if got := strings.Contains(d.Advice(address), "personal"); got != want {
 			t.Errorf("%s: %q", address, d.Advice(address))

@@ -69,9 +69,11 @@ func DiagnoseFault(f Fault) Diagnosis {
 	case FaultNoSMTPUTF8:
 		return Diagnosis{Class: Permanent, Key: "smtputf8-not-offered", Cause: "the server does not take addresses or headers outside ASCII"}
 	case FaultNo8BITMIME:
-		return Diagnosis{Class: Permanent, Key: "8bitmime-not-offered", Cause: "the server does not take 8-bit bodies", Remedy: `set smtp.eight_bit = "off"`}
+		return Diagnosis{Class: Permanent, Key: "8bitmime-not-offered", Cause: "the server does not take 8-bit bodies",
+			Remedy: `set smtp.eight_bit = "off"`}
 	case FaultChunking:
-		return Diagnosis{Class: Temporary, Key: KeyChunkingRefused, Cause: "the server offers CHUNKING and refuses BDAT", Remedy: `set smtp.chunking = "off"`}
+		return Diagnosis{Class: Temporary, Key: KeyChunkingRefused,
+			Cause: "the server offers CHUNKING and refuses BDAT", Remedy: `set smtp.chunking = "off"`}
 	case FaultMessage:
 		return Diagnosis{Class: Temporary, Key: "message-unreadable", Cause: "the message can't be read as it was accepted"}
 	}

@@ -9,11 +9,13 @@ import "strings"
 func throttled(code int, enhanced, text string) (Diagnosis, bool) {
 	const words, due = "sender throttled", "due to continuous "
 	_, rest, spoken := strings.Cut(text, due)
-	numbered := code == 550 && hasWord("5.2.251 5.2.252 5.2.253 5.2.254 5.2.255", enhanced) && !containsAny(text, sendAsWords)
+	numbered := code == 550 && hasWord("5.2.251 5.2.252 5.2.253 5.2.254 5.2.255", enhanced) &&
+		!containsAny(text, sendAsWords)
 	if !strings.Contains(text, words) && !(spoken && strings.Contains(text, "throttled")) && !numbered {
 		return Diagnosis{}, false
 	}
-	d := Diagnosis{Class: AccountTemporary, Key: KeyThrottled, Cause: "Exchange refuses all mail of the mailbox for a time, because one error came too often",
+	d := Diagnosis{Class: AccountTemporary, Key: KeyThrottled,
+		Cause:  "Exchange refuses all mail of the mailbox for a time, because one error came too often",
 		Remedy: "find what repeats the error in the log; Microsoft support can't end this earlier"}
 	if kind, _, ok := strings.Cut(rest, " error"); ok && plainWords(kind) {
 		d.Repeated = kind
@@ -32,7 +34,8 @@ var repeated = [...]struct{ text, remedy string }{
 	{"mailbox full", emptyMailbox},
 	{"send as|sendas", allowSender},
 	{"license|licence", assignLicence},
-	{"recipients", "take addresses that don't exist out of the lists and aliases of this host (the log has them with status=bounced or status=refused)"},
+	{"recipients", "take addresses that don't exist out of the lists and aliases of this host (the log has them with " +
+		"status=bounced or status=refused)"},
 	{"too many recipients", "lower delivery.max_recipients to the mailbox's RecipientLimits"},
 }
 
@@ -44,11 +47,15 @@ func plainWords(s string) bool {
 // Words of replies that are about a limit, a quota or patience. The second list names limits that may be
 // the message's own, the third says that they are.
 const (
-	limitWords = "throttl|quota|rate limit|ratelimit|rate-limit|try again|try it again|try later|try your|try sending again|retry|again later|again in |" +
-		"come back|later.|at a later|after some time|tomorrow|per minute|per hour|per day|a minute|an hour|a day|minutes|hours|daily|hourly|24 h|" +
-		"too fast|too often|too frequent|too quickly|slow down|back off|backoff|temporar|overload|congest|busy|in a while|wait "
+	limitWords = "throttl|quota|rate limit|ratelimit|rate-limit|try again|try it again|try later|try your|try " +
+		"sending again|retry|again later|again in |" +
+		"come back|later.|at a later|after some time|tomorrow|per minute|per hour|per day|a minute|an hour|a " +
+		"day|minutes|hours|daily|hourly|24 h|" +
+		"too fast|too often|too frequent|too quickly|slow down|back off|backoff|temporar|overload|congest|busy|in a " +
+		"while|wait "
 	boundWords = "limit|exceed|too many|threshold|maximum"
-	sizeWords  = "size|byte|octet| kb| mb|hop count|hops|loop|length|too large|larger|too long|longer than|depth|attachment"
+	sizeWords  = "size|byte|octet| kb| mb|hop count|hops|loop|length|too large|larger|too long|longer " +
+		"than|depth|attachment"
 )
 
 // speaksOfLimits reports whether a text is about throttling, limits, quotas or trying again. Addresses
@@ -60,7 +67,8 @@ func speaksOfLimits(text string) bool {
 			b = append(append(b, word...), ' ')
 		}
 	}
-	text = strings.NewReplacer("delimit", "", "or later", "", "and later", "", "not retry", "", "n't retry", "", "not be retried", "",
+	text = strings.NewReplacer("delimit", "", "or later", "", "and later", "", "not retry", "", "n't retry", "",
+		"not be retried", "",
 		"not try again", "", "n't try again", "").Replace(string(b))
 	return containsAny(text, limitWords) || containsAny(text, boundWords) && !containsAny(text, sizeWords)
 }
@@ -72,6 +80,8 @@ func unknownLimit(phase, enhanced string) Diagnosis {
 	if phase == phaseRcpt && (strings.HasPrefix(enhanced, "5.1.") || strings.HasPrefix(enhanced, "5.2.")) {
 		return Diagnosis{Class: Temporary, Key: "recipient-limit", Cause: "the recipient can't be reached for now"}
 	}
-	return Diagnosis{Class: AccountTemporary, Key: KeyUnknownLimit, Cause: "the server speaks of a limit or of trying again",
-		Remedy: "compare what <mailbox> sends with the limits of Exchange Online (Get-LimitsEnforcementStatus shows the organization's)"}
+	return Diagnosis{Class: AccountTemporary, Key: KeyUnknownLimit,
+		Cause: "the server speaks of a limit or of trying again",
+		Remedy: "compare what <mailbox> sends with the limits of Exchange Online (Get-LimitsEnforcementStatus shows " +
+			"the organization's)"}
 }

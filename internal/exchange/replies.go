@@ -8,14 +8,19 @@ const (
 		"<object id>) and that <mailbox> is a mailbox; changes take up to 2 h"
 	grantMailbox = "Add-MailboxPermission -Identity <mailbox> -User <object id of the enterprise application> -AccessRights FullAccess " +
 		"(and Add-RecipientPermission -Identity <mailbox> -Trustee <object id> -AccessRights SendAs); with App RBAC remove SMTP.SendAsApp in Entra instead; changes take up to 2 h"
-	allowSender   = "send as <mailbox>, or Add-RecipientPermission -Identity <the From address> -Trustee <mailbox> -AccessRights SendAs"
-	useXOAUTH2    = "sign in with XOAUTH2: a password can't be used here"
-	waitADay      = "wait up to 24 h; for more volume use High Volume Email or Azure Communication Services"
-	hveAccess     = "Add-HVEAppAccess -Identity <mailbox> -AppIds <object id of the enterprise application>"
-	hveAccount    = "check that mailbox (now <mailbox>) is the High Volume Email account, and that smtp.host is the host of High Volume Email"
-	emptyMailbox  = "Set-Mailbox -Identity <mailbox> -MessageCopyForSMTPClientSubmissionEnabled $false, and empty Sent Items"
-	assignLicence = "Microsoft 365 admin center: give <mailbox> an Exchange Online licence, or Set-Mailbox -Identity <mailbox> -Type Shared"
-	unblock       = "Microsoft Defender portal, Email & collaboration, Restricted entities: unblock <mailbox>; else open a ticket with Microsoft support"
+	allowSender = "send as <mailbox>, or Add-RecipientPermission -Identity <the From address> -Trustee <mailbox> " +
+		"-AccessRights SendAs"
+	useXOAUTH2 = "sign in with XOAUTH2: a password can't be used here"
+	waitADay   = "wait up to 24 h; for more volume use High Volume Email or Azure Communication Services"
+	hveAccess  = "Add-HVEAppAccess -Identity <mailbox> -AppIds <object id of the enterprise application>"
+	hveAccount = "check that mailbox (now <mailbox>) is the High Volume Email account, and that smtp.host is the " +
+		"host of High Volume Email"
+	emptyMailbox = "Set-Mailbox -Identity <mailbox> -MessageCopyForSMTPClientSubmissionEnabled $false, and " +
+		"empty Sent Items"
+	assignLicence = "Microsoft 365 admin center: give <mailbox> an Exchange Online licence, or Set-Mailbox -Identity " +
+		"<mailbox> -Type Shared"
+	unblock = "Microsoft Defender portal, Email & collaboration, Restricted entities: unblock <mailbox>; " +
+		"else open a ticket with Microsoft support"
 )
 
 // sendAsWords are the words of a refused sender, as alternatives.
@@ -36,11 +41,13 @@ var replies = [...]row{
 		Cause: "SMTP AUTH is switched off for the mailbox", Remedy: enableSMTPAuth}},
 	{text: "security defaults policy", means: Diagnosis{Class: Configuration, Key: "security-defaults",
 		Cause: "the tenant's security defaults forbid SMTP AUTH",
-		Remedy: "let the application sign in (a certificate or a client secret), not a person; if it does, Entra's sign-in logs name the policy; " +
+		Remedy: "let the application sign in (a certificate or a client secret), not a person; " +
+			"if it does, Entra's sign-in logs name the policy; " +
 			"security defaults need not be disabled for an application"}},
 	{text: "did not meet the criteria", means: Diagnosis{Class: Configuration, Key: "access-policy", RefreshToken: true,
 		Cause: "a Conditional Access or authentication policy forbids this sign-in",
-		Remedy: "Entra admin center, Conditional Access, policies for workload identities: exclude this application or add this machine's address to the named location; " +
+		Remedy: "Entra admin center, Conditional Access, policies for workload identities: exclude this application " +
+			"or add this machine's address to the named location; " +
 			"and check Exchange's Get-AuthenticationPolicy"}},
 	{text: "organization configuration doesn't allow", means: Diagnosis{Class: Configuration, Key: "organization-policy",
 		Cause:  "the organization's configuration forbids this sign-in",
@@ -58,8 +65,9 @@ var replies = [...]row{
 	{code: 535, enhanced: "5.7.142 5.7.143", means: tokenExpired},
 	{enhanced: "5.7.143", means: tokenExpired},
 	{enhanced: "5.7.144", means: Diagnosis{Class: Configuration, Key: "hve-permission", RefreshToken: true,
-		Cause:  "the token has no permission for High Volume Email",
-		Remedy: "Entra, API permissions: add Mail.Send of Office 365 Exchange Online as an application permission, and grant admin consent"}},
+		Cause: "the token has no permission for High Volume Email",
+		Remedy: "Entra, API permissions: add Mail.Send of Office 365 Exchange Online as an application permission, " +
+			"and grant admin consent"}},
 	{enhanced: "5.7.240", means: Diagnosis{Class: Configuration, Key: "hve-app-access",
 		Cause: "the application is not allowed to use this High Volume Email account", Remedy: hveAccess}},
 	{enhanced: "5.2.240", means: Diagnosis{Class: Configuration, Key: "hve-not-an-account",
@@ -79,7 +87,8 @@ var replies = [...]row{
 	{enhanced: "4.7.66", means: oldTLS},
 	{text: "tls 1.0 and 1.1 are not supported", means: oldTLS},
 	{text: "invalid domain name", means: Diagnosis{Class: Configuration, Key: "ehlo-name",
-		Cause: "the server does not take the name by which this machine greets it", Remedy: "set smtp.ehlo_name to a full host name, as web1.contoso.com"}},
+		Cause:  "the server does not take the name by which this machine greets it",
+		Remedy: "set smtp.ehlo_name to a full host name, as web1.contoso.com"}},
 	{text: "starttls is required", means: Diagnosis{Class: Configuration, Key: "starttls-required",
 		Cause: "the server saw no STARTTLS", Remedy: "look for a firewall that inspects SMTP and allow port 587 unmodified"}},
 	{code: 421, text: "submission rate for this client", means: Diagnosis{Class: AccountTemporary, Key: "message-rate",
@@ -97,7 +106,8 @@ var replies = [...]row{
 	{enhanced: "5.7.232 5.7.233", means: Diagnosis{Class: AccountTemporary, Key: "tenant-external-quota",
 		Cause: "the tenant has used up its daily limit of external recipients", Remedy: waitADay}},
 	{code: 5, enhanced: "5.7.236", means: Diagnosis{Class: AccountTemporary, Key: KeyOutsideQuota,
-		Cause:  "mail from addresses below onmicrosoft.com goes to 100 recipients outside the organization in 24 h, for all of its mailboxes together",
+		Cause: "mail from addresses below onmicrosoft.com goes to 100 recipients outside the organization in 24 h, " +
+			"for all of its mailboxes together",
 		Remedy: "give <mailbox> an address in a domain of your own (Microsoft 365 admin center, Settings, Domains)"}},
 	{code: 5, enhanced: "5.1.8", means: Diagnosis{Class: AccountTemporary, Key: "sender-restricted",
 		Cause: "the mailbox is barred from sending because of suspected spam", Remedy: unblock}},
@@ -116,11 +126,14 @@ var replies = [...]row{
 	{text: sendAsWords, means: sendAsDenied},
 	{enhanced: "5.2.252 5.7.60", means: sendAsDenied},
 	{enhanced: "5.7.62", means: Diagnosis{Class: Configuration, Key: KeyHVEMailFrom,
-		Cause: "a High Volume Email account sends under its own address only, and MAIL FROM is another", Remedy: "send as <mailbox>"}},
+		Cause:  "a High Volume Email account sends under its own address only, and MAIL FROM is another",
+		Remedy: "send as <mailbox>"}},
 	{enhanced: "5.6.241", means: Diagnosis{Class: Configuration, Key: KeyHVEFrom,
-		Cause: "a High Volume Email account sends under its own address only, and the From field has another", Remedy: "send as <mailbox>"}},
-	{text: "invalid license|invalidlicense|invalid licence|license is not valid|no valid license|not licensed", means: Diagnosis{Class: Configuration, Key: KeyLicence,
-		Cause: "the mailbox has no valid licence", Remedy: assignLicence}},
+		Cause:  "a High Volume Email account sends under its own address only, and the From field has another",
+		Remedy: "send as <mailbox>"}},
+	{text: "invalid license|invalidlicense|invalid licence|license is not valid|no valid license|not licensed",
+		means: Diagnosis{Class: Configuration, Key: KeyLicence,
+			Cause: "the mailbox has no valid licence", Remedy: assignLicence}},
 	{text: "mapiexceptionshutoffquotaexceeded|storedrv.submission.exception:quotaexceeded", means: mailboxFull},
 	{code: 554, enhanced: "5.2.2", text: "mailbox full", means: mailboxFull},
 	{enhanced: "5.5.105", means: Diagnosis{Class: Configuration, Key: "hve-internal-only",
@@ -142,8 +155,9 @@ var replies = [...]row{
 	{enhanced: "5.6.11", means: Diagnosis{Class: Permanent, Key: "bare-lf",
 		Cause: "a server on the way does not take bare line feeds"}},
 
-	{code: 5, text: "hop count exceeded|too many hops|mail loop|routing loop", means: Diagnosis{Class: Permanent, Key: "mail-loop",
-		Cause: "the message runs in a circle"}},
+	{code: 5, text: "hop count exceeded|too many hops|mail loop|routing loop",
+		means: Diagnosis{Class: Permanent, Key: "mail-loop",
+			Cause: "the message runs in a circle"}},
 
 	// Recipients.
 	{enhanced: "5.2.121 5.2.122", means: Diagnosis{Class: Temporary, Key: "recipient-rate",
@@ -166,7 +180,8 @@ var (
 	oldTLS = Diagnosis{Class: Configuration, Key: "tls-too-old",
 		Cause: "the server takes TLS 1.2 or newer only", Remedy: "look for a proxy or a local policy that holds TLS below 1.2"}
 	userNotValid = Diagnosis{Class: Configuration, Key: "user-not-valid",
-		Cause: "the server does not know the address that signs in", Remedy: "correct mailbox (now <mailbox>) in the configuration"}
+		Cause:  "the server does not know the address that signs in",
+		Remedy: "correct mailbox (now <mailbox>) in the configuration"}
 	tokenExpired = Diagnosis{Class: Temporary, Key: KeyTokenExpired, RefreshToken: true,
 		Cause: "the access token has expired or is about to", Remedy: "check this machine's clock"}
 	fieldTooLong = Diagnosis{Class: Permanent, Key: "header-field-too-long",

@@ -163,7 +163,8 @@ func refusalText(same []envelope.Refusal, gone int) string {
 		who = fmt.Sprintf("%s and %d more", who, more)
 	}
 	if gone > 0 {
-		return fmt.Sprintf("the message went to %s, but not to %d others (%s): %s", recipients(gone), len(same), who, text)
+		return fmt.Sprintf("the message went to %s, but not to %d others (%s): %s", recipients(gone),
+			len(same), who, text)
 	}
 	return fmt.Sprintf("%d recipients (%s): %s", len(same), who, text)
 }

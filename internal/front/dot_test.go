@@ -27,7 +27,8 @@ func TestDotCut(t *testing.T) {
 		t.Errorf("%d %v %q, options %+v", code, done, errs, h.Taken()[0].Options)
 	}
 	args := []string{"sendmail", "-i", "a@example.org"}
-	env := Env{Args: args, Stdin: strings.NewReader("\n.\nx\n"), Stderr: terminal, Getenv: func(string) string { return "" }, Socket: socket}
+	env := Env{Args: args, Stdin: strings.NewReader("\n.\nx\n"), Stderr: terminal,
+		Getenv: func(string) string { return "" }, Socket: socket}
 	if code, _, _ := Main(context.Background(), env); code != 0 || h.Taken()[1].Options.DotCut {
 		t.Errorf("-i: %d, options %+v", code, h.Taken()[1].Options)
 	}

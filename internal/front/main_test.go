@@ -34,7 +34,8 @@ func (r unread) Read([]byte) (int, error) {
 
 func call(socket string, stdin io.Reader, args ...string) (code int, done bool, stderr string) {
 	var errs bytes.Buffer
-	code, done, _ = Main(context.Background(), Env{Args: args, Stdin: stdin, Stderr: &errs, Getenv: func(string) string { return "" }, Socket: socket})
+	code, done, _ = Main(context.Background(), Env{Args: args, Stdin: stdin, Stderr: &errs,
+		Getenv: func(string) string { return "" }, Socket: socket})
 	return code, done, errs.String()
 }
 
@@ -82,7 +83,8 @@ func TestNotOurs(t *testing.T) {
 		}
 	}
 	var errs bytes.Buffer
-	_, done, _ := Main(context.Background(), Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs, Socket: socket,
+	_, done, _ := Main(context.Background(), Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs,
+		Socket: socket,
 		Getenv: func(name string) string { return map[string]string{paths.ConfigVariable: "/etc/other.toml"}[name] }})
 	if done || errs.Len() > 0 {
 		t.Errorf("with a configuration of the caller's: %v %q", done, errs.String())
@@ -102,7 +104,8 @@ func TestSilentAgent(t *testing.T) {
 	}
 	defer l.Close()
 	var errs bytes.Buffer
-	env := Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs, Getenv: func(string) string { return "" }, Socket: path, Silence: silent}
+	env := Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs,
+		Getenv: func(string) string { return "" }, Socket: path, Silence: silent}
 	_, done, note := Main(t.Context(), env)
 	name, value, _ := strings.Cut(note, "=")
 	if done || errs.Len() > 0 || name != paths.SilentVariable {
@@ -111,7 +114,8 @@ func TestSilentAgent(t *testing.T) {
 	if !Waited(func(n string) string { return map[string]string{name: value}[n] }) {
 		t.Errorf("the same process does not know by %q", note)
 	}
-	for _, other := range []string{"", "1", value + "0", "x"} { // another process has inherited it, or somebody made it up
+	// another process has inherited it, or somebody made it up
+	for _, other := range []string{"", "1", value + "0", "x"} {
 		if Waited(func(string) string { return other }) {
 			t.Errorf("it believes %q", other)
 		}

@@ -51,26 +51,33 @@ func TestRefused(t *testing.T) {
 		told    int    // by mail
 		printed string // a part of it; "" for nothing
 	}{
-		"the whole, by mail":              {"m", []string{a, b}, fixed{err: gone}, 67, 2, ""},
-		"the whole, and content":          {"e", []string{a, b}, fixed{err: gone}, 0, 2, ""},
-		"the whole, printed once":         {"p", []string{a, b}, fixed{err: gone}, 67, 0, "error: no such user\n"},
-		"each, by mail":                   {"m", []string{a, b}, fixed{envelope.Receipt{Refused: refuse(gone, a, b)}, gone}, 67, 2, ""},
-		"each, after an alias":            {"m", []string{"root"}, fixed{envelope.Receipt{Refused: refuse(gone, a)}, gone}, 67, 1, ""},
-		"one at first, then the rest":     {"e", []string{a, b}, fixed{envelope.Receipt{Refused: refuse(gone, a)}, later}, 75, 1, "try again"},
-		"one of two":                      {"e", []string{a, b}, fixed{receipt: envelope.Receipt{Accepted: []string{b}, Refused: refuse(gone, a)}}, 0, 1, ""},
+		"the whole, by mail":      {"m", []string{a, b}, fixed{err: gone}, 67, 2, ""},
+		"the whole, and content":  {"e", []string{a, b}, fixed{err: gone}, 0, 2, ""},
+		"the whole, printed once": {"p", []string{a, b}, fixed{err: gone}, 67, 0, "error: no such user\n"},
+		"each, by mail": {"m", []string{a, b}, fixed{envelope.Receipt{Refused: refuse(gone, a, b)},
+			gone}, 67, 2, ""},
+		"each, after an alias": {"m", []string{"root"}, fixed{envelope.Receipt{Refused: refuse(gone, a)},
+			gone}, 67, 1, ""},
+		"one at first, then the rest": {"e", []string{a, b}, fixed{envelope.Receipt{Refused: refuse(gone, a)},
+			later}, 75, 1, "try again"},
+		"one of two": {"e", []string{a, b},
+			fixed{receipt: envelope.Receipt{Accepted: []string{b}, Refused: refuse(gone, a)}}, 0, 1, ""},
 		"no address":                      {"e", []string{"joe@"}, fixed{}, 0, 1, ""},
 		"no address, printed":             {"p", []string{"joe@"}, fixed{}, 65, 0, "joe@"},
 		"no address, quiet":               {"q", []string{"joe@"}, fixed{}, 65, 0, ""},
 		"no address and what passes":      {"m", []string{"joe@", a}, fixed{err: later}, 75, 1, "try again"},
 		"what passes":                     {"e", []string{a}, fixed{err: later}, 75, 0, "try again"},
 		"an error without any recipients": {"m", []string{a}, fixed{err: later}, 75, 0, "try again"},
-		"many": {"p", append([]string{a}, many...), fixed{receipt: envelope.Receipt{Accepted: []string{a}, Refused: refuse(later, many...)}}, 75, 0,
-			"the message went to 1 recipient, but not to 700 others (u0@example.org, u1@example.org, u2@example.org and 697 more): try again\n"},
+		"many": {"p", append([]string{a}, many...),
+			fixed{receipt: envelope.Receipt{Accepted: []string{a}, Refused: refuse(later, many...)}}, 75, 0,
+			"the message went to 1 recipient, but not to 700 others (u0@example.org, u1@example.org, u2@example.org " +
+				"and 697 more): try again\n"},
 	} {
 		var stderr strings.Builder
 		told := 0
 		call := Call{
-			Name: "sendmail", Options: &cmdline.Options{ErrorMode: c.mode[0], Recipients: c.to}, User: host.User{Name: "joe"},
+			Name: "sendmail", Options: &cmdline.Options{ErrorMode: c.mode[0], Recipients: c.to},
+			User:  host.User{Name: "joe"},
 			Stdin: strings.NewReader("Subject: x\n\nx\n"), Stderr: &stderr, ExitCode: exitCode,
 			MailBack: func(_ *Draft, refused []envelope.Refusal) (rest []envelope.Refusal) {
 				for _, r := range refused {
@@ -85,7 +92,8 @@ func TestRefused(t *testing.T) {
 		}
 		code := call.Deliver(t.Context(), c.route)
 		lines := strings.Count(stderr.String(), "\n")
-		if code != c.code || told != c.told || !strings.Contains(stderr.String(), c.printed) || lines > 1 || lines == 1 == (c.printed == "") {
+		if code != c.code || told != c.told || !strings.Contains(stderr.String(), c.printed) || lines > 1 ||
+			lines == 1 == (c.printed == "") {
 			t.Errorf("%s: exit code %d, %d told by mail, %q", name, code, told, stderr.String())
 		}
 	}

@@ -8,7 +8,8 @@ import (
 func TestSubordinate(t *testing.T) {
 	t.Parallel()
 	const file = "# comment\nroot:100000:1000\n\nbroken:x:y\n1001:200000:65536\nnobody-here:300000:10\n 1002:400000:1\n"
-	for uid, want := range map[int]int{99999: -1, 100000: 0, 100999: 0, 101000: -1, 200000: 1001, 265535: 1001, 265536: -1, 300005: -1, 400000: 1002, 400001: -1} {
+	for uid, want := range map[int]int{99999: -1, 100000: 0, 100999: 0, 101000: -1, 200000: 1001, 265535: 1001,
+		265536: -1, 300005: -1, 400000: 1002, 400001: -1} {
 		user, ok := subordinate(strings.NewReader(file), uid)
 		if !ok {
 			user = -1

@@ -17,7 +17,8 @@ func asciiDomain(domain string) (string, error) {
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil {
-		return "", sysexits.With(sysexits.DataErr, fmt.Errorf("%.128q is no internationalized domain name (RFC 5890)", domain))
+		return "",
+			sysexits.With(sysexits.DataErr, fmt.Errorf("%.128q is no internationalized domain name (RFC 5890)", domain))
 	}
 	return ascii, nil
 }

@@ -91,7 +91,8 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 	}
 	in.senderHost = senderHost(c, hostName)
 	for _, m := range c.From.Map {
-		in.rule.Mappings = append(in.rule.Mappings, sender.Mapping{Match: asciiPattern(m.Match), To: asciiPattern(m.To)})
+		in.rule.Mappings = append(in.rule.Mappings, sender.Mapping{Match: asciiPattern(m.Match),
+			To: asciiPattern(m.To)})
 	}
 	for pattern, mailbox := range c.From.SignAs {
 		in.rule.SignAs[asciiPattern(pattern)] = asciiPattern(mailbox)
@@ -258,7 +259,10 @@ func (in *Intake) expand(env *envelope.Envelope, noAliases bool) ([]envelope.Ref
 		return refused, noRecipients(refused)
 	}
 	if in.maxRcpt > 0 && len(out) > in.maxRcpt {
-		return refused, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are more than delivery.max_recipients_per_call allows (%d)", len(out), in.maxRcpt))
+		return refused,
+			sysexits.With(sysexits.DataErr,
+				fmt.Errorf("%d recipients are more than delivery.max_recipients_per_call allows (%d)", len(out),
+					in.maxRcpt))
 	}
 	return refused, nil
 }

@@ -140,7 +140,8 @@ func TestEightBit(t *testing.T) {
 	t.Parallel()
 	const (
 		alone = "Subject: x\n\ngrüße an alle\n"
-		part  = "Subject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\n\ngrüße\n--b--\n"
+		part  = "Subject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: " +
+			"text/plain; charset=utf-8\n\ngrüße\n--b--\n"
 	)
 	for _, c := range []struct {
 		value, text string

@@ -172,7 +172,8 @@ func foreign(h textproto.Header, judge oracle) (all []string) {
 		n := 0
 		for ; fields.Next(); n++ {
 			v := fields.Value()
-			list, err := new(mail.AddressParser).ParseList(encodedWord.ReplaceAllString(v, "word")) // it refuses unknown charsets
+			// it refuses unknown charsets
+			list, err := new(mail.AddressParser).ParseList(encodedWord.ReplaceAllString(v, "word"))
 			if err != nil {
 				all = append(all, fmt.Sprintf("net/mail can't read %s %q: %v", name, v, err))
 			}
@@ -230,28 +231,36 @@ func some[T any](r *rand.Rand, all ...T) (chosen []T) {
 }
 
 var outcomeSenders = []string{
-	outcomeBox, "NoReply@Contoso.TEST", "shop@contoso.test", "ceo@contoso.test", "boss@contoso.test", "a@sales.contoso.test", "root@web1", "alice@example.org",
-	"ceo", `"ceo@contoso.test"@sales.contoso.test`, "=?utf-8?q?ceo=40contoso.test=3e?=@sales.contoso.test", "boo\u212a@contoso.test", "book@contoso.test",
+	outcomeBox, "NoReply@Contoso.TEST", "shop@contoso.test", "ceo@contoso.test", "boss@contoso.test",
+	"a@sales.contoso.test", "root@web1", "alice@example.org",
+	"ceo", `"ceo@contoso.test"@sales.contoso.test`, "=?utf-8?q?ceo=40contoso.test=3e?=@sales.contoso.test",
+	"boo\u212a@contoso.test", "book@contoso.test",
 	"c\u00e9o@sales.contoso.test", `"c eo"@sales.contoso.test`, "ceo@contoso.test.", "ceo@[127.0.0.1]", "",
 }
 
 // outcomeForms are ways to write an author; A and B stand for addresses.
 var outcomeForms = []string{
-	"A", "A", "<A>", "Name <A>", "A, B", "One <A>, Two <B>", "A, B, A", "A; B", `"B" <A>`, `"The CEO, B" <A>`, "A (B)", "(B) A", "(<B>) <A>", "Team: A, B;", "Team: A;, B",
-	"undisclosed:;", "", "<@x.example:A>", "<@x.example,@y.example:A>", "A B", "<A> <B>", "A <B>", `"unclosed <A>`, "(unclosed <A>, B", "A,\r\n B", "A,\r\n \r\n\tB",
-	"=?utf-8?q?=42=40b?= <A>", "=?x-unknown?q?a?= B <A>", "=?x-unknown?q?a?= <A>", "=?utf-8?q?B?= <A>", "Caf\xe9 <A>", "<A", "A>", `\"A\" <B>`, `"x\" <A>, \"y" <B>`,
-	"A,,B,", ", A", ":A", "A:B", "mailto:A", "<A,B>", "[A] <B>", "A\x00B", "A\rB", "A\x01, B", "Name <A>(B),\tB", `"" <A>`, `""@contoso.test <A>`, "A . B", "A@B",
+	"A", "A", "<A>", "Name <A>", "A, B", "One <A>, Two <B>", "A, B, A", "A; B", `"B" <A>`, `"The CEO, B" <A>`, "A (B)",
+	"(B) A", "(<B>) <A>", "Team: A, B;", "Team: A;, B",
+	"undisclosed:;", "", "<@x.example:A>", "<@x.example,@y.example:A>", "A B", "<A> <B>", "A <B>", `"unclosed <A>`,
+	"(unclosed <A>, B", "A,\r\n B", "A,\r\n \r\n\tB",
+	"=?utf-8?q?=42=40b?= <A>", "=?x-unknown?q?a?= B <A>", "=?x-unknown?q?a?= <A>", "=?utf-8?q?B?= <A>", "Caf\xe9 <A>",
+	"<A", "A>", `\"A\" <B>`, `"x\" <A>, \"y" <B>`,
+	"A,,B,", ", A", ":A", "A:B", "mailto:A", "<A,B>", "[A] <B>", "A\x00B", "A\rB", "A\x01, B", "Name <A>(B),\tB",
+	`"" <A>`, `""@contoso.test <A>`, "A . B", "A@B",
 }
 
 func outcomeField(r *rand.Rand, name string) string {
 	v := pick(r, outcomeForms...)
 	v = strings.NewReplacer("A", pick(r, outcomeSenders...), "B", pick(r, outcomeSenders...)).Replace(v)
-	return pick(r, name, name, name, strings.ToUpper(name), strings.ToLower(name), name+" ", name+"\t") + ":" + pick(r, " ", "", "\r\n ", "\t") + v + pick(r, "\r\n", "\n")
+	return pick(r, name, name, name, strings.ToUpper(name), strings.ToLower(name), name+" ", name+"\t") + ":" + pick(r,
+		" ", "", "\r\n ", "\t") + v + pick(r, "\r\n", "\n")
 }
 
 func outcomeText(r *rand.Rand) string {
 	var b strings.Builder
-	for _, name := range []string{"From", "From", "Sender", "Sender", "Resent-From", "Resent-From", "Resent-Sender", "Subject", "Reply-To", "Return-Path"} {
+	for _, name := range []string{"From", "From", "Sender", "Sender", "Resent-From", "Resent-From", "Resent-Sender",
+		"Subject", "Reply-To", "Return-Path"} {
 		if name == "From" && b.Len() == 0 || r.IntN(4) == 0 {
 			b.WriteString(outcomeField(r, name))
 		}
@@ -260,10 +269,14 @@ func outcomeText(r *rand.Rand) string {
 }
 
 func outcomeOf(r *rand.Rand) (outcomeRule, sender.Caller, string) {
-	patterns := []string{"shop@contoso.test", "*@sales.contoso.test", "book@contoso.test", "boss@contoso.test", "*@web1", "s*@contoso.test"}
+	patterns := []string{"shop@contoso.test", "*@sales.contoso.test", "book@contoso.test", "boss@contoso.test",
+		"*@web1", "s*@contoso.test"}
 	o := outcomeRule{
-		policy: pick(r, sender.Rewrite, sender.Keep, sender.Map), sendAs: some(r, append(patterns, "ceo@contoso.test", "*@contoso.test", "*")...), signIn: pick(r, "mailbox", "sender"),
-		maps:   some(r, config.MapRule{Match: "*@web1", To: "boss@contoso.test"}, config.MapRule{Match: "*@example.org", To: "ceo@contoso.test"}, config.MapRule{Match: "*", To: "shop@contoso.test"}),
+		policy: pick(r, sender.Rewrite, sender.Keep, sender.Map),
+		sendAs: some(r, append(patterns, "ceo@contoso.test", "*@contoso.test", "*")...),
+		signIn: pick(r, "mailbox", "sender"),
+		maps: some(r, config.MapRule{Match: "*@web1", To: "boss@contoso.test"}, config.MapRule{Match: "*@example.org",
+			To: "ceo@contoso.test"}, config.MapRule{Match: "*", To: "shop@contoso.test"}),
 		signAs: map[string]string{},
 	}
 	for _, s := range some(r, "shop@contoso.test", "*@sales.contoso.test", "*", outcomeBox) {
@@ -276,7 +289,8 @@ func outcomeOf(r *rand.Rand) (outcomeRule, sender.Caller, string) {
 		}
 	}
 	// By the socket, as a user whose name is known or not; by TCP, from nobody who is known.
-	who := pick(r, sender.Caller{Name: "www-data", UID: "33"}, sender.Caller{Name: "alice", UID: "1001"}, sender.Caller{UID: "61200"}, sender.Caller{UID: "-1"}, sender.Caller{Name: "root", UID: "0"})
+	who := pick(r, sender.Caller{Name: "www-data", UID: "33"}, sender.Caller{Name: "alice", UID: "1001"},
+		sender.Caller{UID: "61200"}, sender.Caller{UID: "-1"}, sender.Caller{Name: "root", UID: "0"})
 	return o, who, pick(r, outcomeSenders...)
 }
 

@@ -33,7 +33,8 @@ func TestKeep(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		if from, _ := m.Header.Get("From"); from != c.from || env.Sender != c.envelope || m.Header.Has("Auto-Submitted") {
+		if from, _ := m.Header.Get("From"); from != c.from || env.Sender != c.envelope ||
+			m.Header.Has("Auto-Submitted") {
 			t.Errorf("%s: envelope %q, From %q, want %q, %q", c.name, env.Sender, from, c.envelope, c.from)
 		}
 	}

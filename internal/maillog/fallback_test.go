@@ -61,7 +61,8 @@ func TestReopen(t *testing.T) {
 	l.Reopen(Options{To: two, Format: "json"})
 	l.Log(Info, "", "", "third")
 	for path, want := range map[string]string{one + ".1": "first\n", one: "second\n", two: `"text":"third"}` + "\n"} {
-		if raw, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(raw), want) || strings.Count(string(raw), "\n") != 1 {
+		if raw, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(raw), want) ||
+			strings.Count(string(raw), "\n") != 1 {
 			t.Errorf("%s: %v, %q", path, err, raw)
 		}
 	}

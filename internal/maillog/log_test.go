@@ -163,7 +163,8 @@ func TestOpenFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for path, good := range map[string]bool{in("good"): true, in("made"): true, in("two"): false, in("link"): false, in("fifo"): false, dir: false, in("no/dir"): false} {
+	for path, good := range map[string]bool{in("good"): true, in("made"): true, in("two"): false, in("link"): false,
+		in("fifo"): false, dir: false, in("no/dir"): false} {
 		f, err := openFile(path)
 		if (err == nil) != good {
 			t.Errorf("%s: %v", path, err)

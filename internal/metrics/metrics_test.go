@@ -31,7 +31,8 @@ func TestRender(t *testing.T) {
 	t.Parallel()
 	s := sampleState()
 	uid := 33
-	s.Stops = append(s.Stops, deliver.Stop{Key: "refusals-in-a-row", Mailbox: "m@x", UID: &uid}, deliver.Stop{Key: "send-as-denied", Mailbox: "m@x", Author: "b@y"})
+	s.Stops = append(s.Stops, deliver.Stop{Key: "refusals-in-a-row", Mailbox: "m@x", UID: &uid},
+		deliver.Stop{Key: "send-as-denied", Mailbox: "m@x", Author: "b@y"})
 	got := string(Render(&s))
 	for _, want := range []string{
 		`o365_sendmail_queue_messages{state="ready"} 3`,

@@ -232,7 +232,8 @@ func TestExpiryWarningByLife(t *testing.T) {
 		life, left time.Duration
 		step       int
 	}{
-		{90 * day, 20 * day, 0}, {90 * day, 9*day + time.Hour, 0}, {90 * day, 9 * day, 30}, {90 * day, 2 * day, 7}, {90 * day, 6 * time.Hour, 1},
+		{90 * day, 20 * day, 0}, {90 * day, 9*day + time.Hour, 0}, {90 * day, 9 * day, 30}, {90 * day, 2 * day, 7},
+		{90 * day, 6 * time.Hour, 1},
 		{730 * day, 80 * day, 0}, {730 * day, 70 * day, 30}, {730 * day, 30 * day, 14}, {730 * day, 2 * day, 1},
 		{7 * day, 6 * day, 0}, {7 * day, 16 * time.Hour, 30},
 		{0, 20 * day, 30}, {-day, 20 * day, 30},

@@ -97,7 +97,8 @@ func (r *Rule) choose(env *envelope.Envelope, h *rfc822.Header, l limits) {
 	switch {
 	case len(authors) > 0 && r.mayUse(from.Addr(), l):
 		usable, others := r.split(authors, l)
-		if len(others) > 0 && !slices.ContainsFunc(usable, func(a rfc822.Address) bool { return same(a.Addr(), r.Mailbox) }) {
+		if len(others) > 0 &&
+			!slices.ContainsFunc(usable, func(a rfc822.Address) bool { return same(a.Addr(), r.Mailbox) }) {
 			usable = append(usable, r.inName(others, r.Mailbox))
 		}
 		r.keepFrom(env, h, usable, plain && len(others) == 0)

@@ -23,7 +23,8 @@ var answers = [...]struct{ verb, reply string }{
 // known are the commands that the library answers. It gives a session up at the fourth that it does not
 // know, for which the filter has a limit of its own.
 var known = [...]string{
-	"BDAT", "DATA", "EHLO", "EXPN", "HELO", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "VRFY", "AUTH", "STARTTLS", "TURN", "SEND", "SOML", "SAML",
+	"BDAT", "DATA", "EHLO", "EXPN", "HELO", "MAIL", "NOOP", "QUIT", "RCPT", "RSET", "VRFY", "AUTH", "STARTTLS", "TURN",
+	"SEND", "SOML", "SAML",
 }
 
 // answer returns the reply to a command that the library does not get to see. maxSize is the limit on a

@@ -453,10 +453,12 @@ func (c *Conn) sizeLine(line []byte) (string, bool) {
 
 // limitsLine tells every client its own limit of recipients: the library knows but one (RFC 9422).
 func (c *Conn) limitsLine(line []byte) (string, bool) {
-	if c.maxOwnRcpt == 0 || len(line) < 4 || !bytes.HasPrefix(line, []byte("250")) || !bytes.HasPrefix(line[4:], []byte("LIMITS RCPTMAX=")) {
+	if c.maxOwnRcpt == 0 || len(line) < 4 || !bytes.HasPrefix(line, []byte("250")) ||
+		!bytes.HasPrefix(line[4:], []byte("LIMITS RCPTMAX=")) {
 		return "", false
 	}
-	return fmt.Sprintf("250-%s %d\r\n250%cLIMITS RCPTMAX=%d\r\n", protocol.RecipientsKeyword, c.maxOwnRcpt, line[3], c.maxRcpt), true
+	return fmt.Sprintf("250-%s %d\r\n250%cLIMITS RCPTMAX=%d\r\n", protocol.RecipientsKeyword, c.maxOwnRcpt, line[3],
+		c.maxRcpt), true
 }
 
 // countError counts the replies to wrong commands: 500 to 504 (RFC 5321 4.2.1).

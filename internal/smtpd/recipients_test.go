@@ -32,7 +32,8 @@ func TestRecipientLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := Options{Host: "web1", Handler: &recorder{}, ExitCode: exitCode, MaxRecipients: 3, Local: c.local, TempDir: t.TempDir()}
+			o := Options{Host: "web1", Handler: &recorder{}, ExitCode: exitCode, MaxRecipients: 3, Local: c.local,
+				TempDir: t.TempDir()}
 			if c.local {
 				o.MaxOwnRecipients = 7
 			}
@@ -47,7 +48,8 @@ func TestRecipientLimits(t *testing.T) {
 			}
 			out := converse(t, o, in.String()+"QUIT\r\n")
 			first, second, _ := strings.Cut(out, "250 2.0.0 Session reset")
-			if !strings.Contains(first, "LIMITS RCPTMAX=3\r\n") || strings.Contains(first, "-"+protocol.RecipientsKeyword+" 7\r\n") != c.local {
+			if !strings.Contains(first, "LIMITS RCPTMAX=3\r\n") ||
+				strings.Contains(first, "-"+protocol.RecipientsKeyword+" 7\r\n") != c.local {
 				t.Errorf("EHLO: %s", first)
 			}
 			if n := strings.Count(first, "250 2.1.5"); n != c.n {

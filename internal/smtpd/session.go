@@ -75,7 +75,8 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	tx := s.current()
 	if most := s.conn.maxRcpt; most > 0 && !s.conn.own && len(tx.env.Recipients) >= most {
-		return reply(protocol.Status{Code: 452, Enhanced: [3]int{4, 5, 3}}, []string{fmt.Sprintf("Maximum limit of %d recipients reached", most)})
+		return reply(protocol.Status{Code: 452, Enhanced: [3]int{4, 5, 3}},
+			[]string{fmt.Sprintf("Maximum limit of %d recipients reached", most)})
 	}
 	if err := s.o.Handler.Recipient(to); err != nil {
 		return s.negative(err)

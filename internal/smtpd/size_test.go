@@ -85,8 +85,11 @@ func TestErrors(t *testing.T) {
 	t.Parallel()
 	const message = "MAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nA: 1\r\n\r\n.\r\nQUIT\r\n"
 	for name, wrong := range map[string]string{
-		"unknown": "WHAT\r\n", "empty": "\r\n", "short": "NO\r\n", "mangled": "MAIL\tFROM\r\n", "XCLIENT": "XCLIENT NAME=x\r\n",
-		"path": "RCPT TO:x y\r\n", "sequence": "DATA\r\n", "long": "NOOP " + strings.Repeat("x", 2*maxCommand) + "\r\n", "LHLO": "LHLO x\r\n",
+		"unknown": "WHAT\r\n", "empty": "\r\n", "short": "NO\r\n", "mangled": "MAIL\tFROM\r\n",
+		"XCLIENT": "XCLIENT NAME=x\r\n",
+		"path":    "RCPT TO:x y\r\n", "sequence": "DATA\r\n", "long": "NOOP " + strings.Repeat("x",
+			2*maxCommand) + "\r\n",
+		"LHLO": "LHLO x\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -97,13 +100,15 @@ func TestErrors(t *testing.T) {
 			}
 			h = &recorder{}
 			codes, all = talk(t, h, "EHLO x\r\n"+strings.Repeat(wrong, maxErrors)+message)
-			if n := len(strings.Fields(codes)); n != 2+maxErrors+1 || !strings.HasSuffix(all, "\n421 4.7.0 too many errors") || len(h.messages) != 0 {
+			if n := len(strings.Fields(codes)); n != 2+maxErrors+1 ||
+				!strings.HasSuffix(all, "\n421 4.7.0 too many errors") || len(h.messages) != 0 {
 				t.Errorf("%d errors: %d replies, %s", maxErrors, n, all)
 			}
 		})
 	}
 	refused := strings.Repeat("RCPT TO:<nobody@x.org>\r\n", 2*maxErrors)
-	if codes, all := talk(t, &recorder{}, "EHLO x\r\nMAIL FROM:<a@b.org>\r\n"+refused+"QUIT\r\n"); !strings.HasSuffix(codes, " 550 221") {
+	if codes, all := talk(t, &recorder{}, "EHLO x\r\nMAIL FROM:<a@b.org>\r\n"+refused+
+		"QUIT\r\n"); !strings.HasSuffix(codes, " 550 221") {
 		t.Errorf("refused recipients: %s", all)
 	}
 }
@@ -111,7 +116,8 @@ func TestErrors(t *testing.T) {
 // TestTrailingBlanks are to be tolerated (RFC 5321 4.1.1).
 func TestTrailingBlanks(t *testing.T) {
 	t.Parallel()
-	codes, all := talk(t, &recorder{}, "EHLO x \r\nNOOP \r\nRSET\t\r\nMAIL FROM:<a@b.org> \r\nRCPT TO:<c@d.org> \r\nDATA \r\nA: 1\r\n\r\n.\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 8 LAST \r\nA: 1\r\n\r\nQUIT \r\n")
+	codes, all := talk(t, &recorder{}, "EHLO x \r\nNOOP \r\nRSET\t\r\nMAIL FROM:<a@b.org> \r\nRCPT TO:<c@d.org> \r\n"+
+		"DATA \r\nA: 1\r\n\r\n.\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 8 LAST \r\nA: 1\r\n\r\nQUIT \r\n")
 	if codes != "220 250 250 250 250 250 354 250 250 250 250 221" {
 		t.Error(all)
 	}

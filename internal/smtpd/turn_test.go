@@ -63,7 +63,8 @@ type slowHandler struct {
 	begun, end chan struct{}
 }
 
-func (h *slowHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
+func (h *slowHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
+	o protocol.Options) (envelope.Receipt, error) {
 	h.begun <- struct{}{}
 	<-h.end
 	return h.recorder.Message(ctx, env, msg, o)
@@ -95,7 +96,8 @@ func TestTurns(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				Serve(t.Context(), NewConn(theirs, Timeouts{}), Options{Host: "web1", Handler: h, ExitCode: exitCode, MaxRecipients: 100, TempDir: t.TempDir(), Turns: turns})
+				Serve(t.Context(), NewConn(theirs, Timeouts{}), Options{Host: "web1", Handler: h, ExitCode: exitCode,
+					MaxRecipients: 100, TempDir: t.TempDir(), Turns: turns})
 			}()
 			sent := make(chan struct{})
 			go func() {

@@ -38,8 +38,11 @@ func TestRead(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{"250 2.0.0 OK\r\n", "250-a\r\n250 b\r\n", "250\r\n", "354 \n", "535 5.7.3 no\r\n", "220 x\x1b[31m\xff\r\n", "250-a\r\n251 b\r\n", "25", "2500\r\n",
-		"250-2.1.0 a\r\n250 2.1.5 b\r\n", "599 5.999.999\r\n", "199 a\r\n", strings.Repeat("250-x\r\n", 101), "250 " + strings.Repeat("x", 4090) + "\r\n", "\r\n", "abc def\r\n", "250 2.0.0\r\n", "451 5.7.3 STARTTLS is required\r\n"} {
+	for _, s := range []string{"250 2.0.0 OK\r\n", "250-a\r\n250 b\r\n", "250\r\n", "354 \n", "535 5.7.3 no\r\n",
+		"220 x\x1b[31m\xff\r\n", "250-a\r\n251 b\r\n", "25", "2500\r\n",
+		"250-2.1.0 a\r\n250 2.1.5 b\r\n", "599 5.999.999\r\n", "199 a\r\n", strings.Repeat("250-x\r\n", 101),
+		"250 " + strings.Repeat("x", 4090) + "\r\n", "\r\n", "abc def\r\n", "250 2.0.0\r\n",
+		"451 5.7.3 STARTTLS is required\r\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -56,7 +59,8 @@ func FuzzRead(f *testing.F) {
 			if r.Code < 200 || r.Code > 599 || len(r.Lines) == 0 || len(r.Lines) > 100 {
 				t.Fatalf("reply %+v", r)
 			}
-			if s := r.String(); strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) || !utf8.ValidString(s) {
+			if s := r.String(); strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) ||
+				!utf8.ValidString(s) {
 				t.Fatalf("unprintable %q", s)
 			}
 			if rest, ok := strings.CutPrefix(r.Enhanced, ""); ok && rest != "" {

@@ -325,11 +325,13 @@ func TestForeignFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := w.String(); strings.Count(got, "left alone") != 1 || !strings.Contains(got, "3000 files in the queue") || !strings.Contains(got, `foreign\n-`) {
+	if got := w.String(); strings.Count(got, "left alone") != 1 || !strings.Contains(got, "3000 files in the queue") ||
+		!strings.Contains(got, `foreign\n-`) {
 		t.Errorf("warnings: %q", got)
 	}
 	add(3000, 3001)
-	if _, err := s.Sweep(t.Context()); err != nil || strings.Count(w.String(), "left alone") != 2 || !strings.Contains(w.String(), "3001 files") {
+	if _, err := s.Sweep(t.Context()); err != nil || strings.Count(w.String(), "left alone") != 2 ||
+		!strings.Contains(w.String(), "3001 files") {
 		t.Errorf("warnings: %q, %v", w, err)
 	}
 }

@@ -52,7 +52,8 @@ func exitCode(err error) int {
 func TestPutFault(t *testing.T) {
 	t.Parallel()
 	for name, msg := range map[string]text{"small": hello, "large": large} {
-		for _, errno := range []error{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT, syscall.EMFILE, syscall.EROFS, syscall.EACCES, syscall.ENOENT, syscall.EFBIG} {
+		for _, errno := range []error{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT, syscall.EMFILE, syscall.EROFS,
+			syscall.EACCES, syscall.ENOENT, syscall.EFBIG} {
 			t.Run(fmt.Sprintf("%s %v", name, errno), func(t *testing.T) {
 				t.Parallel()
 				s, _ := open(t, Options{Limits: Limits{MaxMessages: 100}})

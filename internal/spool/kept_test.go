@@ -22,7 +22,8 @@ func putUnprocessed(t *testing.T, s *Spool) string {
 func TestReplace(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	s, w := open(t, Options{Now: c.Now, Limits: Limits{MaxMessages: 1, MaxMessagesPerUser: 1, MaxBytes: 100, KeepFree: 1}})
+	s, w := open(t, Options{Now: c.Now, Limits: Limits{MaxMessages: 1, MaxMessagesPerUser: 1, MaxBytes: 100,
+		KeepFree: 1}})
 	id := putUnprocessed(t, s)
 	before := list(t, s)[0]
 	if !before.Meta.Unprocessed() {
@@ -31,7 +32,8 @@ func TestReplace(t *testing.T) {
 	it := claim(t, s, id)
 	it.Log("a line")
 	c.add(1000)
-	n, err := it.Replace(t.Context(), &envelope.Envelope{Sender: "box@example.com", Recipients: to("it@example.com").Recipients}, large)
+	n, err := it.Replace(t.Context(), &envelope.Envelope{Sender: "box@example.com",
+		Recipients: to("it@example.com").Recipients}, large)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +45,8 @@ func TestReplace(t *testing.T) {
 	}
 	n.Unlock()
 	after := list(t, s)
-	if len(after) != 1 || after[0].Meta.Origin != "userid 33" || after[0].Meta.UID != 33 || !after[0].Meta.Arrived.Equal(before.Meta.Arrived) ||
+	if len(after) != 1 || after[0].Meta.Origin != "userid 33" || after[0].Meta.UID != 33 ||
+		!after[0].Meta.Arrived.Equal(before.Meta.Arrived) ||
 		after[0].Envelope.Sender != "box@example.com" || after[0].Envelope.Recipients[0].Address != "it@example.com" {
 		t.Errorf("%+v", after)
 	}
@@ -119,7 +122,8 @@ func TestSetAside(t *testing.T) {
 	if err := s.ListFailed(t.Context(), func(i Info) bool { failed = append(failed, i); return true }); err != nil {
 		t.Fatal(err)
 	}
-	if len(failed) != 1 || !failed[0].Meta.Unprocessed() || failed[0].Status.Reason != "nobody" || len(failed[0].Envelope.Recipients) != 1 || failed[0].Meta.UID != 33 {
+	if len(failed) != 1 || !failed[0].Meta.Unprocessed() || failed[0].Status.Reason != "nobody" ||
+		len(failed[0].Envelope.Recipients) != 1 || failed[0].Meta.UID != 33 {
 		t.Errorf("%+v", failed)
 	}
 	if r, err := s.OpenContent(failed[0].ID); err != nil {
@@ -149,7 +153,8 @@ func TestHeldBack(t *testing.T) {
 		{Unprocessed + "userid 33", false, "", false},
 	} {
 		m := Meta{Origin: c.origin}
-		if got := m.HeldBack(&Status{Held: c.held, Reason: c.reason}); got != c.want || m.Unprocessed() != strings.HasPrefix(c.origin, Unprocessed) {
+		if got := m.HeldBack(&Status{Held: c.held, Reason: c.reason}); got != c.want ||
+			m.Unprocessed() != strings.HasPrefix(c.origin, Unprocessed) {
 			t.Errorf("%s: %v", fmt.Sprint(c), got)
 		}
 	}

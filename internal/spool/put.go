@@ -50,8 +50,8 @@ type Pending struct {
 	given    bool     // the id came with the envelope
 }
 
-// Begin starts a message under the envelope's id, a new one if it has none. The sender's EightBit and SMTPUTF8 flags in env may still change
-// until Commit; nothing else may. The caller must end it with Commit or Abort.
+// Begin starts a message under the envelope's id, a new one if it has none. The sender's EightBit and SMTPUTF8 flags in
+// env may still change until Commit; nothing else may. The caller must end it with Commit or Abort.
 func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 	if len(env.Recipients) == 0 {
 		return nil, sysexits.With(sysexits.Software, errors.New("a message without recipients can't be queued"))

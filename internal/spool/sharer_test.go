@@ -72,9 +72,11 @@ func TestRemoteHostsShareAlike(t *testing.T) {
 			}
 		}
 		for _, host := range []string{"192.0.2.5", "192.0.2.6"} {
-			full(host, func(i int) Meta { return Meta{UID: -1, Origin: fmt.Sprintf("smtp %s:%d", host, 40000+i)} }, host)
+			full(host, func(i int) Meta { return Meta{UID: -1, Origin: fmt.Sprintf("smtp %s:%d", host, 40000+i)} },
+				host)
 		}
-		full("network", func(i int) Meta { return Meta{UID: -1, Origin: fmt.Sprintf("smtp [2001:db8::%d]:25", i)} }, "2001:db8::/64")
+		full("network", func(i int) Meta { return Meta{UID: -1, Origin: fmt.Sprintf("smtp [2001:db8::%d]:25", i)} },
+			"2001:db8::/64")
 		full("subordinate ids", func(i int) Meta { return Meta{UID: 100000 + i, Origin: "test"} }, "uid 100003")
 		if err := put(Meta{UID: 1001, Origin: "test"}); err == nil {
 			t.Error("their owner has a bound of his own")

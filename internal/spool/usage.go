@@ -242,11 +242,14 @@ func (u *usage) overShare(all, own userCount, meta Meta, size int64) error {
 		own, more int64
 		unit      string
 	}{
-		{"max_messages", share.Pool{Size: int64(l.MaxMessages), Used: int64(all.messages), Reserve: l.ReservePercent}, int64(own.messages), 1, "messages"},
-		{"max_bytes", share.Pool{Size: l.MaxBytes, Used: all.bytes, Reserve: l.ReservePercent}, own.bytes, size, "bytes"},
+		{"max_messages", share.Pool{Size: int64(l.MaxMessages), Used: int64(all.messages), Reserve: l.ReservePercent},
+			int64(own.messages), 1, "messages"},
+		{"max_bytes", share.Pool{Size: l.MaxBytes, Used: all.bytes, Reserve: l.ReservePercent}, own.bytes,
+			size, "bytes"},
 	} {
 		if !c.pool.Gives(c.own, c.more, trusted) {
-			return &LimitError{What: fmt.Sprintf("%s has its share of the queue (spool.%s, agent.reserve_percent)", meta.sender(), c.key), Have: c.own + c.more, Limit: c.pool.Size, Unit: c.unit}
+			return &LimitError{What: fmt.Sprintf("%s has its share of the queue (spool.%s, agent.reserve_percent)",
+				meta.sender(), c.key), Have: c.own + c.more, Limit: c.pool.Size, Unit: c.unit}
 		}
 	}
 	return nil

@@ -141,7 +141,10 @@ func TestCountingStopsNobody(t *testing.T) {
 			}
 			see(i)
 		}, 3},
-		"one comes unseen": {func(t *testing.T, s *Spool, _ func(Info), _, _ string) { put(t, s, to("b@example.com"), hello) }, 3},
+		"one comes unseen": {func(t *testing.T, s *Spool, _ func(Info), _, _ string) {
+			put(t, s, to("b@example.com"),
+				hello)
+		}, 3},
 		"one leaves": {func(t *testing.T, s *Spool, _ func(Info), first, _ string) {
 			if err := s.Remove(first); err != nil {
 				t.Error(err)

@@ -14,7 +14,8 @@ import (
 func TestConnectNamesTheServer(t *testing.T) {
 	t.Parallel()
 	var dialed []string
-	cfg := Config{Port: 587, ConnectTimeout: time.Second, DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+	cfg := Config{Port: 587, ConnectTimeout: time.Second, DialContext: func(_ context.Context, network,
+		address string) (net.Conn, error) {
 		dialed = append(dialed, network+" "+address)
 		return nil, errors.New("no")
 	}}
@@ -24,7 +25,8 @@ func TestConnectNamesTheServer(t *testing.T) {
 	}
 	cfg.IPv4Only = true
 	connect(t.Context(), &cfg)
-	want := []string{"tcp 192.0.2.1:587", "tcp [2001:db8::1]:587", "tcp smtp.office365.com:587", "tcp4 smtp.office365.com:587"}
+	want := []string{"tcp 192.0.2.1:587", "tcp [2001:db8::1]:587", "tcp smtp.office365.com:587",
+		"tcp4 smtp.office365.com:587"}
 	if !slices.Equal(dialed, want) {
 		t.Errorf("dialed %q, want %q", dialed, want)
 	}
@@ -49,7 +51,8 @@ func TestConnectErrors(t *testing.T) {
 		cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, c.dial }
 		_, err := Dial(t.Context(), cfg)
 		var e *Error
-		if !errors.As(err, &e) || e.Phase != PhaseConnect || e.Diagnosis.Key != c.want || !e.Temporary() || strings.Contains(e.Advice(), "smtp.proxy") != c.proxy || e.Advice() == "" {
+		if !errors.As(err, &e) || e.Phase != PhaseConnect || e.Diagnosis.Key != c.want || !e.Temporary() ||
+			strings.Contains(e.Advice(), "smtp.proxy") != c.proxy || e.Advice() == "" {
 			t.Errorf("%s: %v", c.want, err)
 		}
 	}

@@ -25,7 +25,8 @@ import (
 
 // Keep commits a message as it came, under the id of its envelope. why is one line that says what is
 // wrong with the configuration. Its errors carry exit codes; nothing is kept then.
-func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options, why string) error {
+func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options,
+	why string) error {
 	o.Partial = false
 	msg.Header.Remove(protocol.OptionsField)
 	if v := o.Value(); v != "" {
@@ -180,6 +181,7 @@ func (r *Rules) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, int
 		user.Name = r.User(meta.UID)
 	}
 	return &env, msg, intake.Caller{
-		User: user, Via: strings.TrimPrefix(meta.Origin, spool.Unprocessed), NoAliases: options.NoAliases, Hops: options.Hops,
+		User: user, Via: strings.TrimPrefix(meta.Origin, spool.Unprocessed), NoAliases: options.NoAliases,
+		Hops: options.Hops,
 	}, nil
 }

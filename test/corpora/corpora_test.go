@@ -63,7 +63,8 @@ func TestCorpora(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(want) != text {
-		t.Errorf("docs/corpora.md says otherwise: run make corpora CORPORAFLAGS=-update and look at the difference\n%s", text)
+		t.Errorf("docs/corpora.md says otherwise: run make corpora CORPORAFLAGS=-update and look at the difference\n%s",
+			text)
 	}
 }
 
@@ -131,9 +132,11 @@ func send(t *testing.T, samples []sample, byAgent bool) []arrival {
 	e.Update(func(s *emulator.State) { s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0 })
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.toml")
-	text := e.ConfigTOML(dir) + "\n[from]\nhost_name = \"web1.example\"\n[delivery]\nmessages_per_minute = 0\nrecipients_per_day = 0\n"
+	text := e.ConfigTOML(dir) + "\n[from]\nhost_name = \"web1.example\"\n[delivery]\nmessages_per_minute = 0\n" +
+		"recipients_per_day = 0\n"
 	if byAgent {
-		text += fmt.Sprintf("[spool]\ndir = %q\n[agent]\nsocket = %q\nmessages_per_minute_per_user = 0\n", filepath.Join(dir, "spool"), filepath.Join(dir, "submit.sock"))
+		text += fmt.Sprintf("[spool]\ndir = %q\n[agent]\nsocket = %q\nmessages_per_minute_per_user = 0\n",
+			filepath.Join(dir, "spool"), filepath.Join(dir, "submit.sock"))
 	} else {
 		text += "[spool]\ndir = \"\"\n"
 	}

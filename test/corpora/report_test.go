@@ -99,7 +99,8 @@ func refusal(a arrival) (rule string, ok bool) {
 // rules are what the judge allows, with the reason.
 var rules = []struct{ name, what, why string }{
 	{"received", "a Received field on top", "RFC 5321 4.4"},
-	{"from", "From is the mailbox with the author's name; the authors' addresses are in Reply-To", "the sender rule: Exchange sends as nobody else"},
+	{"from", "From is the mailbox with the author's name; the authors' addresses are in Reply-To",
+		"the sender rule: Exchange sends as nobody else"},
 	{"sender", "Sender is gone", "RFC 5322 3.6.2: the author and the transmitter are one now"},
 	{"return-path", "Return-Path is gone", "RFC 5321 4.4: it is for the final delivery to add"},
 	{"bcc", "Bcc is gone", "RFC 5322 3.6.3"},
@@ -107,15 +108,18 @@ var rules = []struct{ name, what, why string }{
 	{"message-id", "a Message-ID that is none was fixed", "RFC 5322 3.6.4"},
 	{"date-added", "a Date where there was none", "RFC 6409 8.2"},
 	{"date", "a Date that is none is written as one, or replaced; X-Original-Date has it", "RFC 5322 3.3"},
-	{"undisclosed", "To: undisclosed-recipients:; where neither To nor Cc names anybody", "RFC 5322 3.6.3, and RFC 822 wanted one"},
+	{"undisclosed", "To: undisclosed-recipients:; where neither To nor Cc names anybody",
+		"RFC 5322 3.6.3, and RFC 822 wanted one"},
 	{"qualified", "a local name in To or Cc has the mail domain", "RFC 6409 8.1"},
 	{"joined", "fields that stand once were joined", "RFC 5322 3.6"},
 	{"once", "of fields that stand once the first was kept", "RFC 5322 3.6"},
 	{"empty", "an empty field is gone", "RFC 5322 3.6.3, 3.6.4: an address list has an address"},
 	{"encoded-word", "8-bit text in a field is an encoded word that reads the same", "RFC 2047"},
-	{"smtputf8", "8-bit text round an address whose local part is not ASCII is encoded, the address stays", "RFC 6531 3.2, RFC 6532 3.2"},
+	{"smtputf8", "8-bit text round an address whose local part is not ASCII is encoded, the address stays",
+		"RFC 6531 3.2, RFC 6532 3.2"},
 	{"parameter", "an 8-bit parameter is written in its extended form", "RFC 2231 4"},
-	{"label", "8-bit content, or content with a wrong label, has labels that are true; its bytes are the same when decoded", "RFC 2045 6, RFC 6152 3"},
+	{"label", "8-bit content, or content with a wrong label, has labels that are true; its bytes are the same " +
+		"when decoded", "RFC 2045 6, RFC 6152 3"},
 	{"no-boundary", "a multipart without a boundary is text", "RFC 2045 5.2, RFC 2046 5.1.1: it can't have parts"},
 	{"bare-cr", "a CR by itself ends a line", "RFC 5321 2.3.8: there is no CR without LF on the wire"},
 	{"blank-first", "a first line that begins with a blank is no field, and so all is text", "RFC 5322 2.2"},
@@ -125,16 +129,21 @@ var rules = []struct{ name, what, why string }{
 func (r *report) page() string {
 	var b strings.Builder
 	b.WriteString("# Other projects' messages\n\n")
-	b.WriteString("`make corpora` fetches the test messages of the projects below at pinned versions (`test/corpora/sources.tsv`), sends each through\n" +
-		"`sendmail -i -f sender -- recipient`, directly and by way of the agent, and has Python's `email` package compare what arrives: fields in\n" +
-		"order, structure, the digest of each leaf, the envelope, and DKIM body hashes. A difference that no rule below allows fails it.\n" +
+	b.WriteString("`make corpora` fetches the test messages of the projects below at pinned versions " +
+		"(`test/corpora/sources.tsv`), sends each through\n" +
+		"`sendmail -i -f sender -- recipient`, directly and by way of the agent, and has Python's `email` package " +
+		"compare what arrives: fields in\n" +
+		"order, structure, the digest of each leaf, the envelope, and DKIM body hashes. A difference that no rule " +
+		"below allows fails it.\n" +
 		"This page is written by it.\n\n")
-	fmt.Fprintf(&b, "%d messages of %d projects with %d leaves; %d valid DKIM body hashes, all valid afterwards.\n\n", r.messages, len(r.projects), r.leaves, r.dkim)
+	fmt.Fprintf(&b, "%d messages of %d projects with %d leaves; %d valid DKIM body hashes, all valid afterwards.\n\n",
+		r.messages, len(r.projects), r.leaves, r.dkim)
 	b.WriteString("| project | messages |\n|---|---|\n")
 	for _, p := range r.projects {
 		fmt.Fprintf(&b, "| %s | %d |\n", strings.ReplaceAll(p, "_", "/"), r.size[p])
 	}
-	b.WriteString("\n## Differences that are right\n\n| rule | what differs | why | direct | agent |\n|---|---|---|---|---|\n")
+	b.WriteString("\n## Differences that are right\n\n| rule | what differs | why | direct | agent |\n" +
+		"|---|---|---|---|---|\n")
 	for _, rule := range rules {
 		if n := r.rules[rule.name]; n != nil {
 			fmt.Fprintf(&b, "| %s | %s | %s | %d | %d |\n", rule.name, rule.what, rule.why, n["direct"], n["agent"])

@@ -81,7 +81,8 @@ func (c *crowd) judge(subject string, r result, killed bool, got map[string]int)
 	}
 	switch {
 	case missing > 0 && (r.code == 0 && !r.killed || missing < len(c.to)):
-		t.Errorf("%s: %d of %d recipients are lost, the call ended with %+v\n%s", subject, missing, len(c.to), r, c.s.log())
+		t.Errorf("%s: %d of %d recipients are lost, the call ended with %+v\n%s",
+			subject, missing, len(c.to), r, c.s.log())
 	case again > 2, again > 0 && !killed:
 		t.Errorf("%s: %d second copies, killed: %v\n%s", subject, again, killed, c.s.log())
 	}

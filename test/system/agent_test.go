@@ -40,7 +40,8 @@ func startAgentWith(dir, program string, e *emulatorProcess, more, before string
 			return nil, err
 		}
 	}
-	text := e.settings(filepath.Join(state, "cache")) + fmt.Sprintf("\n[spool]\ndir = %q\n\n%s", filepath.Join(state, "spool"), more)
+	text := e.settings(filepath.Join(state, "cache")) + fmt.Sprintf("\n[spool]\ndir = %q\n\n%s",
+		filepath.Join(state, "spool"), more)
 	if err := os.WriteFile(config, []byte(text), 0o640); err != nil {
 		return nil, err
 	}
@@ -52,7 +53,8 @@ func startAgentWith(dir, program string, e *emulatorProcess, more, before string
 		return nil, err
 	}
 	var err error
-	a.daemon, err = startDaemon(filepath.Join(dir, "out"), "/usr/bin/unshare", "-m", "--", "sh", "-c", "set -e; "+a.reach()+"; "+before+`exec "$@"`, "sh",
+	a.daemon, err = startDaemon(filepath.Join(dir, "out"), "/usr/bin/unshare", "-m", "--", "sh", "-c",
+		"set -e; "+a.reach()+"; "+before+`exec "$@"`, "sh",
 		"setpriv", "--reuid", agentUser, "--regid", agentUser, "--init-groups", "--", verbs, "serve", "-C", config)
 	if err != nil {
 		return nil, err

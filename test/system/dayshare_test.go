@@ -85,7 +85,8 @@ func TestSharesUnderAttack(t *testing.T) {
 	for range 3 {
 		attack.Go(func() {
 			for range 10 {
-				if r := callAt(t, a, "www-data", crowd.String()+simple("attack"), "-t", "-i", "-odb").run(t); r.code != 0 {
+				if r := callAt(t, a, "www-data", crowd.String()+simple("attack"), "-t", "-i",
+					"-odb").run(t); r.code != 0 {
 					t.Errorf("the attacker's own: %v", r)
 				}
 			}

@@ -40,14 +40,16 @@ func TestDescriptors(t *testing.T) {
 				marker := newMarker("descriptors")
 				c := newCall(t, way.to, "www-data", "/bin/bash", "-c", fmt.Sprintf("ulimit -n %d; %s", n, way.command))
 				if c.config != "" {
-					c.config = strings.Replace(c.config, noSpool, fmt.Sprintf("\n[spool]\ndir = %q\n", filepath.Join(filepath.Dir(c.cache), "spool")), 1)
+					c.config = strings.Replace(c.config, noSpool, fmt.Sprintf("\n[spool]\ndir = %q\n",
+						filepath.Join(filepath.Dir(c.cache), "spool")), 1)
 				}
 				c.stdin = strings.NewReader(way.message(marker))
 				r := c.run(t)
 				calm(t, r)
 				said := r.stderr
 				switch {
-				case r.code == 0 && strings.Contains(name, "-b") || r.code == 0 && strings.Contains(name, "-q"), r.code == 0 && strings.Contains(name, "queued"):
+				case r.code == 0 && strings.Contains(name, "-b") || r.code == 0 && strings.Contains(name, "-q"),
+					r.code == 0 && strings.Contains(name, "queued"):
 					good++
 				case r.code == 0:
 					good++

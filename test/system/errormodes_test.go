@@ -30,25 +30,36 @@ type mix struct {
 const plainText = "Subject: the message\n\nhello\n"
 
 // atDot refuses the first message at the end of its data.
-var atDot = &emulator.Rule{Stage: "dot", First: 1, Reply: "554 5.6.0 STOREDRV.Submission.Exception; the message is refused"}
+var atDot = &emulator.Rule{Stage: "dot", First: 1,
+	Reply: "554 5.6.0 STOREDRV.Submission.Exception; the message is refused"}
 
 var mixes = []mix{
-	{name: "one refused at RCPT", args: []string{"reject-a@example.org"}, stdin: plainText, exit: 67, failed: []string{"reject-a@example.org"}},
-	{name: "all refused at RCPT", args: []string{"reject-a@example.org", "reject-b@example.org"}, stdin: plainText, exit: 67,
+	{name: "one refused at RCPT", args: []string{"reject-a@example.org"}, stdin: plainText, exit: 67,
+		failed: []string{"reject-a@example.org"}},
+	{name: "all refused at RCPT", args: []string{"reject-a@example.org", "reject-b@example.org"},
+		stdin: plainText, exit: 67,
 		failed: []string{"reject-a@example.org", "reject-b@example.org"}},
-	{name: "one refused at the dot", args: []string{"a@example.org"}, stdin: plainText, fault: atDot, exit: 65, failed: []string{"a@example.org"}},
-	{name: "all refused at the dot", args: []string{"a@example.org", "b@example.org"}, stdin: plainText, fault: atDot, exit: 65,
+	{name: "one refused at the dot", args: []string{"a@example.org"}, stdin: plainText, fault: atDot, exit: 65,
+		failed: []string{"a@example.org"}},
+	{name: "all refused at the dot", args: []string{"a@example.org", "b@example.org"}, stdin: plainText,
+		fault: atDot, exit: 65,
 		failed: []string{"a@example.org", "b@example.org"}},
-	{name: "refused at RCPT and at the dot", args: []string{"reject-a@example.org", "b@example.org"}, stdin: plainText, fault: atDot, exit: -1,
+	{name: "refused at RCPT and at the dot", args: []string{"reject-a@example.org", "b@example.org"}, stdin: plainText,
+		fault: atDot, exit: -1,
 		failed: []string{"reject-a@example.org", "b@example.org"}},
-	{name: "no argument is an address", args: []string{"joe@", "@example.org"}, stdin: plainText, exit: 65, failed: []string{"joe@", "@example.org"}},
-	{name: "no address in the header", args: []string{"-t"}, stdin: "To: joe@\nCc: @example.org\n" + plainText, exit: 65, failed: []string{"joe@", "@example.org"}},
-	{name: "too large", args: []string{"a@example.org", "b@example.org"}, stdin: strings.Repeat("Subject: large\n\n"+strings.Repeat("x", 70)+"\n", 2000), exit: 65,
+	{name: "no argument is an address", args: []string{"joe@", "@example.org"}, stdin: plainText, exit: 65,
+		failed: []string{"joe@", "@example.org"}},
+	{name: "no address in the header", args: []string{"-t"}, stdin: "To: joe@\nCc: @example.org\n" + plainText,
+		exit: 65, failed: []string{"joe@", "@example.org"}},
+	{name: "too large", args: []string{"a@example.org", "b@example.org"},
+		stdin: strings.Repeat("Subject: large\n\n"+strings.Repeat("x", 70)+"\n", 2000), exit: 65,
 		failed: []string{"a@example.org", "b@example.org"}, bare: true},
 	{name: "good and refused", args: []string{"a@example.org", "reject-b@example.org"}, stdin: plainText, exit: 67,
 		got: []string{"a@example.org"}, failed: []string{"reject-b@example.org"}},
-	{name: "good and no address", args: []string{"a@example.org", "joe@"}, stdin: plainText, exit: 65, got: []string{"a@example.org"}, failed: []string{"joe@"}},
-	{name: "all of it, with -t", args: []string{"-t", "reject-b@example.org"}, stdin: "To: joe@, a@example.org\n" + plainText, exit: -1,
+	{name: "good and no address", args: []string{"a@example.org", "joe@"}, stdin: plainText, exit: 65,
+		got: []string{"a@example.org"}, failed: []string{"joe@"}},
+	{name: "all of it, with -t", args: []string{"-t", "reject-b@example.org"}, stdin: "To: joe@, a@example.org\n" +
+		plainText, exit: -1,
 		got: []string{"a@example.org"}, failed: []string{"reject-b@example.org", "joe@"}},
 }
 
@@ -163,7 +174,8 @@ func newRoute(t *testing.T, way, keys string) *route {
 	if way != "direct" {
 		r.queue = filepath.Join(dir, "spool")
 	}
-	text := e.ConfigTOML(dir) + fmt.Sprintf("\n[spool]\ndir = %q\n[from]\nhost_name = \"web1.example\"\n[log]\nto = %q\n[delivery]\nmessages_per_minute = 100000\n%s",
+	text := e.ConfigTOML(dir) + fmt.Sprintf("\n[spool]\ndir = %q\n[from]\nhost_name = \"web1.example\"\n[log]\n"+
+		"to = %q\n[delivery]\nmessages_per_minute = 100000\n%s",
 		r.queue, filepath.Join(dir, "log"), keys)
 	if way == "direct" || way == "direct with a spool" {
 		r.config = text
@@ -174,7 +186,8 @@ func newRoute(t *testing.T, way, keys string) *route {
 	must(t, os.Mkdir(run, 0o755))
 	must(t, os.WriteFile(file, []byte(text+"\n[agent]\nsocket = \""+filepath.Join(run, "submit.sock")+"\"\n"), 0o600))
 	var err error
-	r.daemon, err = startDaemon(filepath.Join(dir, "out"), filepath.Join(filepath.Dir(lab.program), "o365-sendmail"), "serve", "-C", file)
+	r.daemon, err = startDaemon(filepath.Join(dir, "out"), filepath.Join(filepath.Dir(lab.program), "o365-sendmail"),
+		"serve", "-C", file)
 	must(t, err)
 	t.Cleanup(r.daemon.stop)
 	must(t, r.daemon.until(10*time.Second, func() error {
@@ -204,7 +217,8 @@ func (r *route) arrived() []emulator.Message { return r.emulator.Messages()[r.fi
 func (r *route) send(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
 	dir := lab.userDir(t, "www-data")
-	c := &call{config: r.config, cache: filepath.Join(dir, "cache"), user: "www-data", before: r.before, argv: append([]string{r.program}, args...)}
+	c := &call{config: r.config, cache: filepath.Join(dir, "cache"), user: "www-data", before: r.before,
+		argv: append([]string{r.program}, args...)}
 	c.stdin = strings.NewReader(stdin)
 	return c.run(t)
 }

@@ -31,9 +31,13 @@ func TestAnyNumberOfRecipients(t *testing.T) {
 	all := numbered("r", 1200)
 	calls := map[string]func(*route) result{
 		"arguments": func(r *route) result { return r.send(t, plainText, append([]string{"-i"}, all...)...) },
-		"-t":        func(r *route) result { return r.send(t, "To: "+strings.Join(all, ",\n ")+"\n"+plainText, "-t", "-i") },
+		"-t": func(r *route) result {
+			return r.send(t, "To: "+strings.Join(all, ",\n ")+"\n"+plainText,
+				"-t", "-i")
+		},
 		"both": func(r *route) result {
-			return r.send(t, "Bcc: "+strings.Join(all[:700], ",\n ")+"\n"+plainText, append([]string{"-t", "-i"}, all[500:]...)...)
+			return r.send(t, "Bcc: "+strings.Join(all[:700], ",\n ")+"\n"+plainText,
+				append([]string{"-t", "-i"}, all[500:]...)...)
 		},
 	}
 	for _, way := range ways {
@@ -51,7 +55,8 @@ func TestAnyNumberOfRecipients(t *testing.T) {
 	}
 }
 
-// once fails unless each of to got the message once, nobody else did, and a report or the call's words name each of told.
+// once fails unless each of to got the message once, nobody else did, and a report or the call's words name each of
+// told.
 func once(t *testing.T, r *route, to, told []string, words ...string) {
 	t.Helper()
 	count := map[string]int{}
@@ -118,7 +123,8 @@ func TestManyRecipientsCutShort(t *testing.T) {
 	must(t, r.emulator.Script(rule))
 	all := numbered("r", 1200)
 	got := r.send(t, plainText, append([]string{"-i"}, all...)...)
-	want := "the message went to 500 recipients, but not to 700 others (r500@example.org, r501@example.org, r502@example.org and 697 more): "
+	want := "the message went to 500 recipients, but not to 700 others (r500@example.org, r501@example.org, " +
+		"r502@example.org and 697 more): "
 	if got.code != 75 || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, want) {
 		t.Errorf("%v, want exit code 75 and %q", got, want)
 	}
@@ -133,7 +139,9 @@ func TestManyRecipientsBound(t *testing.T) {
 			t.Parallel()
 			r := newRoute(t, way, "max_recipients = 2\nmax_recipients_per_call = 5\n")
 			got := r.send(t, plainText, append([]string{"-i"}, numbered("r", 6)...)...)
-			if got.code != 65 || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "6 recipients are more than delivery.max_recipients_per_call allows (5)") {
+			if got.code != 65 || strings.Count(got.stderr, "\n") != 1 ||
+				!strings.Contains(got.stderr,
+					"6 recipients are more than delivery.max_recipients_per_call allows (5)") {
 				t.Errorf("%v", got)
 			}
 			if got := r.send(t, plainText, append([]string{"-i"}, numbered("r", 5)...)...); got.code != 0 {
@@ -171,7 +179,8 @@ func TestForeignRecipientLimit(t *testing.T) {
 					t.Errorf("%v", got)
 				}
 			}
-			if !strings.Contains(said, "LIMITS RCPTMAX=500\r\n") || strings.Count(said, "\n452 4.5.3 ") != 2 || strings.Count(said, "250 2.1.5 ") != 500 {
+			if !strings.Contains(said, "LIMITS RCPTMAX=500\r\n") || strings.Count(said, "\n452 4.5.3 ") != 2 ||
+				strings.Count(said, "250 2.1.5 ") != 500 {
 				t.Errorf("the dialogue: %s", said)
 			}
 			r.settle(t, 1)

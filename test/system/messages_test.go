@@ -46,7 +46,8 @@ func (c *messageCase) run(t *testing.T) {
 	e := emulator.New(t)
 	dir := lab.dir(t)
 	config, log := filepath.Join(dir, "config.toml"), filepath.Join(dir, "log")
-	text := fmt.Sprintf("%s\n[from]\nhost_name = \"web1.example\"\n[spool]\ndir = \"\"\n[log]\nto = %q\n", e.ConfigTOML(dir), log)
+	text := fmt.Sprintf("%s\n[from]\nhost_name = \"web1.example\"\n[spool]\ndir = \"\"\n[log]\nto = %q\n",
+		e.ConfigTOML(dir), log)
 	if c.asIs {
 		text = strings.Replace(text, "[smtp]\n", "[smtp]\neight_bit = \"on\"\n", 1)
 	}

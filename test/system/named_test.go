@@ -24,16 +24,21 @@ var strangers = []int{33, 1001, 65534, 61200}
 
 // namingModes are the calls that take -C, with the name that the program is called by.
 var namingModes = [][]string{
-	{"sendmail", "-t", "-i"}, {"sendmail", "-bm", "-i", "you@example.org"}, {"sendmail", "-bs"}, {"sendmail", "-bd"}, {"sendmail", "-bD"},
-	{"sendmail", "-bi"}, {"sendmail", "-I"}, {"sendmail", "-bp"}, {"sendmail", "-bv", "you@example.org"}, {"sendmail", "-q"}, {"sendmail", "-q1m"},
-	{"sendmail", "-qISOME"}, {"sendmail", "-q1m", "-bd"}, {"sendmail", "-oem", "-t"}, {"mailq"}, {"newaliases"}, {"o365-sendmail", "-bd"}, {"other", "-t"},
+	{"sendmail", "-t", "-i"}, {"sendmail", "-bm", "-i", "you@example.org"}, {"sendmail", "-bs"}, {"sendmail", "-bd"},
+	{"sendmail", "-bD"},
+	{"sendmail", "-bi"}, {"sendmail", "-I"}, {"sendmail", "-bp"}, {"sendmail", "-bv", "you@example.org"},
+	{"sendmail", "-q"}, {"sendmail", "-q1m"},
+	{"sendmail", "-qISOME"}, {"sendmail", "-q1m", "-bd"}, {"sendmail", "-oem", "-t"}, {"mailq"}, {"newaliases"},
+	{"o365-sendmail", "-bd"}, {"other", "-t"},
 }
 
 // pathKeys are texts of configurations, each of which has one key name a path below dir; and one
 // that does not parse whole.
 func pathKeys(dir string) map[string]string {
-	const account = "tenant = \"11111111-2222-3333-4444-555555555555\"\nclient_id = \"11111111-2222-3333-4444-666666666666\"\n" +
-		"mailbox = \"noreply@contoso.test\"\nsmtp.host = \"127.0.0.1\"\nsmtp.port = 1\ntoken.url = \"http://127.0.0.1:1/token\"\n"
+	const account = "tenant = \"11111111-2222-3333-4444-555555555555\"\n" +
+		"client_id = \"11111111-2222-3333-4444-666666666666\"\n" +
+		"mailbox = \"noreply@contoso.test\"\nsmtp.host = \"127.0.0.1\"\nsmtp.port = 1\n" +
+		"token.url = \"http://127.0.0.1:1/token\"\n"
 	const secret = "client_secret = \"s3cr3t~value\"\n"
 	pair := fmt.Sprintf("credential.certificate_file = %q\ncredential.key_file = %q\n", dir+"/cert", dir+"/key")
 	whole := map[string]string{
@@ -46,9 +51,11 @@ func pathKeys(dir string) map[string]string {
 		"credential.refresh_token_file": "credential.type = \"device-code\"\n",
 	}
 	texts := map[string]string{
-		"nothing parses": "\"<?php marker ?>\"=1\n[log]\nto=\"" + dir + "/shell.php\"\n[spool]\ndir=\"" + dir + "/spool\"\n[agent]\nsocket=\"" +
+		"nothing parses": "\"<?php marker ?>\"=1\n[log]\nto=\"" + dir + "/shell.php\"\n[spool]\ndir=\"" + dir +
+			"/spool\"\n[agent]\nsocket=\"" +
 			dir + "/socket\"\nmetrics_file=\"" + dir + "/metrics.php\"\n",
-		"half parses": account + secret + "log.to = \"" + dir + "/shell.php\"\nagent.metrics_file = \"" + dir + "/metrics.php\"\nspool.dir = \"" + dir + "/spool\"\nmore = = 1\n",
+		"half parses": account + secret + "log.to = \"" + dir + "/shell.php\"\nagent.metrics_file = \"" + dir +
+			"/metrics.php\"\nspool.dir = \"" + dir + "/spool\"\nmore = = 1\n",
 	}
 	for _, k := range config.Keys() {
 		if k.Kind != config.KindPath && k.Kind != config.KindSecretFile && k.Kind != config.KindLog {
@@ -108,7 +115,8 @@ func names(t *testing.T, dir string) (all []string) {
 // notTaken fails unless a call was refused for the file that it named, in one line that says what to do.
 func notTaken(t *testing.T, what string, r result) {
 	t.Helper()
-	if r.code != 77 || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "~/.config/o365-sendmail.toml") ||
+	if r.code != 77 || strings.Count(r.stderr, "\n") != 1 ||
+		!strings.Contains(r.stderr, "~/.config/o365-sendmail.toml") ||
 		!strings.Contains(r.stderr, "$O365_SENDMAIL_CONFIG") || strings.Contains(r.stderr, "<?php") {
 		t.Errorf("%s: %v, want exit 77 and one line that names the ways that are left", what, r)
 	}
@@ -124,7 +132,8 @@ func buildFront(t *testing.T) string {
 
 var builtFront = sync.OnceValues(func() (string, error) {
 	front := filepath.Join(lab.work, "program", "front")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-X main.program="+lab.program, "-o", front, "./cmd/front")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags", "-X main.program="+lab.program, "-o", front,
+		"./cmd/front")
 	cmd.Dir, cmd.Env = lab.root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -159,7 +168,8 @@ func TestNamedConfigOpensNothing(t *testing.T) {
 				// The verbs keep -C, and show that these files are as good as they are meant to be.
 				if strings.HasPrefix(text, "tenant") && !strings.HasSuffix(name, "parses") {
 					must(t, os.Chmod(file, 0o600))
-					if r := ended(t, as(uid, lab.program, "o365-sendmail", "config", "check", "-C", file)); r.code != 0 {
+					if r := ended(t, as(uid, lab.program, "o365-sendmail", "config", "check", "-C",
+						file)); r.code != 0 {
 						t.Errorf("%s: %v", name, r)
 					}
 				}
@@ -189,17 +199,25 @@ func TestNamedConfig(t *testing.T) {
 	dir := "/etc/" + newMarker("named") // the view's own: /tmp is everybody's
 	file := filepath.Join(dir, "c.toml")
 	cases := map[string]func(){
-		"a file of the caller's own":              func() { must(t, os.Chown(file, www, www)) },
-		"a file of another user's":                func() { must(t, os.Chown(file, 1001, www)) },
-		"a file that a group writes":              func() { must(t, os.Chmod(file, 0o660)) },
-		"a directory of the caller's own":         func() { must(t, os.Chown(dir, www, www)) },
-		"a directory that the caller's group has": func() { must(t, os.Chown(dir, 0, www)); must(t, os.Chmod(dir, 0o775)) },
-		"a directory that all write":              func() { must(t, os.Chmod(dir, 0o777)) },
-		"a sticky directory":                      func() { must(t, os.Chmod(dir, 0o777|os.ModeSticky)) },
-		"a directory that can't be searched":      func() { must(t, os.Chmod(dir, 0o700)) },
-		"a file that can't be read":               func() { must(t, os.Chmod(file, 0o600)) },
-		"a FIFO":                                  func() { must(t, os.Remove(file)); must(t, syscall.Mkfifo(file, 0o644)) },
-		"a directory":                             func() { must(t, os.Remove(file)); must(t, os.Mkdir(file, 0o755)) },
+		"a file of the caller's own":      func() { must(t, os.Chown(file, www, www)) },
+		"a file of another user's":        func() { must(t, os.Chown(file, 1001, www)) },
+		"a file that a group writes":      func() { must(t, os.Chmod(file, 0o660)) },
+		"a directory of the caller's own": func() { must(t, os.Chown(dir, www, www)) },
+		"a directory that the caller's group has": func() {
+			must(t, os.Chown(dir, 0, www))
+			must(t,
+				os.Chmod(dir, 0o775))
+		},
+		"a directory that all write":         func() { must(t, os.Chmod(dir, 0o777)) },
+		"a sticky directory":                 func() { must(t, os.Chmod(dir, 0o777|os.ModeSticky)) },
+		"a directory that can't be searched": func() { must(t, os.Chmod(dir, 0o700)) },
+		"a file that can't be read":          func() { must(t, os.Chmod(file, 0o600)) },
+		"a FIFO": func() {
+			must(t, os.Remove(file))
+			must(t,
+				syscall.Mkfifo(file, 0o644))
+		},
+		"a directory": func() { must(t, os.Remove(file)); must(t, os.Mkdir(file, 0o755)) },
 		"a link to the caller's file": func() {
 			own := filepath.Join(lab.userDir(t, "www-data"), "c.toml")
 			must(t, os.WriteFile(own, []byte(good), 0o600))
@@ -259,7 +277,8 @@ func TestNamedConfigOfPHP(t *testing.T) {
 	must(t, chown(avatar, "www-data", "www-data"))
 	before := names(t, web)
 	for _, mode := range []string{"", "-bs ", "-bd ", "-bD ", "-q1m ", "-q ", "-bi ", "-bp ", "-bv "} {
-		c := newCall(t, lab.postfix, "www-data", "/usr/bin/php", "-r", `exit(mail("x@example.org", "s", "b", "", $argv[1]) ? 0 : 9);`, "--", mode+"-C"+avatar)
+		c := newCall(t, lab.postfix, "www-data", "/usr/bin/php", "-r",
+			`exit(mail("x@example.org", "s", "b", "", $argv[1]) ? 0 : 9);`, "--", mode+"-C"+avatar)
 		r := c.run(t)
 		calm(t, r)
 		if r.code != 9 || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "$O365_SENDMAIL_CONFIG") {
@@ -277,7 +296,8 @@ func TestNoAgentForStrangers(t *testing.T) {
 	for _, uid := range strangers {
 		for _, args := range [][]string{{"-bd"}, {"-bD"}, {"-q1m"}, {"-q30s", "-t"}, {"-bd", "-q1h"}} {
 			r := ended(t, as(uid, lab.program, append([]string{"sendmail"}, args...)...))
-			if r.code != 77 || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "o365-sendmail serve") {
+			if r.code != 77 || strings.Count(r.stderr, "\n") != 1 ||
+				!strings.Contains(r.stderr, "o365-sendmail serve") {
 				t.Errorf("uid %d, %q: %v", uid, args, r)
 			}
 		}

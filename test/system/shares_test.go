@@ -28,7 +28,8 @@ type sharedAgent struct {
 func newSharedAgent(t *testing.T) *sharedAgent {
 	t.Helper()
 	dir, root := lab.dir(t), lab.root
-	a := &sharedAgent{t: t, run: filepath.Join(dir, "run"), log: filepath.Join(dir, "agent.out"), attackers: filepath.Join(dir, "attack")}
+	a := &sharedAgent{t: t, run: filepath.Join(dir, "run"), log: filepath.Join(dir, "agent.out"),
+		attackers: filepath.Join(dir, "attack")}
 	build := exec.Command("go", "build", "-o", a.attackers, "./test/cmd/attack")
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -36,22 +37,26 @@ func newSharedAgent(t *testing.T) *sharedAgent {
 	}
 	must(t, os.Mkdir(filepath.Join(dir, "emulator"), 0o755))
 	var err error
-	if a.emulator, err = startEmulator(filepath.Join(dir, "emulator"), filepath.Join(root, "bin", "m365-emulator")); err != nil {
+	if a.emulator, err = startEmulator(filepath.Join(dir, "emulator"),
+		filepath.Join(root, "bin", "m365-emulator")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.emulator.daemon.stop() })
 	lab.keepSecret(a.emulator.clientSecret)
-	state, config, verbs := filepath.Join(dir, "state"), filepath.Join(dir, "o365-sendmail.toml"), filepath.Join(dir, "o365-sendmail")
+	state, config, verbs := filepath.Join(dir, "state"), filepath.Join(dir, "o365-sendmail.toml"),
+		filepath.Join(dir, "o365-sendmail")
 	for _, d := range []string{a.run, state} {
 		must(t, os.Mkdir(d, 0o755))
 		must(t, chown(d, agentUser, agentUser))
 	}
-	text := a.emulator.settings(filepath.Join(state, "cache")) + fmt.Sprintf("\n[spool]\ndir = %q\n\n[agent]\nsocket = %q\n\n[log]\nto = \"stderr\"\n",
-		filepath.Join(state, "spool"), filepath.Join(a.run, "submit.sock"))
+	text := a.emulator.settings(filepath.Join(state, "cache")) +
+		fmt.Sprintf("\n[spool]\ndir = %q\n\n[agent]\nsocket = %q\n\n[log]\nto = \"stderr\"\n",
+			filepath.Join(state, "spool"), filepath.Join(a.run, "submit.sock"))
 	must(t, os.WriteFile(config, []byte(text), 0o640))
 	must(t, chown(config, "root", agentUser))
 	must(t, os.Symlink(lab.program, verbs))
-	agent, err := startDaemon(a.log, "setpriv", "--reuid", agentUser, "--regid", agentUser, "--init-groups", "--", verbs, "serve", "-C", config)
+	agent, err := startDaemon(a.log, "setpriv", "--reuid", agentUser, "--regid", agentUser, "--init-groups", "--",
+		verbs, "serve", "-C", config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +86,8 @@ func (a *sharedAgent) attack(uid int, form string, size, connections int) {
 	a.t.Helper()
 	id := strconv.Itoa(uid)
 	cmd := exec.Command("setpriv", "--reuid", id, "--regid", id, "--clear-groups", "--", a.attackers,
-		"-socket", filepath.Join(a.run, "submit.sock"), "-form", form, "-size", strconv.Itoa(size), "-n", strconv.Itoa(connections))
+		"-socket", filepath.Join(a.run, "submit.sock"), "-form", form, "-size", strconv.Itoa(size), "-n",
+		strconv.Itoa(connections))
 	cmd.Stderr = os.Stderr
 	stop, err := cmd.StdinPipe()
 	if err != nil {
@@ -104,7 +110,8 @@ func (a *sharedAgent) send(uid int, marker string) (took time.Duration) {
 	ctx, cancel := context.WithTimeout(a.t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/usr/bin/unshare", "-m", "--", "sh", "-c",
-		"mkdir -p /run/o365-sendmail; mount --bind '"+a.run+"' /run/o365-sendmail; exec setpriv --reuid "+id+" --regid "+id+" --clear-groups -- /usr/sbin/sendmail -i you@example.org")
+		"mkdir -p /run/o365-sendmail; mount --bind '"+a.run+"' /run/o365-sendmail; exec setpriv --reuid "+id+
+			" --regid "+id+" --clear-groups -- /usr/sbin/sendmail -i you@example.org")
 	cmd.Env = []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/"}
 	cmd.Stdin = strings.NewReader(simple(marker))
 	var out bytes.Buffer

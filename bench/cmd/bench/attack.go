@@ -11,12 +11,15 @@ import (
 // attack is the memory of an agent that is attacked.
 func (b *bench) attack() error {
 	t := b.report.add("Memory under attack",
-		"The most that the agent had resident while connections held unfinished headers of 7.9 MiB at its socket, each made again when it was cut: one long field, or as many fields as fit. Each line is an agent of its own.",
+		"The most that the agent had resident while connections held unfinished headers of 7.9 MiB at its socket, "+
+			"each made again when it was cut: one long field, or as many fields as fit. Each line is an agent "+
+			"of its own.",
 		"", "connections", "MiB")
 	for _, c := range []struct {
 		form, name  string
 		connections int
-	}{{"line", "one field", 40}, {"short", "short fields", 40}, {"line", "one field", 512}, {"short", "short fields", 512}} {
+	}{{"line", "one field", 40}, {"short", "short fields", 40}, {"line", "one field", 512},
+		{"short", "short fields", 512}} {
 		mem, err := b.attacked(fmt.Sprintf("attack-%s-%d", c.form, c.connections), c.form, c.connections)
 		if err != nil {
 			return err

@@ -53,7 +53,8 @@ func main() {
 	flag.StringVar(&s.peers, "peers", "build/bench/peers", "where bench/peers.sh has unpacked peers")
 	flag.StringVar(&s.out, "out", "docs/performance.md", "the report; - for standard output")
 	flag.StringVar(&s.dir, "dir", "", "where spools lie while it runs (default: a temporary directory)")
-	flag.StringVar(&s.only, "only", "", "scenarios, by commas: machine,submit,accept,drain,burst,big,growth,attack (default: all)")
+	flag.StringVar(&s.only, "only", "", "scenarios, by commas: machine,submit,accept,drain,burst,big,growth,attack "+
+		"(default: all)")
 	flag.IntVar(&s.rounds, "rounds", 21, "rounds of submit and accept")
 	flag.DurationVar(&s.rtt, "rtt", 50*time.Millisecond, "the round trip of the distant relay")
 	flag.IntVar(&s.messages, "messages", 500, "messages of drain")

@@ -20,7 +20,8 @@ type cost struct {
 }
 
 // start starts a program with a file as its standard input. The program gets the
-// environment of cron: next to none, and what stands before the program. ROOT/./PROGRAM is a program with a root of its own.
+// environment of cron: next to none, and what stands before the program. ROOT/./PROGRAM is a program with a root of its
+// own.
 func start(stdin string, argv []string) (*exec.Cmd, *bytes.Buffer, error) {
 	if interrupted.Load() {
 		return nil, nil, errInterrupted

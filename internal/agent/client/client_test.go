@@ -122,7 +122,8 @@ func TestSomeRefused(t *testing.T) {
 // TestEachRefused: where all are refused for reasons of their own, each reason comes back.
 func TestEachRefused(t *testing.T) {
 	t.Parallel()
-	first, second := sysexits.With(sysexits.NoUser, errors.New("no such user")), sysexits.With(sysexits.DataErr, errors.New(strings.Repeat("too long ", 300)))
+	first, second := sysexits.With(sysexits.NoUser, errors.New("no such user")),
+		sysexits.With(sysexits.DataErr, errors.New(strings.Repeat("too long ", 300)))
 	list := []envelope.Refusal{{Address: "a@b.org", Err: first}, {Address: "b@b.org", Err: second}}
 	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Refused: list}, Err: first}
 	r, err := send(t, smtpdtest.Serve(t, h), to("a@b.org", "b@b.org"), protocol.Options{}, hello)
@@ -130,7 +131,8 @@ func TestEachRefused(t *testing.T) {
 		t.Fatalf("receipt %+v, %v", r, err)
 	}
 	for i, one := range r.Refused {
-		if one.Address != list[i].Address || sysexits.Code(one.Err, 0) != sysexits.Code(list[i].Err, 0) || !strings.HasPrefix(list[i].Err.Error(), strings.TrimSuffix(one.Err.Error(), "...")) {
+		if one.Address != list[i].Address || sysexits.Code(one.Err, 0) != sysexits.Code(list[i].Err, 0) ||
+			!strings.HasPrefix(list[i].Err.Error(), strings.TrimSuffix(one.Err.Error(), "...")) {
 			t.Errorf("%d: %+v", i, one)
 		}
 	}
@@ -155,7 +157,8 @@ func TestLarge(t *testing.T) {
 	for range 600 {
 		env.Recipients = append(env.Recipients, envelope.Recipient{Address: "x@example.org"})
 	}
-	if _, err := send(t, path, env, protocol.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr || !strings.Contains(err.Error(), "max_recipients_per_call") {
+	if _, err := send(t, path, env, protocol.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr ||
+		!strings.Contains(err.Error(), "max_recipients_per_call") {
 		t.Errorf("too many recipients: %v", err)
 	}
 	if len(h.Taken()) != 1 {
@@ -257,14 +260,17 @@ func TestAgentGoesAway(t *testing.T) {
 		steps []func(net.Conn)
 		code  int
 	}{
-		"before it has read":        {[]func(net.Conn){say(ready)}, sysexits.TempFail},
-		"before it answers":         {[]func(net.Conn){chat("")}, sysexits.TempFail},
-		"in mid-answer":             {[]func(net.Conn){chat(ok)}, sysexits.TempFail},
-		"in mid-line":               {[]func(net.Conn){chat(ok + "250 2.0.0 queu")}, sysexits.TempFail},
-		"with nonsense":             {[]func(net.Conn){chat(ok + "hello\r\n")}, sysexits.TempFail},
-		"and another comes":         {[]func(net.Conn){chat("421 4.3.2 stopping\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
-		"given up at RCPT":          {[]func(net.Conn){chat("250 2.1.0 ok\r\n421 4.3.2 others wait\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
-		"given up twice at the end": {[]func(net.Conn){chat(ok + "421 4.3.2 others wait\r\n"), chat(ok + "421 4.3.2 others wait\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
+		"before it has read": {[]func(net.Conn){say(ready)}, sysexits.TempFail},
+		"before it answers":  {[]func(net.Conn){chat("")}, sysexits.TempFail},
+		"in mid-answer":      {[]func(net.Conn){chat(ok)}, sysexits.TempFail},
+		"in mid-line":        {[]func(net.Conn){chat(ok + "250 2.0.0 queu")}, sysexits.TempFail},
+		"with nonsense":      {[]func(net.Conn){chat(ok + "hello\r\n")}, sysexits.TempFail},
+		"and another comes": {[]func(net.Conn){chat("421 4.3.2 stopping\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")},
+			0},
+		"given up at RCPT": {[]func(net.Conn){chat("250 2.1.0 ok\r\n421 4.3.2 others wait\r\n"),
+			chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
+		"given up twice at the end": {[]func(net.Conn){chat(ok + "421 4.3.2 others wait\r\n"),
+			chat(ok + "421 4.3.2 others wait\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 		"busy at first":             {[]func(net.Conn){say("421 4.3.2 too many\r\n"), say("421 4.3.2 too many\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 		"after the acknowledgement": {[]func(net.Conn){chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 	} {
@@ -312,7 +318,8 @@ func TestGivenUpForGood(t *testing.T) {
 	}
 	defer conn.Close()
 	r, err := conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, message{hello})
-	if sysexits.Code(err, 0) != sysexits.TempFail || !strings.Contains(err.Error(), "others wait") || strings.Contains(err.Error(), "\n") {
+	if sysexits.Code(err, 0) != sysexits.TempFail || !strings.Contains(err.Error(), "others wait") ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
 }

@@ -26,7 +26,10 @@ const oneWrite = 48 << 10
 // agent chose. If the agent goes away before it answers, the code is 75.
 func (c *Conn) Send(ctx context.Context, env *envelope.Envelope, o protocol.Options, msg envelope.Message) (envelope.Receipt, error) {
 	if most := max(c.maxRcpt, c.maxOwn); most > 0 && len(env.Recipients) > most {
-		return envelope.Receipt{}, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are more than delivery.max_recipients_per_call allows (%d)", len(env.Recipients), most))
+		return envelope.Receipt{},
+			sysexits.With(sysexits.DataErr,
+				fmt.Errorf("%d recipients are more than delivery.max_recipients_per_call allows (%d)",
+					len(env.Recipients), most))
 	}
 	o.Partial = true
 	head, err := c.head(env, o, msg.Size())
@@ -266,7 +269,8 @@ func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
 	switch {
 	case err == nil && end.Code == closing:
 		return envelope.Receipt{}, &busyError{end.Text()}
-	case err != nil && len(accepted) == 0 && len(refused) > 0, err == nil && end.Code/100 != 2 && len(accepted) == 0 && len(refused) > 0:
+	case err != nil && len(accepted) == 0 && len(refused) > 0, err == nil && end.Code/100 != 2 && len(accepted) == 0 &&
+		len(refused) > 0:
 		return envelope.Receipt{Refused: refused}, refused[0].Err
 	case err != nil:
 		return envelope.Receipt{}, c.lost(err)
