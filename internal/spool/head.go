@@ -57,9 +57,18 @@ func roundUp(n int) int { return (n + sector - 1) / sector * sector }
 
 // encodeHead returns the head, padded to h.headSize if that is larger than needed.
 func encodeHead(h *head) []byte {
-	b := make([]byte, 0, sector)
+	b, layout := layOut(h)
+	appendLayout(b[:layout], h)
+	b = fmt.Appendf(b, "end %08x\n", checksum(0, b))
+	return append(b, bytes.Repeat([]byte{'\n'}, h.headSize-len(b))...)
+}
+
+// layOut sets the sizes of the head and the status, and returns the head up to its checksum, with the place of its
+// layout line. It does without the checksum, whose table takes a process longer to make than all the rest.
+func layOut(h *head) (b []byte, layout int) {
+	b = make([]byte, 0, sector)
 	b = fmt.Appendf(b, "%s %d\n", formatName, formatVersion)
-	layout := len(b)
+	layout = len(b)
 	b = appendLayout(b, h)
 	b = append(b, "id "+h.id+"\narrived "...)
 	b = h.meta.Arrived.UTC().AppendFormat(b, arrivedFormat)
@@ -79,9 +88,7 @@ func encodeHead(h *head) []byte {
 	b = append(b, '\n')
 	h.headSize = max(h.headSize, roundUp(len(b)+len("end 00000000\n")))
 	h.statusSize = statusSize(len(h.env.Recipients))
-	appendLayout(b[:layout], h)
-	b = fmt.Appendf(b, "end %08x\n", checksum(0, b))
-	return append(b, bytes.Repeat([]byte{'\n'}, h.headSize-len(b))...)
+	return b, layout
 }
 
 const arrivedFormat = "2006-01-02T15:04:05.000000Z"

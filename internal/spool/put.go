@@ -69,8 +69,8 @@ func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 	}
 	p := &Pending{s: s, h: head{id: id, meta: meta, env: *env}, given: id == env.ID}
 	p.h.env.EightBit, p.h.env.SMTPUTF8 = true, true // leave room for both
-	n := len(encodeHead(&p.h))
-	if n > maxHead || p.h.statusSize > maxHead {
+	layOut(&p.h)
+	if p.h.headSize > maxHead || p.h.statusSize > maxHead {
 		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are too many for one message in the queue", len(env.Recipients)))
 	}
 	p.h.env.EightBit, p.h.env.SMTPUTF8 = env.EightBit, env.SMTPUTF8
