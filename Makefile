@@ -33,6 +33,9 @@ help:
 	@echo "make corpora          send other projects' messages through the program (root, Debian, python3)"
 	@echo "make peer-suites      run other mail programs' own tests against this one (root, Debian)"
 	@echo "make packages         install the Debian packages that 'make check' uses"
+	@echo "make callers-more     run more callers of sendmail, in a Debian of their own (root, Debian)"
+	@echo "make callers-web      run web applications of Debian that send mail (root, Debian)"
+	@echo "make check-full       make check, and all that takes longer (hours)"
 	@echo "make deb              build the Debian package, in build/deb"
 	@echo "make package          install that package in fresh Debian 12 and 13, use it there, lintian (root)"
 	@echo "make package-full     the same for all architectures, with piuparts, built twice (minutes)"
@@ -107,6 +110,18 @@ peer-suites: build
 	test/peers/fetch.sh build/peers
 	$(GO) vet -tags peers ./test/peers/ && $(GO) tool staticcheck -tags peers ./test/peers/
 	$(GO) test -tags peers -count=1 -timeout 15m ./test/peers/ $(PEERFLAGS)
+
+# Programs and web applications of Debian in systems of their own; CALLERSFLAGS=-update writes docs/callers-*.md.
+.PHONY: callers-more callers-web
+callers-more callers-web: callers-%: build
+	packaging/deb/packages.sh
+	$(GO) vet -tags callers ./test/callers/ && $(GO) tool staticcheck -tags callers ./test/callers/
+	$(GO) test -tags callers -count=1 -timeout 30m -run '^Test$(if $(filter web,$*),Web,More)$$' ./test/callers/ $(CALLERSFLAGS)
+
+# All judges that take longer than "make check" may: tens of minutes, hours for the crash tests.
+.PHONY: check-full
+check-full: check corpora peer-suites callers-more callers-web package-full
+	$(MAKE) crash CRASHFLAGS="-long -timeout 3h"
 
 # Kills, broken and full disks; CRASHFLAGS="-long -timeout 3h" takes every point.
 CRASHFLAGS ?= -timeout 10m

@@ -1,0 +1,8 @@
+# name: task-spooler `tsp -m`
+# package: task-spooler
+# as: alice
+# to: you@example.org
+export TS_SOCKET=/tmp/ts TS_MAILTO=you@example.org
+tsp -m sh -c 'echo Grüße; echo .; echo ..' >/dev/null
+tsp -w
+sleep 3

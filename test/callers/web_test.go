@@ -1,0 +1,44 @@
+//go:build callers
+
+package callers
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// webPackages are the applications of the scripts in web/ and what runs them.
+const webPackages = "dokuwiki wordpress mediawiki roundcube-core roundcube-sqlite3 redmine redmine-sqlite mariadb-server php-fpm php-cli " +
+	"php-mysql php-sqlite3 libfcgi-bin curl"
+
+// TestWeb runs each script of web/ with the stand-in and with ours; sendmail has to have been called from where
+// privileges can't be gained and /tmp is private.
+func TestWeb(t *testing.T) {
+	root := debian(t, "web", strings.Fields(webPackages)...)
+	all := scenarios(t, "web")
+	rows := make([]string, len(all))
+	t.Run("callers", func(t *testing.T) {
+		for i, s := range all {
+			s.where = "NoNewPrivs:1\nTmp:private\n"
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				rows[i] = s.check(t, root)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	notes, err := os.ReadFile("web/notes.md")
+	must(t, err)
+	comparePage(t, "callers-web.md", webPage+strings.Join(rows, "")+"\n"+string(notes))
+}
+
+const webPage = "# Web applications\n\n" +
+	"`make callers-web` sets up each application below as Debian 12 packages it, with its database, in a fresh system of its own, and\n" +
+	"has it send mail by a page of its own. PHP-FPM runs as systemd runs it with `NoNewPrivileges=yes` and `PrivateTmp=yes`. Once a stand-in\n" +
+	"for sendmail records what the application writes, and once this program is behind it: both times the application has to do\n" +
+	"the same, each message has to arrive once, and Python's `email` package compares what was written with what arrived\n" +
+	"(`test/corpora/judge.py`). This page is written by it. Long numbers in a call are N.\n\n" +
+	"| application | package | version | calls | recipients | how |\n|---|---|---|---|---|---|\n"
