@@ -20,7 +20,7 @@ packages_system="postfix dovecot-core php-cli php-fpm libfcgi-bin libphp-phpmail
 bsd-mailx s-nail mailutils mutt cron anacron at git git-email libmailtools-perl
 libmime-lite-perl libemail-sender-perl ruby-mail nodejs node-nodemailer python3
 mdadm smartmontools unattended-upgrades apticron fail2ban logwatch
-curl openssl gcc libc6-dev strace man-db procps util-linux libc-bin make ca-certificates"
+gnutls-bin libnss3-tools curl openssl gcc libc6-dev strace man-db procps util-linux libc-bin make ca-certificates"
 packages_deb="dpkg-dev debhelper po-debconf gettext lintian debootstrap systemd-container"
 
 yes=${CI:-}
@@ -63,7 +63,8 @@ for what; do
 	go) go=1 wanted="$wanted ca-certificates" ;;
 	system)
 		wanted="$wanted $packages_system"
-		# Debian's npm brings hundreds of packages; one that is there already will do.
+		# Debian's npm and Java bring many packages; one that is there already will do.
+		command -v keytool >/dev/null || wanted="$wanted default-jre-headless"
 		command -v npm >/dev/null || wanted="$wanted npm"
 		;;
 	deb) wanted="$wanted $packages_deb" ;;

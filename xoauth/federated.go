@@ -28,7 +28,7 @@ func (f federatedFile) Params(context.Context, string, string, time.Time) (url.V
 	if err != nil {
 		return nil, fmt.Errorf("the federated token can't be read: %w", err)
 	}
-	if isUTF16(data) {
+	if utf16Name(data) != "" {
 		return nil, fmt.Errorf("the federated token file %s is in UTF-16: save it as UTF-8", clean(f.path, 200))
 	}
 	token := strings.TrimSpace(strings.TrimPrefix(string(data), "\ufeff"))

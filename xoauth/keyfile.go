@@ -12,22 +12,24 @@ import (
 	"strings"
 )
 
-const makeRSA = "make one with: openssl req -x509 -newkey rsa:3072 -noenc -days 730 -subj /CN=o365-sendmail -keyout key.pem -out cert.pem"
+const makeRSA = "make one with: openssl req -x509 -newkey rsa:3072 -noenc -days 730 -subj /CN=o365-sendmail " +
+	"-keyout key.pem -out cert.pem"
 
 // minRSA is the smallest key that Entra takes, in bits: AADSTS700027 refuses one below.
 const minRSA = 2048
 
 var (
 	errNotRSA = errors.New("the private key is not RSA, and Entra takes RSA only; " + makeRSA)
-	errPSS    = errors.New("the private key is for RSA-PSS only, and Entra takes plain RSA keys " +
-		"(rsaEncryption) only; " + makeRSA)
+	errPSS    = errors.New("the private key is for RSA-PSS only, and Entra takes plain RSA keys (rsaEncryption) only; " +
+		makeRSA)
 )
 
 // keyFiles collects what the files of a certificate hold. What can't be read is an error
 // only if nothing else serves: one odd certificate of a chain does no harm.
 type keyFiles struct {
 	o               CertificateOptions
-	base64          bool // the file at hand was base64 text of a binary one
+	file            string // the name of the file at hand, for commands
+	base64          bool   // it was base64 text of a binary one
 	keys            []crypto.PrivateKey
 	certs           []*x509.Certificate
 	badKey, badCert error // the first one that can't be read
@@ -35,11 +37,11 @@ type keyFiles struct {
 
 // readKeyPair finds a private key and the certificates for it.
 func readKeyPair(o CertificateOptions) (*rsa.PrivateKey, []*x509.Certificate, error) {
-	f := &keyFiles{o: o}
+	f := &keyFiles{o: o, file: o.CertificateFile}
 	if err := f.read(o.Certificate); err != nil {
 		return nil, nil, err
 	}
-	if !bytes.Equal(o.Certificate, o.Key) {
+	if f.file = o.KeyFile; !bytes.Equal(o.Certificate, o.Key) {
 		if err := f.read(o.Key); err != nil {
 			return nil, nil, err
 		}
@@ -50,9 +52,8 @@ func readKeyPair(o CertificateOptions) (*rsa.PrivateKey, []*x509.Certificate, er
 // read takes a file apart, whatever its form.
 func (f *keyFiles) read(data []byte) error {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if isUTF16(data) {
-		return errors.New("the file is in UTF-16: save it as UTF-8, or convert it with: iconv -f UTF-16 -t UTF-8 " +
-			"old.pem >new.pem")
+	if charset := utf16Name(data); charset != "" {
+		return errors.New("the file is in UTF-16: save it as UTF-8, or use the new file of: " + f.iconv(charset))
 	}
 	if f.base64 = false; !bytes.Contains(data, []byte("-----BEGIN")) {
 		if der := decodeBase64(data); der != nil {
@@ -61,21 +62,27 @@ func (f *keyFiles) read(data []byte) error {
 	}
 	switch {
 	case bytes.HasPrefix(data, []byte("\xfe\xed\xfe\xed")), bytes.HasPrefix(data, []byte("\xce\xce\xce\xce")):
-		return errors.New("the file is a Java key store (JKS): convert it with: " + f.keytool())
+		return errors.New("the file is a Java key store (JKS): set pfx_file to the new file of: " + f.keytool())
 	case len(data) > 0 && data[0] == 0x30: // an ASN.1 SEQUENCE
 		return f.readDER(data)
 	}
 	return f.readPEM(data)
 }
 
-// isUTF16 reports whether data looks like text as PowerShell 5 writes it with ">".
-func isUTF16(data []byte) bool {
+// utf16Name returns iconv(1)'s name for text as PowerShell 5 writes it with ">", else "".
+func utf16Name(data []byte) string {
 	if len(data) < 2 {
-		return false
+		return ""
 	}
-	a, b := data[0], data[1]
-	return a == 0xff && b == 0xfe || a == 0xfe && b == 0xff || a >= ' ' && a < 0x7f && b == 0 ||
-		a == 0 && b >= ' ' && b < 0x7f
+	switch a, b := data[0], data[1]; {
+	case a == 0xff && b == 0xfe, a == 0xfe && b == 0xff:
+		return "UTF-16"
+	case a >= ' ' && a < 0x7f && b == 0:
+		return "UTF-16LE"
+	case a == 0 && b >= ' ' && b < 0x7f:
+		return "UTF-16BE"
+	}
+	return ""
 }
 
 // decodeBase64 returns the ASN.1 in base64 text, as Key Vault hands a PFX out; else nil.
@@ -101,8 +108,7 @@ func (f *keyFiles) readDER(der []byte) error {
 	case unmarshal(der, &c):
 		f.addCert(der)
 	case isPKCS7(der):
-		return errors.New("the file is PKCS #7 (.p7b), which holds certificates and no private key: convert it with: " +
-			f.pkcs7("DER"))
+		return f.noKey("DER")
 	case keyErr == nil:
 		f.keys = append(f.keys, key)
 	case isNotRSA(keyErr):
@@ -118,6 +124,12 @@ func (f *keyFiles) readDER(der []byte) error {
 // isPKCS7 looks for the type signedData at the beginning (RFC 5652 5.1), which may be BER.
 func isPKCS7(der []byte) bool {
 	return bytes.Contains(der[:min(len(der), 24)], []byte("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"))
+}
+
+// noKey says what to do with a PKCS #7 file in that form, DER or PEM.
+func (f *keyFiles) noKey(form string) error {
+	return errors.New("the file is PKCS #7 (.p7b), which holds certificates and no private key: " +
+		"name the key's file in key_file, and in certificate_file the new file of: " + f.pkcs7(form))
 }
 
 func (f *keyFiles) addCert(der []byte) {
@@ -150,9 +162,8 @@ func (f *keyFiles) pair() (key *rsa.PrivateKey, certs []*x509.Certificate, err e
 		switch {
 		case len(own) == 0 || key != nil && key.Equal(k):
 		case key != nil:
-			return nil, nil,
-				errors.New("there is more than one private key with a certificate: keep the pair that the app " +
-					"registration knows")
+			return nil, nil, errors.New("there is more than one private key with a certificate: " +
+				"keep the pair that the app registration knows")
 		default:
 			key, certs = k, own
 		}

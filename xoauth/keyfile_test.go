@@ -39,6 +39,15 @@ func issue(t *testing.T, key *rsa.PrivateKey, begin, end time.Time) *x509.Certif
 	return cert
 }
 
+// pairOf is a key and its certificates in one PEM.
+func pairOf(key *rsa.PrivateKey, certs ...*x509.Certificate) []byte {
+	pair := pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
+	for _, c := range certs {
+		pair = append(pair, pemOf("CERTIFICATE", c.Raw)...)
+	}
+	return pair
+}
+
 func newKey(t *testing.T, bits int) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, bits)
@@ -114,8 +123,7 @@ func TestCredentialShapes(t *testing.T) {
 		{"PKCS7 block behind", join(both, pemOf("PKCS7", []byte("x"))), nil, ""},
 	}
 	for _, tt := range tests {
-		c, err := Certificate(CertificateOptions{Certificate: tt.cert, Key: tt.key,
-			Passphrase: NewSecret(tt.passphrase)})
+		c, err := Certificate(CertificateOptions{Certificate: tt.cert, Key: tt.key, Passphrase: NewSecret(tt.passphrase)})
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -140,53 +148,85 @@ func TestCredentialShapesRefused(t *testing.T) {
 	little := func(b []byte, u uint16) []byte { return append(b, byte(u), byte(u>>8)) }
 	big := func(b []byte, u uint16) []byte { return append(b, byte(u>>8), byte(u)) }
 	other := newKey(t, 2048)
-	otherPair := append(pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(other)),
-		pemOf("CERTIFICATE", issue(t, other, time.Now(), time.Now().Add(time.Hour)).Raw)...)
+	otherPair := pairOf(other, issue(t, other, time.Now(), time.Now().Add(time.Hour)))
 	short := newKey(t, 1024)
-	shortPair := append(pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short)),
-		pemOf("CERTIFICATE", issue(t, short, time.Now(), time.Now().Add(time.Hour)).Raw)...)
+	shortPair := pairOf(short, issue(t, short, time.Now(), time.Now().Add(time.Hour)))
 	signedData := append([]byte{0x30, 0x80, 6, 9}, "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80"...)
 	tests := []struct {
 		name string
 		o    CertificateOptions
 		want string
 	}{
-		{"UTF-16", CertificateOptions{Certificate: wide(little, "\xff\xfe")}, "in UTF-16: save it as UTF-8"},
-		{"UTF-16, big end first", CertificateOptions{Certificate: wide(big, "\xfe\xff")}, "in UTF-16"},
-		{"UTF-16 without a mark", CertificateOptions{Certificate: wide(little, "")}, "in UTF-16"},
-		{"UTF-16 in the key's file", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: wide(big, "")},
-			"in UTF-16"},
-		{"JKS", CertificateOptions{Certificate: []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02"),
-			CertificateFile: "/etc/a.jks"},
-			"Java key store (JKS): convert it with: keytool -importkeystore -srckeystore /etc/a.jks " +
-				"-destkeystore /etc/a.new.p12"},
-		{"p7b", CertificateOptions{Certificate: signedData, CertificateFile: "/etc/a.p7b"},
-			"no private key: convert it with: openssl pkcs7 -inform DER -in /etc/a.p7b -print_certs -out " +
-				"/etc/a.new.pem"},
-		{"p7b in PEM", CertificateOptions{Certificate: pemOf("PKCS7", signedData)},
-			"openssl pkcs7 -inform PEM -in old.p7b -print_certs"},
-		{"p7b titled as a certificate", CertificateOptions{Certificate: pemOf("CERTIFICATE CHAIN", signedData)},
-			"PKCS #7"},
-		{"1024 bits", CertificateOptions{Certificate: shortPair},
-			"the RSA key has 1024 bits, and Entra refuses one of less than 2048; make one with: openssl"},
-		{"two pairs", CertificateOptions{Certificate: append(bytes.Clone(both), otherPair...)},
-			"more than one private key with a certificate"},
-		{"a certificate alone", CertificateOptions{Certificate: fixture(t, "rsa.crt")},
-			"name the certificate's key file in key_file"},
-		{"a cut PEM", CertificateOptions{Certificate: both[:len(both)-40]}, "no certificate in the file"},
-		{"a certificate that is cut", CertificateOptions{Certificate: fixture(t, "rsa.crt")[:200]},
-			"the PEM in the file is damaged"},
-		{"only a CA that can't be read", CertificateOptions{Certificate: append(pemOf("CERTIFICATE", negativeSerial(t)),
-			fixture(t, "rsa-pkcs8.key")...)}, "negative serial number"},
-		{"an old cipher", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: fixture(t, "rsa-dek.key"),
-			Passphrase: NewSecret("x"), KeyFile: "/etc/my key", PassphraseFile: "/etc/p"},
-			"openssl pkcs8 -topk8 -v2 aes-256-cbc -in '/etc/my key' -passin file:/etc/p -out '/etc/my key.new.key' " +
-				"-passout file:/etc/p"},
+		{"UTF-16",
+			CertificateOptions{Certificate: wide(little, "\xff\xfe")},
+			"in UTF-16: save it as UTF-8",
+		},
+		{"UTF-16, big end first",
+			CertificateOptions{Certificate: wide(big, "\xfe\xff")},
+			"in UTF-16",
+		},
+		{"UTF-16 without a mark",
+			CertificateOptions{Certificate: wide(little, "")},
+			"in UTF-16",
+		},
+		{"UTF-16 in the key's file",
+			CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: wide(big, "")},
+			"in UTF-16",
+		},
+		{"JKS",
+			CertificateOptions{Certificate: []byte("\xfe\xed\xfe\xed\x00\x00\x00\x02"), CertificateFile: "/etc/a.jks"},
+			"Java key store (JKS): set pfx_file to the new file of: " +
+				"(umask 077; keytool -importkeystore -srckeystore /etc/a.jks -destkeystore /etc/a.new.p12",
+		},
+		{"p7b",
+			CertificateOptions{Certificate: signedData, CertificateFile: "/etc/a.p7b"},
+			"in certificate_file the new file of: openssl pkcs7 -inform DER -in /etc/a.p7b -print_certs -out /etc/a.new.pem",
+		},
+		{"p7b in PEM",
+			CertificateOptions{Certificate: pemOf("PKCS7", signedData)},
+			"openssl pkcs7 -inform PEM -in old.p7b -print_certs",
+		},
+		{"p7b titled as a certificate",
+			CertificateOptions{Certificate: pemOf("CERTIFICATE CHAIN", signedData)},
+			"PKCS #7",
+		},
+		{"1024 bits",
+			CertificateOptions{Certificate: shortPair},
+			"the RSA key has 1024 bits, and Entra refuses one of less than 2048; make one with: openssl",
+		},
+		{"two pairs",
+			CertificateOptions{Certificate: append(bytes.Clone(both), otherPair...)},
+			"more than one private key with a certificate",
+		},
+		{"a certificate alone",
+			CertificateOptions{Certificate: fixture(t, "rsa.crt")},
+			"name the certificate's key file in key_file",
+		},
+		{"a cut PEM",
+			CertificateOptions{Certificate: both[:len(both)-40]},
+			"no certificate in the file",
+		},
+		{"a certificate that is cut",
+			CertificateOptions{Certificate: fixture(t, "rsa.crt")[:200]},
+			"the PEM in the file is damaged",
+		},
+		{"only a CA that can't be read",
+			CertificateOptions{Certificate: append(pemOf("CERTIFICATE", negativeSerial(t)),
+				fixture(t, "rsa-pkcs8.key")...)},
+			"negative serial number",
+		},
+		{"an old cipher",
+			CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: fixture(t, "rsa-dek.key"), Passphrase: NewSecret("x"),
+				KeyFile: "/etc/my key", PassphraseFile: "/etc/p",
+			},
+			"openssl pkcs8 -topk8 -v2 aes-256-cbc -in '/etc/my key' -out '/etc/my key.new.key' -passin file:/etc/p -passout stdin </etc/p",
+		},
 		{"PFX of another maker",
-			CertificateOptions{Certificate: append([]byte{0x30, 0x80}, fixture(t, "rsa.pfx")[4:]...),
-				Passphrase: NewSecret("x"), CertificateFile: "/etc/a.pfx", PassphraseFile: "/etc/p"},
-			"openssl pkcs12 -in /etc/a.pfx -passin file:/etc/p -nodes | openssl pkcs12 -export -out /etc/a.new.pfx " +
-				"-passout file:/etc/p"},
+			CertificateOptions{Certificate: append([]byte{0x30, 0x80}, fixture(t, "rsa.pfx")[4:]...), Passphrase: NewSecret("x"),
+				CertificateFile: "/etc/a.pfx", PassphraseFile: "/etc/p",
+			},
+			"openssl pkcs12 -in /etc/a.pfx -passin file:/etc/p -aes256 -passout stdin -out /etc/a.new.pem </etc/p",
+		},
 	}
 	for _, tt := range tests {
 		_, err := Certificate(tt.o)
@@ -239,16 +279,13 @@ func TestCertificateOfKey(t *testing.T) {
 		{"expired only", []*x509.Certificate{past}, 0, past},
 		{"all expired", []*x509.Certificate{past, renewed, present}, 800, renewed},
 	} {
-		pair := pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
-		for _, c := range tt.list {
-			pair = append(pair, pemOf("CERTIFICATE", c.Raw)...)
-		}
+		pair := pairOf(key, tt.list...)
 		c, err := Certificate(CertificateOptions{Certificate: pair, Now: func() time.Time { return at(tt.days) }})
 		if err != nil || !c.cert.Equal(tt.want) || !c.NotAfter().Equal(tt.want.NotAfter) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if c, err = Certificate(CertificateOptions{Certificate: pair,
-			Now: func() time.Time { return at(-1000) }}); err != nil {
+		c, err = Certificate(CertificateOptions{Certificate: pair, Now: func() time.Time { return at(-1000) }})
+		if err != nil {
 			t.Fatal(err)
 		}
 		text, err := c.assertion("https://login.example.org", testClient, at(tt.days))

@@ -43,8 +43,7 @@ func (f *keyFiles) readPEM(data []byte) error {
 	case len(f.keys)+len(f.certs) > before || f.badKey != nil || f.badCert != nil:
 		return nil
 	case pkcs7:
-		return errors.New("the file is PKCS #7 (.p7b), which holds certificates and no private key: convert it with: " +
-			f.pkcs7("PEM"))
+		return f.noKey("PEM")
 	case bytes.Contains(data, []byte("PRIVATE KEY-----")), bytes.Contains(data, []byte("CERTIFICATE-----")):
 		return errors.New("the PEM in the file is damaged: copy it again, with its BEGIN and END lines")
 	}
@@ -54,8 +53,8 @@ func (f *keyFiles) readPEM(data []byte) error {
 // straighten gives PEM the lines that package encoding/pem asks for. Editors, YAML and
 // JSON indent it, write "\n" for a line's end, or join two blocks on one line.
 func straighten(data []byte) []byte {
-	text := strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "\n", `"`, "", "----------BEGIN",
-		"-----\n-----BEGIN").Replace(string(data))
+	text := strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "\n", `"`, "", "----------BEGIN", "-----\n-----BEGIN").
+		Replace(string(data))
 	var b bytes.Buffer
 	for line := range strings.Lines(text) {
 		b.WriteString(strings.TrimSpace(line) + "\n")
@@ -79,9 +78,8 @@ func (f *keyFiles) readKey(block *pem.Block) (crypto.PrivateKey, error) {
 // openKey decrypts a key in PKCS #8 (RFC 5958).
 func (f *keyFiles) openKey(der []byte) (crypto.PrivateKey, error) {
 	if f.o.Passphrase.Empty() {
-		return nil,
-			errors.New("the private key is encrypted and no passphrase is set: write it into a file and name that in " +
-				"passphrase_file")
+		return nil, errors.New("the private key is encrypted and no passphrase is set: " +
+			"write it into a file and name that in passphrase_file")
 	}
 	plain, err := decryptPKCS8(der, f.o.Passphrase.Reveal())
 	if errors.Is(err, errUnusual) {
@@ -110,6 +108,8 @@ func parseKey(der []byte) (crypto.PrivateKey, error) {
 	}
 	if key, err := x509.ParseECPrivateKey(der); err == nil {
 		return key, nil
+	} else if isNotRSA(err) {
+		return nil, err
 	}
 	return nil, err
 }

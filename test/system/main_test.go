@@ -24,6 +24,7 @@ var programs = []string{
 	"/usr/bin/cgi-fcgi", "/usr/share/php/libphp-phpmailer", "/usr/share/php/Symfony/Component/Mailer", "/usr/share/perl5/MIME/Lite.pm",
 	"/usr/share/perl5/Email/Sender.pm", "/usr/bin/ruby", "/usr/share/nodejs/nodemailer", "/usr/bin/python3", "/usr/sbin/mdadm", "/usr/sbin/smartd",
 	"/usr/bin/unattended-upgrade", "/usr/sbin/apticron", "/usr/bin/fail2ban-server", "/usr/sbin/logwatch",
+	"/usr/bin/certtool", "/usr/bin/pk12util", "/usr/bin/certutil", "/usr/bin/keytool",
 	"/usr/bin/curl", "/usr/bin/strace", "/usr/bin/setpriv", "/usr/bin/prlimit",
 	"/usr/sbin/sendmail",
 }
