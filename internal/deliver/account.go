@@ -212,7 +212,7 @@ func (a *Account) deliverAlone(ctx, token context.Context, user string, env *env
 		return nil, err
 	}
 	defer s.Close()
-	return s.Send(ctx, env, msg)
+	return sendFitted(ctx, s, env, msg)
 }
 
 // deliverPipelined sends the sign-in and the message in one flight. again is set when the server refused
@@ -220,7 +220,7 @@ func (a *Account) deliverAlone(ctx, token context.Context, user string, env *env
 func (a *Account) deliverPipelined(ctx, token context.Context, user string, env *envelope.Envelope, msg envelope.Message) (res *submit.Result, again bool, err error) {
 	s, used, fresh, err := a.dialOnce(ctx, token, user, true)
 	if err == nil {
-		res, err = s.Send(ctx, env, msg)
+		res, err = sendFitted(ctx, s, env, msg)
 		s.Close()
 	}
 	again = a.learn(err) && !uncertain(err) || !fresh && a.drop(used, err)

@@ -128,6 +128,32 @@ func TestSilentBDAT(t *testing.T) {
 	}
 }
 
+// TestEngineRetriesByDATA: a message of the queue that had no answer to its BDAT goes by DATA with the engine's
+// next try, and so do those behind it.
+func TestEngineRetriesByDATA(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, rigOptions{fakeClock: true, account: func(a *Account) { a.Submit.DataTimeout = time.Second }})
+	if err := r.em.SetFault("bdat-silent"); err != nil {
+		t.Fatal(err)
+	}
+	r.put(1000, 0)
+	r.run()
+	r.until("the first try is over", func() bool { return r.status(r.ids()[0]).Status.Attempts == 1 })
+	r.put(1000, 1)
+	r.until("the queue is empty", func() bool {
+		r.clock.advance(time.Second)
+		return len(r.ids()) == 0
+	})
+	for _, m := range r.em.Messages() {
+		if m.Chunks != 0 {
+			t.Errorf("%s arrived by BDAT", subjectIn(string(m.Data)))
+		}
+	}
+	if got := r.subjects(); got["1000-0"] != 1 || got["1000-1"] != 1 || len(got) != 2 {
+		t.Errorf("arrived: %v", got)
+	}
+}
+
 // TestChunkingKey: "on" holds the mail instead of changing to DATA, "off" never uses BDAT.
 func TestChunkingKey(t *testing.T) {
 	t.Parallel()

@@ -238,7 +238,12 @@ func (c *courier) send(j *job) {
 	if j.slow = j.msg.Size() > slowSize; j.slow {
 		c.e.countSlow(c.box, 1)
 	}
-	j.wait = c.session.Gather(c.hard, j.env, j.msg)
+	env, msg, done := fitted(c.session, j.env, j.msg)
+	wait := c.session.Gather(c.hard, env, msg)
+	j.wait = func() (*submit.Result, error) {
+		defer done()
+		return wait()
+	}
 	c.flying = append(c.flying, j)
 }
 

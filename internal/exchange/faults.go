@@ -69,8 +69,9 @@ func DiagnoseFault(f Fault) Diagnosis {
 	case FaultNoSMTPUTF8:
 		return Diagnosis{Class: Permanent, Key: "smtputf8-not-offered", Cause: "the server does not take addresses or headers outside ASCII"}
 	case FaultNo8BITMIME:
-		return Diagnosis{Class: Permanent, Key: "8bitmime-not-offered", Cause: "the server does not take 8-bit bodies",
-			Remedy: `set smtp.eight_bit = "off"`}
+		return Diagnosis{Class: Permanent, Key: "8bitmime-not-offered",
+			Cause:  "the server does not take 8-bit bodies, and this one can't be encoded",
+			Remedy: "sign mail after it was encoded in ASCII, or use a relay that offers 8BITMIME"}
 	case FaultChunking:
 		return Diagnosis{Class: Temporary, Key: KeyChunkingRefused,
 			Cause: "the server offers CHUNKING and refuses BDAT", Remedy: `set smtp.chunking = "off"`}

@@ -104,11 +104,10 @@ func (r *Rules) Process(ctx context.Context, it *spool.Item) (*spool.Item, error
 	if err != nil {
 		return nil, failFor(it, err)
 	}
-	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	wire, err := r.Intake.Wire(env, msg)
 	if err != nil {
-		return nil, sysexits.With(intake.WireCode(err), err)
+		return nil, err
 	}
-	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	if err := setAside(ctx, it, refused); err != nil {
 		return nil, err
 	}
