@@ -33,7 +33,7 @@ func (s *site) steadyLog(t *testing.T) string {
 		{`(?m)^uid=.*\n|(?m)^[^Q].*\n`, ""}, // of the agent itself
 		{`delay=\d+\.\d\d`, "delay=N"},
 		{`uid=` + strconv.Itoa(os.Getuid()) + `, user=` + user + `, `, "uid=UID, user=USER, "},
-		{`(orig|from)=<` + regexp.QuoteMeta(user) + `@`, "${1}=<USER@"},
+		{`(orig|from)=<(?:root|` + regexp.QuoteMeta(user) + `)@`, "${1}=<USER@"},
 	} {
 		text = regexp.MustCompile(r[0]).ReplaceAllString(text, r[1])
 	}
