@@ -32,7 +32,7 @@ const (
 func (s *submission) alone(ctx context.Context) (envelope.Receipt, error) {
 	e, o := s.e, s.e.o.Alone
 	split := e.config.Account.splits(s.env)
-	if s.pending == nil {
+	if e.spool == nil {
 		return s.conclude(ctx, s.tryParts(ctx), nil)
 	}
 	queueing, stop := context.WithTimeout(ctx, e.config.Wait)
@@ -52,7 +52,9 @@ func (s *submission) alone(ctx context.Context) (envelope.Receipt, error) {
 	if busy := (*busyError)(nil); errors.As(err, &busy) && queueing.Err() == nil {
 		return s.leave(queueing)
 	}
-	s.job.box = e.box(s.env.SignIn)
+	if v.later > 0 {
+		s.job.box = e.box(s.env.SignIn)
+	}
 	if v.stop != nil && v.stop.scope == scopeSender {
 		if s.job.author = e.config.Account.strangeAuthor(s.env, s.source); s.job.author != "" {
 			v.stop.scope, v.stop.hold = scopeAuthor, false
@@ -70,7 +72,7 @@ func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Enve
 	}
 	ctx, stop := context.WithTimeout(ctx, timeout)
 	defer stop()
-	if s.pending == nil {
+	if s.e.spool == nil {
 		slot, queueing = ctx, ctx
 	}
 	a, began := s.e.config.Account, s.e.clock.Now()
@@ -78,7 +80,7 @@ func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Enve
 		return judge(orNone(nil, len(env.Recipients)), err), err
 	}
 	res, err := a.deliver(ctx, slot, queueing, env, s.source)
-	if s.pending == nil {
+	if s.e.spool == nil {
 		err = a.callersFault(env, s.source, err)
 	}
 	v := judge(orNone(res, len(env.Recipients)), err)

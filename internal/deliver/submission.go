@@ -18,7 +18,7 @@ type submission struct {
 	e       *Engine
 	hand    HandIn
 	env     *envelope.Envelope
-	pending *spool.Pending // nil without a spool
+	pending *spool.Pending // nil before begin
 	source  *handoff
 	job     *job
 	started time.Time
@@ -49,9 +49,6 @@ func (s *submission) submit(ctx context.Context, msg envelope.Message) (envelope
 	if mode != ModeInteractive && e.spool != nil {
 		return s.enqueue(ctx, msg, mode == ModeBackground)
 	}
-	if err := s.begin(); err != nil {
-		return s.refuse(err)
-	}
 	defer s.abort()
 	if e.o.Alone != nil {
 		return s.alone(ctx)
@@ -75,7 +72,10 @@ func (s *submission) enqueue(ctx context.Context, msg envelope.Message, wake boo
 // interactive has the couriers try a message at once.
 func (s *submission) interactive(ctx context.Context) (envelope.Receipt, error) {
 	e := s.e
-	var err error
+	err := s.begin()
+	if err != nil {
+		return s.refuse(err)
+	}
 	if s.job.author, err = e.authorRefused(s.env, s.source); err != nil {
 		return s.refuse(err)
 	}
@@ -101,7 +101,7 @@ func (s *submission) interactive(ctx context.Context) (envelope.Receipt, error) 
 
 // begin makes a place in the spool, of which nothing is written yet.
 func (s *submission) begin() (err error) {
-	if s.e.spool != nil {
+	if s.pending == nil {
 		s.pending, err = s.e.spool.Begin(metaOf(s.env), s.env)
 	}
 	return err
@@ -130,6 +130,9 @@ func (s *submission) write() error {
 
 // claimed commits the message and keeps its lock.
 func (s *submission) claimed(ctx context.Context) (*spool.Item, error) {
+	if err := s.begin(); err != nil {
+		return nil, notKept(err)
+	}
 	if err := s.write(); err != nil {
 		return nil, notKept(err)
 	}
@@ -193,7 +196,7 @@ func (s *submission) conclude(ctx context.Context, o *Outcome, unkept error) (en
 	case o.later == 0:
 	case o.damaged:
 		unkept = sysexits.With(sysexits.IOErr, o.errs[0])
-	case unkept == nil && s.pending != nil:
+	case unkept == nil && s.e.spool != nil:
 		var r envelope.Receipt
 		if r, unkept = s.keepRest(ctx, o); unkept == nil {
 			return r, nil
@@ -226,9 +229,6 @@ func (s *submission) keepRest(ctx context.Context, o *Outcome) (envelope.Receipt
 		part = o.rest()
 		rest = &submission{q: s.q, e: s.e, env: &env, source: s.source, started: s.started, log: s.log}
 		rest.job = &job{id: env.ID, box: s.job.box, author: s.job.author, env: &env, todo: all(o.later), msg: s.source}
-		if err := rest.begin(); err != nil {
-			return envelope.Receipt{}, err
-		}
 		defer rest.abort()
 	}
 	it, err := rest.claimed(ctx)
