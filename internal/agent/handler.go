@@ -45,7 +45,8 @@ func (h *handler) Recipient(addr string) error {
 }
 
 // Message takes a message by the rules in force.
-func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error) {
+func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
+	o protocol.Options) (envelope.Receipt, error) {
 	patient, err := h.a.limits.begin(h.guest, h.a.rules.Load().config)
 	if err != nil {
 		return envelope.Receipt{}, err

@@ -82,7 +82,9 @@ func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostNa
 		d.run = func() bool { return e.kick(d.spool, cfg.Spool.Dir, cfg.Path) }
 	}
 	d.queue = deliver.NewQueue(deliver.NewEngine(deliver.EngineOptions{
-		Config:    deliver.Config{Account: account, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait, ProbeInterval: cfg.Agent.ProbeInterval},
+		Config: deliver.Config{
+			Account: account, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait, ProbeInterval: cfg.Agent.ProbeInterval,
+		},
 		StateFile: d.stateFile(), Spool: d.spool, Log: log, Alone: &deliver.Alone{Run: d.run},
 	}))
 	return d, nil

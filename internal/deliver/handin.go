@@ -47,7 +47,8 @@ func (q *Queue) HandIn(ctx context.Context, env *envelope.Envelope, msg *rfc822.
 
 // Keep is HandIn for a message that no rules can be applied to: keep puts it into the spool as it came, under
 // the id of its envelope.
-func (q *Queue) Keep(env *envelope.Envelope, msg *rfc822.Message, h HandIn, keep func() error) (envelope.Receipt, error) {
+func (q *Queue) Keep(env *envelope.Envelope, msg *rfc822.Message, h HandIn,
+	keep func() error) (envelope.Receipt, error) {
 	s := q.submission(env, h)
 	s.arrived(msg, 0, nil, h.Note)
 	if err := keep(); err != nil {
@@ -60,7 +61,8 @@ func (q *Queue) Keep(env *envelope.Envelope, msg *rfc822.Message, h HandIn, keep
 // arrived logs who hands the message in, and whom the rules refuse.
 func (s *submission) arrived(msg *rfc822.Message, size int64, refused []envelope.Refusal, notes ...string) {
 	id, _ := msg.Header.Get("Message-ID")
-	logArrival(s.log, s.env, size, len(s.env.Recipients)+len(refused), "message-id", id, "tag", s.hand.Tag, "client", s.hand.Client)
+	logArrival(s.log, s.env, size, len(s.env.Recipients)+len(refused),
+		"message-id", id, "tag", s.hand.Tag, "client", s.hand.Client)
 	for _, text := range notes {
 		if text != "" {
 			s.log.Log(maillog.Notice, s.env.ID, "", text)
