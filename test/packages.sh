@@ -142,6 +142,7 @@ if [ -n "$missing" ]; then
 	fi
 	if [ "$(id -u)" != 0 ] || [ "$yes" != true ]; then
 		say "install what is missing, as root: $command"
+		case " $missing " in *" golang-go "*) exit 1 ;; esac
 		[ -z "$go" ] || check_go
 		exit 3
 	fi

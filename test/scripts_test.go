@@ -71,7 +71,7 @@ func TestPackages(t *testing.T) {
 				"bookworm-backports main'", ""},
 		"no Go, bookworm": {"bookworm", "0", "", all, apt, "", []string{"go"}, 1, "there is none: echo 'deb", ""},
 		"no Go, trixie": {"trixie", "1000", "", none, apt, "", []string{"go"}, 1,
-			"recommends ca-certificates golang-go\n", ""},
+			"recommends ca-certificates golang-go\n", "needed"},
 		"old Go elsewhere": {"", "0", "go1.20", all, apt, "", []string{"go"}, 1,
 			"this is 1.20: get it from https://go.dev/dl\n", ""},
 		"the oldest Go":   {"bookworm", "0", "go1.21rc2", all, apt, "", []string{"go"}, 0, "", "needed"},
