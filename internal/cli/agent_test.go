@@ -171,7 +171,7 @@ func TestRoutes(t *testing.T) {
 	}
 	stale.(*net.UnixListener).SetUnlinkOnClose(false)
 	stale.Close()
-	if r = ask(Env{Socket: none}, "a@example.org"); r.code != sysexits.Unavailable || !strings.Contains(r.stderr, "refused") {
+	if r = ask(Env{Socket: none}, "a@example.org"); r.code != sysexits.TempFail || !strings.Contains(r.stderr, "refused") || !strings.Contains(r.stderr, "start it: ") {
 		t.Errorf("a dead agent: %d %q", r.code, r.stderr)
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"o365-sendmail/internal/agent/client"
 	"o365-sendmail/internal/cmdline"
@@ -70,14 +73,19 @@ func (e *Env) socket() string {
 	return config.DefaultSocket
 }
 
-// bothFailed tells in one line why there is no way. A socket at which nobody answers
-// means that the service is down, whatever else is wrong.
+// bothFailed tells in one line why there is no way. A socket at which nobody answers, or the folder of one
+// beside a configuration that is not this user's to read, means that the service is down: that passes.
 func bothFailed(gone *client.UnreachableError, err error) error {
 	if gone == nil {
 		return err
 	}
-	if !gone.Absent {
-		return sysexits.With(sysexits.Unavailable, fmt.Errorf("%w; start it with systemctl start o365-sendmail (and directly: %v)", gone, err))
+	if !gone.Absent || errors.Is(err, fs.ErrPermission) && isDir(filepath.Dir(gone.Path)) {
+		return sysexits.With(sysexits.TempFail, fmt.Errorf("%w; start it: %s (and directly: %v)", gone, host.StartAgent, err))
 	}
 	return sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w (%v)", err, gone))
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

@@ -49,13 +49,21 @@ func Main(ctx context.Context, e Env) int {
 	if err := front.EnoughDescriptors(front.ForAgent); err != nil {
 		return e.fail(name, err)
 	}
+	if len(args) == 1 && name != "o365-sendmail" {
+		switch {
+		case isHelp(args[0]):
+			return e.mailerHelp(name)
+		case args[0] == "--version":
+			return e.version()
+		}
+	}
 	switch name {
 	case "o365-sendmail":
 		if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 			return e.admin(ctx, args)
 		}
 		switch {
-		case len(args) == 0, args[0] == "--help":
+		case len(args) == 0, isHelp(args[0]) && len(args) == 1:
 			return e.admin(ctx, []string{"help"})
 		case args[0] == "--version":
 			return e.admin(ctx, []string{"version"})

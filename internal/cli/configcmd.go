@@ -40,8 +40,13 @@ func (e *Env) configCommand(_ context.Context, args []string) int {
 	switch {
 	case err != nil:
 		return e.failVerb(f, err)
-	case len(rest) == 0 || rest[0] != "check" && rest[0] != "show":
+	case len(rest) == 1 && rest[0] == "help":
+		return e.failVerb(f, errHelp)
+	case len(rest) == 0:
 		return e.fail("o365-sendmail", cmdline.Usagef("config: check or show?"))
+	case rest[0] != "check" && rest[0] != "show":
+		return e.fail("o365-sendmail", cmdline.Usagef("config has no command %.64q%s; it has check, show", rest[0],
+			didYouMean(rest[0], []string{"check", "show"})))
 	}
 	cfg, err := e.loadConfig(&cmdline.Options{Config: path}, host.UserByID(e.UID))
 	if rest[0] == "show" && err == nil {

@@ -35,7 +35,8 @@ func parseQueueArgs(args []string) (*queueArgs, error) {
 			return a, nil
 		}
 		if !slices.Contains(queueVerbs[:], a.verb) {
-			return a, cmdline.Usagef("queue has no command %.64q; it has %s", a.verb, strings.Join(queueVerbs[:], ", "))
+			return a, cmdline.Usagef("queue has no command %.64q%s; it has %s", a.verb,
+				didYouMean(a.verb, queueVerbs[:]), strings.Join(queueVerbs[:], ", "))
 		}
 		args = args[1:]
 	}

@@ -17,7 +17,7 @@ import (
 // serveVerb is the administrator's command serve.
 func serveVerb(e *Env, ctx context.Context, args []string) int {
 	const name = "o365-sendmail serve"
-	if len(args) == 1 && (args[0] == "--help" || args[0] == "-help") {
+	if len(args) == 1 && (isHelp(args[0])) {
 		fmt.Fprintln(e.Stdout, "usage: o365-sendmail serve [-C FILE] [-qINTERVAL]")
 		return sysexits.OK
 	}

@@ -32,7 +32,7 @@ func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 			fmt.Fprintf(e.Stdout, "the old one is %s\n", out.Backup)
 		}
 		if _, err := os.Stat(e.socket()); err == nil && out.Changed {
-			fmt.Fprint(e.Stdout, "the agent reads it with: sudo systemctl reload o365-sendmail\n")
+			fmt.Fprint(e.Stdout, host.Hint("the agent reads it with: sudo systemctl reload o365-sendmail\n", e.UID))
 		}
 	}
 	if o.answers.Type == setup.TypeDevice {
@@ -100,7 +100,7 @@ func (e *Env) checkSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 		if o.json {
 			printJSON(e.Stdout, out)
 		} else {
-			fmt.Fprint(e.Stdout, "next: sudo o365-sendmail doctor\n")
+			fmt.Fprint(e.Stdout, host.Hint("next: sudo o365-sendmail doctor\n", e.UID))
 		}
 		return sysexits.OK, nil
 	}

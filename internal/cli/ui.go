@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"fmt"
+
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/front"
+	"o365-sendmail/internal/host"
 )
 
 func (e *Env) errorf(name, format string, a ...any) {
-	front.Errorf(e.Stderr, name, format, a...)
+	front.Errorf(e.Stderr, name, "%s", host.Hint(fmt.Sprintf(format, a...), e.UID))
 }
 
 func (e *Env) warnf(name, format string, a ...any) {

@@ -82,6 +82,9 @@ func synonym(name string) string {
 	return ""
 }
 
+// Nearest returns the candidate that a mistyped word probably means, "" for none.
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
+
 // nearest returns the candidate with the smallest edit distance, if that is small enough for a
 // slip of the hand: a third of the length, and the same word in another case always.
 func nearest(word string, candidates []string) string {

@@ -95,7 +95,7 @@ func machineRows() []row {
 			l.SetUnlinkOnClose(false)
 			l.Close()
 			s.text = strings.ReplaceAll(s.text, "submit.sock", "dead.sock")
-		}, "agent", "agent-dead", "systemctl"},
+		}, "agent", "agent-dead", "o365-sendmail"},
 		{"ca-file-missing", func(_ *testing.T, s *site) { s.text = strings.Replace(s.text, s.CAFile(), s.dir+"/no.pem", 1) }, "roots", "roots", "tls.ca_file"},
 	}
 }

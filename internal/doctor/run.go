@@ -126,7 +126,7 @@ func Run(ctx context.Context, o Options) *Report {
 	r.entra(ctx)
 	r.exchange(ctx)
 	r.queue(ctx)
-	r.rep.finish(o.Strict, r.idle())
+	r.rep.finish(o.Strict, host.Hint(r.idle(), o.User.UID))
 	return r.rep
 }
 
@@ -141,6 +141,7 @@ func (r *runner) checkAbout(name, about string, needs []string, f func(*Check)) 
 		c.skip(why)
 	} else {
 		f(&c)
+		c.Hint = host.Hint(c.Hint, r.o.User.UID)
 	}
 	r.rep.Checks = append(r.rep.Checks, c)
 	if !r.holdBack {

@@ -24,6 +24,7 @@ const (
 	FaultNo8BITMIME               // the body needs 8BITMIME
 	FaultChunking                 // CHUNKING is offered and BDAT refused
 	FaultMessage                  // the message can't be read or is not in wire form
+	lastFault        = FaultMessage
 )
 
 // DiagnoseFault tells what a failure means that no reply names.

@@ -1,0 +1,89 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+
+	"o365-sendmail/internal/exchange"
+)
+
+// add appends what a diagnosis means, once.
+func add(list []Meaning, d exchange.Diagnosis) []Meaning {
+	m := Meaning{Key: d.Key, Cause: d.Cause, Effect: effect(d.Class), Do: steps(d.Remedy)}
+	if m.Cause == "" {
+		m.Cause = unknown(d)
+	}
+	if len(m.Do) == 0 {
+		m.Do = []string{waiting(d.Class)}
+	}
+	same := func(o Meaning) bool { return o.Key == m.Key && o.Cause == m.Cause && slices.Equal(o.Do, m.Do) }
+	if slices.ContainsFunc(list, same) {
+		return list
+	}
+	return append(list, m)
+}
+
+// unknown is the cause of what no row names: the server's own words say all that is known.
+func unknown(d exchange.Diagnosis) string {
+	switch {
+	case d.Key == exchange.KeyRecipientRefused:
+		return "the recipient is refused: no such address, or one that takes no mail from this sender"
+	case d.Class == exchange.Permanent:
+		return "the server refuses the message for good; its words say why"
+	}
+	return "the server can't take the message now; its words say why"
+}
+
+func effect(c exchange.Class) string {
+	switch c {
+	case exchange.Permanent:
+		return "the message goes back to its sender"
+	case exchange.Configuration:
+		return "all mail waits until an administrator has acted, and nothing is returned"
+	case exchange.AccountTemporary:
+		return "all mail of the mailbox waits for a while, and nothing is returned"
+	}
+	return "the message waits and is tried again"
+}
+
+func waiting(c exchange.Class) string {
+	if c == exchange.Permanent {
+		return "correct the address or the message, and send it again"
+	}
+	return "wait: it is tried again without your doing"
+}
+
+var (
+	// A command begins with a cmdlet of PowerShell or one of these programs and ends where a sentence goes on.
+	command = pattern(`(?:\b(?:Add|Set|Get|New|Remove)-[A-Z][A-Za-z]+|\baz [a-z]+|\btimedatectl)\b`)
+	ends    = pattern(`\)|, |; | \(| shows | on the | and | in place |$`)
+)
+
+// steps takes an advice apart: a step a line, and each command behind the step that names it, on a line of
+// its own that can be pasted.
+func steps(advice string) []string {
+	var list []string
+	for step := range strings.SplitSeq(advice, "; ") {
+		if step = strings.TrimSpace(step); step == "" {
+			continue
+		}
+		var commands []string
+		for rest := step; ; {
+			at := command().FindStringIndex(rest)
+			if at == nil {
+				break
+			}
+			rest = rest[at[0]:]
+			end := ends().FindStringIndex(rest)[0]
+			if c := strings.TrimSpace(rest[:end]); strings.Contains(c, " ") {
+				commands = append(commands, c)
+			}
+			rest = rest[max(end, 1):]
+		}
+		if len(commands) != 1 || commands[0] != step {
+			list = append(list, step)
+		}
+		list = append(list, commands...)
+	}
+	return list
+}
