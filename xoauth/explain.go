@@ -6,16 +6,20 @@ import (
 )
 
 // Explain returns what a code of Entra's means and what to do about it: the number of an error, with or
-// without AADSTS before it, or an error code of RFC 6749 or RFC 8628 such as "invalid_client". The
-// advice may hold the placeholders <client id>, <tenant> and <host>; it is "" when there is nothing to do but
-// wait. ok is false for a code that is not known.
-func Explain(code string) (cause, advice string, ok bool) {
+// without AADSTS before it, or an error code of RFC 6749 or RFC 8628 such as "invalid_client". The server's
+// words, or "", tell the causes of one number apart. The advice may hold the placeholders <client id>,
+// <tenant> and <host>; it is "" when there is nothing to do but wait. ok is false for a code that is not known.
+func Explain(code, words string) (cause, advice string, ok bool) {
 	code = strings.TrimSpace(code)
 	digits := code
 	if len(code) > 6 && strings.EqualFold(code[:6], "AADSTS") {
 		digits = strings.TrimSpace(code[6:])
 	}
 	if n, err := strconv.Atoi(digits); err == nil {
+		if n == aadAssertion {
+			d := diagnoseCertificate(words)
+			return d.cause, d.advice, true
+		}
 		d, ok := diagnoseAADSTS(n)
 		return d.cause, d.advice, ok
 	}

@@ -12,6 +12,7 @@ import (
 
 	"o365-sendmail/internal/doctor"
 	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -274,7 +275,7 @@ func TestDoctorThroughAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = verb("doctor", "-C", h.config)
-	if r.code != 0 || !strings.Contains(r.stdout, "warning  queue: mail waits: ") || !strings.Contains(r.stdout, "next: sudo o365-sendmail queue flush") {
+	if r.code != 0 || !strings.Contains(r.stdout, "warning  queue: mail waits: ") || !strings.Contains(r.stdout, "next: "+host.Hint("sudo o365-sendmail queue flush", os.Getuid())) {
 		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }

@@ -85,7 +85,7 @@ func machineRows() []row {
 		{"root-to-left-out", func(_ *testing.T, s *site) { s.without("root_to") }, "aliases", "root-nowhere", "set root_to"},
 		{"spool-missing", func(_ *testing.T, s *site) {
 			s.text = strings.Replace(s.text, "[spool]\ndir = \""+s.dir, "[spool]\ndir = \""+s.dir+"/none", 1)
-		}, "spool", "spool-missing", "sudo install -d"},
+		}, "spool", "spool-missing", "install -d"},
 		{"agent-dead", func(t *testing.T, s *site) {
 			path := filepath.Join(s.dir, "dead.sock")
 			l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})

@@ -52,10 +52,10 @@ var (
 func Explain(text string) []Meaning {
 	text = strings.Join(strings.Fields(text[:min(len(text), maxText)]), " ")
 	if m := aadsts().FindStringSubmatch(text); m != nil {
-		return entra("AADSTS" + m[1])
+		return entra("AADSTS"+m[1], text)
 	}
 	if numbers().MatchString(text) {
-		return entra("AADSTS" + text)
+		return entra("AADSTS"+text, "")
 	}
 	for _, look := range []func(string) []Meaning{byKey, byExitCode, byReply, byOwnWords} {
 		if found := look(text); len(found) > 0 {
@@ -66,8 +66,8 @@ func Explain(text string) []Meaning {
 }
 
 // entra explains a number of Entra's; of one that is not known it says where Microsoft does.
-func entra(code string) []Meaning {
-	cause, advice, ok := xoauth.Explain(code)
+func entra(code, words string) []Meaning {
+	cause, advice, ok := xoauth.Explain(code, words)
 	if !ok {
 		return []Meaning{{Key: code, Cause: "an error of Entra that is not known here", Do: []string{
 			"look at https://login.microsoftonline.com/error?code=" + strings.TrimPrefix(code, "AADSTS"),
@@ -84,7 +84,7 @@ func byKey(text string) []Meaning {
 			found = add(found, k.Diagnosis)
 		}
 	}
-	if cause, advice, ok := xoauth.Explain(text); ok {
+	if cause, advice, ok := xoauth.Explain(text, ""); ok {
 		found = append(found, Meaning{Key: strings.ToLower(text), Cause: cause, Do: steps(advice)})
 	}
 	return found
@@ -177,7 +177,7 @@ func byOwnWords(text string) []Meaning {
 		}
 	}
 	for _, code := range xoauth.Codes() {
-		cause, advice, _ := xoauth.Explain(code)
+		cause, advice, _ := xoauth.Explain(code, text)
 		if strings.Contains(lower, strings.ToLower(cause)) {
 			found = append(found, Meaning{Key: code, Cause: cause, Do: steps(advice)})
 		}

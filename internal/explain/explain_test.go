@@ -50,7 +50,7 @@ func TestEveryReply(t *testing.T) {
 func TestEveryEntraCode(t *testing.T) {
 	t.Parallel()
 	for _, code := range xoauth.Codes() {
-		cause, advice, _ := xoauth.Explain(code)
+		cause, advice, _ := xoauth.Explain(code, "")
 		for _, text := range []string{code, strings.TrimPrefix(code, "AADSTS"), strings.ToLower(code)} {
 			if len(text) < 5 {
 				continue
