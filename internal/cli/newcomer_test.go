@@ -190,6 +190,7 @@ func TestNewcomer(t *testing.T) {
 	c := newConsole(t)
 	done := c.start(t.Context(), s, "setup", "--config", s.config)
 
+	c.types("Kind of credential", "secret")
 	c.types("Directory (tenant) ID", s.Tenant[:35])
 	c.sees("something is missing")
 	c.types("", s.Tenant)
@@ -247,6 +248,7 @@ func TestSetupInterrupted(t *testing.T) {
 	c := newConsole(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	done := c.start(ctx, s, "setup", "--config", s.config, "--tenant", s.Tenant, "--client-id", s.ClientID)
+	c.types("Kind of credential", "secret")
 	c.sees("Client secret (its Value)")
 	c.sees("> ")
 	interrupt()

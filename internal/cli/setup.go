@@ -31,12 +31,14 @@ type setupOutcome struct {
 	setup.Written
 	DryRun bool `json:"dry_run,omitempty"`
 	// Config is the text that a dry run would write, secrets left out.
-	Config   string         `json:"config,omitempty"`
-	ObjectID string         `json:"object_id,omitempty"`
-	Warnings []string       `json:"warnings,omitempty"`
-	Steps    []string       `json:"steps"`
-	Script   string         `json:"script"`
-	Doctor   *doctor.Report `json:"doctor,omitempty"`
+	Config string `json:"config,omitempty"`
+	// Certificate is the one that was made.
+	Certificate *setup.NewCertificate `json:"certificate,omitempty"`
+	ObjectID    string                `json:"object_id,omitempty"`
+	Warnings    []string              `json:"warnings,omitempty"`
+	Steps       []string              `json:"steps"`
+	Script      string                `json:"script"`
+	Doctor      *doctor.Report        `json:"doctor,omitempty"`
 }
 
 // setupCommand asks for what is needed, or takes it as flags, writes the configuration,
@@ -66,6 +68,8 @@ func (o *setupFlags) flags() *verbFlags {
 	f.StringVar(&a.KeyFile, "key-file", "", "the certificate's key, a PEM `FILE`")
 	f.StringVar(&a.PFXFile, "pfx-file", "", "sign in with certificate and key in the PKCS #12 `FILE`")
 	f.StringVar(&a.PassphraseFile, "passphrase-file", "", "`FILE` with the passphrase of the key or the PFX file")
+	f.BoolVar(&a.NewCertificate, "new-certificate", false, "make a key and a certificate, and sign in with them")
+	f.StringVar(&a.CertDays, "certificate-days", "", "the new certificate's life in `DAYS`; default is 365")
 	f.BoolVar(&o.federated, "federated", false, "sign in with another issuer's token (workload identity)")
 	f.StringVar(&a.TokenFile, "token-file", "", "that token's `FILE`; default is what AZURE_FEDERATED_TOKEN_FILE names")
 	f.BoolVar(&o.identity, "managed-identity", false, "sign in with the managed identity of this machine in Azure")
@@ -132,6 +136,7 @@ func (e *Env) runSetup(ctx context.Context, o *setupFlags) (int, error) {
 		return 0, cmdline.Usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists all flags)", strings.Join(missing, ", "))
 	}
 	file := e.setupFile(o.path)
+	makes := file.PlanCertificate(&o.answers)
 	if o.dryRun {
 		return e.drySetup(o, file)
 	}
@@ -142,7 +147,15 @@ func (e *Env) runSetup(ctx context.Context, o *setupFlags) (int, error) {
 	}
 	out := setupOutcome{}
 	var err error
+	if makes {
+		if out.Certificate, err = e.makeCertificate(ctx, o, file, term); err != nil {
+			return 0, err
+		}
+	}
 	if out.Written, err = file.Write(&o.answers); err != nil {
+		if makes {
+			err = errors.Join(err, out.Certificate.Remove())
+		}
 		return 0, explainWrite(o.path, err)
 	}
 	return e.afterSetup(ctx, o, term, &out)
@@ -154,7 +167,7 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	given := []string{}
 	for kind, is := range map[string]bool{
 		setup.TypeSecret:      o.secretOnStdin || a.SecretFile != "",
-		setup.TypeCertificate: a.CertFile+a.KeyFile+a.PFXFile != "",
+		setup.TypeCertificate: a.CertFile+a.KeyFile+a.PFXFile+a.CertDays != "" || a.NewCertificate,
 		setup.TypeFederated:   o.federated || a.TokenFile != "",
 		setup.TypeIdentity:    o.identity || a.IdentityID != "",
 		setup.TypeDevice:      o.device,
@@ -166,6 +179,9 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	if len(given) > 1 {
 		slices.Sort(given)
 		return cmdline.Usagef("setup: there can be one credential, not %s", strings.Join(given, " and "))
+	}
+	if a.NewCertificate && a.CertFile+a.KeyFile+a.PFXFile != "" {
+		return cmdline.Usagef("setup: --new-certificate makes the files: it can't stand beside one that is named")
 	}
 	if len(given) == 1 {
 		a.Type = given[0]
@@ -217,6 +233,12 @@ func (e *Env) presentAnswers(path string) func(flag string) string {
 			return cfg.ClientID
 		case "mailbox":
 			return cfg.Mailbox
+		case "credential":
+			return cfg.Credential.Type
+		case "certificate-file":
+			return cfg.Credential.CertificateFile
+		case "key-file":
+			return cfg.Credential.KeyFile
 		case "root-to":
 			return cfg.RootTo
 		case "alert-to":

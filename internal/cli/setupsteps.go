@@ -53,6 +53,31 @@ func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 	return e.checkSetup(ctx, o, term, out)
 }
 
+// makeCertificate makes the pair and shows what to upload. A person uploads it before the
+// configuration names it, so that a host that sends does not stop.
+func (e *Env) makeCertificate(
+	ctx context.Context, o *setupFlags, file *setup.File, term *setup.Terminal,
+) (*setup.NewCertificate, error) {
+	host, _ := os.Hostname()
+	made, err := file.MakeCertificate(&o.answers, host)
+	if err != nil {
+		return nil, explainWrite(o.answers.KeyFile, err)
+	}
+	if !o.json {
+		fmt.Fprintf(e.Stdout, "\nThe private key is %s and stays here.\n"+
+			"The certificate is %s (thumbprint %s, until %s):\n\n%s\n"+
+			"Upload it: Entra admin center > App registrations > %s > Certificates & secrets > Certificates > "+
+			"Upload certificate\n",
+			made.KeyFile, made.File, made.Thumbprint, made.Expires, made.PEM, first(o.answers.ClientID, "your app"))
+	}
+	if term != nil && !o.yes {
+		if _, err := term.Line(ctx, "When it is uploaded, press Enter.\n> "); err != nil {
+			return nil, sysexits.With(sysexits.Usage, errors.Join(err, made.Remove()))
+		}
+	}
+	return made, nil
+}
+
 // objectID asks for a token, which tells the one value that is easily mixed up. That it
 // can't be had is for the doctor to explain.
 func (e *Env) objectID(ctx context.Context, path string) string {

@@ -29,6 +29,8 @@ type Answers struct {
 	CertFile       string
 	KeyFile        string
 	PFXFile        string
+	NewCertificate bool   // in place of these files
+	CertDays       string // the new certificate's life
 	PassphraseFile string
 	TokenFile      string // federated; "" is the environment's
 	IdentityID     string // client ID of a user-assigned managed identity
@@ -75,10 +77,23 @@ func ofType(types ...string) func(*Answers) bool {
 // questions are in the order in which a person finds the answers.
 func questions() []question {
 	withApp := ofType(TypeSecret, TypeCertificate, TypeFederated, TypeDevice)
-	noPFX := func(a *Answers) bool { return a.Type == TypeCertificate && a.PFXFile == "" }
+	noPFX := func(a *Answers) bool { return a.Type == TypeCertificate && a.PFXFile == "" && !a.NewCertificate }
+	ofKey := func(a *Answers) bool { return noPFX(a) && a.KeyFile != "" }
+	defaultLife := func(a *Answers) string {
+		if a.makesCertificate() {
+			return defaultDays
+		}
+		return ""
+	}
 	return []question{
 		{flag: "cloud", name: "Cloud", value: func(a *Answers) *string { return &a.Cloud }, form: cloudForm, needed: never, asked: never},
-		{flag: "credential", name: "Kind of credential", value: func(a *Answers) *string { return &a.Type }, form: typeForm, needed: never, asked: never},
+		{
+			flag: "credential", name: "Kind of credential", value: func(a *Answers) *string { return &a.Type },
+			form: typeForm, needed: never, asked: func(a *Answers) bool { return a.Type == "" },
+			fallback: func(*Answers) string { return TypeCertificate },
+			where: "empty for certificate, which is made here and is best; or secret, federated, managed-identity, " +
+				"device-code",
+		},
 		{flag: "tenant", name: "Directory (tenant) ID", value: func(a *Answers) *string { return &a.Tenant }, form: tenantForm, needed: withApp, asked: withApp,
 			where: "Entra admin center > App registrations > your app > Overview; or a domain of the tenant"},
 		{flag: "client-id", name: "Application (client) ID", value: func(a *Answers) *string { return &a.ClientID }, form: clientForm, needed: withApp, asked: withApp,
@@ -90,10 +105,23 @@ func questions() []question {
 		{flag: "secret-expires", name: "The secret's last day", value: func(a *Answers) *string { return &a.SecretExpires }, form: dateForm, needed: never, asked: ofType(TypeSecret),
 			where: "the column Expires, written as 2027-01-31; empty if you don't know: then nobody is warned"},
 		{flag: "pfx-file", name: "PFX file", value: func(a *Answers) *string { return &a.PFXFile }, form: pathForm, needed: never, asked: never},
-		{flag: "certificate-file", name: "Certificate (PEM file)", value: func(a *Answers) *string { return &a.CertFile }, form: pathForm, needed: noPFX, asked: noPFX,
-			where: "the one that Certificates & secrets > Certificates shows"},
-		{flag: "key-file", name: "Private key (PEM file)", value: func(a *Answers) *string { return &a.KeyFile }, form: pathForm, needed: noPFX, asked: noPFX,
-			where: "may be the same file"},
+		{
+			flag: "certificate-file", name: "Certificate (PEM file)",
+			value: func(a *Answers) *string { return &a.CertFile }, form: certForm, needed: ofKey, asked: noPFX,
+			where: "empty, or \"new\": a key and a certificate are made here",
+		},
+		{
+			flag: "key-file", name: "Private key (PEM file)", value: func(a *Answers) *string { return &a.KeyFile },
+			form: pathForm, needed: never,
+			asked: func(a *Answers) bool { return a.Type == TypeCertificate && a.CertFile != "" },
+			where: "empty if it is in the same file",
+		},
+		{
+			flag: "certificate-days", name: "The new certificate's life in days",
+			value: func(a *Answers) *string { return &a.CertDays }, form: daysForm, needed: never,
+			asked: (*Answers).makesCertificate, fallback: defaultLife,
+			where: "empty for " + defaultDays + "; a policy of the tenant may allow less",
+		},
 		{flag: "mailbox", name: "Mailbox that sends", value: func(a *Answers) *string { return &a.Mailbox }, form: mailboxForm, needed: always, asked: always,
 			where: "a shared mailbox is best: it needs no licence"},
 		{flag: "root-to", name: "Where root's mail goes", value: func(a *Answers) *string { return &a.RootTo }, form: addressForm, needed: never, asked: always,
@@ -105,9 +133,6 @@ func questions() []question {
 
 // CheckAll puts the answers that were given as flags into form. Its error names the flag.
 func (a *Answers) CheckAll() error {
-	if a.Type == "" {
-		a.Type = TypeSecret
-	}
 	for _, q := range questions() {
 		if q.secret || *q.value(a) == "" {
 			continue
@@ -123,6 +148,9 @@ func (a *Answers) CheckAll() error {
 
 // Default gives the answers that are open their defaults, where nobody can be asked.
 func (a *Answers) Default() {
+	if a.Type == "" {
+		a.Type = TypeSecret
+	}
 	for _, q := range questions() {
 		if !q.secret && q.fallback != nil && *q.value(a) == "" {
 			*q.value(a) = q.fallback(a)
@@ -156,7 +184,7 @@ func (a *Answers) open(q question) bool {
 
 // Values are the answers as the administrator's commands need them.
 func (a *Answers) Values() Values {
-	return Values{Cloud: a.Cloud, Tenant: a.Tenant, ClientID: a.ClientID, Mailbox: a.Mailbox}
+	return Values{Cloud: a.Cloud, Tenant: a.Tenant, ClientID: a.ClientID, Mailbox: a.Mailbox, CertFile: a.CertFile}
 }
 
 // changes are the keys to write; a nil value takes the key out.

@@ -10,6 +10,7 @@ type Values struct {
 	// ObjectID is the enterprise application's, as the token's claim oid tells it.
 	ObjectID string
 	Mailbox  string
+	CertFile string // the certificate's, to be uploaded
 }
 
 // Names of what the scripts make in the tenant.
@@ -152,7 +153,8 @@ func JoinScope(v Values) string {
 func Renewal(kind string, v Values) string {
 	app := or(v.ClientID, "your app")
 	if kind == "certificate" {
-		return "upload the public part of a new certificate: Entra admin center > App registrations > " + app + " > Certificates & secrets > Certificates > Upload certificate; then name it under [credential]"
+		return "sudo o365-sendmail setup --new-certificate makes a key and a certificate; upload the certificate: " +
+			"Entra admin center > App registrations > " + app + " > Certificates & secrets > Certificates > Upload certificate"
 	}
 	return "make a new secret: Entra admin center > App registrations > " + app + " > Certificates & secrets > New client secret; put its Value into client_secret_next (both work for the time being) and its end into secret_expires"
 }

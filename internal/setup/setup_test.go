@@ -226,7 +226,9 @@ func TestMissing(t *testing.T) {
 	}{
 		{Answers{Type: TypeSecret}, "--tenant --client-id --client-secret-stdin --mailbox"},
 		{Answers{Type: TypeSecret, SecretFile: "/x"}, "--tenant --client-id --mailbox"},
-		{Answers{Type: TypeCertificate, Tenant: "t", ClientID: "c"}, "--certificate-file --key-file --mailbox"},
+		{Answers{Type: TypeCertificate, Tenant: "t", ClientID: "c"}, "--mailbox"}, // one is made
+		{Answers{Type: TypeCertificate, Tenant: "t", ClientID: "c", CertFile: "/x"}, "--mailbox"},
+		{Answers{Type: TypeCertificate, Tenant: "t", ClientID: "c", KeyFile: "/x"}, "--certificate-file --mailbox"},
 		{Answers{Type: TypeCertificate, Tenant: "t", ClientID: "c", PFXFile: "/x"}, "--mailbox"},
 		{Answers{Type: TypeIdentity}, "--mailbox"},
 		{Answers{Type: TypeDevice, Tenant: "t", ClientID: "c", Mailbox: "m"}, ""},
