@@ -22,7 +22,7 @@ type Counters struct {
 	Sent     int // recipients
 	Deferred int // tries of a recipient that failed for now
 	Bounced  int // recipients that were refused for good, of messages in the queue
-	Refused  int // recipients that were refused for good while their caller waited
+	Refused  int // recipients of which the caller was told, while it waited, that nothing is kept
 	Expired  int // recipients that were given up
 	Bounces  int // reports written
 	Failed   int // messages moved to failed/

@@ -114,7 +114,7 @@ func (p *printer) counters(s *deliver.State) {
 		{"sent_recipients_total", "Recipients for whom the server took the message.", c.Sent},
 		{"deferred_recipients_total", "Tries of a recipient that failed for now.", c.Deferred},
 		{"bounced_recipients_total", "Recipients that were refused for good after the message was queued.", c.Bounced},
-		{"refused_recipients_total", "Recipients that were refused for good while the caller waited.", c.Refused},
+		{"refused_recipients_total", "Recipients of which the caller was told, while it waited, that nothing is kept.", c.Refused},
 		{"expired_recipients_total", "Recipients that were given up.", c.Expired},
 		{"reports_total", "Failure reports that were written.", c.Bounces},
 		{"failed_messages_total", "Messages that were moved to failed/ because nobody could be told.", c.Failed},
