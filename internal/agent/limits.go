@@ -75,6 +75,7 @@ func (l *limits) drop(g *guest) {
 	}
 	g.gone = true
 	l.giveBack(g)
+	l.forgetEnvelope(g)
 	l.total--
 	delete(l.user(g.who).guests, g)
 }

@@ -226,6 +226,7 @@ func (a *Agent) admit(talk context.Context, raw net.Conn, local bool) {
 			Host: r.host, Handler: &handler{a, who, local, g}, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
 			MaxRecipients: r.maxRecipients(), MaxOwnRecipients: r.maxOwn(local), MaxHeader: r.config.Delivery.MaxHeader,
 			Memory: memory, TempDir: r.config.Spool.Dir, Local: local, Log: a.fault, Turns: myTurns{&a.talking, g},
+			Envelope: &recipients{a, g},
 			Meter: func(in io.Reader) (io.Reader, func()) {
 				m := &meter{r: in, l: &a.limits, g: g, c: a.rules.Load().config}
 				return m, m.done

@@ -25,8 +25,10 @@ type guest struct {
 	since   time.Time // of the last progress: its begin, a finished message, much of a message
 	busy    bool      // a handler has its message, whose end the client must hear of
 	gone    bool      // it was evicted and holds nothing
-	header  int64     // bytes of memory
-	bytes   int64     // of a message that comes in
+	header  int64     // bytes of memory for a header
+	// Of the envelope: bytes that its recipients take, and those of them that are not free.
+	named, envelope int64
+	bytes           int64 // of a message that comes in
 }
 
 // use is what one user holds.
@@ -50,7 +52,7 @@ type kind struct {
 
 var (
 	connectionKind = kind{func(*guest) int64 { return 1 }, func(u *use) int64 { return int64(len(u.guests)) }, true}
-	headerKind     = kind{func(g *guest) int64 { return g.header }, func(u *use) int64 { return u.header }, false}
+	headerKind     = kind{func(g *guest) int64 { return g.header + g.envelope }, func(u *use) int64 { return u.header }, false}
 	bytesKind      = kind{func(g *guest) int64 { return g.bytes }, func(u *use) int64 { return u.bytes }, false}
 )
 

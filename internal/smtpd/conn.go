@@ -60,6 +60,7 @@ type Conn struct {
 	maxRcpt, maxOwnRcpt int
 	own                 bool // MAIL came from that client
 	turn                turn
+	lineLen             int // bytes of the last command
 
 	writing sync.Mutex
 	out     []byte
@@ -228,6 +229,7 @@ func (c *Conn) readCommand() error {
 	if err != nil {
 		return err
 	}
+	c.lineLen = len(line)
 	line = bytes.TrimRight(line, " \t") // RFC 5321 4.1.1
 	if reply, ok := answer(line, c.maxSize); ok {
 		c.reply(reply)
@@ -259,6 +261,13 @@ func (c *Conn) readCommand() error {
 	c.buf = append(append(c.buf[:0], rewrite(line, c.host)...), "\r\n"...)
 	c.ready = c.buf
 	return nil
+}
+
+// recipientMemory is about what the recipient of the last command takes: the command, which the library keeps, the
+// original recipient once more, and their places in lists.
+func (c *Conn) recipientMemory(original int) int64 {
+	const places = 100
+	return int64(c.lineLen + original + places)
 }
 
 // readLine returns a line without its end, and whether that was LF alone.

@@ -33,12 +33,22 @@ type Options struct {
 	// Meter watches a message come in and may end that with an error; done is called when what it took is
 	// no longer needed. A metered that is an rfc822.Budget is asked for memory. nil watches nothing.
 	Meter func(r io.Reader) (metered io.Reader, done func())
+	// Envelope is asked for the memory of each recipient; nil bounds nothing.
+	Envelope EnvelopeBudget
 	// Turns bound how many connections work at the same time; nil bounds nothing.
 	Turns Turns
 	// Local is set when the client is a local process, whose private field counts.
 	Local bool
 	// Log hears of faults of the server itself; nil means nobody does.
 	Log func(error)
+}
+
+// EnvelopeBudget bounds the memory that the recipients of a transaction take.
+type EnvelopeBudget interface {
+	// Take asks for n more bytes, and returns why there are none.
+	Take(n int64) error
+	// Drop gives back what the transaction took.
+	Drop()
 }
 
 // slack is what this program's own client may add to a message that it has measured: the private field,

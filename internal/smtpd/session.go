@@ -50,6 +50,9 @@ func (s *session) Logout() error {
 }
 
 func (s *session) begin(tx *transaction) {
+	if s.o.Envelope != nil {
+		s.o.Envelope.Drop()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tx = tx
@@ -81,6 +84,11 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if err := s.o.Handler.Recipient(to); err != nil {
 		return s.negative(err)
 	}
+	if s.o.Envelope != nil {
+		if err := s.o.Envelope.Take(s.conn.recipientMemory(len(o.OriginalRecipient))); err != nil {
+			return s.noRoom(err)
+		}
+	}
 	r := envelope.Recipient{Address: to, Notify: notify(o.Notify)}
 	if o.OriginalRecipient != "" {
 		r.ORcpt = strings.ToLower(string(o.OriginalRecipientType)) + ";" + o.OriginalRecipient
@@ -88,6 +96,19 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	tx.env.Recipients = append(tx.env.Recipients, r)
 	return nil
 }
+
+// noRoom answers a recipient for whom there is no memory. This program's own client then has the whole message to
+// send later; others send what was taken and keep the rest (RFC 5321 4.5.3.1.10).
+func (s *session) noRoom(err error) error {
+	if s.conn.own || s.conn.isEvicted() {
+		s.conn.giveUp("421 4.3.2 " + protocol.OneLine(err.Error()) + "\r\n")
+		return failure(closing, err.Error())
+	}
+	return failure(protocol.Status{Code: 452, Enhanced: [3]int{4, 3, 1}}, err.Error())
+}
+
+// closing goes with the end of a connection. Nothing was taken: the client tries again.
+var closing = protocol.Status{Code: 421, Enhanced: [3]int{4, 3, 2}}
 
 func notify(values []smtp.DSNNotify) envelope.Notify {
 	var n envelope.Notify
@@ -173,7 +194,7 @@ func takeOptions(h *rfc822.Header, local bool) (o protocol.Options, own bool) {
 func (s *session) negative(err error) error {
 	status := protocol.StatusOf(s.o.ExitCode(err))
 	if status.Code/100 == 4 && s.conn.isEvicted() {
-		status = protocol.Status{Code: 421, Enhanced: [3]int{4, 3, 2}} // nothing was taken: the client tries again
+		status = closing
 	}
 	return failure(status, err.Error())
 }

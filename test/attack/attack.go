@@ -12,10 +12,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"o365-sendmail/internal/agent/protocol"
 )
 
 // Forms are the points at which a connection stands still.
-var Forms = []string{"idle", "slow", "line", "fields", "short", "body", "mail"}
+var Forms = []string{"idle", "slow", "line", "fields", "short", "body", "rcpt", "mail"}
 
 const start = "EHLO attack\r\nMAIL FROM:<attack@example.org>\r\nRCPT TO:<victim@example.org>\r\n"
 
@@ -35,6 +37,12 @@ func text(form string, size int) []byte {
 		return append([]byte(data), bytes.Repeat([]byte("a:\r\n"), size/4)...)
 	case "body":
 		return append([]byte(data+"A: 1\r\n\r\n"), bytes.Repeat([]byte("text\r\n"), size/6)...)
+	case "rcpt": // long commands for recipients, as of this program's own client, which may name many
+		b := bytes.NewBufferString("EHLO attack\r\nMAIL FROM:<attack@example.org> " + protocol.RecipientsKeyword + "\r\n")
+		for i := 0; b.Len() < size; i++ {
+			fmt.Fprintf(b, "RCPT TO:<victim%d@example.org> ORCPT=rfc822;%s@example.org\r\n", i, strings.Repeat("x", 7900))
+		}
+		return b.Bytes()
 	case "mail": // whole messages to many, one after another
 		var b strings.Builder
 		b.WriteString("EHLO attack\r\n")
