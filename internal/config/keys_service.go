@@ -116,8 +116,8 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.max_header_memory", Kind: KindSize, Default: "8MiB", Min: 1 << 20, Max: gib,
-		Help: "The memory for headers above 16 KiB, and for the buffers of bodies, of all messages that are " +
-			"coming in.",
+		Help: "The memory for headers above 16 KiB, recipients above some fifty, and the buffers of bodies, of all " +
+			"messages that are coming in.",
 		More: "Who finds none gets a temporary error, or the place of a larger user as with agent.max_connections; " +
 			"a body goes to a file.",
 		field: func(c *Config) any { return &c.Agent.MaxHeaderMemory },
