@@ -44,6 +44,9 @@ func (f *keyFiles) openPFX(der []byte, passphrase string) error {
 		f.keys, f.certs = append(f.keys, key), append(append(f.certs, cert), chain...)
 		return nil
 	}
+	if errors.Is(err, pkcs12.ErrIncorrectPassword) {
+		return err // its many rounds of hashing need no second time
+	}
 	// DecodeChain gives up at a certificate that crypto/x509 can't parse, ToPEM leaves them alone.
 	//lint:ignore SA1019 its private keys are PKCS #1 in a wrong block, which parseKey reads
 	blocks, pemErr := pkcs12.ToPEM(der, passphrase)
