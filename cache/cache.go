@@ -118,14 +118,14 @@ func (c *Cache) Discard(k Key, t xoauth.Token) {
 	}
 }
 
-// Young tells whether t was obtained within the last 30 seconds. If the server refuses it, then
+// Young reports whether t was obtained within the last 30 seconds. If the server refuses it, then
 // one obtained now would fare no better: a burst of processes need not each fetch one to find out.
 func (c *Cache) Young(t xoauth.Token) bool {
 	age := c.clock.now().Sub(t.Obtained)
 	return 0 <= age && age < youngAge
 }
 
-// holds tells whether t is the token on disk.
+// holds reports whether t is the token on disk.
 func (c *Cache) holds(k Key, t xoauth.Token) bool {
 	data, err := readPrivate(c.path(k, tokenSuffix), maxFile)
 	if err != nil {

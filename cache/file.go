@@ -112,7 +112,7 @@ func (e *dirError) Error() string { return e.err.Error() }
 
 func (e *dirError) Unwrap() error { return e.err }
 
-// prepareDir makes the directory if it is missing and tells whether it may be used.
+// prepareDir makes the directory if it is missing and reports whether it may be used.
 func (c *Cache) prepareDir() error {
 	if c.dir == "" {
 		return errNoDir

@@ -48,10 +48,10 @@ func (e *RememberedError) Error() string {
 	return fmt.Sprintf("%s (remembered; the next request is made in %s)", e.Text, e.wait.Round(time.Second))
 }
 
-// Configuration tells whether an administrator has to change something.
+// Configuration reports whether an administrator has to change something.
 func (e *RememberedError) Configuration() bool { return e.Refused }
 
-// Temporary tells whether waiting alone may help.
+// Temporary reports whether waiting alone may help.
 func (e *RememberedError) Temporary() bool { return !e.Refused }
 
 // RetryAfterDuration is how long no request will be made.
@@ -146,7 +146,7 @@ func (r *refusal) verdict(started time.Time) error {
 	return nil
 }
 
-// pausesRefresh tells whether it is too early to try again ahead of the end.
+// pausesRefresh reports whether it is too early to try again ahead of the end.
 func (r *refusal) pausesRefresh() bool {
 	return r != nil && (r.age < refreshPause || r.age < r.rec.Until.Sub(r.rec.At))
 }

@@ -153,7 +153,7 @@ func (r *tokenRecord) check() error {
 	return nil
 }
 
-// printable tells whether s can stand in an HTTP or SASL bearer line (RFC 6750 2.1).
+// printable reports whether s can stand in an HTTP or SASL bearer line (RFC 6750 2.1).
 func printable(s string) bool {
 	if s == "" || len(s) > maxToken {
 		return false

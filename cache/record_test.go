@@ -47,13 +47,13 @@ func TestDamagedTokenFile(t *testing.T) {
 	data := validToken(t)
 	for n := range data {
 		if _, err := decodeToken(data[:n], testKey); err == nil {
-			t.Errorf("cut to %d octets: accepted", n)
+			t.Errorf("cut to %d bytes: accepted", n)
 		}
 		for bit := range 8 {
 			damaged := bytes.Clone(data)
 			damaged[n] ^= 1 << bit
 			if _, err := decodeToken(damaged, testKey); err == nil {
-				t.Errorf("bit %d of octet %d turned: accepted", bit, n)
+				t.Errorf("bit %d of byte %d turned: accepted", bit, n)
 			}
 		}
 	}

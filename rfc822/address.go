@@ -19,10 +19,10 @@ type Address struct {
 	Domain  string // "" for a bare local name such as root
 }
 
-// IsZero tells whether there is no address at all.
+// IsZero reports whether there is no address at all.
 func (a Address) IsZero() bool { return a.Local == "" && a.Domain == "" }
 
-// ASCII tells whether the addr-spec can be sent without SMTPUTF8 (RFC 6531).
+// ASCII reports whether the addr-spec can be sent without SMTPUTF8 (RFC 6531).
 func (a Address) ASCII() bool { return isASCII(a.Local) && isASCII(a.Domain) }
 
 // Addr returns the addr-spec, its local part quoted where RFC 5321 4.1.2 needs it. Of
@@ -205,7 +205,7 @@ func parseDomain(s string) (domain, problem string) {
 	return s, ""
 }
 
-// isAddressLiteral tells whether s is made of what IP addresses are made of (RFC 5321 4.1.3).
+// isAddressLiteral reports whether s is made of what IP addresses are made of (RFC 5321 4.1.3).
 func isAddressLiteral(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

@@ -138,7 +138,7 @@ func (it item) mailbox(s string) (Address, span, error) {
 	}
 	a := Address{Local: local, Domain: domain}
 	if len(a.Addr()) > maxAddress {
-		return Address{}, span{}, it.wrong(s, fmt.Sprintf("it is longer than %d octets", maxAddress))
+		return Address{}, span{}, it.wrong(s, fmt.Sprintf("it is longer than %d bytes", maxAddress))
 	}
 	a.Display = it.display(s)
 	return a, at, nil
@@ -160,7 +160,7 @@ func notLocalName(local string, at span) string {
 	return ""
 }
 
-// hasLineEnd tells whether s has a NUL, or a CR or LF that is not part of a fold.
+// hasLineEnd reports whether s has a NUL, or a CR or LF that is not part of a fold.
 func hasLineEnd(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c == 0 || (c == '\r' || c == '\n') && !isSpace(s, i) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// binaryPart writes content that is declared binary as base64 while it comes in, since its octets are exact and
+// binaryPart writes content that is declared binary as base64 while it comes in, since its bytes are exact and
 // the line ends of a message are not (RFC 2045 2.9). It knows no structure but this: a header
 // begins behind a line of two hyphens and ends with a blank line, and the content ends where that line comes again.
 // Text, messages and multiparts are lines whatever their label says, and are left alone.
@@ -22,7 +22,7 @@ type binaryPart struct {
 	midLine bool
 	eol     string // the line end that is written if the content goes on behind it
 	enc     base64Encoder
-	rest    []byte // octets that do not fill a line of base64
+	rest    []byte // bytes that do not fill a line of base64
 }
 
 // header follows the lines of the body that are no binary content. It reports whether the line is to be kept

@@ -190,7 +190,7 @@ func (b *bodyReader) releaseDot() {
 
 // finish ends the last line. A dot at the very end ends the message like a dot line.
 func (b *bodyReader) finish() {
-	if b.binary.active { // its last octet was a line end, behind which more might have come
+	if b.binary.active { // its last byte was a line end, behind which more might have come
 		b.feedBinary(nil, true)
 	}
 	b.releaseCRs(0)
@@ -209,7 +209,7 @@ func (b *bodyReader) note(p []byte) {
 	b.info.NUL = b.info.NUL || bytes.IndexByte(p, 0) >= 0
 }
 
-// hasEightBit tells whether p has an octet over 127, eight octets at a time.
+// hasEightBit reports whether p has an octet over 127, eight octets at a time.
 func hasEightBit(p []byte) bool {
 	const high = 0x8080808080808080
 	for len(p) >= 32 {

@@ -29,7 +29,7 @@ type CompleteOptions struct {
 // Exchange takes in one field; of the others the first stays. A Date that is none is replaced, and kept in
 // X-Original-Date; a Message-ID that is none is mended, or replaced by one that the same message gets each time. Bare
 // local names in address fields get MailDomain, domains their A-labels, and what RFC 5322 4.4 only lets be read is
-// written as section 3.4 has it; no other octet of such a field changes unless it has 8-bit text that is not UTF-8.
+// written as section 3.4 has it; no other byte of such a field changes unless it has 8-bit text that is not UTF-8.
 func (m *Message) Complete(o CompleteOptions) {
 	h := m.Header
 	host := idHost(o.Host)

@@ -13,7 +13,7 @@ type contentType struct {
 }
 
 // hasBoundary reports whether the boundary is one that parts can be told by. RFC 2046 5.1.1 allows
-// 70 octets.
+// 70 bytes.
 func (ct contentType) hasBoundary() bool {
 	const longest = 250
 	return ct.boundary != "" && len(ct.boundary) <= longest && isASCII(ct.boundary)

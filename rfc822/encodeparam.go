@@ -111,7 +111,7 @@ func encodeParam(name, text, own string) string {
 	return strings.Join(pieces, "; ")
 }
 
-// percent writes an octet of an extended parameter value.
+// percent writes a byte of an extended parameter value.
 func percent(c byte) string {
 	if c >= 0x80 || !isAtext(c) && c != '.' || strings.IndexByte("*'%", c) >= 0 {
 		return "%" + hexDigits[c>>4:c>>4+1] + hexDigits[c&15:c&15+1]

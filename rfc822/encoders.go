@@ -103,7 +103,7 @@ func (e *qpEncoder) plainRun(src []byte) int {
 	return n
 }
 
-// isPlain tells whether c stands for itself in quoted-printable anywhere on a line.
+// isPlain reports whether c stands for itself in quoted-printable anywhere on a line.
 func isPlain(c byte) bool { return '!' <= c && c <= '~' && c != '=' }
 
 // qpSoftener puts soft breaks into quoted-printable whose lines are too long, and

@@ -21,7 +21,7 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the %s is larger than %d octets", e.What, e.Limit)
+	return fmt.Sprintf("the %s is larger than %d bytes", e.What, e.Limit)
 }
 
 // AddressError says what is wrong with one address.

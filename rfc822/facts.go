@@ -49,7 +49,7 @@ func (f *facts) add(p piece) {
 	}
 }
 
-// dense tells whether base64 is shorter than quoted-printable would be.
+// dense reports whether base64 is shorter than quoted-printable would be.
 func (f *facts) dense() bool { return (f.nul+f.eightBit)*6 > f.octets }
 
 // charset names the charset of the text; own is what it names itself.
@@ -67,7 +67,7 @@ func (f *facts) charset(own string) string {
 	return high.charset(own)
 }
 
-// utf8Check tells whether text is UTF-8, piece by piece.
+// utf8Check reports whether text is UTF-8, piece by piece.
 type utf8Check struct {
 	rest []byte // an unfinished character
 	bad  bool

@@ -63,7 +63,7 @@ func foldPoint(line []byte, start int) int {
 	return max(limit, start)
 }
 
-// isFold tells whether the line may be folded before i: there is white space, and
+// isFold reports whether the line may be folded before i: there is white space, and
 // text follows it, so that no line consists of white space alone.
 func isFold(line []byte, i int) bool {
 	return i+1 < len(line) && isBlank(line[i]) && !isBlank(line[i+1])

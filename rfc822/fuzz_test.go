@@ -90,7 +90,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// signatureBreaks tells whether the message can't go, in 7-bit form at least.
+// signatureBreaks reports whether the message can't go, in 7-bit form at least.
 func signatureBreaks(t *testing.T, m *Message) bool {
 	t.Helper()
 	_, err := m.Wire(WireOptions{})
@@ -129,7 +129,7 @@ func checkKept(t *testing.T, input []byte, m *Message) {
 	got, want := strip.Replace(text.String()), strip.Replace(string(input))
 	dropped, kept := strings.CutSuffix(want, got)
 	if got != want && !(kept && (strings.HasPrefix(dropped, "From") || strings.HasPrefix(dropped, "\xef\xbb\xbf"))) {
-		t.Errorf("octets got lost: got %q, want %q", got, want)
+		t.Errorf("bytes got lost: got %q, want %q", got, want)
 	}
 }
 
@@ -183,7 +183,7 @@ func FuzzWire(f *testing.F) {
 	})
 }
 
-// hasTextBesideParts tells whether the message has structure at all: text between
+// hasTextBesideParts reports whether the message has structure at all: text between
 // parts may change, and the standard parsers disagree with each other about odd parts and
 // about a type or an encoding that can't leave as it is: it is not ASCII, or a word of it fills a line.
 func hasTextBesideParts(m *Message) bool {

@@ -26,7 +26,7 @@ func (f Field) Value() string { return string(bytes.Trim(f.unfolded(), " \t")) }
 // changed.
 func (f Field) Raw() []byte { return f.raw }
 
-// is tells whether the field has a name, whatever the case of its letters.
+// is reports whether the field has a name, whatever the case of its letters.
 func (f Field) is(name string) bool {
 	return f.name == len(name) && equalFold(f.raw[:f.name], name)
 }
@@ -72,7 +72,7 @@ func (h *Header) Get(name string) (string, bool) {
 	return "", false
 }
 
-// Has tells whether there is a field of that name.
+// Has reports whether there is a field of that name.
 func (h *Header) Has(name string) bool { return h.index(name) >= 0 }
 
 // All returns the values of all fields of that name.

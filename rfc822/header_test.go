@@ -22,7 +22,7 @@ func TestHeaderEdit(t *testing.T) {
 	const in = "Received: a\r\nSubject : one\r\n\ttwo \r\nX: 1\r\nx:2\r\nReceived: b\r\n"
 	h := ParseHeader([]byte(in))
 	if got := headerText(h); got != in {
-		t.Errorf("octets changed: %q", got)
+		t.Errorf("bytes changed: %q", got)
 	}
 	if v, ok := h.Get("subject"); v != "one\ttwo" || !ok {
 		t.Errorf("Get = %q, %v", v, ok)
@@ -62,7 +62,7 @@ func TestHeaderNeverSplits(t *testing.T) {
 	}
 	for line := range strings.SplitSeq(got, "\r\n") {
 		if len(line) > foldAt {
-			t.Errorf("a line of %d octets: %q", len(line), line)
+			t.Errorf("a line of %d bytes: %q", len(line), line)
 		}
 	}
 	if v, _ := h.Get("folded"); v != strings.Repeat("word ", 40)+"end" {
@@ -95,7 +95,7 @@ func TestFold(t *testing.T) {
 		got := string(appendFolded(nil, []byte(c.in), c.start))
 		for i, line := range strings.Split(strings.TrimSuffix(got, "\r\n"), "\r\n") {
 			if len(line) > maxLine {
-				t.Errorf("%s: a line of %d octets", c.name, len(line))
+				t.Errorf("%s: a line of %d bytes", c.name, len(line))
 			}
 			if i > 0 && (strings.TrimLeft(line, " \t") == "" || !isBlank(line[0])) {
 				t.Errorf("%s: line %d is no continuation: %.40q", c.name, i, line)

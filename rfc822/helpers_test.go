@@ -46,7 +46,7 @@ func wireText(t testing.TB, m *Message, o WireOptions) string {
 		t.Fatalf("Read and WriteTo differ")
 	}
 	if int64(whole.Len()) != w.Size() {
-		t.Fatalf("Size() = %d, the reader gave %d octets", w.Size(), whole.Len())
+		t.Fatalf("Size() = %d, the reader gave %d bytes", w.Size(), whole.Len())
 	}
 	checkWire(t, whole.String(), w)
 	return whole.String()
@@ -77,7 +77,7 @@ func checkWire(t testing.TB, text string, w *Wire) {
 	signed := strings.Contains(strings.ToLower(text), "multipart/signed")
 	for line := range strings.SplitSeq(text, "\r\n") {
 		if len(line) > maxLine && !signed {
-			t.Errorf("a line of %d octets on the wire: %.60q...", len(line), line)
+			t.Errorf("a line of %d bytes on the wire: %.60q...", len(line), line)
 		}
 	}
 	head, body, found := strings.Cut("\r\n"+text, "\r\n\r\n")

@@ -26,7 +26,7 @@ func joiner(r rune) bool { return r == 0x200c || r == 0x200d }
 // splits reports whether r ends a word wherever it stands.
 func splits(r rune) bool { return invisible(r) && !joiner(r) }
 
-// runeAt is DecodeRuneInString, with the blank of ISO 8859-1 for its octet.
+// runeAt is DecodeRuneInString, with the blank of ISO 8859-1 for its byte.
 func runeAt(s string) (rune, int) {
 	r, n := utf8.DecodeRuneInString(s)
 	if r == utf8.RuneError && n == 1 && s[0] == 0xa0 {

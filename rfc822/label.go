@@ -112,7 +112,7 @@ type base64Check struct {
 	ended   bool // the first line
 }
 
-// enough is how many octets settle it.
+// enough is how many bytes settle it.
 const enough = 4096
 
 func (c *base64Check) add(p piece) {

@@ -59,7 +59,7 @@ func (l *lexer) next() (t token, ok bool) {
 	return t, true
 }
 
-// isSpace tells whether s[i] is white space: a blank, or a line end that a blank follows.
+// isSpace reports whether s[i] is white space: a blank, or a line end that a blank follows.
 func isSpace(s string, i int) bool {
 	switch s[i] {
 	case ' ', '\t':

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxField is the longest field that is made of several, in octets: Exchange takes 32,768 in one.
+// maxField is the longest field that is made of several, in bytes: Exchange takes 32,768 in one.
 const maxField = 32_700
 
 // onceFields are the fields that a header may have once (RFC 5322 3.6, RFC 2045 3, RFC 2183). Those of one kind are

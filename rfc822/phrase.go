@@ -51,7 +51,7 @@ func longestWord(s string) int {
 	return longest
 }
 
-// isAtoms tells whether s is atoms with single spaces between them.
+// isAtoms reports whether s is atoms with single spaces between them.
 func isAtoms(s string) bool {
 	for i := range len(s) {
 		if !isAtext(s[i]) && (s[i] != ' ' || i == 0 || s[i-1] == ' ') {

@@ -31,7 +31,7 @@ func TestLongDisplayNames(t *testing.T) {
 		}
 		for line := range strings.SplitSeq(strings.TrimSuffix(raw, "\r\n"), "\r\n") {
 			if len(line) > 78 && !c.encoded || strings.TrimSpace(line) == "" {
-				t.Errorf("a line of %d octets: %q", len(line), line)
+				t.Errorf("a line of %d bytes: %q", len(line), line)
 			}
 		}
 		m, err := mail.ReadMessage(strings.NewReader(raw + "\r\n"))

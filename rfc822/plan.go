@@ -19,7 +19,7 @@ type plan struct {
 	changes  int
 	sevenBit bool
 	topEdit  bool // the message's own header was changed
-	eightBit bool // octets over 127 are among those that go as they are
+	eightBit bool // bytes over 127 are among those that go as they are
 }
 
 type segmentKind uint8
@@ -76,7 +76,7 @@ func (p *plan) header(l *leaf, charset string) {
 	p.copied = l.at
 }
 
-// insertHeader does so for a header that may be planned already, as octets that go as they are.
+// insertHeader does so for a header that may be planned already, as bytes that go as they are.
 func (p *plan) insertHeader(l *leaf, charset string) {
 	if l.headAt < 0 || l.headAt >= p.copied {
 		p.header(l, charset)
@@ -190,7 +190,7 @@ func (p *plan) encoder(kind segmentKind) encoder {
 	return nil
 }
 
-// measure returns what the plan gives: its octets, and whether any is over 127. It does not read what goes as it is.
+// measure returns what the plan gives: its bytes, and whether any is over 127. It does not read what goes as it is.
 func (p *plan) measure(body io.ReaderAt) (size int64, eightBit bool, err error) {
 	r := planReader{plan: p, body: body}
 	eightBit = p.eightBit

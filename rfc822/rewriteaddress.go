@@ -14,7 +14,7 @@ type edit struct {
 	text     string
 }
 
-// rewritten returns the field with its addr-specs changed, and every other octet as it was.
+// rewritten returns the field with its addr-specs changed, and every other byte as it was.
 func (f Field) rewritten(r addressRewriter) Field {
 	value := f.content()
 	begin := len(f.raw) - len(value)

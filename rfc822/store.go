@@ -14,7 +14,7 @@ const defaultMemory = 256 << 10
 // store keeps a body: its beginning in memory, the rest in a file without a name.
 type store struct {
 	memory int    // octets that may stay in memory
-	piece  int    // octets that are worth a write
+	piece  int    // bytes that are worth a write
 	dir    string // where the file is made
 
 	mem  []byte

@@ -44,10 +44,10 @@ func TestMemoryIsFlat(t *testing.T) {
 		r := open(t, w)
 		n, err := r.(io.WriterTo).WriteTo(io.Discard)
 		if err != nil || n != w.Size() {
-			t.Errorf("%s: %d octets of %d, %v", c.name, n, w.Size(), err)
+			t.Errorf("%s: %d bytes of %d, %v", c.name, n, w.Size(), err)
 		}
 		used := allocated() - before
-		t.Logf("%-28s %9d octets in, %9d out, %6d KiB allocated", c.name, m.Body().Size, n, used>>10)
+		t.Logf("%-28s %9d bytes in, %9d out, %6d KiB allocated", c.name, m.Body().Size, n, used>>10)
 		if used > c.most {
 			t.Errorf("%s: %d KiB allocated, more than %d", c.name, used>>10, c.most>>10)
 		}
@@ -115,7 +115,7 @@ func TestStoreFallbacks(t *testing.T) {
 	}
 	defer m.Close()
 	if got := bodyText(t, m); got != strings.Repeat("abc\r\n", 1<<18) {
-		t.Errorf("%d octets came back", len(got))
+		t.Errorf("%d bytes came back", len(got))
 	}
 }
 
@@ -157,7 +157,7 @@ func TestReaderOfManyAtOnce(t *testing.T) {
 	first := <-results
 	for range 3 {
 		if other := <-results; other != first || int64(len(other)) != w.Size() {
-			t.Errorf("%d and %d octets", len(first), len(other))
+			t.Errorf("%d and %d bytes", len(first), len(other))
 		}
 	}
 }

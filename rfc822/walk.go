@@ -23,7 +23,7 @@ const (
 // breaks the signature if the signed part has it, and the walker says so.
 type walker struct {
 	plan     *plan
-	sevenBit bool   // octets over 127 can't go
+	sevenBit bool   // bytes over 127 can't go
 	charset  string // of the first text that names one
 	// encodeParts encodes 8-bit text in parts of a multipart; covered is set in a message within the
 	// message that bears a signature in its header.
@@ -61,7 +61,7 @@ type leaf struct {
 	headAt  int64   // where the header begins; -1 for the message itself
 	at      int64   // where the content begins
 	badHead bool    // the header can't go as it is
-	rawHigh bool    // it has octets over 127 and goes as it is all the same
+	rawHigh bool    // it has bytes over 127 and goes as it is all the same
 	sealed  bool
 	message bool // its header is that of a message within the message
 	media   string
@@ -98,7 +98,7 @@ func (w *walker) walk(top *Header, r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// delimiter tells whether the line is a delimiter of an open multipart, and follows it.
+// delimiter reports whether the line is a delimiter of an open multipart, and follows it.
 func (w *walker) delimiter(p piece) bool {
 	if !p.bol || !p.eol || len(p.text) > maxDelimiter || !bytes.HasPrefix(p.text, []byte("--")) {
 		return false
@@ -180,12 +180,12 @@ func (w *walker) openPart(at int64) {
 	w.enter()
 }
 
-// signed tells whether a signature covers the current part.
+// signed reports whether a signature covers the current part.
 func (w *walker) signed() bool {
 	return slices.ContainsFunc(w.frames, func(f frame) bool { return f.signed && f.parts == 1 })
 }
 
-// sealed tells whether the current part is below one that is signed or encrypted.
+// sealed reports whether the current part is below one that is signed or encrypted.
 func (w *walker) sealed() bool {
 	return slices.ContainsFunc(w.frames, func(f frame) bool { return f.sealed })
 }

@@ -32,10 +32,10 @@ type Wire struct {
 // Size returns the octets of the message.
 func (w *Wire) Size() int64 { return w.size }
 
-// EightBit tells whether the body has octets over 127, and so needs BODY=8BITMIME.
+// EightBit reports whether the body has octets over 127, and so needs BODY=8BITMIME.
 func (w *Wire) EightBit() bool { return w.eightBit }
 
-// SMTPUTF8 tells whether the header has an address that is not ASCII, and so needs the
+// SMTPUTF8 reports whether the header has an address that is not ASCII, and so needs the
 // extension of that name (RFC 6531).
 func (w *Wire) SMTPUTF8() bool { return w.smtputf8 }
 
@@ -45,7 +45,7 @@ func (w *Wire) Open() (io.ReadCloser, error) {
 }
 
 // Wire returns the message as it goes out. The body is read for it only if it may not go as it is:
-// because of NUL, a line over 998 octets, 8-bit text, or a label that may not be true. Then the
+// because of NUL, a line over 998 bytes, 8-bit text, or a label that may not be true. Then the
 // parts concerned get true labels, or a transfer encoding (RFC 2045 6). Later changes of the Header do not
 // show in it. The error is ErrSignature if a signature would break.
 func (m *Message) Wire(o WireOptions) (*Wire, error) {

@@ -7,7 +7,7 @@ import (
 )
 
 // appendWire appends the field as it goes out: unchanged if it can go, else in ASCII and with
-// lines of at most 998 octets. own is the charset that the message names for its text. smtputf8 tells that an
+// lines of at most 998 bytes. own is the charset that the message names for its text. smtputf8 tells that an
 // address stayed as it is because it is not ASCII.
 func (f Field) appendWire(dst []byte, own string) (out []byte, smtputf8 bool) {
 	if !hasEightBit(f.raw) {
@@ -79,7 +79,7 @@ func (f Field) isAddress() bool {
 	}, f.is)
 }
 
-// isStructured tells whether encoded words may stand in the field's comments only
+// isStructured reports whether encoded words may stand in the field's comments only
 // (RFC 2047 5).
 func (f Field) isStructured() bool {
 	return slices.ContainsFunc([]string{

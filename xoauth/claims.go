@@ -37,12 +37,12 @@ type Claims struct {
 	Exp, Nbf, Iat time.Time
 }
 
-// Application tells whether the token is an application's own, not a person's.
+// Application reports whether the token is an application's own, not a person's.
 func (c Claims) Application() bool {
 	return c.IDTyp == "app" || c.IDTyp == "" && c.UPN == "" && len(c.Scp) == 0
 }
 
-// HasRole tells whether an application permission was granted.
+// HasRole reports whether an application permission was granted.
 func (c Claims) HasRole(role string) bool { return slices.Contains(c.Roles, role) }
 
 // ParseClaims reads a token. Tokens of outlook.com accounts can't be read, and give

@@ -20,7 +20,7 @@ type Credential interface {
 }
 
 // alternative is a credential with more than one value. refused hears which fields
-// were refused and how, and tells whether another try with others makes sense.
+// were refused and how, and reports whether another try with others makes sense.
 type alternative interface {
 	refused(params url.Values, e *Error) bool
 }

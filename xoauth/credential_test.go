@@ -158,7 +158,7 @@ func TestFederatedFile(t *testing.T) {
 		{path, "\xff\xfea\x00.\x00b\x00.\x00c\x00", "is in UTF-16: save it as UTF-8"},
 		{path, "only.two", "does not hold one JWT"},
 		{path, "a.b.c\nd.e.f", "does not hold one JWT"},
-		{path, strings.Repeat("a", maxToken+1), "more than 65536 octets"},
+		{path, strings.Repeat("a", maxToken+1), "more than 65536 bytes"},
 		{filepath.Join(t.TempDir(), "missing"), "-", "no such file"},
 		{t.TempDir(), "-", "not a regular file"},
 		{fifo, "-", "not a regular file"},

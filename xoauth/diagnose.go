@@ -166,7 +166,7 @@ func diagnoseLocal(err error) diagnosis {
 	return diagnosis{cause: "no connection", advice: networkAdvice}
 }
 
-// isCertificateError tells whether TLS failed over the server's certificate.
+// isCertificateError reports whether TLS failed over the server's certificate.
 func isCertificateError(err error) bool {
 	var verification *tls.CertificateVerificationError
 	var roots x509.SystemRootsError

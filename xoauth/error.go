@@ -100,7 +100,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // and is told invalid_grant.
 const aadLoop = 50196
 
-// Temporary tells whether the same request may succeed later with nothing changed.
+// Temporary reports whether the same request may succeed later with nothing changed.
 // It goes by the HTTP status and the error code. What is not Temporary is
 // Configuration: an administrator mends it, and the mail is worth keeping.
 func (e *Error) Temporary() bool {
@@ -126,10 +126,10 @@ func (e *Error) Temporary() bool {
 	return false
 }
 
-// Configuration tells whether an administrator must change something first.
+// Configuration reports whether an administrator must change something first.
 func (e *Error) Configuration() bool { return !e.Temporary() }
 
-// localFault tells whether an error without a reply calls for an administrator:
+// localFault reports whether an error without a reply calls for an administrator:
 // a credential that can't be read, an unknown CA, a proxy that refuses.
 func (e *Error) localFault() bool {
 	if errors.Is(e.Err, context.Canceled) || errors.Is(e.Err, context.DeadlineExceeded) {

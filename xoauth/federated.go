@@ -54,7 +54,7 @@ func readSmall(path string, max int64) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, max+1))
 	if err == nil && int64(len(data)) > max {
-		err = fmt.Errorf("%s has more than %d octets", path, max)
+		err = fmt.Errorf("%s has more than %d bytes", path, max)
 	}
 	return data, err
 }

@@ -84,7 +84,7 @@ func isPage(r reply) bool {
 func parseGrant(r reply, fields map[string]json.RawMessage, complete bool, now time.Time) (grant, error) {
 	switch {
 	case r.cut:
-		return grant{}, fmt.Errorf("the reply has more than %d octets", maxReply)
+		return grant{}, fmt.Errorf("the reply has more than %d bytes", maxReply)
 	case r.readErr != nil:
 		return grant{}, fmt.Errorf("the reply was cut off: %w", r.readErr)
 	case len(r.body) == 0:
@@ -121,11 +121,11 @@ func checkToken(name, s string) error {
 		return fmt.Errorf("the reply has no %s", name)
 	}
 	if len(s) > maxToken {
-		return fmt.Errorf("the %s has %d octets, more than %d", name, len(s), maxToken)
+		return fmt.Errorf("the %s has %d bytes, more than %d", name, len(s), maxToken)
 	}
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
-			return fmt.Errorf("the %s holds the octet 0x%02x", name, s[i])
+			return fmt.Errorf("the %s holds the byte 0x%02x", name, s[i])
 		}
 	}
 	return nil

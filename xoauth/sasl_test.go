@@ -22,7 +22,7 @@ func TestClientLongToken(t *testing.T) {
 	token := strings.Repeat("x", 8<<10)
 	mech, ir, err := NewClient("a@contoso.com", NewSecret(token)).Start()
 	if want := "user=a@contoso.com\x01auth=Bearer " + token + "\x01\x01"; mech != "XOAUTH2" || string(ir) != want || err != nil {
-		t.Errorf("Start = %q, %d octets, %v", mech, len(ir), err)
+		t.Errorf("Start = %q, %d bytes, %v", mech, len(ir), err)
 	}
 }
 

@@ -31,7 +31,7 @@ func (s Secret) Reveal() string {
 	return s.text.Value()
 }
 
-// Empty tells whether there is no text.
+// Empty reports whether there is no text.
 func (s Secret) Empty() bool { return s == Secret{} }
 
 // Format covers every verb of package fmt, %#v and %x among them.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// IsGUID tells whether s has the form of a GUID, such as an application's client ID.
+// IsGUID reports whether s has the form of a GUID, such as an application's client ID.
 func IsGUID(s string) bool {
 	if len(s) != 36 {
 		return false
@@ -46,7 +46,7 @@ func CheckTenant(tenant string) error {
 	return fmt.Errorf("the tenant %q is neither a GUID nor a domain: take the Directory (tenant) ID from the app's Overview page", clean(tenant, 80))
 }
 
-// isDomain tells whether s is a DNS name with at least one dot (RFC 1123 2.1).
+// isDomain reports whether s is a DNS name with at least one dot (RFC 1123 2.1).
 func isDomain(s string) bool {
 	labels := strings.Split(s, ".")
 	if len(s) > 253 || len(labels) < 2 {

@@ -135,11 +135,11 @@ func TestStart(t *testing.T) {
 	// There is no configuration and no message; the trace comes before that is noticed.
 	packages, octets, allocations := initWork(t, program, "-bv", "someone@example.org")
 	within(t, "packages with work at start", packages, 105, reason)
-	within(t, "octets allocated at start", octets, 72<<10, reason)
+	within(t, "bytes allocated at start", octets, 72<<10, reason)
 	within(t, "allocations at start", allocations, 450, reason)
 	packages, octets, allocations = initWork(t, front, "-C", "/nonexistent")
 	within(t, "packages with work at start of the quick program", packages, 30, reason)
-	within(t, "octets allocated at its start", octets, 10<<10, reason)
+	within(t, "bytes allocated at its start", octets, 10<<10, reason)
 	within(t, "allocations at its start", allocations, 110, reason)
 }
 

@@ -313,5 +313,5 @@ func (a *Agent) notify(states ...string) {
 	}
 }
 
-// closed tells whether an accept failed because the listener was closed.
+// closed reports whether an accept failed because the listener was closed.
 func closed(err error) bool { return errors.Is(err, net.ErrClosed) }

@@ -318,10 +318,10 @@ func TestFullDisk(t *testing.T) {
 	m := &meter{r: strings.NewReader(strings.Repeat("x", 2*lookEvery)), l: &l, g: &guest{}, c: c}
 	n, err := io.Copy(io.Discard, m)
 	if sysexits.Code(err, 0) != sysexits.TempFail || n > lookEvery {
-		t.Errorf("%d octets, %v", n, err)
+		t.Errorf("%d bytes, %v", n, err)
 	}
 	if m.done(); l.bytes != 0 {
-		t.Errorf("%d octets are still counted", l.bytes)
+		t.Errorf("%d bytes are still counted", l.bytes)
 	}
 	c.Spool.KeepFree = 1
 	if err := enoughDisk(c); err != nil {

@@ -183,7 +183,7 @@ func (a *Agent) accept(talk, stop context.Context, l listener) error {
 	}
 }
 
-// passing tells whether a failed accept(2) says nothing about the listener.
+// passing reports whether a failed accept(2) says nothing about the listener.
 func passing(err error) bool {
 	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ECONNABORTED, syscall.EINTR, syscall.EAGAIN, syscall.EPERM} {
 		if errors.Is(err, e) {

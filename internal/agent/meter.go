@@ -130,7 +130,7 @@ func enoughDisk(c *config.Config) error {
 		return nil
 	}
 	if free := int64(st.Bavail) * int64(st.Bsize); free < c.Spool.KeepFree {
-		return busy("the spool's disk has too little room (spool.keep_free = %d octets); try again later",
+		return busy("the spool's disk has too little room (spool.keep_free = %d bytes); try again later",
 			c.Spool.KeepFree)
 	}
 	return nil

@@ -40,7 +40,7 @@ func (a *Agent) watch(ctx context.Context, seen []string, aliases string) {
 	}
 }
 
-// held tells whether mail waits for an administrator.
+// held reports whether mail waits for an administrator.
 func (a *Agent) held() bool {
 	if a.rules.Load().fault != nil {
 		return true

@@ -23,7 +23,7 @@ type Book struct {
 	File func() (*Table, error)
 	// CatchAll gets what nothing else names (root_to); "" means nobody does.
 	CatchAll string
-	// IsLocal tells whether a target's domain is this host, so that root@thishost is looked up too.
+	// IsLocal reports whether a target's domain is this host, so that root@thishost is looked up too.
 	IsLocal func(domain string) bool
 }
 

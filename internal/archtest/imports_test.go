@@ -35,7 +35,7 @@ func (p *pkg) path() string {
 	return strings.TrimPrefix(p.ImportPath, module+"/")
 }
 
-// program tells whether the package is part of what users run: the tests'
+// program reports whether the package is part of what users run: the tests'
 // own packages, the benchmarks, which start the programs that they measure, and this
 // one are not.
 func (p *pkg) program() bool {
@@ -74,14 +74,14 @@ func root() string {
 	return filepath.Dir(filepath.Dir(dir))
 }
 
-// under tells whether path is dir or lies below it.
+// under reports whether path is dir or lies below it.
 func under(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
 
 func underAny(path string, dirs []string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return under(path, dir) })
 }
 
-// standard tells whether an import path is the standard library's: its first
+// standard reports whether an import path is the standard library's: its first
 // element has no dot, and it is not ours.
 func standard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")

@@ -65,7 +65,7 @@ func read(t *testing.T, msg envelope.Message) []byte {
 	}
 	b, err := io.ReadAll(r)
 	if err != nil || int64(len(b)) != msg.Size() {
-		t.Fatalf("%d octets, size says %d: %v", len(b), msg.Size(), err)
+		t.Fatalf("%d bytes, size says %d: %v", len(b), msg.Size(), err)
 	}
 	return b
 }
@@ -78,14 +78,14 @@ func wire(t *testing.T, b []byte, eightBit bool) {
 			t.Errorf("a bare CR or LF in %q", line)
 		}
 		if len(line) > 998 {
-			t.Errorf("a line of %d octets", len(line))
+			t.Errorf("a line of %d bytes", len(line))
 		}
 	}
 	if !bytes.HasSuffix(b, []byte("\r\n")) {
 		t.Error("no line end at the end")
 	}
 	if !eightBit && !isASCII(string(b)) {
-		t.Error("octets over 127 without the flag")
+		t.Error("bytes over 127 without the flag")
 	}
 }
 

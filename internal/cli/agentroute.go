@@ -59,7 +59,7 @@ func (e *Env) agentFor(ctx context.Context, o *cmdline.Options, user host.User, 
 	return front.DialAgent(ctx, o, client.Options{Path: path, HostName: hostName}, e.Stderr)
 }
 
-// namesConfig tells whether the caller chose a configuration.
+// namesConfig reports whether the caller chose a configuration.
 func (e *Env) namesConfig(o *cmdline.Options) bool {
 	return o.Config != "" || e.Getenv(config.EnvPath) != ""
 }

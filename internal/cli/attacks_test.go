@@ -87,7 +87,7 @@ func TestEndlessInput(t *testing.T) {
 			in := &endless{text: text}
 			s.runReader(t, in, "-i", "someone@example.org").want(t, sysexits.DataErr, "larger than")
 			if in.read > 16<<20 {
-				t.Errorf("%d octets were read", in.read)
+				t.Errorf("%d bytes were read", in.read)
 			}
 			if len(s.Messages()) > 0 {
 				t.Error("a part of it was sent")
@@ -235,7 +235,7 @@ func decodeQuoted(t *testing.T, w io.Writer, r io.Reader) {
 	body = bytes.TrimSuffix(body, []byte("\r\n"))
 	for line := range bytes.SplitSeq(body, []byte("=\r\n")) {
 		if len(line) > 75 || bytes.ContainsAny(line, "=\r\n") {
-			t.Fatalf("line of %d octets", len(line))
+			t.Fatalf("line of %d bytes", len(line))
 		}
 		_, _ = w.Write(line)
 	}

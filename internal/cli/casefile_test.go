@@ -200,11 +200,11 @@ func visible(data []byte, longest, most int) string {
 			end = "[no line end]\n"
 		}
 		if n := len(line); n > longest {
-			line, end = line[:longest/2], fmt.Sprintf("[%d octets]", n)+end
+			line, end = line[:longest/2], fmt.Sprintf("[%d bytes]", n)+end
 		}
 		b.WriteString(escape(line) + end)
 		if b.Len() > most {
-			fmt.Fprintf(&b, "[%d octets in all]\n", len(data))
+			fmt.Fprintf(&b, "[%d bytes in all]\n", len(data))
 			break
 		}
 	}

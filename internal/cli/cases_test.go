@@ -18,7 +18,7 @@ import (
 	"o365-sendmail/internal/host"
 )
 
-var update = stdflag.Bool("update", false, "write docs/cases.md anew")
+var update = stdflag.Bool("update", false, "write docs/cases.md again")
 
 // TestCases runs every case of testdata/cases through the program against an emulator,
 // and holds exit code, output, envelope and the message as it arrived against the file.

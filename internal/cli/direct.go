@@ -146,7 +146,7 @@ func makeFor(dir string, uid, gid int) {
 	}
 }
 
-// rootsOwn tells whether only root can put files into a directory.
+// rootsOwn reports whether only root can put files into a directory.
 func rootsOwn(dir fs.FileInfo) bool {
 	st, ok := dir.Sys().(*syscall.Stat_t)
 	return ok && dir.IsDir() && st.Uid == 0 && dir.Mode().Perm()&0o022 == 0

@@ -130,7 +130,7 @@ func (e *Env) follow(ctx context.Context, q control.Queue, before queueview.Stat
 	}
 }
 
-// stopped tells whether something keeps all mail back.
+// stopped reports whether something keeps all mail back.
 func stopped(st *queueview.Status) bool {
 	for i := range st.Stops {
 		s := &st.Stops[i]

@@ -246,7 +246,7 @@ func (r *queueRunner) flush(ctx context.Context) error {
 	return nil
 }
 
-// isTerminal tells whether a person sees what is written.
+// isTerminal reports whether a person sees what is written.
 func isTerminal(w io.Writer) bool {
 	switch f := w.(type) {
 	case interface{ Terminal() bool }:

@@ -145,7 +145,7 @@ func TestToken(t *testing.T) {
 	}
 	first := s.verb("", "token", "--raw").stdout
 	if strings.Count(first, ".") != 2 || strings.Count(first, "\n") != 1 || !strings.HasPrefix(first, "eyJ") {
-		t.Errorf("--raw prints %d octets", len(first))
+		t.Errorf("--raw prints %d bytes", len(first))
 	}
 	if again := s.verb("", "token", "--raw").stdout; again != first {
 		t.Error("the cache was not used")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-var update = stdflag.Bool("update", false, "write docs/compatibility.md anew")
+var update = stdflag.Bool("update", false, "write docs/compatibility.md again")
 
 func TestCompatibilityPage(t *testing.T) {
 	t.Parallel()

@@ -160,7 +160,7 @@ func isListen(s string) bool {
 	return ok && err == nil && n <= 65535
 }
 
-// loopback tells whether only this host can reach a listen address.
+// loopback reports whether only this host can reach a listen address.
 func loopback(s string) bool {
 	ap, err := netip.ParseAddrPort(s)
 	return err != nil || ap.Addr().Unmap().IsLoopback()

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// given tells whether the file has the key.
+// given reports whether the file has the key.
 func (r *reader) given(name string) bool {
 	return slices.ContainsFunc(r.c.origins, func(o origin) bool { return o.name == name })
 }
 
-// faulty tells whether the key already has a fault, so that its absence is no news.
+// faulty reports whether the key already has a fault, so that its absence is no news.
 func (r *reader) faulty(name string) bool { return slices.Contains(r.bad, name) }
 
 // derive fills in what follows from other keys.
@@ -114,7 +114,7 @@ func (r *reader) credential() {
 // oneOf refuses two keys that say the same.
 func (r *reader) oneOf(a, b string) {
 	if r.given(a) && r.given(b) {
-		r.fault(b, Error{Problem: "can't stand beside " + a, Hint: "leave one of the two"})
+		r.fault(b, Error{Problem: "can't be used together with " + a, Hint: "remove one of the two"})
 	}
 }
 
@@ -167,7 +167,7 @@ func (r *reader) sender() {
 	}
 }
 
-// anyFault tells whether name or an element of it has a fault.
+// anyFault reports whether name or an element of it has a fault.
 func (r *reader) anyFault(name string) bool {
 	return slices.ContainsFunc(r.bad, func(b string) bool { return b == name || strings.HasPrefix(b, name+"[") })
 }
@@ -184,7 +184,7 @@ func (r *reader) bounds() {
 				Hint: "set agent.allow_from to their networks"})
 	}
 	if len(c.Agent.Socket) > 107 {
-		r.fault("agent.socket", Error{Problem: "is longer than 107 octets, the most that a Unix socket's path may have"})
+		r.fault("agent.socket", Error{Problem: "is longer than 107 bytes, the most that a Unix socket's path may have"})
 	}
 	r.order("spool.delay_warning", c.Spool.DelayWarning >= c.Spool.Lifetime, "is not shorter than spool.lifetime")
 	r.order("spool.max_messages_per_user", above(c.Spool.MaxMessagesPerUser, c.Spool.MaxMessages), "is more than spool.max_messages")

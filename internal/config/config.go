@@ -188,7 +188,7 @@ type Delivery struct {
 	MaxRecipients int // of one transaction
 	// MaxRecipientsPerCall is how many recipients one message may have in all.
 	MaxRecipientsPerCall int
-	MaxSize              int64 // octets in wire form
+	MaxSize              int64 // bytes in wire form
 	MaxHeader            int64 // bytes
 }
 

@@ -96,7 +96,7 @@ func (k *Key) bounds(format func(int64) string) string {
 	return "from " + format(k.Min) + " to " + format(k.Max)
 }
 
-// within tells whether n is in the key's range.
+// within reports whether n is in the key's range.
 func (k *Key) within(n int64) bool {
 	most := k.Max
 	if most == 0 {

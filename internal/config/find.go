@@ -47,7 +47,7 @@ func find(explicit string, env func(string) string, home, system string) (path s
 	return "", tried
 }
 
-// ours tells whether the caller owns path.
+// ours reports whether the caller owns path.
 func ours(path string) bool {
 	info, err := os.Lstat(path)
 	if err != nil {

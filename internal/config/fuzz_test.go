@@ -67,7 +67,7 @@ func fuzzReading(t *testing.T, src string, lenient bool) *reader {
 	return r
 }
 
-// ourWords tells whether s is part of what the program itself says about the key, whatever
+// ourWords reports whether s is part of what the program itself says about the key, whatever
 // the file holds.
 func ourWords(e *Error, s string) bool {
 	k := lookup(e.Key)

@@ -59,10 +59,10 @@ type Key struct {
 	field func(*Config) any
 }
 
-// Secret tells whether the value itself is secret.
+// Secret reports whether the value itself is secret.
 func (k *Key) Secret() bool { return k.Kind == KindSecret }
 
-// isTable tells whether the key is a table with names of the user's choice.
+// isTable reports whether the key is a table with names of the user's choice.
 func (k *Key) isTable() bool {
 	return k.Kind == KindSenderTable || k.Kind == KindUserTable || k.Kind == KindAliasTable
 }
@@ -117,7 +117,7 @@ func lookup(name string) *Key {
 	return nil
 }
 
-// isGroup tells whether name is a table of the file.
+// isGroup reports whether name is a table of the file.
 func isGroup(name string) bool {
 	for i := range groups {
 		if groups[i].name == name {

@@ -22,7 +22,7 @@ var accountKeys = []Key{
 	{
 		Name: "client_secret_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail.secret"`,
 		Help:  "A file that holds the client secret and nothing else.",
-		More:  "Line ends after the secret are dropped. \"credential:NAME\" names a systemd credential: the file NAME in $CREDENTIALS_DIRECTORY, made by LoadCredential=NAME:FILE. The file is read anew for each token request, so that a rotated secret is seen.",
+		More:  "Line ends after the secret are dropped. \"credential:NAME\" names a systemd credential: the file NAME in $CREDENTIALS_DIRECTORY, made by LoadCredential=NAME:FILE. The file is read again for each token request, so that a rotated secret is seen.",
 		field: func(c *Config) any { return &c.ClientSecretFile },
 	},
 	{
@@ -39,7 +39,7 @@ var accountKeys = []Key{
 	},
 	{
 		Name: "secret_expires", Kind: KindDate, Example: `2027-01-31`, Optional: true,
-		Help:  "The day on which the client secret ends, as the portal shows it.",
+		Help:  "The day on which the client secret expires, as the portal shows it.",
 		More:  "Gives warnings 30, 14, 7 and 1 days ahead. A certificate's own date needs no key.",
 		field: func(c *Config) any { return &c.SecretExpires },
 	},
@@ -125,7 +125,7 @@ var credentialKeys = []Key{
 		Name: "credential.token_file", Kind: KindPath, Example: `"/var/run/secrets/azure/tokens/azure-identity-token"`,
 		Derived: "the file that AZURE_FEDERATED_TOKEN_FILE names",
 		Help:    "The other issuer's token.",
-		More:    "It is read anew for each token request. It lives minutes and may be readable by all, as Kubernetes mounts it.",
+		More:    "It is read again for each token request. It lives minutes and may be readable by all, as Kubernetes mounts it.",
 		field:   func(c *Config) any { return &c.Credential.TokenFile },
 	},
 	{

@@ -61,7 +61,7 @@ var agentKeys = []Key{
 	{
 		Name: "agent.socket", Kind: KindPath, Default: DefaultSocket,
 		Help:  "The Unix socket that local programs reach the agent by.",
-		More:  "A socket that systemd hands over comes first. At most 107 octets.",
+		More:  "A socket that systemd hands over comes first. At most 107 bytes.",
 		field: func(c *Config) any { return &c.Agent.Socket },
 	},
 	{

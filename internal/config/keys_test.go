@@ -12,7 +12,7 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-var update = flag.Bool("update", false, "write the sample file, the manual page and the corpus' messages anew")
+var update = flag.Bool("update", false, "write the sample file, the manual page and the corpus' messages again")
 
 func TestKeyTable(t *testing.T) {
 	t.Parallel()

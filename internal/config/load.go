@@ -115,7 +115,7 @@ func (l Loader) read(path string) ([]byte, *syscall.Stat_t, *Error) {
 	return read(path, 0)
 }
 
-// document takes in the file's text, and tells whether there is a secret in it.
+// document takes in the file's text, and reports whether there is a secret in it.
 func (r *reader) document(src string, lenient bool) (secret bool) {
 	tree := r.parse(src, lenient)
 	if tree == nil {
@@ -139,7 +139,7 @@ func (r *reader) told(e *Error) bool {
 	return false
 }
 
-// carriesSecret tells whether the file holds a secret; one that can't be read might.
+// carriesSecret reports whether the file holds a secret; one that can't be read might.
 func (r *reader) carriesSecret(src string, tree map[string]any) bool {
 	if tree == nil || r.mended {
 		return strings.Contains(src, "client_secret")

@@ -175,7 +175,7 @@ func (l *locator) part() (string, bool) {
 	return l.src[start:l.pos], l.pos > start
 }
 
-// bare tells whether c may stand in a key without quotes. TOML 1.1 had more for a while.
+// bare reports whether c may stand in a key without quotes. TOML 1.1 had more for a while.
 func bare(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c >= 0x80
 }

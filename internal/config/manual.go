@@ -211,7 +211,7 @@ This file and those are refused when their group or others can write them, and w
 .Sy o365-sendmail
 nor the running user: whoever can change this file can have the secret sent elsewhere.
 A symbolic link is judged by what it leads to.
-The error names the command that mends it.
+The error names the command that fixes it.
 Anything but a regular file, and a file larger than 1 MiB, is refused as well.
 .Pp
 On a host with the agent, no caller needs to read this file: keep it at mode 0640 with the group

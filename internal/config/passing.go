@@ -7,7 +7,7 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-// Passing tells whether a file could not be read for a reason that says nothing about it: a
+// Passing reports whether a file could not be read for a reason that says nothing about it: a
 // failing disk, or a shortage of descriptors or memory. The next reading may succeed.
 func Passing(err error) bool {
 	for _, e := range [...]error{

@@ -139,7 +139,7 @@ func (k *Key) defaultText() string {
 	return ""
 }
 
-// IsSet tells whether the file itself holds the key.
+// IsSet reports whether the file itself holds the key.
 func (c *Config) IsSet(key string) bool {
 	for _, o := range c.origins {
 		if o.name == key {

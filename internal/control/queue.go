@@ -20,7 +20,7 @@ const (
 	Delete  Action = "delete"  // for good
 )
 
-// Known tells whether the action is one of the four.
+// Known reports whether the action is one of the four.
 func (a Action) Known() bool {
 	switch a {
 	case Retry, Hold, Release, Delete:

@@ -92,7 +92,7 @@ func (e *Engine) alert(name, what string, s *stop, since, now time.Time) {
 	a.Told, a.Open = now, true
 	e.counters.Alerts++
 	body := intro + "\n\nNothing is lost: the mail is kept, one message is tried every " + e.config.ProbeInterval.String() +
-		",\nand all goes on by itself when the fault is mended.\n\n" +
+		",\nand delivery resumes by itself when the fault is fixed.\n\n" +
 		"What waits:  " + what + "\nSince:       " + since.UTC().Format(time.RFC1123) + "\nWhy:         " + s.reason + "\n"
 	if s.remedy != "" {
 		body += "What to do:  " + s.remedy + "\n"
@@ -116,11 +116,12 @@ func (e *Engine) noteOpen(g *gate, now time.Time) {
 	}
 	a.Open = false
 	e.notices = append(e.notices, notice{"Mail is delivered again: " + g.cause.key,
-		"The fault is mended, and " + what + " is delivered again.\n\nIt was held for " + roughly(now.Sub(g.since)) + " because:\n" + g.cause.reason + "\n"})
+		"The fault is fixed, and " + what + " is delivered again.\n\nIt was held for " + roughly(now.Sub(g.since)) +
+			" because:\n" + g.cause.reason + "\n"})
 	poke(e.chore)
 }
 
-// held tells whether another sender is held by the same fault.
+// held reports whether another sender is held by the same fault.
 func (b *box) held(g *gate) bool {
 	for _, o := range b.senders {
 		if o != g && o.shut && o.cause.key == g.cause.key {
@@ -157,11 +158,11 @@ func (e *Engine) warnExpiry(now time.Time) {
 		if x.Ends.Sub(now) < 48*time.Hour {
 			within = "in " + roughly(x.Ends.Sub(now))
 		}
-		text := fmt.Sprintf("%s ends on %s, %s", x.What, x.Ends.UTC().Format("2006-01-02 15:04 MST"), within)
+		text := fmt.Sprintf("%s expires on %s, %s", x.What, x.Ends.UTC().Format("2006-01-02 15:04 MST"), within)
 		e.log.Log(maillog.Warning, "", "", text)
-		e.notices = append(e.notices, notice{capital(x.What) + " ends " + within,
+		e.notices = append(e.notices, notice{capital(x.What) + " expires " + within,
 			capital(text) + ".\nAfter that no mail can be sent.\n\n" +
-				"What to do: make a new one in Entra (App registrations, Certificates & secrets), put it into\n" +
+				"What to do: create a new one in Entra (App registrations, Certificates & secrets), put it into\n" +
 				"the configuration beside the old one, and run: systemctl reload o365-sendmail\n"})
 		poke(e.chore)
 	}

@@ -36,7 +36,7 @@ func Class(err error) exchange.Class {
 	return exchange.Temporary
 }
 
-// Permanent tells whether err will not pass by waiting or by an administrator's hand.
+// Permanent reports whether err will not pass by waiting or by an administrator's hand.
 func Permanent(err error) bool { return Class(err) == exchange.Permanent }
 
 // ExitCode returns the sysexits code that tells a caller who keeps the message what

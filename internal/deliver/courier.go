@@ -221,7 +221,7 @@ func (c *courier) serve() {
 	}
 }
 
-// fit tells whether the session can take another message.
+// fit reports whether the session can take another message.
 func (c *courier) fit() bool {
 	if c.faulty.Load() {
 		c.broken = true
@@ -314,7 +314,7 @@ func (c *courier) excuse(j *job, v *Outcome, err error) {
 	}
 }
 
-// triedAgain tells whether the message has had its immediate second try, and notes it.
+// triedAgain reports whether the message has had its immediate second try, and notes it.
 func (j *job) triedAgain() bool {
 	if j.entry != nil {
 		was := j.entry.retried
@@ -362,14 +362,14 @@ func (c *courier) rest() bool {
 	return c.wanted()
 }
 
-// wanted tells whether the courier still works for the current configuration.
+// wanted reports whether the courier still works for the current configuration.
 func (c *courier) wanted() bool {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
 	return !c.e.stopping && c.generation == c.e.generation
 }
 
-// workFor tells whether there is something to take.
+// workFor reports whether there is something to take.
 func (e *Engine) workFor(b *box) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

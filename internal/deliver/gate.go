@@ -127,7 +127,7 @@ func (g *gate) due(now time.Time) bool {
 	return !g.next.After(now) || g.next.After(now.Add(maxStop))
 }
 
-// waiting tells whether a message waits behind a sender's gate.
+// waiting reports whether a message waits behind a sender's gate.
 func (g *gate) waiting() bool {
 	return slices.ContainsFunc(g.lanes, func(l *lane) bool { return l.ready.len() > 0 })
 }

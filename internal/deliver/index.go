@@ -288,7 +288,7 @@ func (e *Engine) put(en *entry, st *spool.Status, now time.Time) {
 	}
 }
 
-// accountWide tells whether a message waits for something that is not its own: then the
+// accountWide reports whether a message waits for something that is not its own: then the
 // gates say when it goes, not its time.
 func accountWide(class string) bool { return class == classAccount || class == classConfiguration }
 

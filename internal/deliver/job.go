@@ -46,7 +46,7 @@ func (j *job) adopt(it *spool.Item) *Outcome {
 	return j.outcome
 }
 
-// kept tells whether the message is in the spool.
+// kept reports whether the message is in the spool.
 func (j *job) kept() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

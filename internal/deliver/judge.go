@@ -76,7 +76,7 @@ func (v *Outcome) judgeWhole(err error) {
 	}
 }
 
-// stopOf tells whether a fault is none of the message's own; nil when it is.
+// stopOf reports whether a fault is none of the message's own; nil when it is.
 func stopOf(err error) *stop {
 	class := Class(err)
 	var e *submit.Error
@@ -157,7 +157,7 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// ended tells whether the session broke off instead of judging the message. A local
+// ended reports whether the session broke off instead of judging the message. A local
 // fault, such as a message that can't be read, is no judgement either.
 func ended(err error) bool {
 	var e *submit.Error

@@ -131,7 +131,7 @@ func (e *Engine) drain(ctx context.Context, progress func(Progress)) {
 // progressEvery is how often a run tells how far it has come.
 const progressEvery = 200 * time.Millisecond
 
-// settled tells whether all that is not done has to wait for something that takes longer than
+// settled reports whether all that is not done has to wait for something that takes longer than
 // the account's rates do. The mutex is held.
 func (e *Engine) settled() bool {
 	now := e.clock.Now()

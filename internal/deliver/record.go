@@ -155,7 +155,7 @@ func lastReason(it *spool.Item, states map[int]spool.RecipientStatus) string {
 	return ""
 }
 
-// unreported tells whether somebody should have been told of a refusal, and nobody could be.
+// unreported reports whether somebody should have been told of a refusal, and nobody could be.
 func (e *Engine) unreported(it *spool.Item, states map[int]spool.RecipientStatus) bool {
 	env := it.Envelope()
 	for i, r := range it.Status().Recipients {

@@ -59,7 +59,7 @@ func (r *Reports) resolve(addr string) []string {
 	return to
 }
 
-// routable tells whether an address can get mail from elsewhere, by its look.
+// routable reports whether an address can get mail from elsewhere, by its look.
 func routable(addr string) bool {
 	at := strings.LastIndexByte(addr, '@')
 	if at <= 0 {
@@ -83,7 +83,7 @@ func (e *Engine) reports() Reports {
 	return e.config.Reports
 }
 
-// reportable tells whether anybody can be told of the message's fate.
+// reportable reports whether anybody can be told of the message's fate.
 func (e *Engine) reportable(it *spool.Item) bool {
 	r := e.reports()
 	return len(r.targets(it.Envelope().Origin)) > 0

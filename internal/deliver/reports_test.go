@@ -217,7 +217,7 @@ func TestExpiryWarnings(t *testing.T) {
 		c.Expiries = []Expiry{{What: "the client secret", Ends: time.Now().Add(40 * 24 * time.Hour)}}
 	}})
 	r.run()
-	told := func() int { return r.countAlerts("client secret ends") }
+	told := func() int { return r.countAlerts("client secret expires") }
 	for range 45 * 4 {
 		r.clock.advance(6 * time.Hour)
 		time.Sleep(3 * time.Millisecond)

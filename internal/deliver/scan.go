@@ -150,7 +150,7 @@ func (e *Engine) look(ctx context.Context) {
 	e.dropGone(keys)
 }
 
-// worthReading tells whether a message has to be read: it is new, or it is one of those that
+// worthReading reports whether a message has to be read: it is new, or it is one of those that
 // wait and whose turn it is to be read again.
 func (e *Engine) worthReading(id spool.Key, n int, reads *int) bool {
 	e.mu.Lock()

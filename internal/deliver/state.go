@@ -55,7 +55,7 @@ type Stop struct {
 	Failures int       `json:"failures"`
 }
 
-// Covers tells whether the stop concerns a message with that sign-in mailbox (not "") and sender.
+// Covers reports whether the stop concerns a message with that sign-in mailbox (not "") and sender.
 func (s *Stop) Covers(mailbox, sender string) bool {
 	if s.Outside || s.Author != "" || s.UID != nil {
 		return false // it is told with each message

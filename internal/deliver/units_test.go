@@ -187,7 +187,7 @@ func TestHandoff(t *testing.T) {
 	h.change(bounce.Text(text))
 	first.closed.Store(true)
 	if _, err := io.Copy(&got, r); err != nil || got.String() != text || h.Size() != int64(len(text)) {
-		t.Errorf("%d octets, %v", got.Len(), err)
+		t.Errorf("%d bytes, %v", got.Len(), err)
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)

@@ -205,7 +205,7 @@ func (r *runner) clock(c *Check) {
 	}
 }
 
-// signs tells whether the credential is an assertion, which a wrong clock spoils.
+// signs reports whether the credential is an assertion, which a wrong clock spoils.
 func (r *runner) signs() bool {
 	return r.cfg != nil && r.cfg.Credential.Type == config.TypeCertificate
 }

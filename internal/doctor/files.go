@@ -151,9 +151,9 @@ func (r *runner) expiry(c *Check) {
 	case err != nil:
 		c.fail(Configuration, "credential", err.Error(), "")
 	case life.What == "":
-		c.ok("nothing that ends on a known day")
+		c.ok("nothing that expires on a known day")
 	case life.Ends.IsZero():
-		c.warn("expiry-unknown", "nobody here knows when the client secret ends, so nobody can warn you",
+		c.warn("expiry-unknown", "it is not known when the client secret expires, so no warning comes before that day",
 			"set secret_expires in "+r.path+" to the date in Entra admin center > App registrations > your app > Certificates & secrets")
 	default:
 		r.judgeLife(c, life)
@@ -166,13 +166,16 @@ func (r *runner) judgeLife(c *Check, life assemble.Life) {
 	renew := setup.Renewal(r.cfg.Credential.Type, r.values())
 	switch {
 	case !life.Ends.After(now):
-		c.fail(Configuration, "expired", fmt.Sprintf("%s ended on %s", life.What, life.Ends.Format(time.DateOnly)), renew)
+		c.fail(Configuration, "expired", fmt.Sprintf("%s ended on %s", life.What, life.Ends.Format(time.DateOnly)),
+			renew)
 	case life.Begins.After(now):
-		c.fail(Configuration, "not-yet-valid", fmt.Sprintf("%s is valid from %s only", life.What, life.Begins.Format(time.RFC3339)),
+		c.fail(Configuration, "not-yet-valid", fmt.Sprintf("%s is valid from %s only", life.What,
+			life.Begins.Format(time.RFC3339)),
 			"see that this machine's clock is right (timedatectl); else "+renew)
 	case life.EndsSoon(now):
-		c.warn("expires-soon", fmt.Sprintf("%s ends on %s, in %d days", life.What, life.Ends.Format(time.DateOnly), days), renew)
+		c.warn("expires-soon", fmt.Sprintf("%s expires on %s, in %d days", life.What, life.Ends.Format(time.DateOnly),
+			days), renew)
 	default:
-		c.ok(fmt.Sprintf("%s ends on %s, in %d days", life.What, life.Ends.Format(time.DateOnly), days))
+		c.ok(fmt.Sprintf("%s expires on %s, in %d days", life.What, life.Ends.Format(time.DateOnly), days))
 	}
 }

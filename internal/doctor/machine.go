@@ -41,7 +41,7 @@ func (r *runner) askAgent(ctx context.Context, c *Check) {
 		c.ok("none at " + path + ": each sendmail delivers by itself")
 		return
 	case errors.Is(err, syscall.ENOENT):
-		c.warn("agent-missing", "none at "+path+": only who can read the configuration can send", start)
+		c.warn("agent-missing", "none at "+path+": only users who may read the configuration can send", start)
 		return
 	case errors.Is(err, syscall.EACCES):
 		c.fail(Configuration, "agent-forbidden", fmt.Sprintf("%s may not connect to %s", r.o.User.Name, path), "sudo chmod 0666 "+path+", and look at the modes of its directory")
@@ -116,7 +116,7 @@ func (r *runner) judgeQueue(c *Check, st queueview.Status) {
 	s := stops[0]
 	switch {
 	case r.rep.first(Failed) != nil:
-		c.skip("mail waits for the error above to be mended: " + s.Reason)
+		c.skip("mail waits until the error above is fixed: " + s.Reason)
 	case s.Hold:
 		c.warn("mail-held", "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
 	case s.Key == exchange.KeyThrottled || s.Outside:
@@ -245,5 +245,5 @@ func size(n int64) string {
 	case n >= 1e6:
 		return fmt.Sprintf("%d MB", n/1e6)
 	}
-	return fmt.Sprintf("%d octets", n)
+	return fmt.Sprintf("%d bytes", n)
 }

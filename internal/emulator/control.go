@@ -33,7 +33,7 @@ GET    /config?dir=DIR           a configuration of o365-sendmail
 GET    /ca                       the authority's certificate, PEM
 POST   /revoke/access            all access tokens are worthless from now on
 POST   /revoke/refresh           all refresh tokens too
-POST   /forget-sent              limits per minute and day start anew
+POST   /forget-sent              limits per minute and day start again
 GET    /device                   device codes that wait for a user
 POST   /device/CODE?user=ADDR    the user approves
 DELETE /device/CODE              the user declines

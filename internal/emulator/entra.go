@@ -173,7 +173,7 @@ func (q *tokenRequest) clientCredentials() (any, error) {
 	return q.answer(q.appClaims(res)), nil
 }
 
-// findTenant resolves the tenant in the URL; common tells whether /common and its like
+// findTenant resolves the tenant in the URL; common reports whether /common and its like
 // may stand there.
 func (q *tokenRequest) findTenant(common bool) error {
 	switch strings.ToLower(q.path) {

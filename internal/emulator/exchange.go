@@ -108,7 +108,7 @@ func (e *Emulator) appSignIn(t *Tenant, c *claims, address string) (reply, why s
 	return replyAuthFailed, "neither role SMTP.SendAsApp in the token nor " + address + " in the scope of a role assignment"
 }
 
-// inScope tells whether App RBAC lets an application send as a mailbox.
+// inScope reports whether App RBAC lets an application send as a mailbox.
 func (e *Emulator) inScope(t *Tenant, appID, address string) bool {
 	a := t.RoleAssignments[appID]
 	if a == nil || !e.effective(t, a.Since) {
@@ -119,7 +119,7 @@ func (e *Emulator) inScope(t *Tenant, appID, address string) bool {
 
 func (e *Emulator) granted(t *Tenant, g *Grant) bool { return g != nil && e.effective(t, g.Since) }
 
-// effective tells whether a change made then works now.
+// effective reports whether a change made then works now.
 func (e *Emulator) effective(t *Tenant, since time.Time) bool {
 	if since.IsZero() || !e.now().Before(since.Add(time.Duration(t.Propagation))) {
 		return true

@@ -81,7 +81,7 @@ func (e *Emulator) RevokeTokens() {
 	clear(e.memory.live)
 }
 
-// requestLoop notes a token request and tells whether the client has made too many
+// requestLoop notes a token request and reports whether the client has made too many
 // within 5 minutes.
 func (e *Emulator) requestLoop(client string, limit int, now time.Time) bool {
 	e.mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// peerGone tells whether the peer has closed the connection, even when octets of it
+// peerGone reports whether the peer has closed the connection, even when octets of it
 // are still unread. Connection limits count by it: a client that closes one connection
 // and opens the next at once never has two.
 func (c *wireConn) peerGone() bool {

@@ -95,7 +95,7 @@ func (s *session) handshake() error {
 	return nil
 }
 
-// tooOld tells whether the handshake's version is below what Exchange Online takes.
+// tooOld reports whether the handshake's version is below what Exchange Online takes.
 func (s *session) tooOld() bool {
 	least := uint16(tls.VersionTLS12)
 	if s.e.current().Exchange.MinTLS == "1.3" {

@@ -326,5 +326,5 @@ func (t *Tenant) mailbox(address string) (primary string, m *Mailbox) {
 	return "", nil
 }
 
-// exists tells whether there is a mailbox behind the directory entry.
+// exists reports whether there is a mailbox behind the directory entry.
 func (m *Mailbox) exists() bool { return m != nil && (m.Shared || !m.Unlicensed) }

@@ -23,7 +23,7 @@ func Name() string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// valid tells whether name is a host name by its characters (RFC 1123 2.1).
+// valid reports whether name is a host name by its characters (RFC 1123 2.1).
 func valid(name string) bool {
 	name = strings.TrimSuffix(name, ".")
 	if name == "" || len(name) > 253 || name[0] == '-' || name[0] == '.' {
@@ -126,7 +126,7 @@ func (f file) Read(p []byte) (int, error) {
 // Close gives the descriptor back.
 func (f file) Close() error { return syscall.Close(int(f)) }
 
-// Local returns a function that tells whether a domain is this host: its name, the
+// Local returns a function that reports whether a domain is this host: its name, the
 // name's first label, localhost, and the mail name unless that is except, the domain of
 // the mailbox, whose local parts belong to the tenant.
 func Local(name, mailname, except string) func(domain string) bool {

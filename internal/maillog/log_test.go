@@ -129,7 +129,7 @@ func TestBatch(t *testing.T) {
 	b.Flush()
 	for _, p := range w {
 		if len(p) > 4096 || !strings.HasSuffix(p, "\n") {
-			t.Errorf("a write of %d octets", len(p))
+			t.Errorf("a write of %d bytes", len(p))
 		}
 	}
 	if all := strings.Join(w, ""); strings.Count(all, "\n") != 20 || len(w) > 4 {

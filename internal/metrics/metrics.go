@@ -170,7 +170,7 @@ func (p *printer) ends(s *deliver.State) {
 	if len(s.Expiries) > 0 {
 		ends := slices.Clone(s.Expiries)
 		slices.SortFunc(ends, func(a, b deliver.Expiry) int { return strings.Compare(a.What, b.What) })
-		p.head("credential_left_days", "gauge", "Days until a secret or certificate ends, negative after it.")
+		p.head("credential_left_days", "gauge", "Days until a secret or certificate expires, negative after that.")
 		for _, x := range ends {
 			p.sample("credential_left_days", x.Ends.Sub(s.Now).Hours()/24, "what", x.What)
 		}

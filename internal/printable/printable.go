@@ -70,7 +70,7 @@ func escape(s string, limit int) string {
 	return b.String()
 }
 
-// HasControl tells whether a word has a control character, which could end a line early.
+// HasControl reports whether a word has a control character, which could end a line early.
 func HasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }

@@ -26,12 +26,12 @@ type Filter struct {
 	IDs []string
 }
 
-// Zero tells whether the filter passes the whole queue.
+// Zero reports whether the filter passes the whole queue.
 func (f *Filter) Zero() bool {
 	return !f.Failed && !f.Held && f.Sender == "" && f.Recipient == "" && f.UID == nil && f.IDs == nil
 }
 
-// Match tells whether a message passes, but for Failed and IDs, which choose where to look.
+// Match reports whether a message passes, but for Failed and IDs, which choose where to look.
 func (f *Filter) Match(info *spool.Info) bool {
 	switch {
 	case f.UID != nil && (info.Err != nil || info.Meta.UID != *f.UID),
@@ -127,7 +127,7 @@ func (f *Filter) set(name, value string) (err error) {
 // Check tells what of the filter can't be meant.
 func (f *Filter) Check() error {
 	if len(f.Sender) > maxFilter || len(f.Recipient) > maxFilter {
-		return fmt.Errorf("a text to look for is longer than %d octets", maxFilter)
+		return fmt.Errorf("a text to look for is longer than %d bytes", maxFilter)
 	}
 	if f.UID != nil && *f.UID < -1 {
 		return fmt.Errorf("%d is no user id", *f.UID)

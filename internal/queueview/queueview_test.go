@@ -201,7 +201,7 @@ func TestText(t *testing.T) {
 	b.Reset()
 	long := strings.Repeat("x", 100_000) + "\n"
 	if err := Text(&b, strings.NewReader(long)); err != nil || b.String() != long {
-		t.Errorf("%d octets, %v", b.Len(), err)
+		t.Errorf("%d bytes, %v", b.Len(), err)
 	}
 }
 

@@ -49,7 +49,7 @@ type Stop struct {
 	Next   time.Time `json:"next,omitzero"` // the next probe
 }
 
-// Covers tells whether the stop keeps the message back. configured is the mailbox that signs
+// Covers reports whether the stop keeps the message back. configured is the mailbox that signs
 // in where a message names none.
 func (s *Stop) Covers(m *Message, configured string) bool {
 	if s.Author != "" || s.Outside || s.UID != nil && *s.UID != m.UID {
@@ -99,7 +99,7 @@ func WithoutPaths(s string) string {
 	return strings.Join(words, " ")
 }
 
-// namesFile tells whether a path begins in the word, at its start or behind a mark.
+// namesFile reports whether a path begins in the word, at its start or behind a mark.
 func namesFile(w string) bool {
 	for i := range len(w) {
 		begins := i == 0 || strings.IndexByte("\"'(<=[\n\t", w[i-1]) >= 0

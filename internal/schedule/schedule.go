@@ -37,13 +37,13 @@ func spread(step, retryAfter, most time.Duration, jitter float64) time.Duration 
 	return min(max(wait, time.Second), most)
 }
 
-// Due tells whether a message whose next try was set to next is to be tried now.
+// Due reports whether a message whose next try was set to next is to be tried now.
 // A next try further away than any wait comes from a clock that was set back since.
 func Due(next, now time.Time) bool {
 	return !next.After(now) || next.After(now.Add(MaxDelay))
 }
 
-// Expired tells whether a message is to be given up: it is older than lifetime and
+// Expired reports whether a message is to be given up: it is older than lifetime and
 // was tried as often as MinAttempts demands, so that a clock that jumps ahead, or
 // a program that was off for a week, bounces nothing that was hardly tried. A lifetime of 0 or
 // less never ends.
@@ -68,7 +68,7 @@ func MinAttempts(lifetime time.Duration) int {
 	return n
 }
 
-// DelayWarningDue tells whether the sender is to be told that the message is late. An
+// DelayWarningDue reports whether the sender is to be told that the message is late. An
 // after of 0 or less means never; it is told once, and only of a message that was tried.
 func DelayWarningDue(attempts int, arrived, now time.Time, after time.Duration, warned bool) bool {
 	return after > 0 && !warned && attempts > 0 && now.Sub(arrived) >= after

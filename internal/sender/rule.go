@@ -39,7 +39,7 @@ type Rule struct {
 	Allow map[string][]string
 	// KeepOriginal puts the replaced address into Reply-To when it can get mail.
 	KeepOriginal bool
-	// IsLocal tells whether a domain is this host.
+	// IsLocal reports whether a domain is this host.
 	IsLocal func(domain string) bool
 }
 
@@ -261,7 +261,7 @@ func (r *Rule) signIn(env *envelope.Envelope, addr string) {
 	}
 }
 
-// routable tells whether mail to addr can get anywhere but this host: a domain with a
+// routable reports whether mail to addr can get anywhere but this host: a domain with a
 // dot that is neither ours nor reserved for private use.
 func (r *Rule) routable(addr string) bool {
 	at := strings.LastIndexByte(addr, '@')
@@ -280,7 +280,7 @@ func (r *Rule) routable(addr string) bool {
 	return true
 }
 
-// Match tells whether s matches pattern, where * stands for any text and letters match
+// Match reports whether s matches pattern, where * stands for any text and letters match
 // without regard to case.
 func Match(pattern, s string) bool {
 	pattern, s = fold(pattern), fold(s)

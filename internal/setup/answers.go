@@ -58,9 +58,9 @@ type question struct {
 	where string // how to find the answer
 	value func(a *Answers) *string
 	form  form
-	// needed tells whether there can be no configuration without an answer.
+	// needed reports whether there can be no configuration without an answer.
 	needed func(a *Answers) bool
-	// asked tells whether to ask a person who did not give the flag.
+	// asked reports whether to ask a person who did not give the flag.
 	asked func(a *Answers) bool
 	// fallback is what an empty answer means.
 	fallback func(a *Answers) string

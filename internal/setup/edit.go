@@ -106,14 +106,14 @@ func header(line string) (name string, ok bool) {
 	return strings.TrimSpace(name), true
 }
 
-// names tells whether a line sets key.
+// names reports whether a line sets key.
 func names(line, key string) bool {
 	name, _, ok := strings.Cut(line, "=")
 	name = strings.TrimSpace(name)
 	return ok && (name == key || name == `"`+key+`"` || name == "'"+key+"'")
 }
 
-// openEnded tells whether a value may go on in the next line.
+// openEnded reports whether a value may go on in the next line.
 func openEnded(line string) bool {
 	_, value, _ := strings.Cut(line, "=")
 	value = strings.TrimSpace(value)

@@ -66,7 +66,7 @@ func tooLarge(maxSize int64) string {
 	return status.String() + " " + err.Error() + "\r\n"
 }
 
-// verb tells whether line is the command name, alone or with arguments.
+// verb reports whether line is the command name, alone or with arguments.
 func verb(line []byte, name string) bool {
 	return len(line) >= len(name) && strings.EqualFold(string(line[:len(name)]), name) &&
 		(len(line) == len(name) || line[len(name)] == ' ')

@@ -277,7 +277,7 @@ func (c *Conn) readLine() (line []byte, lf bool, err error) {
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			if waste += len(line); waste > maxWaste {
-				c.giveUp("421 4.7.0 this is no SMTP\r\n")
+				c.giveUp("421 4.7.0 this is not SMTP\r\n")
 				return nil, false, io.EOF
 			}
 			continue
@@ -349,7 +349,7 @@ func (c *Conn) farewell(unfinished bool, err error) error {
 		if stopping {
 			c.giveUp("421 4.3.2 the mail service is stopping; try again\r\n")
 		} else {
-			c.giveUp("421 4.4.2 nothing came for too long\r\n")
+			c.giveUp("421 4.4.2 timeout: no command came for too long\r\n")
 		}
 		return io.EOF
 	case err == io.EOF && unfinished:

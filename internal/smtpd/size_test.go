@@ -50,7 +50,7 @@ func TestSize(t *testing.T) {
 			}
 			want := "\n250 2.0.0 queued\n250 2.0.0 ok\n221 "
 			if c.code == "552" {
-				want = "\n552 5.3.4 the message is larger than 1048576 octets\n250 2.0.0 ok\n221 "
+				want = "\n552 5.3.4 the message is larger than 1048576 bytes\n250 2.0.0 ok\n221 "
 			}
 			if !strings.Contains(all, want) {
 				t.Errorf("%s", all)

@@ -23,7 +23,7 @@ func TestOpenContent(t *testing.T) {
 			}
 			defer r.Close()
 			if got, err := io.ReadAll(r); err != nil || string(got) != string(msg) {
-				t.Errorf("%s: %d octets, %v", where, len(got), err)
+				t.Errorf("%s: %d bytes, %v", where, len(got), err)
 			}
 		}
 		check("queue")
@@ -58,7 +58,7 @@ func TestOpenContentDamaged(t *testing.T) {
 	}
 	defer r.Close()
 	if _, err := io.ReadAll(r); !errors.Is(err, ErrDamaged) {
-		t.Errorf("a changed octet: %v", err)
+		t.Errorf("a changed byte: %v", err)
 	}
 	if err := os.WriteFile(path, b[:100], 0o600); err != nil {
 		t.Fatal(err)

@@ -159,7 +159,7 @@ func (p *promises) checkMessage(t *testing.T, s *Spool, i Info) {
 	}
 	defer it.Unlock()
 	if got, err := contentOf(it.Message()); err != nil || got != string(want) {
-		t.Errorf("%s: %d octets, %v", i.ID, len(got), err)
+		t.Errorf("%s: %d bytes, %v", i.ID, len(got), err)
 	}
 	told := p.accepted[i.ID]
 	if told["failed"] && !told["retrying"] && !i.Failed || told["back"] && i.Failed {

@@ -29,7 +29,7 @@ var damages = []struct {
 	{"sender changed", func(p string, b []byte) error {
 		return os.WriteFile(p, bytes.Replace(b, []byte(`from "a@`), []byte(`from "e@`), 1), fileMode)
 	}},
-	{"one octet of the message changed", func(p string, b []byte) error {
+	{"one byte of the message changed", func(p string, b []byte) error {
 		b[len(b)-5] ^= 1
 		return os.WriteFile(p, b, fileMode)
 	}},
@@ -99,7 +99,7 @@ func TestDamagedFileIsPutAside(t *testing.T) {
 
 // quiet names the damage that only a whole reading or the lock's checks find.
 func quiet(name string) bool {
-	return name == "one octet of the message changed" || strings.HasPrefix(name, "hard link")
+	return name == "one byte of the message changed" || strings.HasPrefix(name, "hard link")
 }
 
 func TestDamagedLargeMessage(t *testing.T) {
@@ -118,7 +118,7 @@ func TestDamagedLargeMessage(t *testing.T) {
 		it := claim(t, s, id)
 		got, err := contentOf(it.Message())
 		if !errors.Is(err, ErrDamaged) || len(got) >= int(large.Size()) {
-			t.Errorf("octet %d: %d of %d octets read, %v", at, len(got), large.Size(), err)
+			t.Errorf("byte %d: %d of %d bytes read, %v", at, len(got), large.Size(), err)
 		}
 		if err := it.Quarantine(err.Error()); err != nil {
 			t.Fatal(err)

@@ -75,7 +75,7 @@ func TestPutFault(t *testing.T) {
 					}
 					it := claimSoon(t, s, id)
 					if got, err := contentOf(it.Message()); err != nil || got != string(msg) {
-						t.Fatalf("%v: %d octets, %v", f.hit, len(got), err)
+						t.Fatalf("%v: %d bytes, %v", f.hit, len(got), err)
 					}
 					if err := it.Delete(); err != nil {
 						t.Fatal(err)

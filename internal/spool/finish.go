@@ -38,7 +38,7 @@ func (it *Item) Delete() error {
 	return nil
 }
 
-// mayHaveLog tells whether anything was ever said about the message. One that goes at
+// mayHaveLog reports whether anything was ever said about the message. One that goes at
 // the first try has no log, and to find that out costs as much as to remove one.
 func (it *Item) mayHaveLog() bool {
 	st := &it.st

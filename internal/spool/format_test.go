@@ -13,7 +13,7 @@ import (
 	"o365-sendmail/internal/envelope"
 )
 
-var update = flag.Bool("update", false, "write the example file anew: only with a new version of the format")
+var update = flag.Bool("update", false, "write the example file again: only with a new version of the format")
 
 // example is the message of docs/spool-format.md.
 func example() (head, Status) {

@@ -99,7 +99,7 @@ func FuzzQuoted(f *testing.F) {
 		// Whatever is not quoted is read without harm.
 		_, _, _ = cutQuoted(s)
 		if field := reasonField(s); len(field) > reasonSize {
-			t.Fatalf("%d octets", len(field))
+			t.Fatalf("%d bytes", len(field))
 		}
 	})
 }

@@ -17,8 +17,8 @@ const (
 	formatName    = "o365-sendmail-message"
 	formatVersion = 1
 	sector        = 512      // the unit that a disk writes whole
-	maxHead       = 32 << 20 // octets; 50,000 recipients with addresses of any length
-	maxMessage    = 1 << 40  // octets
+	maxHead       = 32 << 20 // bytes; 50,000 recipients with addresses of any length
+	maxMessage    = 1 << 40  // bytes
 )
 
 // crcTable is made by the standard library once, at its first use.
@@ -122,7 +122,7 @@ func appendRecipient(b []byte, r envelope.Recipient) []byte {
 	return b
 }
 
-// sumIs tells whether field is the checksum of b in hexadecimal.
+// sumIs reports whether field is the checksum of b in hexadecimal.
 func sumIs(field string, b []byte) bool {
 	sum, err := strconv.ParseUint(field, 16, 32)
 	return err == nil && len(field) == 8 && uint32(sum) == checksum(0, b)

@@ -39,7 +39,7 @@ func newID(now time.Time, random io.Reader) (string, error) {
 	return now.UTC().Format(idTime) + "-" + hex.EncodeToString(b[:]), nil
 }
 
-// ValidID tells whether s has the form of a queue id. Only such a text is ever
+// ValidID reports whether s has the form of a queue id. Only such a text is ever
 // made part of a path.
 func ValidID(s string) bool {
 	if len(s) != idLength || s[len(idTime)] != '-' {

@@ -170,7 +170,7 @@ func decodeFile(b []byte, r io.ReaderAt, size int64) (h head, st Status, err err
 		h, st, err = decodeHead(b)
 	}
 	if err == errShort || err == nil && size != h.fileSize() {
-		err = damaged("it has %d octets, but its head says %d", size, h.fileSize())
+		err = damaged("it has %d bytes, but its head says %d", size, h.fileSize())
 	}
 	return h, st, err
 }

@@ -52,7 +52,7 @@ func TestReplace(t *testing.T) {
 	}
 	n = claim(t, s, id)
 	if got, err := contentOf(n.Message()); err != nil || got != string(large) {
-		t.Errorf("%d octets, %v", len(got), err)
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	if err := s.Sync(); err != nil {
 		t.Error(err)
@@ -97,7 +97,7 @@ func TestReplaceFault(t *testing.T) {
 				it = r
 			}
 			if got, err := contentOf(it.Message()); err != nil || got != string(large) {
-				t.Fatalf("%v: %d octets, %v", f.hit, len(got), err)
+				t.Fatalf("%v: %d bytes, %v", f.hit, len(got), err)
 			}
 			it.Unlock()
 			if f.hit == nil {

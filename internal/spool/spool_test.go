@@ -40,7 +40,7 @@ func TestPutAndClaim(t *testing.T) {
 			wantFiles(t, s, "queue/"+id+".msg")
 			it := claim(t, s, id)
 			if got, err := contentOf(it.Message()); err != nil || got != string(msg) || it.Message().Size() != msg.Size() {
-				t.Errorf("%d octets, %v; want %d", len(got), err, len(msg))
+				t.Errorf("%d bytes, %v; want %d", len(got), err, len(msg))
 			}
 			if got := it.Envelope(); !reflect.DeepEqual(got, odd()) {
 				t.Errorf("envelope %+v", got)
@@ -67,7 +67,7 @@ func TestFileIsReadable(t *testing.T) {
 	front := string(b[:len(b)-len(hello)])
 	for i, c := range front {
 		if c != '\n' && (c < ' ' || c > '~') {
-			t.Fatalf("octet %d is %q", i, c)
+			t.Fatalf("byte %d is %q", i, c)
 		}
 	}
 	for _, want := range []string{
@@ -254,7 +254,7 @@ func TestPendingStreams(t *testing.T) {
 		}
 		part = part[n:]
 		if got, err := contentOf(p); err != nil || int64(len(got)) != p.Size() || !strings.HasPrefix(string(large), got) {
-			t.Fatalf("%d octets of %d can be read: %v", len(got), p.Size(), err)
+			t.Fatalf("%d bytes of %d can be read: %v", len(got), p.Size(), err)
 		}
 	}
 	if n := len(list(t, s)); n != 0 {
@@ -270,7 +270,7 @@ func TestPendingStreams(t *testing.T) {
 		t.Errorf("another may claim: %v", err)
 	}
 	if got, err := contentOf(it.Message()); err != nil || got != string(large) {
-		t.Errorf("%d octets, %v", len(got), err)
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	it.Unlock()
 	if e := claim(t, s, p.ID()).Envelope(); !e.EightBit || !e.SMTPUTF8 {

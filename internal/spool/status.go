@@ -136,7 +136,7 @@ func reasonField(s string) string {
 	return string(append(b, '"'))
 }
 
-// reasonFits tells whether the status record holds all of s.
+// reasonFits reports whether the status record holds all of s.
 func reasonFits(s string) bool { return len(appendQuoted(nil, s)) <= reasonSize }
 
 // decodeStatus reads an area of statusSize(n) octets. It never fails: a record that

@@ -118,7 +118,7 @@ func (s *Spool) leftoverAge(suffix string) time.Duration {
 	return s.o.LeftoverAge
 }
 
-// present tells whether the queue has the message, as far as the system lets us know.
+// present reports whether the queue has the message, as far as the system lets us know.
 func (s *Spool) present(id string) bool {
 	_, err := os.Lstat(s.path(queueDir, id, suffixMessage))
 	return !errors.Is(err, fs.ErrNotExist)

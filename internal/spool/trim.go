@@ -19,7 +19,7 @@ type failures struct {
 	bytes    int64
 }
 
-// note counts one more, and tells whether it is time to trim: after an eighth of either bound.
+// note counts one more, and reports whether it is time to trim: after an eighth of either bound.
 func (c *failures) note(size int64, l Limits) bool {
 	const part = 8
 	c.mu.Lock()
@@ -65,7 +65,7 @@ func (s *Spool) trim(ctx context.Context) (int, error) {
 		gone, rmErr := s.removeClosed(list[n].id)
 		if err = errors.Join(err, rmErr); gone {
 			removed++
-			s.o.Warn(fmt.Errorf("message %s was refused for good, and was now removed from failed/: the bounds are %d messages and %d octets", list[n].id, l.MaxFailed, l.MaxFailedBytes))
+			s.o.Warn(fmt.Errorf("message %s was refused for good, and was now removed from failed/: the bounds are %d messages and %d bytes", list[n].id, l.MaxFailed, l.MaxFailedBytes))
 		}
 	}
 	if removed > 0 {

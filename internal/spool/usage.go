@@ -58,7 +58,7 @@ func (u *usage) close() {
 	}
 }
 
-// check tells whether one more message of size octets would be taken.
+// check reports whether one more message of size octets would be taken.
 func (u *usage) check(meta Meta, size int64) error {
 	return u.admit(meta, size, size, func(*table) {})
 }
@@ -106,7 +106,7 @@ func (u *usage) admit(meta Meta, size, need int64, then func(*table)) error {
 	return err
 }
 
-// tryAdmit also tells whether the counts are too old to refuse a message for.
+// tryAdmit also reports whether the counts are too old to refuse a message for.
 func (u *usage) tryAdmit(meta Meta, size int64, then func(*table)) (old bool, err error) {
 	unusable := u.update(func(t *table) {
 		age := u.s.o.Now().Sub(t.counted)
@@ -203,7 +203,7 @@ func (u *usage) checkDisk(meta Meta, size int64) error {
 		return &fs.PathError{Op: "statfs", Path: u.s.o.Dir, Err: err}
 	}
 	if free := int64(st.Bavail) * int64(st.Bsize); free-size < keep {
-		return &LimitError{What: "the spool's disk has too little room (spool.keep_free)", Have: free, Limit: keep, Unit: "octets free"}
+		return &LimitError{What: "the spool's disk has too little room (spool.keep_free)", Have: free, Limit: keep, Unit: "bytes free"}
 	}
 	return nil
 }
@@ -216,9 +216,9 @@ func (u *usage) exceeds(t *table, meta Meta, size int64) error {
 		unit        string
 	}{
 		{"max_messages", int64(all.messages) + 1, int64(l.MaxMessages), "messages"},
-		{"max_bytes", all.bytes + size, l.MaxBytes, "octets"},
+		{"max_bytes", all.bytes + size, l.MaxBytes, "bytes"},
 		{"max_messages_per_user", int64(own.messages) + 1, int64(l.MaxMessagesPerUser), "messages"},
-		{"max_bytes_per_user", own.bytes + size, l.MaxBytesPerUser, "octets"},
+		{"max_bytes_per_user", own.bytes + size, l.MaxBytesPerUser, "bytes"},
 	} {
 		if c.limit <= 0 || c.have <= c.limit {
 			continue

@@ -25,9 +25,9 @@ func TestLimits(t *testing.T) {
 	}{
 		{"none", Limits{}, 2, 20, ""},
 		{"messages", Limits{MaxMessages: 5}, 2, 3, "spool.max_messages"},
-		{"octets", Limits{MaxBytes: 5*n + 1}, 2, 3, "spool.max_bytes"},
+		{"bytes", Limits{MaxBytes: 5*n + 1}, 2, 3, "spool.max_bytes"},
 		{"messages of a user", Limits{MaxMessagesPerUser: 4}, 4, 4, "spool.max_messages_per_user"},
-		{"octets of a user", Limits{MaxBytesPerUser: 4 * n}, 4, 4, "spool.max_bytes_per_user"},
+		{"bytes of a user", Limits{MaxBytesPerUser: 4 * n}, 4, 4, "spool.max_bytes_per_user"},
 		{"room on the disk", Limits{KeepFree: 1 << 60}, 0, 0, "spool.keep_free"},
 		{"enough room", Limits{KeepFree: 1}, 0, 20, ""},
 	} {
@@ -277,7 +277,7 @@ func TestCountsOfManyUsers(t *testing.T) {
 		}
 	}
 	if st, err := os.Stat(s.dir(usageName)); err != nil || st.Size() != 52*usageLine {
-		t.Errorf("%d octets, %v", st.Size(), err)
+		t.Errorf("%d bytes, %v", st.Size(), err)
 	}
 	w.none(t)
 }

@@ -9,7 +9,7 @@ import (
 // maxAddress is the longest addr-spec: 64 octets, an "@", and 255 (RFC 5321 4.5.3.1).
 const maxAddress = 320
 
-// checkAddress tells whether an addr-spec may stand between the angle brackets of MAIL
+// checkAddress reports whether an addr-spec may stand between the angle brackets of MAIL
 // or RCPT without the server reading anything else into it. Angle brackets are refused
 // even inside quotes, where the RFC allows them and some parsers stumble.
 func checkAddress(a string) error {

@@ -126,7 +126,7 @@ func TestNotOffered(t *testing.T) {
 		key   string
 		says  string
 	}{
-		{"size", []string{"SIZE 36"}, func(*env) {}, "message-too-large", "it has 37 octets, the limit is 36"},
+		{"size", []string{"SIZE 36"}, func(*env) {}, "message-too-large", "it has 37 bytes, the limit is 36"},
 		{"8-bit", []string{"SIZE 0"}, func(e *env) { e.EightBit = true }, "8bitmime-not-offered", ""},
 		{"UTF-8 sender", nil, func(e *env) { e.Sender = "jürgen@x.org" }, "smtputf8-not-offered", `"jürgen@x.org"`},
 		{"UTF-8 header", nil, func(e *env) { e.SMTPUTF8 = true }, "smtputf8-not-offered", "header"},

@@ -34,7 +34,7 @@ func (c *content) fill(p []byte) error {
 	n, err := io.ReadFull(c.r, p)
 	if err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("the message ends %d octets early", c.left-int64(n))
+			return fmt.Errorf("the message ends %d bytes early", c.left-int64(n))
 		}
 		return err
 	}
@@ -61,7 +61,7 @@ func (c *content) end() error {
 	return nil
 }
 
-// clean tells whether CR and LF come in pairs only. It looks at each line end once and at
+// clean reports whether CR and LF come in pairs only. It looks at each line end once and at
 // no octet between them, so that it costs next to nothing beside encryption.
 func (c *content) clean(p []byte) bool {
 	if len(p) == 0 {

@@ -103,15 +103,15 @@ func errText(err error) string {
 // Unwrap returns the error below.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether this message may pass later without anybody's doing.
+// Temporary reports whether this message may pass later without anybody's doing.
 func (e *Error) Temporary() bool {
 	return e.Class == exchange.Temporary || e.Class == exchange.AccountTemporary
 }
 
-// Configuration tells whether every message will fail until an administrator acts.
+// Configuration reports whether every message will fail until an administrator acts.
 func (e *Error) Configuration() bool { return e.Class == exchange.Configuration }
 
-// Account tells whether the mailbox should pause, not this message.
+// Account reports whether the mailbox should pause, not this message.
 func (e *Error) Account() bool { return e.Class == exchange.AccountTemporary }
 
 // Advice says what to do next, with the mailbox filled in; "" when only waiting helps.
@@ -121,7 +121,7 @@ func (e *Error) Advice() string { return e.Diagnosis.Advice(e.Mailbox) }
 type TooLargeError struct{ Size, Limit int64 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("it has %d octets, the limit is %d", e.Size, e.Limit)
+	return fmt.Sprintf("it has %d bytes, the limit is %d", e.Size, e.Limit)
 }
 
 // replyError makes the error of a negative reply.

@@ -9,7 +9,7 @@ import (
 type Extensions struct {
 	// Size is the largest message in octets (RFC 1870); 0 when no limit is declared.
 	Size int64
-	// SizeParam tells whether MAIL takes SIZE=.
+	// SizeParam reports whether MAIL takes SIZE=.
 	SizeParam           bool
 	Pipelining          bool // RFC 2920
 	Chunking            bool // RFC 3030

@@ -319,15 +319,15 @@ func TestSlowLink(t *testing.T) {
 		start := time.Now()
 		w.limitWrites(start.Add(time.Hour))
 		if n, err := w.Write(make([]byte, 64<<10)); err != nil || n != 64<<10 {
-			t.Errorf("%d octets in %v: %v", n, time.Since(start), err)
+			t.Errorf("%d bytes in %v: %v", n, time.Since(start), err)
 		}
 		if n, err := w.Write(make([]byte, 64<<10)); err == nil || time.Since(start) > time.Hour {
-			t.Errorf("%d octets in %v: %v", n, time.Since(start), err)
+			t.Errorf("%d bytes in %v: %v", n, time.Since(start), err)
 		}
 		w.limitWrites(time.Time{})
 		start = time.Now()
 		if n, err := w.Write(make([]byte, 64<<10)); err == nil || time.Since(start) != defaultCommandTimeout {
-			t.Errorf("without a limit: %d octets in %v: %v", n, time.Since(start), err)
+			t.Errorf("without a limit: %d bytes in %v: %v", n, time.Since(start), err)
 		}
 		client.Close()
 		time.Sleep(time.Minute)

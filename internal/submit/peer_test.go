@@ -230,7 +230,7 @@ func (s *peerSession) scripted(step string) (string, bool) {
 	return a, ok
 }
 
-// answer replies to a step and tells whether it was the usual reply; false for ok means
+// answer replies to a step and reports whether it was the usual reply; false for ok means
 // that the session is over.
 func (s *peerSession) answer(step, usual string) (asUsual, ok bool) {
 	a, scripted := s.scripted(step)

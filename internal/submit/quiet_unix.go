@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// quiet tells whether a connection is open and nothing waits to be read. What can't be
+// quiet reports whether a connection is open and nothing waits to be read. What can't be
 // looked at counts as quiet: the next write or read will tell.
 func quiet(c net.Conn) bool {
 	sc, ok := c.(syscall.Conn)

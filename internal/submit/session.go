@@ -210,7 +210,7 @@ func (s *Session) LastUsed() time.Time {
 	return s.lastUsed
 }
 
-// Usable tells whether another message may be sent: nothing has failed, and the server
+// Usable reports whether another message may be sent: nothing has failed, and the server
 // has neither said anything unasked, such as a 421, nor closed the connection.
 func (s *Session) Usable() bool {
 	s.mu.Lock()
@@ -225,7 +225,7 @@ func (s *Session) Usable() bool {
 	return s.br.Buffered() == 0 && quiet(s.wire.Conn)
 }
 
-// Answered tells whether the next reply has come, or a part of it, as far as that is known without
+// Answered reports whether the next reply has come, or a part of it, as far as that is known without
 // asking the system.
 func (s *Session) Answered() bool { return s.br.Buffered() > 0 }
 

@@ -46,10 +46,10 @@ func TestSizes(t *testing.T) {
 				}
 				msg := lines(n)
 				if res, err := s.Send(t.Context(), to("a@x.org"), msg); err != nil || res.Accepted() != 1 {
-					t.Fatalf("%d octets: %v", n, err)
+					t.Fatalf("%d bytes: %v", n, err)
 				}
 				if sent++; len(p.messages) != sent || p.messages[sent-1].data != string(msg) {
-					t.Fatalf("%d octets did not arrive as they were", n)
+					t.Fatalf("%d bytes did not arrive as they were", n)
 				}
 				p.messages[sent-1].data = ""
 			}

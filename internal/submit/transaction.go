@@ -112,7 +112,7 @@ func (t *transaction) skip() {
 	t.settle()
 }
 
-// finished tells whether the outcome is known.
+// finished reports whether the outcome is known.
 func (t *transaction) finished() bool {
 	select {
 	case <-t.done:

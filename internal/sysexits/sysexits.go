@@ -58,7 +58,7 @@ func Code(err error, otherwise int) int {
 	return otherwise
 }
 
-// Shortage tells whether the system had too little of something for the moment, in whatever
+// Shortage reports whether the system had too little of something for the moment, in whatever
 // step: nothing about the call or the configuration is wrong then.
 func Shortage(err error) bool {
 	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, syscall.ENOBUFS} {

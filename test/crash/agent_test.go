@@ -108,7 +108,7 @@ func TestKillAgentsClient(t *testing.T) {
 	l.collect(none)
 	for _, m := range s.Messages() {
 		if m.Octets < 100000 {
-			t.Errorf("%s has only %d octets", m.Header("Subject"), m.Octets)
+			t.Errorf("%s has only %d bytes", m.Header("Subject"), m.Octets)
 		}
 	}
 	l.settle()

@@ -40,7 +40,7 @@ func failurePoints(most map[string]int) []point {
 	return all
 }
 
-// doubt tells whether a process with that failure may not know of what it has delivered: the
+// doubt reports whether a process with that failure may not know of what it has delivered: the
 // server's answer can't be read, or the disk does not take the mark.
 func (p point) doubt() doubt {
 	switch p.call {

@@ -175,7 +175,7 @@ func run(t testing.TB, cmd *exec.Cmd, input string) result {
 	return r
 }
 
-// broken tells whether an injected error has hit the runtime's own descriptor for waking a
+// broken reports whether an injected error has hit the runtime's own descriptor for waking a
 // thread, which no kernel lets fail. It is as good as a kill.
 func broken(stderr string) bool {
 	return strings.HasPrefix(stderr, "runtime: netpollBreak write failed")
@@ -211,7 +211,7 @@ func (s *site) quiet() {
 	s.until("the connections end", func() bool { return !connected(s.t, s.SMTPPort()) })
 }
 
-// connected tells whether a connection of the server's side is open.
+// connected reports whether a connection of the server's side is open.
 func connected(t testing.TB, port int) bool {
 	t.Helper()
 	b, err := os.ReadFile("/proc/net/tcp")
@@ -312,7 +312,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// answers waits until it takes connections, and tells whether it does: it may have died.
+// answers waits until it takes connections, and reports whether it does: it may have died.
 func (p *process) answers() bool {
 	p.s.t.Helper()
 	up := false
@@ -364,7 +364,7 @@ func (s *site) tracedClient(strace []string, input string, args ...string) resul
 	return run(s.t, cmd, input)
 }
 
-// oneLine tells whether a process that failed said why, in one line for people.
+// oneLine reports whether a process that failed said why, in one line for people.
 func oneLine(r result) bool {
 	switch {
 	case r.killed:

@@ -89,7 +89,7 @@ func checkProgram(t *testing.T, program string) *debug.BuildInfo {
 	if settings["CGO_ENABLED"] != "0" || settings["-trimpath"] != "true" || settings["vcs"] != "" {
 		t.Errorf("built with %v", settings)
 	}
-	t.Logf("%s, %s/%s, %d octets", b.GoVersion, settings["GOOS"], settings["GOARCH"], info.Size())
+	t.Logf("%s, %s/%s, %d bytes", b.GoVersion, settings["GOOS"], settings["GOARCH"], info.Size())
 	return b
 }
 

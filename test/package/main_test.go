@@ -142,7 +142,7 @@ func setUp() error {
 	return nil
 }
 
-// tryOverlay tells whether this machine allows the mounts that newChroot prefers.
+// tryOverlay reports whether this machine allows the mounts that newChroot prefers.
 func tryOverlay(base string) error {
 	dir, err := os.MkdirTemp("", "overlay")
 	if err != nil {

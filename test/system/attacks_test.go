@@ -41,7 +41,7 @@ func calm(t *testing.T, r result) {
 	}
 }
 
-// delivered tells whether the message with the marker came; it looks again
+// delivered reports whether the message with the marker came; it looks again
 // after a message that was sent later has come the same way.
 func delivered(t *testing.T, marker string) bool {
 	t.Helper()

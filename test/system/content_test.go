@@ -51,7 +51,7 @@ func TestAttachments(t *testing.T) {
 			d := one(t, lab.postfix, marker)
 			checkLines(t, d.Data)
 			if name == "plain" && slices.ContainsFunc(d.Data, func(b byte) bool { return b > 127 }) {
-				t.Error("octets over 127 were sent to a server without 8BITMIME")
+				t.Error("bytes over 127 were sent to a server without 8BITMIME")
 			}
 			parts := decodeParts(t, d.Data)
 			if len(parts) != 2 {
@@ -61,7 +61,7 @@ func TestAttachments(t *testing.T) {
 				t.Errorf("text part:\n%q\nwant\n%q", got, text)
 			}
 			if !bytes.Equal(parts[1], binary) {
-				t.Errorf("the attachment of %d octets is not the one that was sent", len(parts[1]))
+				t.Errorf("the attachment of %d bytes is not the one that was sent", len(parts[1]))
 			}
 		})
 	}

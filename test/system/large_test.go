@@ -67,7 +67,7 @@ func TestLargeMessage(t *testing.T) {
 		_, sent, _ = bytes.Cut(sent, []byte("\n\n"))
 		_, got, _ := bytes.Cut(d.Data, []byte("\r\n\r\n"))
 		if !bytes.Equal(bytes.ReplaceAll(got, []byte("\r\n"), []byte("\n")), sent) {
-			t.Errorf("the body of %d octets is not the one that was sent (%d)", len(got), len(sent))
+			t.Errorf("the body of %d bytes is not the one that was sent (%d)", len(got), len(sent))
 		}
 	})
 	t.Run("refused", func(t *testing.T) {

@@ -97,7 +97,7 @@ func (want expectation) checkFiles(t *testing.T, m *mail.Message) (text string) 
 			return
 		}
 		if got, wanted := sha256.Sum256([]byte(body)), sha256.Sum256(file); got != wanted {
-			t.Errorf("attachment %q has SHA-256 %x with %d octets, want %x with %d", name, got, len(body), wanted, len(file))
+			t.Errorf("attachment %q has SHA-256 %x with %d bytes, want %x with %d", name, got, len(body), wanted, len(file))
 		}
 	})
 	for name := range want.files {
@@ -162,7 +162,7 @@ func checkLines(t *testing.T, data []byte) {
 			t.Errorf("line %d has a bare CR or LF: %.80q", i+1, text)
 		}
 		if len(text) > 998 {
-			t.Errorf("line %d has %d octets", i+1, len(text))
+			t.Errorf("line %d has %d bytes", i+1, len(text))
 		}
 	}
 }

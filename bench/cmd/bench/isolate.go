@@ -14,7 +14,7 @@ import (
 // inside tells the second of the two processes that it is in the namespace.
 const inside = "BENCH_NAMESPACE"
 
-// isolated tells whether this process may change what is mounted.
+// isolated reports whether this process may change what is mounted.
 func isolated() bool { return os.Getenv(inside) != "" }
 
 // isolate gives root's run namespaces of its own. One of mounts: callers then find the

@@ -216,7 +216,7 @@ func (p *postfix) drain(rtt time.Duration, n int, more string) (e emptied, err e
 	return e, errors.Join(err, p.stop(d))
 }
 
-// living tells whether a process of a group runs; those that nobody has waited for don't.
+// living reports whether a process of a group runs; those that nobody has waited for don't.
 func living(group int) bool {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {

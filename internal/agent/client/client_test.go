@@ -148,7 +148,7 @@ func TestLarge(t *testing.T) {
 		env.Recipients = append(env.Recipients, envelope.Recipient{Address: fmt.Sprintf("recipient%d@example.org", i)})
 	}
 	if _, err := send(t, path, env, protocol.Options{}, text); err != nil || h.Taken()[0].Text != text || len(h.Taken()[0].Envelope.Recipients) != 1500 {
-		t.Errorf("got %d octets of %d, %v", len(h.Taken()[0].Text), len(text), err)
+		t.Errorf("got %d bytes of %d, %v", len(h.Taken()[0].Text), len(text), err)
 	}
 	_, err := send(t, path, to("a@b.org"), protocol.Options{}, strings.Repeat(text, 3))
 	if sysexits.Code(err, 0) != sysexits.DataErr {
@@ -336,7 +336,7 @@ func TestSilentAgent(t *testing.T) {
 		}
 		_, err = conn.Send(context.Background(), to("a@b.org"), protocol.Options{}, message{"A: 1\r\n\r\n" + strings.Repeat("x", size)})
 		if sysexits.Code(err, 0) != sysexits.TempFail {
-			t.Errorf("%d octets: %v", size, err)
+			t.Errorf("%d bytes: %v", size, err)
 		}
 		close(hold)
 		conn.Close()

@@ -129,7 +129,7 @@ func sleep(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// again tells whether the same call may succeed soon: the queue of connections is full,
+// again reports whether the same call may succeed soon: the queue of connections is full,
 // the agent is busy or about to stop.
 func again(err error, seen bool) bool {
 	var busy *busyError

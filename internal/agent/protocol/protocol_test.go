@@ -77,7 +77,7 @@ func TestReceipt(t *testing.T) {
 	}
 	for _, l := range lines {
 		if strings.ContainsAny(l, "\r\n") || len(l) > maxReason+100 {
-			t.Errorf("line %.80q of %d octets", l, len(l))
+			t.Errorf("line %.80q of %d bytes", l, len(l))
 		}
 	}
 	r := ParseReceipt(lines)
