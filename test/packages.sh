@@ -17,7 +17,7 @@ set -eu
 oldest=1.21
 
 packages_system="postfix dovecot-core php-cli php-fpm libfcgi-bin libphp-phpmailer php-symfony-mailer
-bsd-mailx s-nail mailutils mutt cron anacron at git git-email libmailtools-perl
+bsd-mailx s-nail mailutils mutt neomutt msmtp cron anacron at git git-email libmailtools-perl
 libmime-lite-perl libemail-sender-perl ruby-mail nodejs node-nodemailer python3
 mdadm smartmontools unattended-upgrades apticron fail2ban logwatch
 gnutls-bin libnss3-tools curl openssl gcc libc6-dev strace man-db procps util-linux libc-bin make ca-certificates"

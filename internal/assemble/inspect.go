@@ -46,6 +46,9 @@ func WriteToken(w io.Writer, t xoauth.Token) error {
 	return err
 }
 
+// TokenLength is the length of an access token in characters.
+func TokenLength(t xoauth.Token) int { return len(t.Access.Reveal()) }
+
 // SecretText is the TOML text of a secret that setup writes into a configuration.
 func SecretText(s xoauth.Secret) []byte { return []byte(tomlString(s.Reveal())) }
 

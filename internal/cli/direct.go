@@ -124,7 +124,7 @@ func (e *Env) loadConfig(o *cmdline.Options, user host.User) (*config.Config, er
 	}
 	cfg, err := config.Loader{Getenv: e.Getenv}.Load(path)
 	if errors.Is(err, fs.ErrPermission) {
-		err = fmt.Errorf("no agent answers, and this user may not read the configuration: %w", err)
+		err = fmt.Errorf("this user may not read the configuration: %w", err)
 	}
 	return cfg, sysexits.With(sysexits.Code(err, sysexits.Config), err)
 }

@@ -85,7 +85,7 @@ func (e *Env) objectID(ctx context.Context, path string) string {
 	defer cancel()
 	quiet := *e
 	quiet.Stderr = discard{}
-	t, err := quiet.getToken(ctx, path, false)
+	t, err := quiet.getToken(ctx, path, tokenAge{})
 	if err != nil {
 		return ""
 	}

@@ -2,13 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
 
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
@@ -39,12 +42,15 @@ type tokenView struct {
 // tokenCommand prints what an access token says of itself, or the token for a program
 // that signs in by itself. Who may not read the credential gets neither.
 func (e *Env) tokenCommand(ctx context.Context, args []string) int {
-	var raw, refresh, asJSON bool
+	var raw, asJSON bool
 	var path string
-	f := newVerbFlags("token", "[--raw] [--refresh] [--json] [-C FILE]")
+	var age tokenAge
+	f := newVerbFlags("token", "[--raw] [--refresh | --refresh-if-older AGE] [--json] [-C FILE]")
 	f.StringVar(&path, "C", "", "use the configuration `FILE`")
-	f.BoolVar(&raw, "raw", false, "print the token itself and nothing else, as a token command of msmtp, mutt or Postfix")
-	f.BoolVar(&refresh, "refresh", false, "get a new token first")
+	f.BoolVar(&raw, "raw", false, "print the token itself and nothing else, as a token command of msmtp, mutt or curl")
+	f.BoolVar(&age.refresh, "refresh", false, "get a new token first")
+	f.DurationVar(&age.most, "refresh-if-older", 0, "get a new token if the one in the cache is older than `AGE`, such as 5m:\n"+
+		"                             for a program that can't say that the server has refused its token")
 	f.BoolVar(&asJSON, "json", false, "print the claims as JSON")
 	if _, err := f.parse(args, 0); err != nil {
 		return e.failVerb(f, err)
@@ -52,9 +58,18 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 	if raw && asJSON {
 		return e.fail("o365-sendmail", cmdline.Usagef("token: --raw and --json exclude each other"))
 	}
-	t, err := e.getToken(ctx, path, refresh)
+	if age.most < 0 || age.most > 0 && age.refresh {
+		return e.fail("o365-sendmail", cmdline.Usagef("token: --refresh-if-older takes a time above 0, and --refresh needs none"))
+	}
+	t, err := e.getToken(ctx, path, age)
+	if errors.Is(err, fs.ErrPermission) {
+		err = e.noTokens(ctx, err)
+	}
 	if err != nil {
 		return e.fail("o365-sendmail", err)
+	}
+	if n := assemble.TokenLength(t); n > longToken {
+		e.warnf("o365-sendmail", "the token has %d characters: msmtp and Exim can't use more than about %d, neomutt about 4000", n, longToken)
 	}
 	switch {
 	case raw:
@@ -69,9 +84,34 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 	return sysexits.OK
 }
 
+// longToken is the length in characters up to which every program that is known takes a token: msmtp 1.8 ends
+// with exit code 65 above 3,028, Exim 4.96 ignores what is longer.
+const longToken = 3000
+
+// tokenAge says which token of the cache is too old.
+type tokenAge struct {
+	refresh bool          // each
+	most    time.Duration // 0 for no bound
+}
+
+func (a tokenAge) tooOld(t xoauth.Token, now time.Time) bool {
+	return a.refresh || a.most > 0 && now.Sub(t.Obtained) > a.most
+}
+
+// noTokens tells a user who may not read the configuration that tokens are not for him, and that mail is.
+func (e *Env) noTokens(ctx context.Context, err error) error {
+	why := fmt.Errorf("%w; only who may read it gets tokens", err)
+	agent, absent := control.Connect(ctx, control.SocketPath(e.socket()))
+	if absent != nil {
+		return sysexits.With(sysexits.NoPerm, why)
+	}
+	_ = agent.Close()
+	return sysexits.With(sysexits.NoPerm, fmt.Errorf("%w; to send mail use sendmail: the agent answers and takes it from every user", why))
+}
+
 // getToken reads the configuration with the caller's rights, and gives up root's for the
 // network.
-func (e *Env) getToken(ctx context.Context, path string, refresh bool) (xoauth.Token, error) {
+func (e *Env) getToken(ctx context.Context, path string, age tokenAge) (xoauth.Token, error) {
 	cfg, err := e.loadConfig(&cmdline.Options{Config: path}, host.UserByID(e.UID))
 	if err != nil {
 		return xoauth.Token{}, err
@@ -85,7 +125,7 @@ func (e *Env) getToken(ctx context.Context, path string, refresh bool) (xoauth.T
 	if err := e.dropRootFor(cfg.Cache.Dir); err != nil {
 		return xoauth.Token{}, err
 	}
-	if old, _, ok := a.Cache.Peek(a.Key); ok && refresh {
+	if old, _, ok := a.Cache.Peek(a.Key); ok && age.tooOld(old, e.Now()) {
 		a.Cache.Discard(a.Key, old)
 	}
 	defer assemble.Wait(a, refreshWait)
