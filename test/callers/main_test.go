@@ -78,10 +78,11 @@ type scenario struct {
 	to              []string // recipients of each message, in any order
 	differs         string   // the field that the program has reason to add, with the reason in the note
 	script          string
+	background      bool   // sendmail is called by a process that nobody waits for
 	where           string // what has to be true where sendmail runs; "" = anything
 }
 
-var headLine = regexp.MustCompile(`(?m)^# (name|package|as|to|note|differs): (.*)$`)
+var headLine = regexp.MustCompile(`(?m)^# (name|package|as|to|note|differs|background): (.*)$`)
 
 // scenarios reads the scripts of a folder.
 func scenarios(t *testing.T, folder string) (all []scenario) {
@@ -105,6 +106,8 @@ func scenarios(t *testing.T, folder string) (all []scenario) {
 				s.user = m[2]
 			case "to":
 				s.to = append(s.to, m[2])
+			case "background":
+				s.background = true
 			case "differs":
 				s.differs = m[2]
 			case "note":
@@ -132,8 +135,15 @@ type outcome struct {
 	mail   []emulator.Message
 }
 
-// play runs a scenario in a fresh system, with our program behind the stand-in or with the stand-in alone.
-func (s scenario) play(t *testing.T, root string, ours bool) outcome {
+// What is behind the stand-in.
+const (
+	nothing     = "" // it records, and ends with 0
+	ours        = "ours"
+	unavailable = "75" // it records, and ends with this
+)
+
+// play runs a scenario in a fresh system.
+func (s scenario) play(t *testing.T, root, behind string) outcome {
 	t.Helper()
 	shared := t.TempDir()
 	must(t, os.Chmod(shared, 0o755))
@@ -152,8 +162,11 @@ func (s scenario) play(t *testing.T, root string, ours bool) outcome {
 	}
 	must(t, os.WriteFile(filepath.Join(shared, "ca.pem"), e.CAPEM(), 0o644))
 	must(t, os.WriteFile(filepath.Join(shared, "config.toml"), []byte(config), 0o600))
-	if ours {
+	switch behind {
+	case ours:
 		copyFile(t, filepath.Join(repository, "bin", "sendmail"), filepath.Join(shared, "sendmail"))
+	case unavailable:
+		must(t, os.WriteFile(filepath.Join(shared, "exit"), []byte(behind), 0o644))
 	}
 	cmd := exec.Command("timeout", "-k", "5", "120", "unshare", "--mount", "--pid", "--fork", "--kill-child", "./system.sh", root, shared, "script.sh", s.user)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -211,7 +224,7 @@ func (o outcome) seen() string {
 // what it wrote arrives.
 func (s scenario) check(t *testing.T, root string) (row string) {
 	t.Helper()
-	truth, got := s.play(t, root, false), s.play(t, root, true)
+	truth, got := s.play(t, root, nothing), s.play(t, root, ours)
 	if truth.exit != 0 || len(truth.calls) != len(s.to) {
 		t.Fatalf("with the stand-in: exit %d, %d calls, want %d: %s\n%s", truth.exit, len(truth.calls), len(s.to), truth.seen(), truth.output)
 	}
@@ -220,7 +233,21 @@ func (s scenario) check(t *testing.T, root string) (row string) {
 	}
 	s.judge(t, got)
 	lines := slices.Compact(strings.Split(truth.seen(), "\n"))
-	return fmt.Sprintf("| %s | %s | %s | `%s` | %s | %s |\n", s.name, s.pkg, version(t, root, s.pkg), strings.ReplaceAll(strings.Join(lines, "`, `"), "|", `\|`), recipients(s.to), s.note)
+	return fmt.Sprintf("| %s | %s %s | `%s` | %s | %s | %s |\n", s.name, s.pkg, version(t, root, s.pkg),
+		strings.ReplaceAll(strings.Join(lines, "`, `"), "|", `\|`), recipients(s.to), s.unsent(t, root), s.note)
+}
+
+// unsent says what a caller's own exit code is when sendmail could not deliver.
+func (s scenario) unsent(t *testing.T, root string) string {
+	t.Helper()
+	if s.background {
+		return "not seen"
+	}
+	got := s.play(t, root, unavailable)
+	if len(got.calls) == 0 {
+		t.Errorf("with exit 75: no call\n%s", got.output)
+	}
+	return fmt.Sprint(got.exit)
 }
 
 func recipients(to []string) string {

@@ -39,4 +39,6 @@ const morePage = "# More callers\n\n" +
 	"sendmail that only records, and once with this program behind it. Both times the caller has to do the same and to end the\n" +
 	"same, each message has to arrive once, for the recipients named, and Python's `email` package compares what the caller wrote\n" +
 	"with what arrived (`test/corpora/judge.py`). This page is written by it. Long numbers in a call are N.\n\n" +
-	"| caller | package | version | calls | recipients | to know |\n|---|---|---|---|---|---|\n"
+	"*exit* is with what the caller ends when sendmail ends with 75 and has kept nothing: one that ends with 0 goes on as if the\n" +
+	"message had left. With the agent running, what can not be delivered at once is kept, and the exit code is 0.\n\n" +
+	"| caller | package | calls | recipients | exit | to know |\n|---|---|---|---|---|---|\n"

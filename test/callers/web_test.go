@@ -41,4 +41,5 @@ const webPage = "# Web applications\n\n" +
 	"for sendmail records what the application writes, and once this program is behind it: both times the application has to do\n" +
 	"the same, each message has to arrive once, and Python's `email` package compares what was written with what arrived\n" +
 	"(`test/corpora/judge.py`). This page is written by it. Long numbers in a call are N.\n\n" +
-	"| application | package | version | calls | recipients | how |\n|---|---|---|---|---|---|\n"
+	"*exit* is 1 if the page says that nothing was sent when sendmail ends with 75, else 0.\n\n" +
+	"| application | package | calls | recipients | exit | how |\n|---|---|---|---|---|---|\n"

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"maps"
+	"mime"
 	"net/mail"
 	"os"
 	"os/exec"
@@ -113,10 +115,14 @@ func compare(wrote, arrived []byte) string {
 	if err != nil {
 		return err.Error()
 	}
-	for _, name := range []string{"Subject", "Cc", "In-Reply-To", "References", "Content-Type", "Message-Id"} {
+	for _, name := range []string{"Subject", "Cc", "In-Reply-To", "References", "Message-Id"} {
 		if a.Header.Get(name) != b.Header.Get(name) {
 			return name + ": " + a.Header.Get(name) + " became " + b.Header.Get(name)
 		}
+	}
+	kind, params, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
+	if k, p, _ := mime.ParseMediaType(b.Header.Get("Content-Type")); kind != "" && (k != kind || !maps.Equal(p, params)) {
+		return "Content-Type: " + a.Header.Get("Content-Type") + " became " + b.Header.Get("Content-Type")
 	}
 	var texts [2]bytes.Buffer
 	_, _ = texts[0].ReadFrom(a.Body)

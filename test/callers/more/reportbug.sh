@@ -1,6 +1,7 @@
 # name: reportbug, `submit.send_report`
 # package: reportbug
 # as: alice
+# background: yes
 # to: submit@bugs.debian.org
 python3 - >/dev/null 2>err <<'E' || { cat err; exit 1; }
 import sys
