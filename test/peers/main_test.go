@@ -215,7 +215,8 @@ func comparePage(t *testing.T, text string) {
 		return
 	}
 	if want, err := os.ReadFile(path); err != nil || string(want) != text {
-		t.Errorf("docs/peer-suites.md says otherwise (%v): run make peer-suites PEERFLAGS=-update and look at the difference", err)
+		t.Errorf("docs/peer-suites.md says otherwise (%v): run make peer-suites PEERFLAGS=-update and look at "+
+			"the difference", err)
 	}
 }
 
