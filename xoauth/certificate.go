@@ -27,6 +27,9 @@ type CertificateOptions struct {
 	Algorithm string
 	// CertificateFile, KeyFile and PassphraseFile are the names for commands in errors.
 	CertificateFile, KeyFile, PassphraseFile string
+	// WindowsPassphrase says that PassphraseFile has a byte order mark or a CR at the line's end,
+	// which OpenSSL takes for a part of the passphrase.
+	WindowsPassphrase bool
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 }

@@ -19,11 +19,11 @@ func (f *keyFiles) pkcs12(legacy bool) string {
 	out := " -out " + f.new("new.pem", ".pem")
 	switch {
 	case f.base64:
-		return "base64 -di " + file + " | openssl pkcs12" + flags + f.passIn() + " -nodes" + out
+		return f.plainPassphrase() + "base64 -di " + file + " | openssl pkcs12" + flags + f.passIn() + " -nodes" + out
 	case f.o.Passphrase.Empty():
 		return "openssl pkcs12 -in " + file + flags + f.passIn() + " -nodes" + out
 	}
-	return "openssl pkcs12 -in " + file + flags + f.passIn() + " -aes256 -passout stdin" + out + " <" + f.passphrase()
+	return f.plainPassphrase() + "openssl pkcs12 -in " + file + flags + f.passIn() + " -aes256 -passout stdin" + out + " <" + f.passphrase()
 }
 
 func (f *keyFiles) passIn() string {
@@ -42,7 +42,7 @@ func (f *keyFiles) pkcs8(legacy bool) string {
 	if s += " -out " + f.new("new.key", ".key"); f.o.Passphrase.Empty() {
 		return s
 	}
-	return s + f.passIn() + " -passout stdin <" + f.passphrase()
+	return f.plainPassphrase() + s + f.passIn() + " -passout stdin <" + f.passphrase()
 }
 
 // pkcs7 writes the certificates as PEM. Form is DER or PEM.
@@ -58,7 +58,15 @@ func (f *keyFiles) keytool() string {
 	if !f.o.Passphrase.Empty() {
 		s += " -srcstorepass:file " + f.passphrase() + " -deststorepass:file " + f.passphrase()
 	}
-	return "(umask 077; " + s + ")"
+	return f.plainPassphrase() + "(umask 077; " + s + ")"
+}
+
+// plainPassphrase begins a command by making the passphrase file one that other programs read, too.
+func (f *keyFiles) plainPassphrase() string {
+	if !f.o.WindowsPassphrase {
+		return ""
+	}
+	return `sed -i '1s/^\xef\xbb\xbf//;s/\r$//' ` + f.passphrase() + " && "
 }
 
 func (f *keyFiles) iconv(charset string) string {

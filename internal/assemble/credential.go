@@ -91,6 +91,9 @@ func readCertificate(c *config.Config) (*xoauth.CertificateCredential, error) {
 	if o.Passphrase, err = c.Passphrase(); err != nil {
 		return nil, err
 	}
+	if raw, err := c.SecretFile("credential.passphrase_file"); err == nil {
+		o.WindowsPassphrase = bytes.HasPrefix(raw, []byte("\xef\xbb\xbf")) || bytes.Contains(raw, []byte("\r"))
+	}
 	if k.PFXFile != "" {
 		o.Certificate, err = c.SecretFile("credential.pfx_file")
 	} else if o.Certificate, err = os.ReadFile(k.CertificateFile); err == nil && (k.KeyFile != k.CertificateFile ||

@@ -35,8 +35,8 @@ printf 'fixture 1\n' >p; printf 'fixture 1\r\n' >p-windows
 printf 'pass-\360\237\224\221\n' >p-key; printf 'other\n' >p-other
 openssl req -x509 -newkey rsa:2048 -noenc -days 900 -subj /CN=ca -keyout ca.key -out ca.crt
 openssl req -newkey rsa:2048 -noenc -subj /CN=app -keyout leaf.key -out leaf.csr
-openssl x509 -req -in leaf.csr -CA ca.crt -CAkey ca.key -set_serial 2 -days 90 -out leaf.crt
 openssl x509 -req -in leaf.csr -signkey leaf.key -set_serial 3 -days 30 -out older.crt
+openssl x509 -req -in leaf.csr -CA ca.crt -CAkey ca.key -set_serial 2 -days 90 -out leaf.crt
 openssl req -x509 -key ca.key -set_serial -5 -days 900 -subj /CN=old -out negative.crt
 openssl ecparam -name brainpoolP256r1 -genkey -noout -out brainpool.key
 openssl req -x509 -key brainpool.key -days 900 -subj /CN=brainpool -out brainpool.crt
@@ -254,6 +254,14 @@ var credentialRows = []credentialRow{
 	},
 	oddPFX("certtool with its CA",
 		"gnutls --load-ca-certificate ca.crt --password 'fixture 1' --outder --outfile x.pfx"),
+	{
+		name: "certtool with its CA, a passphrase file of Windows",
+		make: "gnutls --load-ca-certificate ca.crt --password 'fixture 1' --outder --outfile x.pfx\n" +
+			`{ printf '\357\273\277'; cat p-windows; } >p-bom`,
+		keys: "pfx_file = <x.pfx>\npassphrase_file = <p-bom>",
+		hint: "can't be read",
+		then: "pfx_file = <x.new.pem>\npassphrase_file = <p-bom>",
+	},
 	oddPFX("pk12util", "nss"),
 	oddPFX("pk12util, old ciphers",
 		`nss -c 'PKCS #12 V2 PBE With SHA-1 And 3KEY Triple DES-CBC' `+
@@ -414,7 +422,7 @@ func TestCredentialMatrix(t *testing.T) {
 }
 
 // hintCommand is the command at the end of a refusal.
-var hintCommand = regexp.MustCompile(`(\(umask 077; |base64 -di |openssl ).*$`)
+var hintCommand = regexp.MustCompile(`(sed -i |\(umask 077; |base64 -di |openssl ).*$`)
 
 func bashIn(t *testing.T, dir, script string) {
 	t.Helper()
