@@ -62,7 +62,8 @@ func (e *Env) admin(ctx context.Context, args []string) int {
 		}
 	}
 	if args[0] != "help" {
-		return e.fail("o365-sendmail", cmdline.Usagef("unknown command %.64q%s; try o365-sendmail help", args[0], didYouMean(args[0], names)))
+		return e.fail("o365-sendmail", cmdline.Usagef("unknown command %.64q%s; try o365-sendmail help",
+			args[0], didYouMean(args[0], names)))
 	}
 	fmt.Fprintln(e.Stdout, "usage: o365-sendmail COMMAND [ARGUMENT ...]\n       o365-sendmail FLAGS as sendmail(8)\n\ncommands:")
 	for _, v := range all {

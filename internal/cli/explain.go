@@ -15,7 +15,8 @@ import (
 // step or a command on each line.
 func (e *Env) explainCommand(_ context.Context, args []string) int {
 	var asJSON bool
-	f := newVerbFlags("explain", "[--json] CODE | TEXT: a number of Entra's (AADSTS7000215), a code of a reply (535, 5.7.139),\n"+
+	f := newVerbFlags("explain", "[--json] CODE | TEXT: "+
+		"a number of Entra's (AADSTS7000215), a code of a reply (535, 5.7.139),\n"+
 		"a word of the log (sign-in-refused), an exit code (75), or a whole reply or line of the log in quotes")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	args, err := f.parse(args, len(args))
@@ -29,7 +30,8 @@ func (e *Env) explainCommand(_ context.Context, args []string) int {
 	found := explain.Explain(text)
 	if len(found) == 0 {
 		return e.fail("o365-sendmail", sysexits.With(sysexits.Unavailable,
-			fmt.Errorf("nothing is known of %q; give the whole reply in quotes, as the log or mailq has it", printable.Clean(text))))
+			fmt.Errorf("nothing is known of %q; give the whole reply in quotes, as the log or mailq has it",
+				printable.Clean(text))))
 	}
 	if asJSON {
 		printJSON(e.Stdout, struct {

@@ -16,7 +16,8 @@ func call(t *testing.T, args ...string) result {
 	var out, errs bytes.Buffer
 	code := Main(context.Background(), Env{
 		Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
-		Getenv: func(string) string { return "" }, Now: time.Now, UID: noUser, Version: "test", Socket: t.TempDir() + "/no.sock",
+		Getenv: func(string) string { return "" }, Now: time.Now, UID: noUser, Version: "test",
+		Socket: t.TempDir() + "/no.sock",
 	})
 	return result{code, out.String(), errs.String()}
 }
@@ -30,11 +31,13 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 	for _, name := range names {
 		for _, flag := range []string{"--help", "-h"} {
-			if r := call(t, append(name[:len(name):len(name)], flag)...); r.code != sysexits.OK || !strings.HasPrefix(r.stdout, "usage: ") || r.stderr != "" {
+			if r := call(t, append(name[:len(name):len(name)], flag)...); r.code != sysexits.OK ||
+				!strings.HasPrefix(r.stdout, "usage: ") || r.stderr != "" {
 				t.Errorf("%v %s: %+v", name, flag, r)
 			}
 		}
-		if r := call(t, append(name[:len(name):len(name)], "--version")...); r.code != sysexits.OK || r.stdout != "o365-sendmail test\n" || r.stderr != "" {
+		if r := call(t, append(name[:len(name):len(name)], "--version")...); r.code != sysexits.OK ||
+			r.stdout != "o365-sendmail test\n" || r.stderr != "" {
 			t.Errorf("%v --version: %+v", name, r)
 		}
 		if len(name) == 2 {
@@ -50,7 +53,8 @@ func TestMistypedCommand(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"docto": "did you mean doctor?", "vresion": "did you mean version?", "sendtest": "did you mean send-test?",
-		"queue lsit": "did you mean list?", "config shwo": "did you mean show?", "xyzzy": "try o365-sendmail help", "hlep": "did you mean help?",
+		"queue lsit": "did you mean list?", "config shwo": "did you mean show?",
+		"xyzzy": "try o365-sendmail help", "hlep": "did you mean help?",
 	} {
 		r := call(t, append([]string{"o365-sendmail"}, strings.Fields(args)...)...)
 		if r.code != sysexits.Usage || !strings.Contains(r.stderr, want) || strings.Count(r.stderr, "\n") != 1 {
@@ -67,11 +71,13 @@ func TestExplain(t *testing.T) {
 		"smtp-auth-disabled-tenant": "     Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false\n",
 		"--json 432":                `"key": "too-many-connections"`,
 	} {
-		if r := call(t, append([]string{"o365-sendmail", "explain"}, strings.Fields(args)...)...); r.code != sysexits.OK || !strings.Contains(r.stdout, want) {
+		if r := call(t, append([]string{"o365-sendmail", "explain"}, strings.Fields(args)...)...); r.code != sysexits.OK ||
+			!strings.Contains(r.stdout, want) {
 			t.Errorf("%s: %+v", args, r)
 		}
 	}
-	if r := call(t, "o365-sendmail", "explain", "never\x1b[2J heard"); r.code != sysexits.Unavailable || strings.Contains(r.stderr, "\x1b") || r.stdout != "" {
+	if r := call(t, "o365-sendmail", "explain", "never\x1b[2J heard"); r.code != sysexits.Unavailable ||
+		strings.Contains(r.stderr, "\x1b") || r.stdout != "" {
 		t.Errorf("%+v", r)
 	}
 	if r := call(t, "o365-sendmail", "explain"); r.code != sysexits.Usage {

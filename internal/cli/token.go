@@ -49,8 +49,9 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 	f.StringVar(&path, "C", "", "use the configuration `FILE`")
 	f.BoolVar(&raw, "raw", false, "print the token itself and nothing else, as a token command of msmtp, mutt or curl")
 	f.BoolVar(&age.refresh, "refresh", false, "get a new token first")
-	f.DurationVar(&age.most, "refresh-if-older", 0, "get a new token if the one in the cache is older than `AGE`, such as 5m:\n"+
-		"                             for a program that can't say that the server has refused its token")
+	f.DurationVar(&age.most, "refresh-if-older", 0,
+		"get a new token if the one in the cache is older than `AGE`, such as 5m:\n"+
+			"                             for a program that can't say that the server has refused its token")
 	f.BoolVar(&asJSON, "json", false, "print the claims as JSON")
 	if _, err := f.parse(args, 0); err != nil {
 		return e.failVerb(f, err)
@@ -59,7 +60,8 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 		return e.fail("o365-sendmail", cmdline.Usagef("token: --raw and --json exclude each other"))
 	}
 	if age.most < 0 || age.most > 0 && age.refresh {
-		return e.fail("o365-sendmail", cmdline.Usagef("token: --refresh-if-older takes a time above 0, and --refresh needs none"))
+		return e.fail("o365-sendmail", cmdline.Usagef(
+			"token: --refresh-if-older takes a time above 0, and --refresh needs none"))
 	}
 	t, err := e.getToken(ctx, path, age)
 	if errors.Is(err, fs.ErrPermission) {
@@ -69,7 +71,8 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 		return e.fail("o365-sendmail", err)
 	}
 	if n := assemble.TokenLength(t); n > longToken {
-		e.warnf("o365-sendmail", "the token has %d characters: msmtp and Exim can't use more than about %d, neomutt about 4000", n, longToken)
+		e.warnf("o365-sendmail", "the token has %d characters: "+
+			"msmtp and Exim can't use more than about %d, neomutt about 4000", n, longToken)
 	}
 	switch {
 	case raw:
@@ -84,8 +87,9 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 	return sysexits.OK
 }
 
-// longToken is the length in characters up to which every program that is known takes a token: msmtp 1.8 ends
-// with exit code 65 above 3,028, Exim 4.96 ignores what is longer.
+// longToken is the length in characters up to which every program that is known takes a token: msmtp 1.8 has
+// room for 4,094 characters of base64 with the mailbox in it and ends with exit code 65, Exim 4.96 ignores
+// what is longer.
 const longToken = 3000
 
 // tokenAge says which token of the cache is too old.
@@ -106,7 +110,8 @@ func (e *Env) noTokens(ctx context.Context, err error) error {
 		return sysexits.With(sysexits.NoPerm, why)
 	}
 	_ = agent.Close()
-	return sysexits.With(sysexits.NoPerm, fmt.Errorf("%w; to send mail use sendmail: the agent answers and takes it from every user", why))
+	return sysexits.With(sysexits.NoPerm, fmt.Errorf(
+		"%w; to send mail use sendmail: the agent answers and takes it from every user", why))
 }
 
 // getToken reads the configuration with the caller's rights, and gives up root's for the

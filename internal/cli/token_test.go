@@ -22,7 +22,10 @@ func TestTokenAge(t *testing.T) {
 	for _, c := range []struct {
 		age  tokenAge
 		want bool
-	}{{tokenAge{}, false}, {tokenAge{refresh: true}, true}, {tokenAge{most: 5 * time.Minute}, true}, {tokenAge{most: time.Hour}, false}} {
+	}{
+		{tokenAge{}, false}, {tokenAge{refresh: true}, true},
+		{tokenAge{most: 5 * time.Minute}, true}, {tokenAge{most: time.Hour}, false},
+	} {
 		if got := c.age.tooOld(old, now); got != c.want {
 			t.Errorf("%+v: %v", c.age, got)
 		}
@@ -37,10 +40,13 @@ func TestTokenRefreshIfOlder(t *testing.T) {
 	if again := s.verb("", "token", "--raw", "--refresh-if-older", "1h"); again.stdout != first || again.stderr != "" {
 		t.Errorf("a young token is not kept: exit %d, %q", again.code, again.stderr)
 	}
-	if again := s.verb("", "token", "--raw", "--refresh-if-older", "1ns"); again.code != 0 || again.stdout == first || s.TokenRequests() != 2 {
+	if again := s.verb("", "token", "--raw", "--refresh-if-older", "1ns"); again.code != 0 ||
+		again.stdout == first || s.TokenRequests() != 2 {
 		t.Errorf("an old token is kept: exit %d, %q, %d requests", again.code, again.stderr, s.TokenRequests())
 	}
-	for _, args := range [][]string{{"--refresh-if-older", "-1s"}, {"--refresh", "--refresh-if-older", "5m"}, {"--refresh-if-older", "5"}} {
+	for _, args := range [][]string{
+		{"--refresh-if-older", "-1s"}, {"--refresh", "--refresh-if-older", "5m"}, {"--refresh-if-older", "5"},
+	} {
 		if r := s.verb("", append([]string{"token"}, args...)...); r.code != sysexits.Usage || r.stdout != "" {
 			t.Errorf("%v: exit %d, %q", args, r.code, r.stderr)
 		}
@@ -62,7 +68,8 @@ func TestTokenWithoutRights(t *testing.T) {
 	ask := func() result {
 		var out, errs bytes.Buffer
 		code := Main(context.Background(), Env{
-			Args: []string{"o365-sendmail", "token", "--raw", "-C", config}, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
+			Args: []string{"o365-sendmail", "token", "--raw", "-C", config}, Stdin: strings.NewReader(""),
+			Stdout: &out, Stderr: &errs,
 			Getenv: func(string) string { return "" }, Now: time.Now, UID: os.Getuid(), Socket: socket,
 		})
 		return result{code, out.String(), errs.String()}
@@ -76,8 +83,10 @@ func TestTokenWithoutRights(t *testing.T) {
 			defer l.Close()
 		}
 		r := ask()
-		if r.code != sysexits.NoPerm || r.stdout != "" || strings.Contains(r.stderr, "no agent") || strings.Count(r.stderr, "\n") != 1 ||
-			!strings.Contains(r.stderr, "only who may read it gets tokens") || strings.Contains(r.stderr, "use sendmail") != answers {
+		if r.code != sysexits.NoPerm || r.stdout != "" || strings.Contains(r.stderr, "no agent") ||
+			strings.Count(r.stderr, "\n") != 1 ||
+			!strings.Contains(r.stderr, "only who may read it gets tokens") ||
+			strings.Contains(r.stderr, "use sendmail") != answers {
 			t.Errorf("agent %v: %+v", answers, r)
 		}
 	}

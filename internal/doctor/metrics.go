@@ -28,7 +28,8 @@ func (r *runner) metrics(c *Check) {
 		return
 	}
 	if age := r.o.Now().Sub(st.ModTime()); age > metricsStale {
-		c.warn("metrics-stale", fmt.Sprintf("the agent has not written %s for %s", path, age.Truncate(time.Second)), metricsRemedy(path))
+		c.warn("metrics-stale", fmt.Sprintf("the agent has not written %s for %s", path, age.Truncate(time.Second)),
+			metricsRemedy(path))
 		return
 	}
 	c.ok(path + " is written")

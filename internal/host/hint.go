@@ -46,5 +46,6 @@ func withoutSystemd(script bool) *strings.Replacer {
 			sudo+"systemctl restart o365-sendmail", sudo+restart,
 			sudo+"systemctl reload o365-sendmail", sudo+reload)
 	}
-	return strings.NewReplacer(append(pairs, "journalctl -u o365-sendmail", "its log", "journalctl -t o365-sendmail", "its log")...)
+	return strings.NewReplacer(append(pairs,
+		"journalctl -u o365-sendmail", "its log", "journalctl -t o365-sendmail", "its log")...)
 }

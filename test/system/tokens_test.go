@@ -78,9 +78,11 @@ func TestTokenRecipes(t *testing.T) {
 			marker := newMarker("token-" + r.name)
 			dir := lab.dir(t)
 			must(t, os.WriteFile(filepath.Join(dir, "body"), []byte("hello\n"), 0o644))
-			must(t, os.WriteFile(filepath.Join(dir, "msg"), []byte(fmt.Sprintf("From: %s\nTo: you@example.org\nSubject: %s\n\nhello\n", e.mailbox(), marker)), 0o644))
+			message := fmt.Sprintf("From: %s\nTo: you@example.org\nSubject: %s\n\nhello\n", e.mailbox(), marker)
+			must(t, os.WriteFile(filepath.Join(dir, "msg"), []byte(message), 0o644))
 			host, port := tomlValue(t, e.toml, "host"), tomlValue(t, e.toml, "port")
-			script := strings.NewReplacer("NAME", e.mailbox(), "HOST", host, "PORT", port, "CA", e.caFile, "DIR", dir, "MARKER", marker).Replace(r.script)
+			script := strings.NewReplacer("NAME", e.mailbox(), "HOST", host, "PORT", port, "CA", e.caFile, "DIR", dir,
+				"MARKER", marker).Replace(r.script)
 			c := newCall(t, e, "", "sh", "-c", script)
 			c.dir = dir
 			must(t, os.Symlink(lab.program, filepath.Join(dir, "o365-sendmail")))
