@@ -17,7 +17,8 @@ func TestExplainKnowsEveryRow(t *testing.T) {
 		file, prefix string
 		functions    []string
 	}{
-		{"advice.go", "AADSTS", []string{"diagnoseCredential", "diagnoseApplication", "diagnoseRequest", "diagnosePolicy", "diagnoseService"}},
+		{"advice.go", "AADSTS", []string{"diagnoseCredential", "diagnoseApplication", "diagnoseRequest",
+			"diagnosePolicy", "diagnoseService"}},
 		{"diagnose.go", "", []string{"diagnoseCode"}},
 	} {
 		f, err := parser.ParseFile(token.NewFileSet(), table.file, nil, 0)

@@ -268,7 +268,8 @@ func TestAzureArc(t *testing.T) {
 		{"another ending", "Basic realm=" + write(filepath.Join(dir, "shadow"), "x", 0o600), "which is not in"},
 		{"control characters", "Basic realm=/x/\tb.key", "which is not in"},
 		{"link", "Basic realm=" + link, "not a regular file"},
-		{"too big", "Basic realm=" + write(filepath.Join(dir, "big.key"), strings.Repeat("k", maxArcKey+1), 0o600), "more than 4096 bytes"},
+		{"too big", "Basic realm=" + write(filepath.Join(dir, "big.key"), strings.Repeat("k", maxArcKey+1), 0o600),
+			"more than 4096 bytes"},
 		{"missing", "Basic realm=" + filepath.Join(dir, "none.key"), "no such file"},
 	}
 	for _, tt := range tests {

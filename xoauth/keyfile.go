@@ -20,7 +20,8 @@ const minRSA = 2048
 
 var (
 	errNotRSA = errors.New("the private key is not RSA, and Entra takes RSA only; " + makeRSA)
-	errPSS    = errors.New("the private key is for RSA-PSS only, and Entra takes plain RSA keys (rsaEncryption) only; " +
+	errPSS    = errors.New("the private key is for RSA-PSS only, and Entra takes plain RSA keys " +
+		"(rsaEncryption) only; " +
 		makeRSA)
 )
 

@@ -123,7 +123,8 @@ func TestCredentialShapes(t *testing.T) {
 		{"PKCS7 block behind", join(both, pemOf("PKCS7", []byte("x"))), nil, ""},
 	}
 	for _, tt := range tests {
-		c, err := Certificate(CertificateOptions{Certificate: tt.cert, Key: tt.key, Passphrase: NewSecret(tt.passphrase)})
+		c, err := Certificate(CertificateOptions{Certificate: tt.cert, Key: tt.key,
+			Passphrase: NewSecret(tt.passphrase)})
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -180,7 +181,8 @@ func TestCredentialShapesRefused(t *testing.T) {
 		},
 		{"p7b",
 			CertificateOptions{Certificate: signedData, CertificateFile: "/etc/a.p7b"},
-			"in certificate_file the new file of: openssl pkcs7 -inform DER -in /etc/a.p7b -print_certs -out /etc/a.new.pem",
+			"in certificate_file the new file of: openssl pkcs7 -inform DER -in /etc/a.p7b -print_certs -out " +
+				"/etc/a.new.pem",
 		},
 		{"p7b in PEM",
 			CertificateOptions{Certificate: pemOf("PKCS7", signedData)},
@@ -216,13 +218,16 @@ func TestCredentialShapesRefused(t *testing.T) {
 			"negative serial number",
 		},
 		{"an old cipher",
-			CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: fixture(t, "rsa-dek.key"), Passphrase: NewSecret("x"),
-				KeyFile: "/etc/my key", PassphraseFile: "/etc/p",
+			CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: fixture(t, "rsa-dek.key"),
+				Passphrase: NewSecret("x"),
+				KeyFile:    "/etc/my key", PassphraseFile: "/etc/p",
 			},
-			"openssl pkcs8 -topk8 -v2 aes-256-cbc -in '/etc/my key' -out '/etc/my key.new.key' -passin file:/etc/p -passout stdin </etc/p",
+			"openssl pkcs8 -topk8 -v2 aes-256-cbc -in '/etc/my key' -out '/etc/my key.new.key' -passin file:/etc/p " +
+				"-passout stdin </etc/p",
 		},
 		{"PFX of another maker",
-			CertificateOptions{Certificate: append([]byte{0x30, 0x80}, fixture(t, "rsa.pfx")[4:]...), Passphrase: NewSecret("x"),
+			CertificateOptions{Certificate: append([]byte{0x30, 0x80}, fixture(t, "rsa.pfx")[4:]...),
+				Passphrase:      NewSecret("x"),
 				CertificateFile: "/etc/a.pfx", PassphraseFile: "/etc/p",
 			},
 			"openssl pkcs12 -in /etc/a.pfx -passin file:/etc/p -aes256 -passout stdin -out /etc/a.new.pem </etc/p",

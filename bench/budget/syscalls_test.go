@@ -97,10 +97,12 @@ func TestSystemCalls(t *testing.T) {
 		}
 	}
 	within(t, "system calls", total, 252, "each is a microsecond or more, and a fault of a cold page cache at worst")
-	within(t, "files opened", opens, 34, "configuration, token, slot, authorities, names of hosts; each can be a disk's seek")
+	within(t, "files opened", opens, 34, "configuration, token, slot, authorities, names of hosts; "+
+		"each can be a disk's seek")
 	within(t, "writes", writes, 15, "6 to the relay and QUIT, one line of the log, and what wakes threads")
 	within(t, "reads that gave something", reads, 36, "one for each file and each flight of the relay's")
-	within(t, "bytes read", octets, 32<<10, "the message, the token, the configuration, the replies; the authorities come on top, and here are few")
+	within(t, "bytes read", octets, 32<<10, "the message, the token, the configuration, the replies; "+
+		"the authorities come on top, and here are few")
 	if syncs != 0 {
 		t.Errorf("%d fsyncs: a message that is delivered at once need not be on disk", syncs)
 	}

@@ -211,7 +211,8 @@ func ready(e *emulator.Emulator, s *settings, stdout io.Writer) error {
 // summary says what happened.
 func summary(e *emulator.Emulator, w io.Writer) {
 	st := e.Stats()
-	fmt.Fprintf(w, "m365-emulator: %d messages to %d recipients, %d bytes; %d connections, %d at most at once, %d sign-ins; %d token requests\n",
+	fmt.Fprintf(w, "m365-emulator: %d messages to %d recipients, %d bytes; %d connections, %d at most at once, %d "+
+		"sign-ins; %d token requests\n",
 		st.Messages, st.Recipients, st.Octets, st.Connections, st.MaxConcurrent, st.SignIns, st.TokenRequests)
 	var refused []string
 	for code, n := range st.Refused {

@@ -119,7 +119,8 @@ func (a *Agent) statusLine(s *deliver.State) string {
 	r := a.rules.Load()
 	switch {
 	case r.fault != nil:
-		return fmt.Sprintf("accepting mail, delivering nothing: %d messages wait until the configuration is fixed: %s", s.Spool.Messages, r.reason())
+		return fmt.Sprintf("accepting mail, delivering nothing: %d messages wait until the configuration is fixed: %s",
+			s.Spool.Messages, r.reason())
 	case first != "":
 		return first
 	}

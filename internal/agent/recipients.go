@@ -34,9 +34,11 @@ func (l *limits) addEnvelope(g *guest, n int64, c *config.Config) error {
 		return errEvicted
 	case more <= 0:
 	case a.MaxHeaderMemoryPerUser > 0 && u.header+more > a.MaxHeaderMemoryPerUser:
-		return busy("%s names more recipients at once than agent.max_header_memory_per_user has room for (%d bytes); try again", g.who, a.MaxHeaderMemoryPerUser)
+		return busy("%s names more recipients at once than agent.max_header_memory_per_user has room for (%d bytes); "+
+			"try again", g.who, a.MaxHeaderMemoryPerUser)
 	case !l.makeRoom(headerKind, l.headerPool(c), g, more):
-		return busy("more recipients are named at once than agent.max_header_memory has room for (%d bytes); try again", a.MaxHeaderMemory)
+		return busy("more recipients are named at once than agent.max_header_memory has room for (%d bytes); try again",
+			a.MaxHeaderMemory)
 	default:
 		l.header, u.header, g.envelope = l.header+more, u.header+more, g.envelope+more
 	}

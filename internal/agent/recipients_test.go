@@ -56,6 +56,7 @@ func TestRecipientsShare(t *testing.T) {
 		sum += u.header
 	}
 	if sum != l.header || l.user(who{uid: 33}).header != 0 {
-		t.Errorf("%d bytes are counted, the users have %d, of them uid 33 %d", l.header, sum, l.user(who{uid: 33}).header)
+		t.Errorf("%d bytes are counted, the users have %d, of them uid 33 %d", l.header, sum,
+			l.user(who{uid: 33}).header)
 	}
 }

@@ -152,7 +152,9 @@ func (a *Agent) tell(r *rules) {
 		a.warn(w)
 	}
 	if r.fault != nil {
-		a.log.Log(maillog.Err, "", "", fmt.Errorf("the configuration can't be used: mail is accepted and kept, and goes out when it is fixed: %s", strings.ReplaceAll(r.fault.Error(), "\n", "; ")))
+		a.log.Log(maillog.Err, "", "",
+			fmt.Errorf("the configuration can't be used: mail is accepted and kept, and goes out when it is fixed: %s",
+				strings.ReplaceAll(r.fault.Error(), "\n", "; ")))
 	}
 }
 

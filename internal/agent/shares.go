@@ -52,8 +52,9 @@ type kind struct {
 
 var (
 	connectionKind = kind{func(*guest) int64 { return 1 }, func(u *use) int64 { return int64(len(u.guests)) }, true}
-	headerKind     = kind{func(g *guest) int64 { return g.header + g.envelope }, func(u *use) int64 { return u.header }, false}
-	bytesKind      = kind{func(g *guest) int64 { return g.bytes }, func(u *use) int64 { return u.bytes }, false}
+	headerKind     = kind{func(g *guest) int64 { return g.header + g.envelope },
+		func(u *use) int64 { return u.header }, false}
+	bytesKind = kind{func(g *guest) int64 { return g.bytes }, func(u *use) int64 { return u.bytes }, false}
 )
 
 // settled is how old a connection must be to give way to a user who holds nothing when all hold as

@@ -229,7 +229,8 @@ func TestEvicted(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if _, err := io.WriteString(c, input); err != nil && !errors.Is(err, syscall.EPIPE) { // that was evicted at once
+		// that was evicted at once
+		if _, err := io.WriteString(c, input); err != nil && !errors.Is(err, syscall.EPIPE) {
 			t.Fatal(err)
 		}
 		stopped[input] = c

@@ -24,7 +24,8 @@ func verbs() []verb {
 		{"setup", "ask for what is needed, write the configuration, print what to do in the tenant", (*Env).setupCommand},
 		{"doctor", "check the way of a message and name the step to do next", (*Env).doctorCommand},
 		{"send-test", "send a test message and print the relay's words", (*Env).sendTestCommand},
-		{"explain", "say what an error code, a reply or a line of the log means, and what to do", (*Env).explainCommand},
+		{"explain", "say what an error code, a reply or a line of the log means, and what to do",
+			(*Env).explainCommand},
 		{"token", "print an access token's claims, or with --raw the token", (*Env).tokenCommand},
 		{"config", "check the configuration, or show the values in force", (*Env).configCommand},
 		{"version", "print the version", func(e *Env, _ context.Context, args []string) int {

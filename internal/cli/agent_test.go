@@ -52,7 +52,8 @@ func (h *hostWithAgent) start(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	started, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- agent.Run(ctx, agent.Options{ConfigPath: h.config, HostName: cmp.Or(h.name, "web1"), Getenv: func(string) string { return "" }, Stderr: io.Discard, Started: func() { close(started) }})
+		done <- agent.Run(ctx, agent.Options{ConfigPath: h.config, HostName: cmp.Or(h.name, "web1"),
+			Getenv: func(string) string { return "" }, Stderr: io.Discard, Started: func() { close(started) }})
 	}()
 	select {
 	case <-started:
@@ -171,7 +172,8 @@ func TestRoutes(t *testing.T) {
 	}
 	stale.(*net.UnixListener).SetUnlinkOnClose(false)
 	stale.Close()
-	if r = ask(Env{Socket: none}, "a@example.org"); r.code != sysexits.TempFail || !strings.Contains(r.stderr, "refused") || !strings.Contains(r.stderr, "start it: ") {
+	if r = ask(Env{Socket: none}, "a@example.org"); r.code != sysexits.TempFail ||
+		!strings.Contains(r.stderr, "refused") || !strings.Contains(r.stderr, "start it: ") {
 		t.Errorf("a dead agent: %d %q", r.code, r.stderr)
 	}
 }

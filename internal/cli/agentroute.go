@@ -36,7 +36,8 @@ func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, us
 		return d, nil
 	}
 	// The caller's own configuration knows an agent elsewhere.
-	if conn, err := front.DialAgent(ctx, o, client.Options{Path: d.config.Agent.Socket, HostName: hostName}, e.Stderr); err == nil {
+	if conn, err := front.DialAgent(ctx, o, client.Options{Path: d.config.Agent.Socket, HostName: hostName},
+		e.Stderr); err == nil {
 		d.Close()
 		return &front.AgentRoute{Conn: conn, Options: o}, nil
 	}
@@ -80,7 +81,8 @@ func bothFailed(gone *client.UnreachableError, err error) error {
 		return err
 	}
 	if !gone.Absent || errors.Is(err, fs.ErrPermission) && isDir(filepath.Dir(gone.Path)) {
-		return sysexits.With(sysexits.TempFail, fmt.Errorf("%w; start it: %s (and directly: %v)", gone, host.StartAgent, err))
+		return sysexits.With(sysexits.TempFail, fmt.Errorf("%w; start it: %s (and directly: %v)", gone,
+			host.StartAgent, err))
 	}
 	return sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w (%v)", err, gone))
 }

@@ -164,7 +164,8 @@ func TestLargeHeaders(t *testing.T) {
 		"90,000 Received":     {strings.Repeat("Received: from a by b\n", 90_000), sysexits.DataErr, "loops"},
 		"100,000 addresses":   {"To: " + strings.Repeat("a@example.org, ", 100_000) + "\n", 0, ""},
 		"100,000 parentheses": {"X-Comment: x\nTo: " + strings.Repeat("(", 100_000) + "\n", 0, ""},
-		"over 2 MiB":          {strings.Repeat("X-Many: "+strings.Repeat("y", 1000)+"\n", 2080), sysexits.DataErr, "the header is larger than 2097152"},
+		"over 2 MiB": {strings.Repeat("X-Many: "+strings.Repeat("y", 1000)+"\n", 2080), sysexits.DataErr,
+			"the header is larger than 2097152"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

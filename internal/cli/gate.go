@@ -22,7 +22,9 @@ func (e *Env) admit(o *cmdline.Options) error {
 	if o.Config != "" {
 		cfg, err := config.Loader{Getenv: e.Getenv, Trusted: !installed}.Load(o.Config)
 		if errors.Is(err, config.ErrUntrusted) {
-			return sysexits.With(sysexits.NoPerm, fmt.Errorf("-C %w; this user's own configuration is ~/.config/o365-sendmail.toml or what $%s names", err, config.EnvPath))
+			return sysexits.With(sysexits.NoPerm,
+				fmt.Errorf("-C %w; this user's own configuration is ~/.config/o365-sendmail.toml or what $%s names",
+					err, config.EnvPath))
 		}
 		if err != nil {
 			return sysexits.With(sysexits.Code(err, sysexits.Config), err)
@@ -30,14 +32,17 @@ func (e *Env) admit(o *cmdline.Options) error {
 		e.named = cfg
 	}
 	if serves(o) && !installed {
-		return sysexits.With(sysexits.NoPerm, fmt.Errorf("only root and the user %s start the agent in this way; others run o365-sendmail serve", config.ServiceUser))
+		return sysexits.With(sysexits.NoPerm,
+			fmt.Errorf("only root and the user %s start the agent in this way; others run o365-sendmail serve",
+				config.ServiceUser))
 	}
 	return nil
 }
 
 // serves reports whether a call asks for the agent.
 func serves(o *cmdline.Options) bool {
-	return o.Mode == cmdline.ModeServe || o.Mode == cmdline.ModeServeFront || o.Mode == cmdline.ModeQueueRun && o.Queue.Interval > 0
+	return o.Mode == cmdline.ModeServe || o.Mode == cmdline.ModeServeFront || o.Mode == cmdline.ModeQueueRun &&
+		o.Queue.Interval > 0
 }
 
 // installed reports whether the caller is root or the service user.

@@ -41,7 +41,8 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("%v --version: %+v", name, r)
 		}
 		if len(name) == 2 {
-			if r := call(t, "o365-sendmail", "help", name[1]); r.code != sysexits.OK || !strings.HasPrefix(r.stdout, "usage: ") {
+			if r := call(t, "o365-sendmail", "help", name[1]); r.code != sysexits.OK ||
+				!strings.HasPrefix(r.stdout, "usage: ") {
 				t.Errorf("help %s: %+v", name[1], r)
 			}
 		}
@@ -66,12 +67,14 @@ func TestMistypedCommand(t *testing.T) {
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"AADSTS7000222":             "AADSTS7000222: the client secret has expired\n",
-		"535 5.7.139":               "one of ",
-		"smtp-auth-disabled-tenant": "     Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false\n",
-		"--json 432":                `"key": "too-many-connections"`,
+		"AADSTS7000222": "AADSTS7000222: the client secret has expired\n",
+		"535 5.7.139":   "one of ",
+		"smtp-auth-disabled-tenant": "     Set-CASMailbox -Identity <mailbox> " +
+			"-SmtpClientAuthenticationDisabled $false\n",
+		"--json 432": `"key": "too-many-connections"`,
 	} {
-		if r := call(t, append([]string{"o365-sendmail", "explain"}, strings.Fields(args)...)...); r.code != sysexits.OK ||
+		if r := call(t, append([]string{"o365-sendmail", "explain"},
+			strings.Fields(args)...)...); r.code != sysexits.OK ||
 			!strings.Contains(r.stdout, want) {
 			t.Errorf("%s: %+v", args, r)
 		}

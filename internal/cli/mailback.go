@@ -20,7 +20,8 @@ import (
 // mailBack tells the sender by mail which recipients were refused for good, as -oem asks: cron throws
 // standard error away. It returns those of whom nobody was told. What may pass later is among them,
 // since the caller keeps the message.
-func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, user host.User, d *front.Draft, refused []envelope.Refusal) []envelope.Refusal {
+func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, user host.User, d *front.Draft,
+	refused []envelope.Refusal) []envelope.Refusal {
 	to := user.Name
 	if o.Sender != nil {
 		to = *o.Sender

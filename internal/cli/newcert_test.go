@@ -138,7 +138,8 @@ func TestNewCertificateLeavesNothing(t *testing.T) {
 		{[]string{"--dry-run"}, 0, "certificate_file = "},
 		{[]string{"--certificate-days", "0"}, sysexits.Usage, "a whole number of days"},
 		{[]string{"--key-file", "/x"}, sysexits.Usage, "--new-certificate makes the files"},
-		{[]string{"--client-secret-file", "/x"}, sysexits.Usage, "there can be one credential, not certificate and secret"},
+		{[]string{"--client-secret-file", "/x"}, sysexits.Usage,
+			"there can be one credential, not certificate and secret"},
 		{[]string{"--set", "delivery.max_size=big"}, sysexits.Config, "delivery.max_size"},
 	} {
 		r := s.verb("", s.certificateArgs(tt.args...)...)

@@ -393,7 +393,8 @@ func TestSetupWarnsOfOnMicrosoft(t *testing.T) {
 	s := newSite(t)
 	const mailbox = "noreply@contoso.onmicrosoft.com"
 	args := append(s.setupArgs("--dry-run"), "--mailbox", mailbox)
-	if r := s.verb(s.ClientSecret+"\n", args...); r.code != 0 || !strings.Contains(r.stderr, mailbox+": mail from addresses below onmicrosoft.com") {
+	if r := s.verb(s.ClientSecret+"\n", args...); r.code != 0 ||
+		!strings.Contains(r.stderr, mailbox+": mail from addresses below onmicrosoft.com") {
 		t.Errorf("exit %d, %q", r.code, r.stderr)
 	}
 	var out setupOutcome

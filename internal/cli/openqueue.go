@@ -103,7 +103,8 @@ func (q *ownSpool) prepare(o *cmdline.Options) error {
 	q.account.Warn = func(err error) { log.Log(maillog.Warning, "", "", err) }
 	in := intake.New(cfg, hostName, e.Now, func(s string) { e.warnf(q.name, "%s", s) })
 	resolve := func(addr string) ([]string, error) { return in.Resolve(addr, false) }
-	rules := unprocessed.Rules{Intake: in, User: func(uid int) string { return host.UserByID(uid).Name }, TempDir: cfg.Spool.Dir}
+	rules := unprocessed.Rules{Intake: in, User: func(uid int) string { return host.UserByID(uid).Name },
+		TempDir: cfg.Spool.Dir}
 	q.options = deliver.EngineOptions{
 		Config:    assemble.Engine(cfg, q.account, nil, hostName, resolve),
 		Log:       log,

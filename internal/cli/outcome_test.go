@@ -19,7 +19,8 @@ import (
 	"o365-sendmail/internal/spool"
 )
 
-const foreignText = "From: Shop <shop@contoso.test>, \"The CEO\" <ceo@contoso.test>\r\nSender: ceo@contoso.test\r\nResent-From: ceo@contoso.test\r\nSubject: x\r\n\r\nx\r\n"
+const foreignText = "From: Shop <shop@contoso.test>, \"The CEO\" <ceo@contoso.test>\r\nSender: ceo@contoso.test\r\n" +
+	"Resent-From: ceo@contoso.test\r\nSubject: x\r\n\r\nx\r\n"
 
 // putUnprocessed puts a message of a local user into the site's spool as it came.
 func (s *site) putUnprocessed(t *testing.T, uid int, to string) (id string) {
@@ -31,7 +32,8 @@ func (s *site) putUnprocessed(t *testing.T, uid int, to string) (id string) {
 	defer sp.Close()
 	m := wireText("O365-Sendmail-Options: mode=background\r\n" + foreignText)
 	id, err = sp.Put(t.Context(), spool.Meta{UID: uid, Origin: spool.Unprocessed + "userid " + strconv.Itoa(uid)},
-		&envelope.Envelope{Sender: "ceo@contoso.test", Origin: "ceo@contoso.test", Recipients: []envelope.Recipient{{Address: to}}}, m)
+		&envelope.Envelope{Sender: "ceo@contoso.test", Origin: "ceo@contoso.test",
+			Recipients: []envelope.Recipient{{Address: to}}}, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +80,8 @@ func TestUnprocessedWithoutAgent(t *testing.T) {
 	to := map[string]bool{}
 	for _, m := range m {
 		to[m.Envelope.To[0]] = true
-		if m.Envelope.From != s.Mailbox || strings.Contains(string(m.Data), "O365-Sendmail-Options") || m.Header("Date") == "" ||
+		if m.Envelope.From != s.Mailbox || strings.Contains(string(m.Data), "O365-Sendmail-Options") ||
+			m.Header("Date") == "" ||
 			m.Header("Message-ID") == "" || !strings.Contains(m.Header("Received"), "userid 33") {
 			t.Errorf("from %s:\n%s", m.Envelope.From, m.Data)
 		}
@@ -104,20 +107,27 @@ func TestAllowEveryWay(t *testing.T) {
 			h.Update(func(st *emulator.State) { // Exchange would let all of them pass
 				for _, tenant := range st.Tenants {
 					for _, box := range []string{"shop@contoso.test", "ceo@contoso.test"} {
-						tenant.Mailboxes[box] = &emulator.Mailbox{SendAs: map[string]*emulator.Grant{emulator.DefaultMailbox: {}, emulator.DefaultObjectID: {}}}
+						tenant.Mailboxes[box] = &emulator.Mailbox{
+							SendAs: map[string]*emulator.Grant{emulator.DefaultMailbox: {},
+								emulator.DefaultObjectID: {}}}
 					}
 				}
 			})
 			text := strings.ReplaceAll(foreignText, "\r\n", "\n")
 			boss := "From: ceo@boss.example\nSubject: x\n\nx\n"
 			dialogue := func(text string) string {
-				return "EHLO x\r\nMAIL FROM:<ceo@contoso.test>\r\nRCPT TO:<a@example.org>\r\nDATA\r\n" + strings.ReplaceAll(text, "\n", "\r\n") + ".\r\nQUIT\r\n"
+				return "EHLO x\r\nMAIL FROM:<ceo@contoso.test>\r\nRCPT TO:<a@example.org>\r\nDATA\r\n" +
+					strings.ReplaceAll(text, "\n", "\r\n") + ".\r\nQUIT\r\n"
 			}
 			direct := func(stdin string, args ...string) {
 				var out, errs bytes.Buffer
 				code := Main(context.Background(), Env{
-					Args: append([]string{"sendmail"}, args...), Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Now: time.Now, UID: os.Getuid(),
-					Socket: filepath.Join(h.dir, "none.sock"), Getenv: func(name string) string { return map[string]string{"O365_SENDMAIL_CONFIG": h.config}[name] },
+					Args: append([]string{"sendmail"}, args...), Stdin: strings.NewReader(stdin), Stdout: &out,
+					Stderr: &errs, Now: time.Now, UID: os.Getuid(),
+					Socket: filepath.Join(h.dir, "none.sock"),
+					Getenv: func(name string) string {
+						return map[string]string{"O365_SENDMAIL_CONFIG": h.config}[name]
+					},
 				})
 				if code != 0 {
 					t.Errorf("%d %s", code, errs.String())
@@ -145,7 +155,8 @@ func TestAllowEveryWay(t *testing.T) {
 				if strings.Contains(authors, "ceo@") || shop == goes && strings.Contains(authors, "shop@") {
 					t.Errorf("%s: sent as %s", way, authors)
 				}
-				if shop == stays && strings.Contains(m.Header("From"), "Shop") && !strings.Contains(m.Header("From"), "shop@contoso.test") {
+				if shop == stays && strings.Contains(m.Header("From"), "Shop") && !strings.Contains(m.Header("From"),
+					"shop@contoso.test") {
 					t.Errorf("%s: the allowed author is gone: %s", way, m.Header("From"))
 				}
 			}

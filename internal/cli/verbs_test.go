@@ -214,11 +214,14 @@ func TestConfigCheck(t *testing.T) {
 func TestConfigCheckOptional(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.writeConfig(t, s.ConfigTOML(s.dir)+"[agent]\nlisten = \"0.0.0.0:25\"\nmetrics_file = \"here\"\n[spool]\ndir = \"\"\n")
-	if r := s.verb("", "config", "check"); r.code != sysexits.Config || strings.Count(r.stderr, "o365-sendmail: error: ") != 2 || r.stdout != "" {
+	s.writeConfig(t, s.ConfigTOML(s.dir)+"[agent]\nlisten = \"0.0.0.0:25\"\nmetrics_file = \"here\"\n[spool]\n"+
+		"dir = \"\"\n")
+	if r := s.verb("", "config", "check"); r.code != sysexits.Config ||
+		strings.Count(r.stderr, "o365-sendmail: error: ") != 2 || r.stdout != "" {
 		t.Errorf("exit %d, %q %q", r.code, r.stdout, r.stderr)
 	}
-	if r := s.verb("", "config", "check", "--json"); r.code != sysexits.Config || !strings.Contains(r.stdout, `"valid": false`) {
+	if r := s.verb("", "config", "check", "--json"); r.code != sysexits.Config ||
+		!strings.Contains(r.stdout, `"valid": false`) {
 		t.Errorf("exit %d, %q", r.code, r.stdout)
 	}
 	s.run("Subject: x\n\n", "-i", "someone@example.org").want(t, 0, "")
@@ -275,7 +278,8 @@ func TestDoctorThroughAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = verb("doctor", "-C", h.config)
-	if r.code != 0 || !strings.Contains(r.stdout, "warning  queue: mail waits: ") || !strings.Contains(r.stdout, "next: "+host.Hint("sudo o365-sendmail queue flush", os.Getuid())) {
+	if r.code != 0 || !strings.Contains(r.stdout, "warning  queue: mail waits: ") ||
+		!strings.Contains(r.stdout, "next: "+host.Hint("sudo o365-sendmail queue flush", os.Getuid())) {
 		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }

@@ -21,8 +21,10 @@ var accountKeys = []Key{
 	},
 	{
 		Name: "client_secret_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail.secret"`,
-		Help:  "A file that holds the client secret and nothing else.",
-		More:  "Line ends after the secret are dropped. \"credential:NAME\" names a systemd credential: the file NAME in $CREDENTIALS_DIRECTORY, made by LoadCredential=NAME:FILE. The file is read again for each token request, so that a rotated secret is seen.",
+		Help: "A file that holds the client secret and nothing else.",
+		More: "Line ends after the secret are dropped. \"credential:NAME\" names a systemd credential: " +
+			"the file NAME in $CREDENTIALS_DIRECTORY, made by LoadCredential=NAME:FILE. The file is read again for " +
+			"each token request, so that a rotated secret is seen.",
 		field: func(c *Config) any { return &c.ClientSecretFile },
 	},
 	{
@@ -125,8 +127,9 @@ var credentialKeys = []Key{
 		Name: "credential.token_file", Kind: KindPath, Example: `"/var/run/secrets/azure/tokens/azure-identity-token"`,
 		Derived: "the file that AZURE_FEDERATED_TOKEN_FILE names",
 		Help:    "The other issuer's token.",
-		More:    "It is read again for each token request. It lives minutes and may be readable by all, as Kubernetes mounts it.",
-		field:   func(c *Config) any { return &c.Credential.TokenFile },
+		More: "It is read again for each token request. It lives minutes and may be readable by all, as " +
+			"Kubernetes mounts it.",
+		field: func(c *Config) any { return &c.Credential.TokenFile },
 	},
 	{
 		Name: "credential.identity_client_id", Kind: KindGUID, Example: `"00000000-0000-0000-0000-000000000000"`,

@@ -58,7 +58,8 @@ var smtpKeys = []Key{
 		Help: "Whether text outside ASCII goes as it is, or quoted-printable or base64.",
 		More: "\"auto\" encodes text in the parts of a multipart that no signature covers (DKIM, ARC, S/MIME, " +
 			"PGP/MIME), because Exchange Online has been seen to damage it, and nothing else. " +
-			"\"on\" encodes nothing; \"off\" encodes all. For a relay without 8BITMIME all is encoded whatever the key " +
+			"\"on\" encodes nothing; \"off\" encodes all. For a relay without 8BITMIME all is encoded " +
+			"whatever the key " +
 			"says, in the queue, too.",
 		field: func(c *Config) any { return &c.SMTP.EightBit },
 	},

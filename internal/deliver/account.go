@@ -107,7 +107,8 @@ func (a *Account) drop(used xoauth.Token, err error) bool {
 }
 
 // dialOnce signs in once, and tells which token it used and whether it was fetched for this.
-func (a *Account) dialOnce(ctx, token context.Context, user string, pipeline bool) (s *submit.Session, used xoauth.Token, fresh bool, err error) {
+func (a *Account) dialOnce(ctx, token context.Context, user string, pipeline bool) (s *submit.Session,
+	used xoauth.Token, fresh bool, err error) {
 	var mu sync.Mutex
 	cfg := a.Submit
 	cfg.Chunking = a.chunking()
@@ -206,7 +207,8 @@ func (a *Account) deliverOnce(ctx, token context.Context, user string, env *enve
 }
 
 // deliverAlone sends one message on a session of its own.
-func (a *Account) deliverAlone(ctx, token context.Context, user string, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
+func (a *Account) deliverAlone(ctx, token context.Context, user string, env *envelope.Envelope,
+	msg envelope.Message) (*submit.Result, error) {
 	s, err := a.dial(ctx, token, user)
 	if err != nil {
 		return nil, err
@@ -217,7 +219,8 @@ func (a *Account) deliverAlone(ctx, token context.Context, user string, env *env
 
 // deliverPipelined sends the sign-in and the message in one flight. again is set when the server refused
 // a token of the cache, and with it the message, as a new token may be good; or when it refused BDAT.
-func (a *Account) deliverPipelined(ctx, token context.Context, user string, env *envelope.Envelope, msg envelope.Message) (res *submit.Result, again bool, err error) {
+func (a *Account) deliverPipelined(ctx, token context.Context, user string, env *envelope.Envelope,
+	msg envelope.Message) (res *submit.Result, again bool, err error) {
 	s, used, fresh, err := a.dialOnce(ctx, token, user, true)
 	if err == nil {
 		res, err = sendFitted(ctx, s, env, msg)

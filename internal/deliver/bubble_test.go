@@ -63,7 +63,8 @@ func inBubble(t *testing.T, o rigOptions, test func(t *testing.T, r *rig)) {
 // longToken fetches a token that outlasts a test. The program's own client would not take it.
 func longToken(t *testing.T, em *emulator.Emulator) xoauth.Token {
 	t.Helper()
-	c := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: em.CAPool()}, DisableKeepAlives: true}}
+	c := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: em.CAPool()},
+		DisableKeepAlives: true}}
 	res, err := c.PostForm(em.TokenURL(), url.Values{"grant_type": {"client_credentials"}, "client_id": {em.ClientID},
 		"client_secret": {em.ClientSecret}, "scope": {"https://outlook.office365.com/.default"}})
 	if err != nil {
@@ -78,7 +79,8 @@ func longToken(t *testing.T, em *emulator.Emulator) xoauth.Token {
 		t.Fatalf("%s: %v", res.Status, err)
 	}
 	now := time.Now()
-	return xoauth.Token{Access: xoauth.NewSecret(reply.AccessToken), Obtained: now, Expiry: now.Add(time.Duration(reply.ExpiresIn) * time.Second)}
+	return xoauth.Token{Access: xoauth.NewSecret(reply.AccessToken), Obtained: now,
+		Expiry: now.Add(time.Duration(reply.ExpiresIn) * time.Second)}
 }
 
 type fixedToken xoauth.Token

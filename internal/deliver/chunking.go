@@ -67,7 +67,8 @@ func (a *Account) noteNoChunks(e *submit.Error) {
 	a.Cache.SetNote(a.chunksNote(), why, until)
 	a.chunksWork.Store(false)
 	if a.Warn != nil && !known {
-		a.Warn(fmt.Errorf("%s offers CHUNKING and fails at BDAT (%s): messages go by DATA until %s; smtp.chunking = \"off\" makes that lasting",
+		a.Warn(fmt.Errorf("%s offers CHUNKING and fails at BDAT (%s): messages go by DATA until %s; "+
+			"smtp.chunking = \"off\" makes that lasting",
 			a.Submit.Host, why, until.UTC().Format("2006-01-02 15:04 MST")))
 	}
 }

@@ -54,19 +54,23 @@ func TestRefusedBDAT(t *testing.T) {
 						a.Warn = func(err error) { warnings = append(warnings, err.Error()) }
 						return a
 					}
-					text := bounce.Text(string(dotted(em.Mailbox, "first")) + strings.Repeat(".0123456789\r\n", size/13))
+					text := bounce.Text(string(dotted(em.Mailbox, "first")) +
+						strings.Repeat(".0123456789\r\n", size/13))
 					res, err := process().Deliver(t.Context(), testEnvelope(em.Mailbox), text)
 					if err != nil || res.Accepted() != 1 {
 						t.Fatalf("%+v, %v", res, err)
 					}
-					if got := em.Messages(); len(got) != 1 || string(got[0].Data) != string(text) || got[0].Chunks != 0 {
+					if got := em.Messages(); len(got) != 1 || string(got[0].Data) != string(text) ||
+						got[0].Chunks != 0 {
 						t.Fatalf("%d messages arrived", len(got))
 					}
-					if len(warnings) != 1 || !strings.Contains(warnings[0], "smtp.chunking") || !strings.Contains(warnings[0], em.SMTPHost) {
+					if len(warnings) != 1 || !strings.Contains(warnings[0], "smtp.chunking") ||
+						!strings.Contains(warnings[0], em.SMTPHost) {
 						t.Errorf("warned %q", warnings)
 					}
 					before := em.Stats().Connections
-					if _, err := process().Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "second")); err != nil {
+					if _, err := process().Deliver(t.Context(), testEnvelope(em.Mailbox),
+						testMessage(em.Mailbox, "second")); err != nil {
 						t.Fatal(err)
 					}
 					if n := em.Stats().Connections - before; n != 1 || len(warnings) != 1 {
@@ -76,7 +80,8 @@ func TestRefusedBDAT(t *testing.T) {
 						t.Fatal(err)
 					}
 					now = now.Add(24*time.Hour + time.Second)
-					if _, err := process().Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "next day")); err != nil {
+					if _, err := process().Deliver(t.Context(), testEnvelope(em.Mailbox),
+						testMessage(em.Mailbox, "next day")); err != nil {
 						t.Fatal(err)
 					}
 					if got := em.Messages(); len(got) != 3 || got[1].Chunks != 0 || got[2].Chunks == 0 {
@@ -97,7 +102,8 @@ func TestLargeHeaderIsNoFaultOfBDAT(t *testing.T) {
 	}
 	a := testAccount(em, t.TempDir(), time.Now)
 	_, err := a.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "large"))
-	if e := outcome(nil, err); e == nil || e.Diagnosis.Key != "header-too-large" || e.Class != exchange.Permanent || e.Chunked {
+	if e := outcome(nil, err); e == nil || e.Diagnosis.Key != "header-too-large" ||
+		e.Class != exchange.Permanent || e.Chunked {
 		t.Errorf("%+v", e)
 	}
 	if why, _, off := a.NoChunks(); off {
@@ -123,7 +129,8 @@ func TestSilentBDAT(t *testing.T) {
 		t.Errorf("%d connections in the call", n)
 	}
 	a.Submit.DataTimeout = 30 * time.Second
-	if _, err := a.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "silent")); err != nil || arrived(em, "silent") != 1 {
+	if _, err := a.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "silent")); err != nil ||
+		arrived(em, "silent") != 1 {
 		t.Errorf("%v, arrived %d times", err, arrived(em, "silent"))
 	}
 }
@@ -164,12 +171,14 @@ func TestChunkingKey(t *testing.T) {
 	a := testAccount(em, t.TempDir(), time.Now)
 	a.Submit.Chunking = submit.ChunkingOn
 	_, err := a.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "on"))
-	if e := outcome(nil, err); e == nil || e.Class != exchange.Configuration || !strings.Contains(e.Advice(), "smtp.chunking") {
+	if e := outcome(nil, err); e == nil || e.Class != exchange.Configuration ||
+		!strings.Contains(e.Advice(), "smtp.chunking") {
 		t.Errorf("on: %+v", e)
 	}
 	a.Submit.Chunking = submit.ChunkingOff
 	before := em.Stats().Connections
-	if _, err := a.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "off")); err != nil || em.Stats().Connections != before+1 {
+	if _, err := a.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "off")); err != nil ||
+		em.Stats().Connections != before+1 {
 		t.Errorf("off: %v", err)
 	}
 }

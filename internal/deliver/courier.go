@@ -286,7 +286,8 @@ func (c *courier) land() {
 		c.window = min(2*c.window, c.depth)
 	case c.broken:
 		// The session ended with an earlier message: this one has no part in it.
-		*v = Outcome{fate: make([]fate, len(v.fate)), errs: v.errs, later: len(v.fate), lost: true, bystander: true, err: err, uncertain: v.uncertain}
+		*v = Outcome{fate: make([]fate, len(v.fate)), errs: v.errs, later: len(v.fate), lost: true, bystander: true,
+			err: err, uncertain: v.uncertain}
 	default:
 		c.broken = !c.session.Usable()
 		c.excuse(j, v, err)

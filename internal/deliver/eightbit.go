@@ -12,7 +12,8 @@ import (
 // fitted returns the message as the server takes it: its 8-bit text is encoded for one without 8BITMIME (RFC 6152 3),
 // which smtp.host may not have been when the message was queued. What can't be encoded, because a signature covers it,
 // stays as it is, and the session refuses it. close is to be called when the outcome is known.
-func fitted(s *submit.Session, env *envelope.Envelope, msg envelope.Message) (*envelope.Envelope, envelope.Message, func()) {
+func fitted(s *submit.Session, env *envelope.Envelope, msg envelope.Message) (*envelope.Envelope,
+	envelope.Message, func()) {
 	if !env.EightBit || s.Extensions().EightBitMIME {
 		return env, msg, func() {}
 	}
@@ -45,7 +46,8 @@ func sevenBit(msg envelope.Message) (*rfc822.Message, *rfc822.Wire) {
 }
 
 // sendFitted is submit.Session.Send of the message as the server takes it.
-func sendFitted(ctx context.Context, s *submit.Session, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
+func sendFitted(ctx context.Context, s *submit.Session, env *envelope.Envelope,
+	msg envelope.Message) (*submit.Result, error) {
 	env, msg, done := fitted(s, env, msg)
 	defer done()
 	return s.Send(ctx, env, msg)

@@ -18,9 +18,11 @@ func TestEightBitArrivesWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := testAccount(em, t.TempDir(), time.Now)
-	head := "From: " + em.Mailbox + "\nTo: user@example.com\nDate: Tue, 01 Jan 2030 00:00:00 +0000\nMessage-ID: <x@test>\nSubject: x\n"
+	head := "From: " + em.Mailbox + "\nTo: user@example.com\nDate: Tue, 01 Jan 2030 00:00:00 +0000\nMessage-ID: " +
+		"<x@test>\nSubject: x\n"
 	text := head + "MIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=b\n\n--b\n" +
-		"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\ngr\u00fc\u00dfe an alle hier\n\n--b--\n"
+		"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\ngr\u00fc\u00dfe an alle " +
+		"hier\n\n--b--\n"
 	for name, c := range map[string]struct {
 		o    rfc822.WireOptions
 		want string
@@ -57,7 +59,8 @@ func TestEightBitIsEncodedForTheServer(t *testing.T) {
 	without := func(s *emulator.State) { s.Exchange.Without = append(s.Exchange.Without, "8BITMIME") }
 	text := func(from, subject, kind string) bounce.Text {
 		head, _, _ := strings.Cut(string(testMessage(from, subject)), "\r\n\r\n")
-		return bounce.Text(head + "\r\nMIME-Version: 1.0\r\nContent-Type: " + kind + "\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" +
+		return bounce.Text(head + "\r\nMIME-Version: 1.0\r\nContent-Type: " + kind + "\r\nContent-Transfer-Encoding: " +
+			"8bit\r\n\r\n" +
 			"--b\r\n\r\nfor all of you here: gr\u00fc\u00dfe\r\n--b--\r\n")
 	}
 	r := newRig(t, rigOptions{emulator: without})
@@ -88,7 +91,8 @@ func TestEightBitIsEncodedForTheServer(t *testing.T) {
 		t.Errorf("arrived: %v", got)
 	}
 	for _, m := range r.em.Messages() {
-		if data := string(m.Data); subjectIn(data) != "" && strings.Contains(data, "for all of you") && !strings.Contains(data, "gr=C3=BC=C3=9Fe") {
+		if data := string(m.Data); subjectIn(data) != "" && strings.Contains(data, "for all of you") &&
+			!strings.Contains(data, "gr=C3=BC=C3=9Fe") {
 			t.Errorf("arrived as %s", data)
 		}
 	}

@@ -22,8 +22,9 @@ type job struct {
 	todo  []int // which of the item's recipients env names, by index
 	start time.Time
 
-	probes   []*gate
-	author   string    // a sender address in the message that its caller chose, in lower case; read only when it matters
+	probes []*gate
+	// a sender address in the message that its caller chose, in lower case; read only when it matters
+	author   string
 	reserved time.Time // when the rates were charged; zero when they were not
 	retried  bool      // of a message without an entry
 	slow     bool

@@ -37,7 +37,8 @@ func (e *Engine) process(c *courier, j *job, it *spool.Item) {
 	j.item = nil
 	forced := j.entry.forced
 	if n == nil {
-		e.log.Log(maillog.Err, j.id, "status", "failed", "", "it can't be processed and lies in failed/: "+it.Status().Reason)
+		e.log.Log(maillog.Err, j.id, "status", "failed", "", "it can't be processed and lies in failed/: "+
+			it.Status().Reason)
 		e.countFailed()
 	} else {
 		e.log.Log(maillog.Info, j.id, "status", "processed", "", "by the rules that hold now")

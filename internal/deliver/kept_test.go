@@ -15,7 +15,8 @@ import (
 func (r *rig) putUnprocessed(subject string) string {
 	r.t.Helper()
 	env := testEnvelope("ceo@contoso.test", "root")
-	id, err := r.sp.Put(context.Background(), spool.Meta{UID: 33, Origin: spool.Unprocessed + "userid 33"}, env, testMessage("ceo@contoso.test", subject))
+	id, err := r.sp.Put(context.Background(), spool.Meta{UID: 33, Origin: spool.Unprocessed + "userid 33"}, env,
+		testMessage("ceo@contoso.test", subject))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -85,7 +86,8 @@ func TestProcessed(t *testing.T) {
 		r := newRig(t, rigOptions{emulator: func(st *emulator.State) {
 			for _, tenant := range st.Tenants {
 				if box := tenant.Mailboxes[emulator.DefaultMailbox]; box != nil {
-					tenant.Mailboxes[other] = &emulator.Mailbox{SMTPAuthDisabled: box.SMTPAuthDisabled, FullAccess: box.FullAccess}
+					tenant.Mailboxes[other] = &emulator.Mailbox{SMTPAuthDisabled: box.SMTPAuthDisabled,
+						FullAccess: box.FullAccess}
 					box.SendAs[other] = &emulator.Grant{}
 				}
 			}
@@ -106,7 +108,8 @@ func TestProcessed(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := r.em.Messages()
-		if len(m) != 1 || m[0].Header("Subject") != "processed" || m[0].Envelope.To[0] != "it@example.com" || len(r.ids()) != 0 {
+		if len(m) != 1 || m[0].Header("Subject") != "processed" || m[0].Envelope.To[0] != "it@example.com" ||
+			len(r.ids()) != 0 {
 			t.Fatalf("held %v: %d messages, %d in the queue", held, len(m), len(r.ids()))
 		}
 		if s := r.log.String(); !strings.Contains(s, id+": status=processed") {

@@ -105,7 +105,8 @@ func TestOutcome(t *testing.T) {
 			var words []string
 			for k, line := range log.lines {
 				var addr, by, delay, dsn, word string
-				_, err := fmt.Sscanf(line, "ID: to=%s relay=%s delay=%s dsn=%s status=%s", &addr, &by, &delay, &dsn, &word)
+				_, err := fmt.Sscanf(line, "ID: to=%s relay=%s delay=%s dsn=%s status=%s", &addr, &by, &delay,
+					&dsn, &word)
 				if err != nil || addr != "<"+to[k].Address+">" {
 					t.Errorf("%q: %v", line, err)
 				}

@@ -40,7 +40,8 @@ func manyTo(em *emulator.Emulator, to ...string) *envelope.Envelope {
 
 // fourGood are the recipients of a message whose first transaction is refused for all, and a later one for one.
 var (
-	mixedTo  = []string{"reject-1@example.com", "reject-2@example.com", "a@example.com", "b@example.com", "c@example.com", "reject-3@example.com", "d@example.com"}
+	mixedTo = []string{"reject-1@example.com", "reject-2@example.com", "a@example.com", "b@example.com",
+		"c@example.com", "reject-3@example.com", "d@example.com"}
 	fourGood = []string{"a@example.com", "b@example.com", "c@example.com", "d@example.com"}
 )
 
@@ -69,7 +70,8 @@ func TestPartsFromTheQueue(t *testing.T) {
 				}
 			}
 			for i := 1; i <= 3; i++ {
-				if field := fmt.Sprintf("Final-Recipient: rfc822; reject-%d@example.com", i); strings.Count(told.String(), field) != 1 {
+				if field := fmt.Sprintf("Final-Recipient: rfc822; reject-%d@example.com",
+					i); strings.Count(told.String(), field) != 1 {
 					t.Errorf("%s is not reported once:\n%s", field, told.String())
 				}
 			}
@@ -87,11 +89,15 @@ func TestPartsWithoutSpool(t *testing.T) {
 		refused []string
 		whole   bool // an error, as nobody got it
 	}{
-		"some refused":          {nil, mixedTo, fourGood, []string{"reject-1@example.com", "reject-2@example.com", "reject-3@example.com"}, false},
-		"all refused":           {nil, mixedTo[:2], nil, mixedTo[:2], true},
-		"three refused":         {nil, []string{"reject-1@x.org", "reject-2@x.org", "reject-3@x.org"}, nil, []string{"reject-1@x.org", "reject-2@x.org", "reject-3@x.org"}, true},
-		"the second breaks off": {&emulator.Rule{Stage: "dot", After: 1, First: 1, Reply: "451 4.7.0 try again"}, append(fourGood, "e@example.com"), fourGood[:2], append(fourGood[2:4:4], "e@example.com"), false},
-		"the first breaks off":  {&emulator.Rule{Stage: "dot", First: 1, Reply: "451 4.7.0 try again"}, fourGood, nil, nil, true},
+		"some refused": {nil, mixedTo, fourGood, []string{"reject-1@example.com", "reject-2@example.com",
+			"reject-3@example.com"}, false},
+		"all refused": {nil, mixedTo[:2], nil, mixedTo[:2], true},
+		"three refused": {nil, []string{"reject-1@x.org", "reject-2@x.org", "reject-3@x.org"}, nil,
+			[]string{"reject-1@x.org", "reject-2@x.org", "reject-3@x.org"}, true},
+		"the second breaks off": {&emulator.Rule{Stage: "dot", After: 1, First: 1, Reply: "451 4.7.0 try again"},
+			append(fourGood, "e@example.com"), fourGood[:2], append(fourGood[2:4:4], "e@example.com"), false},
+		"the first breaks off": {&emulator.Rule{Stage: "dot", First: 1, Reply: "451 4.7.0 try again"}, fourGood,
+			nil, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -99,12 +105,14 @@ func TestPartsWithoutSpool(t *testing.T) {
 			if c.rule != nil {
 				r.script(*c.rule)
 			}
-			d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Log: r.e.log, Alone: &Alone{}}))
+			d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Log: r.e.log,
+				Alone: &Alone{}}))
 			receipt, err := d.Submit(context.Background(), manyTo(r.em, c.to...), testMessage(r.em.Mailbox, "many"))
 			if (err != nil) != c.whole {
 				t.Errorf("error %v", err)
 			}
-			if got := r.parts("many"); !slices.Equal(got, c.got) || !slices.Equal(slices.Sorted(slices.Values(receipt.Accepted)), c.got) {
+			if got := r.parts("many"); !slices.Equal(got, c.got) ||
+				!slices.Equal(slices.Sorted(slices.Values(receipt.Accepted)), c.got) {
 				t.Errorf("it went to %q, and the receipt has %q, want %q", got, receipt.Accepted, c.got)
 			}
 			var refused []string
@@ -128,17 +136,21 @@ func TestPartsWithoutSpool(t *testing.T) {
 func TestServersOwnLimit(t *testing.T) {
 	t.Parallel()
 	for _, most := range []int{0, 2, 3} {
-		r := newRig(t, rigOptions{emulator: func(s *emulator.State) { s.Limits.Recipients = 2 }, account: func(a *Account) { a.Submit.MaxRecipients = most }})
-		d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Log: r.e.log, Alone: &Alone{}}))
+		r := newRig(t, rigOptions{emulator: func(s *emulator.State) { s.Limits.Recipients = 2 },
+			account: func(a *Account) { a.Submit.MaxRecipients = most }})
+		d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Log: r.e.log,
+			Alone: &Alone{}}))
 		receipt, err := d.Submit(context.Background(), manyTo(r.em, mixedTo...), testMessage(r.em.Mailbox, "many"))
-		if got := r.parts("many"); err != nil || !slices.Equal(got, fourGood) || len(receipt.Accepted) != 4 || len(receipt.Refused) != 3 {
+		if got := r.parts("many"); err != nil || !slices.Equal(got, fourGood) || len(receipt.Accepted) != 4 ||
+			len(receipt.Refused) != 3 {
 			t.Errorf("at most %d: %v, it went to %q, receipt %+v", most, err, got, receipt)
 		}
 	}
 	r := newRig(t, rigOptions{})
 	r.script(emulator.Rule{Stage: "rcpt", Reply: "452 4.5.3 Too many recipients"})
 	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Log: r.e.log, Alone: &Alone{}}))
-	if receipt, err := d.Submit(context.Background(), manyTo(r.em, fourGood...), testMessage(r.em.Mailbox, "none")); ExitCode(err) != 75 || len(receipt.Accepted) > 0 {
+	if receipt, err := d.Submit(context.Background(), manyTo(r.em, fourGood...),
+		testMessage(r.em.Mailbox, "none")); ExitCode(err) != 75 || len(receipt.Accepted) > 0 {
 		t.Errorf("a server without room for anybody: %v, %+v", err, receipt)
 	}
 }

@@ -15,7 +15,8 @@ import (
 type PausedError struct{ Stop Stop }
 
 func (e *PausedError) Error() string {
-	return fmt.Sprintf("%s: paused until %s, as each try makes it last longer: %s", e.Stop.Mailbox, e.Stop.Next.UTC().Format("15:04:05 MST"), e.Stop.Reason)
+	return fmt.Sprintf("%s: paused until %s, as each try makes it last longer: %s", e.Stop.Mailbox,
+		e.Stop.Next.UTC().Format("15:04:05 MST"), e.Stop.Reason)
 }
 
 func (e *PausedError) stop() *stop {

@@ -15,14 +15,16 @@ import (
 
 // single is one call of the program without an agent, as a process of its own makes it.
 func (r *rig) single(sp *spool.Spool, stateFile string) (envelope.Receipt, error) {
-	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, StateFile: stateFile, Spool: sp, Alone: &Alone{}}))
+	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, StateFile: stateFile, Spool: sp,
+		Alone: &Alone{}}))
 	return d.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "single"))
 }
 
 // TestSingleCallsDoNotFeedTheThrottle: calls without an agent try a throttled mailbox no more often than an agent.
 func TestSingleCallsDoNotFeedTheThrottle(t *testing.T) {
 	t.Parallel()
-	for _, reply := range []string{throttledText, "554 5.2.2 mailbox full; STOREDRV.Submit.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded"} {
+	for _, reply := range []string{throttledText,
+		"554 5.2.2 mailbox full; STOREDRV.Submit.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded"} {
 		for _, withSpool := range []bool{true, false} {
 			inBubble(t, rigOptions{}, func(t *testing.T, r *rig) {
 				r.script(emulator.Rule{Stage: "dot", Reply: reply})
@@ -38,12 +40,14 @@ func TestSingleCallsDoNotFeedTheThrottle(t *testing.T) {
 						}
 						if minute < 4 && minute > 0 && !withSpool {
 							var paused *PausedError
-							if ExitCode(err) != sysexits.TempFail || !errors.As(err, &paused) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "paused until") {
+							if ExitCode(err) != sysexits.TempFail || !errors.As(err, &paused) ||
+								strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "paused until") {
 								t.Fatalf("minute %d: %v", minute, err)
 							}
 						}
 						if receipt.Queued {
-							if due := r.status(receipt.QueueID).Status.Next; due.Before(time.Now()) || due.After(time.Now().Add(time.Hour)) {
+							if due := r.status(receipt.QueueID).Status.Next; due.Before(time.Now()) ||
+								due.After(time.Now().Add(time.Hour)) {
 								t.Fatalf("minute %d: the next try is in %v", minute, time.Until(due))
 							}
 						}

@@ -140,8 +140,9 @@ func (e *Engine) Ask() (notes []string) {
 	defer e.mu.Unlock()
 	now := e.clock.Now()
 	if before := e.probeNow(now); !before.IsZero() {
-		notes = append(notes, fmt.Sprintf("probes were asked for %d s ago: they come at most once a minute, the next at %s",
-			int(now.Sub(before).Seconds()), clockTime(before.Add(askInterval))))
+		notes = append(notes,
+			fmt.Sprintf("probes were asked for %d s ago: they come at most once a minute, the next at %s",
+				int(now.Sub(before).Seconds()), clockTime(before.Add(askInterval))))
 	}
 	e.gates(func(g *gate) {
 		if g.shut {

@@ -76,7 +76,8 @@ func TestThrottledMailboxIsProbedSparingly(t *testing.T) {
 		if n := r.em.Refused("550"); n > 3+4+24 || n < 20 {
 			t.Errorf("%d tries in a day", n)
 		}
-		if st := r.e.State().Stops; len(st) != 1 || st[0].Key != exchange.KeyThrottled || st[0].Held || !strings.Contains(st[0].Reason, "mailbox full") {
+		if st := r.e.State().Stops; len(st) != 1 || st[0].Key != exchange.KeyThrottled || st[0].Held ||
+			!strings.Contains(st[0].Reason, "mailbox full") {
 			t.Errorf("%+v", st)
 		}
 		r.em.ClearScript()
@@ -94,49 +95,63 @@ func TestNoMessageKeepsOthersWaiting(t *testing.T) {
 	const lifetime = 12 * time.Hour
 	for text, limits := range map[string]bool{
 		throttledText: true,
-		"550 5.2.254 Sender throttled due to continuous invalid recipients errors.":                                                true,
-		"550 5.9.99 You have exceeded an unheard-of limit, try again later":                                                        true,
-		"554 5.0.0 Quota of the day used up":                                                                                       true,
-		"554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded":           false,
-		"430 4.2.0 STOREDRV; mailbox logon failure":                                                                                false,
-		"554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; the sender's submission quota was exceeded":     true,
-		"432 4.3.2 Concurrent connections limit exceeded.":                                                                         true,
-		"550 5.1.8 Access denied, bad outbound sender":                                                                             false,
-		"550 5.7.236 The recipient limit of onmicrosoft.com is exceeded":                                                           true,
-		"451 4.7.0 Temporary server error. Please try again later.":                                                                true,
-		"554 5.2.252 SendAsDenied; noreply@contoso.test not allowed to send as noreply@contoso.test":                               false,
-		"550 5.7.750 Service unavailable. Client blocked from sending from unregistered domains":                                   false,
-		"550 5.2.253 STOREDRV.Submission.Exception:InvalidLicenseException; the mailbox has no valid license, and nothing is sent": false,
+		"550 5.2.254 Sender throttled due to continuous invalid " +
+			"recipients errors.": true,
+		"550 5.9.99 You have exceeded an unheard-of limit, try " +
+			"again later": true,
+		"554 5.0.0 Quota of the " +
+			"day used up": true,
+		"554 5.2.2 mailbox full; " +
+			"STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded": false,
+		"430 4.2.0 STOREDRV; " +
+			"mailbox logon failure": false,
+		"554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException; the sender's submission quota was " +
+			"exceeded": true,
+		"432 4.3.2 Concurrent connections limit " +
+			"exceeded.": true,
+		"550 5.1.8 Access denied, bad " +
+			"outbound sender": false,
+		"550 5.7.236 The recipient limit of onmicrosoft.com is " +
+			"exceeded": true,
+		"451 4.7.0 Temporary server error. " +
+			"Please try again later.": true,
+		"554 5.2.252 SendAsDenied; noreply@contoso.test not allowed to send as " +
+			"noreply@contoso.test": false,
+		"550 5.7.750 Service unavailable. Client blocked from sending from " +
+			"unregistered domains": false,
+		"550 5.2.253 STOREDRV.Submission.Exception:InvalidLicenseException; the mailbox has no valid license, and " +
+			"nothing is sent": false,
 	} {
 		t.Run(text[:min(len(text), 40)], func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, rigOptions{config: func(c *Config) { c.Lifetime, c.DelayWarning = lifetime, 0 }}, func(t *testing.T, r *rig) {
-				r.script(emulator.Rule{Stage: "rcpt", Match: "poison@", Reply: text})
-				r.run()
-				start := time.Now()
-				poison := r.send(1000, r.em.Mailbox, "poison", "poison@example.com")
-				sent := map[string]time.Time{}
-				for n := 0; time.Since(start) < lifetime+2*time.Hour; n++ {
-					s := fmt.Sprint("other ", n)
-					sent[s] = time.Now()
-					to := "user@example.com"
-					if strings.Contains(text, "5.7.236") { // by its meaning all those outside wait for the day
-						to = "user@contoso.test"
+			inBubble(t, rigOptions{config: func(c *Config) { c.Lifetime, c.DelayWarning = lifetime, 0 }},
+				func(t *testing.T, r *rig) {
+					r.script(emulator.Rule{Stage: "rcpt", Match: "poison@", Reply: text})
+					r.run()
+					start := time.Now()
+					poison := r.send(1000, r.em.Mailbox, "poison", "poison@example.com")
+					sent := map[string]time.Time{}
+					for n := 0; time.Since(start) < lifetime+2*time.Hour; n++ {
+						s := fmt.Sprint("other ", n)
+						sent[s] = time.Now()
+						to := "user@example.com"
+						if strings.Contains(text, "5.7.236") { // by its meaning all those outside wait for the day
+							to = "user@contoso.test"
+						}
+						r.send(1000+n%3, r.em.Mailbox, s, to)
+						time.Sleep(17 * time.Minute)
+						if limits && time.Since(start) < lifetime && !slices.Contains(r.ids(), poison) {
+							t.Fatalf("it came back after %v", time.Since(start))
+						}
 					}
-					r.send(1000+n%3, r.em.Mailbox, s, to)
-					time.Sleep(17 * time.Minute)
-					if limits && time.Since(start) < lifetime && !slices.Contains(r.ids(), poison) {
-						t.Fatalf("it came back after %v", time.Since(start))
+					// The last two are still in time.
+					const two = (5 + 10) * time.Minute
+					for s, at := range sent {
+						if got := r.arrived(s); got.Sub(at) > two || got.IsZero() && time.Since(at) > two {
+							t.Errorf("%q of %v took %v", s, at.Sub(start), got.Sub(at))
+						}
 					}
-				}
-				// The last two are still in time.
-				const two = (5 + 10) * time.Minute
-				for s, at := range sent {
-					if got := r.arrived(s); got.Sub(at) > two || got.IsZero() && time.Since(at) > two {
-						t.Errorf("%q of %v took %v", s, at.Sub(start), got.Sub(at))
-					}
-				}
-			})
+				})
 		})
 	}
 }
@@ -203,7 +218,8 @@ func TestCallersSenderWaitsAlone(t *testing.T) {
 			t.Errorf("%v: exit code %d, %d tries", err, ExitCode(err), tries())
 		}
 		time.Sleep(2 * time.Hour)
-		if receipt, err := r.q.Submit(t.Context(), testEnvelope(evil), testMessage(evil, "evil later")); err != nil || !receipt.Queued || tries() != 4 {
+		if receipt, err := r.q.Submit(t.Context(), testEnvelope(evil), testMessage(evil, "evil later")); err != nil ||
+			!receipt.Queued || tries() != 4 {
 			t.Errorf("%+v %v, %d tries", receipt, err, tries())
 		}
 	})
@@ -235,13 +251,15 @@ func TestCallersSenderIsGranted(t *testing.T) {
 		t.Run(fmt.Sprint("ask ", ask), func(t *testing.T) {
 			t.Parallel()
 			inBubble(t, rigOptions{account: keepSenders}, func(t *testing.T, r *rig) {
-				r.script(emulator.Rule{Stage: "dot", Reply: "554 5.2.252 SendAsDenied; noreply@contoso.test not allowed to send as x"})
+				r.script(emulator.Rule{Stage: "dot",
+					Reply: "554 5.2.252 SendAsDenied; noreply@contoso.test not allowed to send as x"})
 				r.run()
 				r.send(1000, "boss@fabrikam.test", "a")
 				time.Sleep(time.Minute)
 				r.em.ClearScript()
 				r.em.Update(func(s *emulator.State) {
-					s.Tenants[r.em.Tenant].Mailboxes["boss@fabrikam.test"] = &emulator.Mailbox{SendAs: map[string]*emulator.Grant{emulator.DefaultMailbox: {}}}
+					s.Tenants[r.em.Tenant].Mailboxes["boss@fabrikam.test"] = &emulator.Mailbox{
+						SendAs: map[string]*emulator.Grant{emulator.DefaultMailbox: {}}}
 				})
 				for i := range 5 {
 					r.send(1000, "boss@fabrikam.test", fmt.Sprint("b", i))
@@ -270,7 +288,8 @@ func TestCallersSenderIsGranted(t *testing.T) {
 func TestOutsideRecipientsWaitForTheDay(t *testing.T) {
 	t.Parallel()
 	for _, rule := range []emulator.Rule{
-		{Stage: "rcpt", Match: "@example.", Reply: "550 5.7.236 the organization's limit of outside recipients is reached"},
+		{Stage: "rcpt", Match: "@example.",
+			Reply: "550 5.7.236 the organization's limit of outside recipients is reached"},
 		{Stage: "dot", First: 1, Reply: "550 5.7.236 the organization's limit of outside recipients is reached"},
 	} {
 		t.Run(rule.Stage, func(t *testing.T) {
@@ -280,14 +299,16 @@ func TestOutsideRecipientsWaitForTheDay(t *testing.T) {
 				r.script(rule)
 				r.run()
 				start := time.Now()
-				receipt, err := r.q.Submit(t.Context(), testEnvelope(r.em.Mailbox, "a@contoso.test", "b@example.com", "c@fabrikam.test"), testMessage(r.em.Mailbox, "mixed"))
+				receipt, err := r.q.Submit(t.Context(), testEnvelope(r.em.Mailbox, "a@contoso.test", "b@example.com",
+					"c@fabrikam.test"), testMessage(r.em.Mailbox, "mixed"))
 				if err != nil || !receipt.Queued {
 					t.Errorf("%+v %v", receipt, err)
 				}
 				r.send(1000, r.em.Mailbox, "outside", "d@example.org")
 				r.send(1000, r.em.Mailbox, "inside", "e@contoso.test")
 				time.Sleep(time.Minute)
-				if at := r.arrived("mixed"); at.IsZero() || r.arrived("inside").IsZero() || !r.arrived("outside").IsZero() || len(r.ids()) != 2 {
+				if at := r.arrived("mixed"); at.IsZero() || r.arrived("inside").IsZero() ||
+					!r.arrived("outside").IsZero() || len(r.ids()) != 2 {
 					t.Errorf("the recipients inside wait: mixed %v, %d wait", at, len(r.ids()))
 				}
 				refused := r.em.Refused("550")
@@ -311,7 +332,8 @@ func TestOutsideRecipientsWaitForTheDay(t *testing.T) {
 						to[a]++
 					}
 				}
-				for _, a := range []string{"a@contoso.test", "b@example.com", "c@fabrikam.test", "d@example.org", "e@contoso.test"} {
+				for _, a := range []string{"a@contoso.test", "b@example.com", "c@fabrikam.test", "d@example.org",
+					"e@contoso.test"} {
 					if to[a] != 1 {
 						t.Errorf("%s got %d", a, to[a])
 					}
@@ -360,7 +382,8 @@ func TestRefusalsSlowTheirUser(t *testing.T) {
 func TestAsking(t *testing.T) {
 	t.Parallel()
 	inBubble(t, rigOptions{}, func(t *testing.T, r *rig) {
-		const full = "554 5.2.2 mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded"
+		const full = "554 5.2.2 mailbox full; " +
+			"STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded"
 		r.script(emulator.Rule{Stage: "dot", Reply: full})
 		r.run()
 		r.send(1000, r.em.Mailbox, "a")

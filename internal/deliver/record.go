@@ -234,7 +234,8 @@ func (e *Engine) stopEnd(j *job, s *stop, now time.Time) time.Time {
 			wait, _ := schedule.AuthorPause(1)
 			return now.Add(wait)
 		}
-		if p := (*PausedError)(nil); s.scope == scopeBox && s.counted() && errors.As(e.paused(e.config.Account.User(j.env), now), &p) {
+		if p := (*PausedError)(nil); s.scope == scopeBox && s.counted() &&
+			errors.As(e.paused(e.config.Account.User(j.env), now), &p) {
 			return p.Stop.Next
 		}
 		return now.Add(schedule.AccountPause(1, 0, e.o.Jitter()))

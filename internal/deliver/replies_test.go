@@ -24,7 +24,8 @@ type meaning struct {
 
 // meanings has a row for each text that Exchange Online is known to answer with, by the emulator's fault.
 func meanings() map[string]meaning {
-	const conf, account, temporary, permanent = exchange.Configuration, exchange.AccountTemporary, exchange.Temporary, exchange.Permanent
+	const conf, account, temporary, permanent = exchange.Configuration, exchange.AccountTemporary, exchange.Temporary,
+		exchange.Permanent
 	held := func(key, remedy string) meaning { return meaning{conf, key, sysexits.Config, remedy} }
 	paused := func(key, remedy string) meaning { return meaning{account, key, sysexits.TempFail, remedy} }
 	later := func(key string) meaning { return meaning{temporary, key, sysexits.TempFail, ""} }
@@ -158,12 +159,14 @@ func TestEveryReplyHasItsMeaning(t *testing.T) {
 			if f.Name == "size-small" {
 				text = testMessage(em.Mailbox, strings.Repeat("long ", 250000))
 			}
-			e := outcome(a.Deliver(context.Background(), testEnvelope(em.Mailbox, "user@example.com", "other@example.com"), text))
+			e := outcome(a.Deliver(context.Background(), testEnvelope(em.Mailbox, "user@example.com",
+				"other@example.com"), text))
 			if e == nil {
 				t.Fatal("the message went")
 			}
 			if e.Class != want.class || e.Diagnosis.Key != want.key || ExitCode(e) != want.exit {
-				t.Errorf("%v %s, exit code %d, want %v %s, %d: %v", e.Class, e.Diagnosis.Key, ExitCode(e), want.class, want.key, want.exit, e)
+				t.Errorf("%v %s, exit code %d, want %v %s, %d: %v", e.Class, e.Diagnosis.Key, ExitCode(e), want.class,
+					want.key, want.exit, e)
 			}
 			if !strings.Contains(e.Advice(), want.remedy) || (e.Advice() == "") != (want.remedy == "") {
 				t.Errorf("advice %q, want %q in it", e.Advice(), want.remedy)

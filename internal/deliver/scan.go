@@ -195,7 +195,8 @@ func spares(class string) bool {
 // is Ask's. It returns when they are on their way, not when they are delivered.
 func (e *Engine) Flush(ctx context.Context, sel Selection) (n int, err error) {
 	err = e.spool.List(ctx, func(info spool.Info) bool {
-		if !e.readable(&info) || !sel.match(&info) || info.Meta.HeldBack(&info.Status) || !sel.Ask && spares(info.Status.Class) {
+		if !e.readable(&info) || !sel.match(&info) || info.Meta.HeldBack(&info.Status) ||
+			!sel.Ask && spares(info.Status.Class) {
 			return true
 		}
 		n++

@@ -116,7 +116,8 @@ func (b *box) person(id int) *person {
 // forgetPersons drops those of whom nothing is known any more.
 func (b *box) forgetPersons(now time.Time) {
 	for id, p := range b.persons {
-		if id != personStrangers && b.users[id] == nil && p.express == 0 && p.tries(now) == 0 && p.recipients(now) == 0 {
+		if id != personStrangers && b.users[id] == nil && p.express == 0 && p.tries(now) == 0 &&
+			p.recipients(now) == 0 {
 			delete(b.persons, id)
 		}
 	}
@@ -272,7 +273,8 @@ func (e *Engine) reserve(c *courier, j *job) *shortage {
 	// Those that failed are no longer among the account's.
 	if most := shares.within(limits.MessagesPerMinute, rankUser); j.by.id != personRoot && most > 0 && tries >= most {
 		c.account.Cache.Unreserve(c.mailbox, n, now, now)
-		return &shortage{wait: j.by.minute.oldest(now), own: true, reason: "the user's own tries of this minute are used up"}
+		return &shortage{wait: j.by.minute.oldest(now), own: true,
+			reason: "the user's own tries of this minute are used up"}
 	}
 	j.by.charge(n, now)
 	j.reserved = now
@@ -295,7 +297,8 @@ func (e *Engine) beyondShare(j *job, tries, day int, now time.Time) *shortage {
 	if overDay {
 		return &shortage{wait: time.Minute, alone: true, reason: daySharedText(dayShare)}
 	}
-	return &shortage{wait: time.Second, own: true, reason: "others wait, and the user's share of this minute is used up"}
+	return &shortage{wait: time.Second, own: true,
+		reason: "others wait, and the user's share of this minute is used up"}
 }
 
 // oldest is how long it takes until the oldest try is a minute old.

@@ -79,7 +79,8 @@ func TestPersonOf(t *testing.T) {
 		{spool.Meta{UID: -1, Origin: originNotice}, personRoot, true},
 		{spool.Meta{UID: 33, Origin: originNotice}, 33, true},
 		{spool.Meta{UID: -1, Origin: originReport}, personReports, true},
-		{spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:2525"}, spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:7"}.Sharer(), false},
+		{spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:2525"}, spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:7"}.Sharer(),
+			false},
 		{spool.Meta{UID: -1, Origin: "odd"}, -1, false},
 		{spool.Meta{UID: 100001}, 33, true}, {spool.Meta{UID: 165535}, 33, true}, {spool.Meta{UID: 6000}, 6000, false},
 	} {
@@ -130,7 +131,8 @@ func TestDayHasAReserve(t *testing.T) {
 	r.until("the newsletter has its part", func() bool {
 		return r.sentBy(33) == 17 && len(r.ids()) == 3 && r.e.State().Ready == 0 && r.e.State().InFlight == 0
 	})
-	if info := r.status(r.ids()[0]); info.Status.Class != classShare || !strings.Contains(info.Status.Reason, "do not fit into the day: 850 of 1000") ||
+	if info := r.status(r.ids()[0]); info.Status.Class != classShare || !strings.Contains(info.Status.Reason,
+		"do not fit into the day: 850 of 1000") ||
 		!strings.Contains(info.Status.Reason, "delivery.reserve_percent") || info.Status.Attempts != 0 {
 		t.Errorf("%+v", info.Status)
 	}
@@ -330,7 +332,8 @@ func TestDirectKeepsTheReserve(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if err := submit(33, "full@example.com", "full@example.com", "full@example.com", "full@example.com", "full@example.com"); err == nil {
+		if err := submit(33, "full@example.com", "full@example.com", "full@example.com", "full@example.com",
+			"full@example.com"); err == nil {
 			t.Fatal("it was taken")
 		}
 	}
@@ -340,7 +343,8 @@ func TestDirectKeepsTheReserve(t *testing.T) {
 	if err := submit(33, addresses(90)...); err != nil {
 		t.Error(err)
 	}
-	if err := submit(33, addresses(1)...); err == nil || !strings.Contains(err.Error(), "90 of 100 were sent to, and 10 are kept in reserve") {
+	if err := submit(33, addresses(1)...); err == nil ||
+		!strings.Contains(err.Error(), "90 of 100 were sent to, and 10 are kept in reserve") {
 		t.Errorf("beyond the reserve: %v", err)
 	}
 	if err := submit(0, addresses(10)...); err != nil {

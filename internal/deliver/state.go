@@ -170,7 +170,8 @@ func (e *Engine) stops() []Stop {
 			if uid := max(uid, -1); r.slow { // other hosts have numbers of their own, which say nothing to people
 				all = append(all, Stop{
 					Mailbox: e.mailbox(b), UID: &uid, Key: keySlow, Since: r.since, Next: r.until, Failures: r.refused,
-					Reason: fmt.Sprintf("%d messages of user %d in a row met a refused recipient or sender, the last: %s",
+					Reason: fmt.Sprintf("%d messages of user %d in a row met a refused recipient or sender, "+
+						"the last: %s",
 						r.refused, uid, r.reason),
 				})
 			}

@@ -39,7 +39,8 @@ func (q *Queue) submission(env *envelope.Envelope, h HandIn) *submission {
 func (s *submission) submit(ctx context.Context, msg envelope.Message) (envelope.Receipt, error) {
 	e := s.e
 	s.source = newHandoff(msg)
-	s.job = &job{id: s.env.ID, env: s.env, todo: all(len(s.env.Recipients)), msg: s.source, finished: make(chan struct{})}
+	s.job = &job{id: s.env.ID, env: s.env, todo: all(len(s.env.Recipients)), msg: s.source,
+		finished: make(chan struct{})}
 	mode := s.q.ModeOf(s.env)
 	e.mu.Lock()
 	if mode == ModeInteractive && e.o.Alone == nil && e.config.Account.splits(s.env) {

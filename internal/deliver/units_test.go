@@ -76,9 +76,11 @@ func TestJudgeWhole(t *testing.T) {
 func TestJudgeRecipients(t *testing.T) {
 	t.Parallel()
 	crowd := reply(submit.PhaseRcpt, 452, "4.5.3", "Too many recipients")
-	res := &submit.Result{Reply: smtpreply.Reply{Code: 250, Enhanced: "2.0.0", Lines: []string{"OK"}}, Recipients: []submit.RecipientResult{
-		{Address: "a"}, {Address: "b", Err: reply(submit.PhaseRcpt, 550, "5.1.1", "no")}, {Address: "c", Err: crowd},
-	}}
+	res := &submit.Result{Reply: smtpreply.Reply{Code: 250, Enhanced: "2.0.0", Lines: []string{"OK"}},
+		Recipients: []submit.RecipientResult{
+			{Address: "a"}, {Address: "b", Err: reply(submit.PhaseRcpt, 550, "5.1.1", "no")},
+			{Address: "c", Err: crowd},
+		}}
 	v := judge(res, nil)
 	if v.fate[0] != fateTaken || v.fate[1] != fateRefused || v.fate[2] != fateLater || !v.again || v.stop != nil || v.taken != 1 || v.later != 1 {
 		t.Errorf("%+v", v)
@@ -87,7 +89,8 @@ func TestJudgeRecipients(t *testing.T) {
 	if v := judge(res, nil); !v.again || v.later != 2 {
 		t.Errorf("%+v", v)
 	}
-	all := &submit.Result{Reply: res.Reply, Recipients: []submit.RecipientResult{{Address: "a", Err: crowd}, {Address: "c", Err: crowd}}}
+	all := &submit.Result{Reply: res.Reply, Recipients: []submit.RecipientResult{{Address: "a", Err: crowd},
+		{Address: "c", Err: crowd}}}
 	if v := judge(all, nil); v.again || v.later != 2 { // trying at once would help nobody
 		t.Errorf("%+v", v)
 	}

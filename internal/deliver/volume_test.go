@@ -156,7 +156,8 @@ func memoryChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	resident := mostResident(t)
-	fmt.Printf("%d messages indexed in %v: heap %d KiB, resident at most %d KiB, %v of CPU\n", n, took.Round(time.Millisecond), m.HeapAlloc>>10, resident, time.Duration(u.Utime.Nano()+u.Stime.Nano()))
+	fmt.Printf("%d messages indexed in %v: heap %d KiB, resident at most %d KiB, %v of CPU\n", n,
+		took.Round(time.Millisecond), m.HeapAlloc>>10, resident, time.Duration(u.Utime.Nano()+u.Stime.Nano()))
 	if resident > 64<<10 && !raceDetector {
 		t.Errorf("resident memory of %d KiB", resident)
 	}

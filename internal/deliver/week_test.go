@@ -16,8 +16,10 @@ import (
 // strict throttles a mailbox for a day after so many equal errors within an hour.
 func strict(after int) func(*emulator.State) {
 	return func(s *emulator.State) {
-		for _, kind := range []string{"mailbox full", "send as denied", "invalid license", "too many recipients", "invalid recipients"} {
-			s.Limits.Repeated[kind] = &emulator.Repeated{After: after, Within: emulator.Duration(time.Hour), For: emulator.Duration(24 * time.Hour)}
+		for _, kind := range []string{"mailbox full", "send as denied", "invalid license", "too many recipients",
+			"invalid recipients"} {
+			s.Limits.Repeated[kind] = &emulator.Repeated{After: after, Within: emulator.Duration(time.Hour),
+				For: emulator.Duration(24 * time.Hour)}
 		}
 	}
 }
@@ -123,15 +125,16 @@ func TestWeekOfACallersRefusedSender(t *testing.T) {
 
 func TestWeekOfAHundredDeadRecipients(t *testing.T) {
 	t.Parallel()
-	inBubble(t, rigOptions{emulator: strict(20), engine: func(o *EngineOptions) { o.Depth = 1 }}, func(t *testing.T, r *rig) {
-		w := newWeek(t, r)
-		for i := range 100 {
-			r.send(1000, r.em.Mailbox, fmt.Sprint("dead ", i), fmt.Sprintf("reject-%d@example.com", i))
-		}
-		w.pass(aWeek, nil)
-		w.check(time.Minute)
-		if n := r.bounces(); n != 100 {
-			t.Errorf("%d came back", n)
-		}
-	})
+	inBubble(t, rigOptions{emulator: strict(20), engine: func(o *EngineOptions) { o.Depth = 1 }},
+		func(t *testing.T, r *rig) {
+			w := newWeek(t, r)
+			for i := range 100 {
+				r.send(1000, r.em.Mailbox, fmt.Sprint("dead ", i), fmt.Sprintf("reject-%d@example.com", i))
+			}
+			w.pass(aWeek, nil)
+			w.check(time.Minute)
+			if n := r.bounces(); n != 100 {
+				t.Errorf("%d came back", n)
+			}
+		})
 }

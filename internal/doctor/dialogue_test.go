@@ -42,7 +42,8 @@ func TestRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r, err := peer(t, tt.says).cmd("NOOP")
-		if (err != nil) != tt.bad || err == nil && (r.Code != tt.code || r.Enhanced != tt.enhanced || r.Text() != tt.text) {
+		if (err != nil) != tt.bad || err == nil && (r.Code != tt.code || r.Enhanced != tt.enhanced ||
+			r.Text() != tt.text) {
 			t.Errorf("%.40q: %+v, %v", tt.says, r, err)
 		}
 	}

@@ -16,7 +16,8 @@ func TestMetrics(t *testing.T) {
 	path := filepath.Join(dir, "o365-sendmail.prom")
 	look := func() Check {
 		c := Check{Name: "metrics"}
-		r := &runner{o: Options{Now: func() time.Time { return now }}, cfg: &config.Config{Agent: config.Agent{MetricsFile: path}}}
+		r := &runner{o: Options{Now: func() time.Time { return now }},
+			cfg: &config.Config{Agent: config.Agent{MetricsFile: path}}}
 		r.metrics(&c)
 		return c
 	}

@@ -119,7 +119,8 @@ func (r *runner) judgeFamilies(prefix, host string, port int) {
 	v4, v6 := r.rep.Find(prefix+"-ipv4", ""), r.rep.Find(prefix+"-ipv6", "")
 	if r.alive[prefix] != "" {
 		if v6 != nil && v6.Status == Warning && prefix == "smtp" {
-			v6.Hint = "set smtp.ipv4_only = true in " + first(r.path, "the configuration") + ", or fix this machine's IPv6"
+			v6.Hint = "set smtp.ipv4_only = true in " + first(r.path, "the configuration") +
+				", or fix this machine's IPv6"
 		}
 		return
 	}

@@ -48,7 +48,8 @@ func (r *runner) exchange(ctx context.Context) {
 // chunking reports how messages go, and whether the server has failed at BDAT of late.
 func (r *runner) chunking(c *Check) {
 	if why, until, off := r.account.NoChunks(); off {
-		c.warn("chunking-refused", "the server offers CHUNKING and fails at BDAT ("+why+"): messages go by DATA until "+until.UTC().Format("2006-01-02 15:04 MST"),
+		c.warn("chunking-refused", "the server offers CHUNKING and fails at BDAT ("+why+"): messages go by DATA until "+
+			until.UTC().Format("2006-01-02 15:04 MST"),
 			"set smtp.chunking = \"off\" in "+r.path)
 		return
 	}
@@ -104,7 +105,8 @@ func (r *runner) greeting(ctx context.Context, c *Check, host string, port int) 
 	case greeting.Code != 220:
 		d.quit()
 		r.judgeReply(c, "greeting", greeting)
-	case !strings.Contains(greeting.Text(), "Microsoft ESMTP MAIL Service") && !strings.EqualFold(host, r.cloud.SMTPHost) && !microsoft(host):
+	case !strings.Contains(greeting.Text(), "Microsoft ESMTP MAIL Service") &&
+		!strings.EqualFold(host, r.cloud.SMTPHost) && !microsoft(host):
 		r.talk = d
 		c.warn("smtp-foreign", "smtp.host names "+host+", which does not greet as Exchange Online: "+greeting.String(), "check smtp.host and smtp.port: "+r.cloud.SMTPHost+" and 587")
 	case !strings.Contains(greeting.Text(), "Microsoft ESMTP MAIL Service"):

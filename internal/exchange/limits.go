@@ -52,11 +52,13 @@ const (
 		"come back|later.|at a later|after some time|tomorrow|per minute|per hour|per day|a minute|an hour|a " +
 		"day|minutes|hours|daily|hourly|24 h|" +
 		"too fast|too often|too frequent|too quickly|slow down|back off|backoff|temporar|overload|congest|busy|in a " +
-		"while|wait |sending later|send later|at this time|right now|deferred|resend|retransmit|seconds| sec |rate too|" +
+		"while|wait |sending later|send later|at this time|right now|deferred|resend|retransmit|seconds| sec " +
+		"|rate too|" +
 		"message rate|sending rate|used up|allowance|budget|flood|cool-down|cooldown|cool down|" + otherLimitWords
 	// Relays and their administrators write in their own languages, too.
-	otherLimitWords = "später|spaeter|erneut|kontingent|gedrosselt|bergehend|plus tard|essayez|s tarde|de nuevo|cuota|tardi|riprova"
-	boundWords      = "limit|exceed|too many|threshold|maximum|grenzwert|berschritten|zu viele|trop de|" +
+	otherLimitWords = "später|spaeter|erneut|kontingent|gedrosselt|bergehend|plus tard|essayez|s tarde|de " +
+		"nuevo|cuota|tardi|riprova"
+	boundWords = "limit|exceed|too many|threshold|maximum|grenzwert|berschritten|zu viele|trop de|" +
 		"demasiad|troppi"
 	sizeWords = "size|byte|octet| kb| mb|hop count|hops|loop|length|too large|larger|too long|longer " +
 		"than|depth|attachment|größe|groesse|zu groß|zu gross|taille|tamaño|dimensioni"
@@ -73,7 +75,8 @@ func speaksOfLimits(text string) bool {
 	}
 	text = strings.NewReplacer("delimit", "", "or later", "", "and later", "", "not retry", "", "n't retry", "",
 		"not be retried", "",
-		"not try again", "", "n't try again", "", "not resend", "", "n't resend", "", "nicht erneut", "").Replace(string(b))
+		"not try again", "", "n't try again", "", "not resend", "", "n't resend", "", "nicht erneut",
+		"").Replace(string(b))
 	return containsAny(text, limitWords) || containsAny(text, boundWords) && !containsAny(text, sizeWords)
 }
 

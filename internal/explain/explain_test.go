@@ -13,7 +13,8 @@ import (
 // has reports whether one of the meanings is a diagnosis, with a cause and something to do.
 func has(found []Meaning, d exchange.Diagnosis) bool {
 	return slices.ContainsFunc(found, func(m Meaning) bool {
-		return m.Key == d.Key && (d.Cause == "" || m.Cause == d.Cause) && m.Cause != "" && m.Effect != "" && len(m.Do) > 0
+		return m.Key == d.Key && (d.Cause == "" || m.Cause == d.Cause) && m.Cause != "" && m.Effect != "" &&
+			len(m.Do) > 0
 	})
 }
 
@@ -40,7 +41,8 @@ func TestEveryReply(t *testing.T) {
 			t.Errorf("%s: not found by %d", k.Key, k.Code)
 		}
 		for words := range strings.SplitSeq(k.Text, "|") {
-			if words != "" && k.Enhanced == "" && k.Key != exchange.KeyThrottled && !has(Explain("The server said: "+strings.ToUpper(words)+" [x]"), k.Diagnosis) {
+			if words != "" && k.Enhanced == "" && k.Key != exchange.KeyThrottled &&
+				!has(Explain("The server said: "+strings.ToUpper(words)+" [x]"), k.Diagnosis) {
 				t.Errorf("%s: not found by the words %q: %+v", k.Key, words, Explain(words))
 			}
 		}
@@ -69,8 +71,10 @@ func TestTexts(t *testing.T) {
 	for text, want := range map[string]string{
 		"535": "sign-in-refused", "535 5.7.3 Authentication unsuccessful [AM0PR00CA0001]": "sign-in-refused",
 		"5.7.139": "smtp-auth-disabled-tenant", "535 5.7.139": "smtp-auth-disabled-mailbox",
-		"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled": "smtp-auth-disabled-tenant",
-		"status=bounced (550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found)":                                                       exchange.KeyRecipientRefused,
+		"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. " +
+			"Visit https://aka.ms/smtp_auth_disabled": "smtp-auth-disabled-tenant",
+		"status=bounced (550 5.1.10 RESOLVER.ADR.RecipientNotFound; " +
+			"Recipient not found)": exchange.KeyRecipientRefused,
 		"550-5.1.10 Recipient not found": exchange.KeyRecipientRefused,
 		"432 4.3.2":                      "too-many-connections",
 		"554 5.2.0":                      exchange.KeySendAsDenied,
@@ -96,7 +100,8 @@ func TestTexts(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"", "hello", "12", "the server listens on port 587", "sent 450 messages", "999", "1.2.3", "\x00\xff"} {
+	for _, text := range []string{"", "hello", "12", "the server listens on port 587", "sent 450 messages", "999",
+		"1.2.3", "\x00\xff"} {
 		if found := Explain(text); len(found) > 0 {
 			t.Errorf("%q: %+v", text, found)
 		}
@@ -108,12 +113,16 @@ func TestSteps(t *testing.T) {
 	t.Parallel()
 	for advice, want := range map[string][]string{
 		"": nil,
-		"Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false": {"Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false"},
-		"check that Get-ServicePrincipal | fl AppId,ObjectId shows the id (else New-ServicePrincipal -AppId <client id>)": {
-			"check that Get-ServicePrincipal | fl AppId,ObjectId shows the id (else New-ServicePrincipal -AppId <client id>)",
+		"Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false": {
+			"Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false"},
+		"check that Get-ServicePrincipal | fl AppId,ObjectId shows the id (else New-ServicePrincipal -AppId " +
+			"<client id>)": {
+			"check that Get-ServicePrincipal | fl AppId,ObjectId shows the id (else New-ServicePrincipal -AppId " +
+				"<client id>)",
 			"Get-ServicePrincipal | fl AppId,ObjectId", "New-ServicePrincipal -AppId <client id>"},
-		"wait; see who asks":                      {"wait", "see who asks"},
-		"set the clock: timedatectl set-ntp true": {"set the clock: timedatectl set-ntp true", "timedatectl set-ntp true"},
+		"wait; see who asks": {"wait", "see who asks"},
+		"set the clock: timedatectl set-ntp true": {"set the clock: timedatectl set-ntp true",
+			"timedatectl set-ntp true"},
 	} {
 		if got := steps(advice); !slices.Equal(got, want) {
 			t.Errorf("%q:\n%q\nwant\n%q", advice, got, want)
@@ -122,7 +131,8 @@ func TestSteps(t *testing.T) {
 }
 
 func FuzzExplain(f *testing.F) {
-	for _, s := range []string{"535 5.7.139", "AADSTS7000215", "550-5.1.10 (x)", "Get-X", "5.2.253", strings.Repeat("535 ", 4000)} {
+	for _, s := range []string{"535 5.7.139", "AADSTS7000215", "550-5.1.10 (x)", "Get-X", "5.2.253",
+		strings.Repeat("535 ", 4000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -29,7 +29,8 @@ func hint(text string, root, systemd, script bool) string {
 
 // withoutSystemd replaces the commands that the program's texts have.
 func withoutSystemd(script bool) *strings.Replacer {
-	start, restart, reload := "service o365-sendmail start", "service o365-sendmail restart", "service o365-sendmail reload"
+	start, restart, reload := "service o365-sendmail start", "service o365-sendmail restart",
+		"service o365-sendmail reload"
 	if !script {
 		start = "o365-sendmail serve"
 		restart, reload = "end o365-sendmail serve and start it again", "send o365-sendmail serve the signal HUP"
@@ -38,7 +39,8 @@ func withoutSystemd(script bool) *strings.Replacer {
 	for _, sudo := range []string{"sudo ", ""} {
 		if !script && sudo != "" {
 			// A sentence of words takes no sudo.
-			pairs = append(pairs, sudo+"systemctl restart o365-sendmail", restart, sudo+"systemctl reload o365-sendmail", reload)
+			pairs = append(pairs, sudo+"systemctl restart o365-sendmail", restart,
+				sudo+"systemctl reload o365-sendmail", reload)
 		}
 		pairs = append(pairs,
 			sudo+"systemctl enable --now o365-sendmail.socket o365-sendmail.service", sudo+start,

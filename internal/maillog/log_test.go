@@ -89,7 +89,8 @@ func TestJournalFields(t *testing.T) {
 		}
 		head, line, _ := strings.Cut(string(buf[:n]), "MESSAGE\n")
 		size := binary.LittleEndian.Uint64([]byte(line))
-		if !strings.HasSuffix(head+"MESSAGE\n", want) || strings.Count(head, "PRIORITY=") > 2 || uint64(len(line)) != 8+size+1 {
+		if !strings.HasSuffix(head+"MESSAGE\n", want) || strings.Count(head, "PRIORITY=") > 2 ||
+			uint64(len(line)) != 8+size+1 {
 			t.Errorf("got %q, want %q", buf[:n], want)
 		}
 		for l := range strings.Lines(head) {

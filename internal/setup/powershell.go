@@ -154,7 +154,8 @@ func Renewal(kind string, v Values) string {
 	app := or(v.ClientID, "your app")
 	if kind == "certificate" {
 		return "sudo o365-sendmail setup --new-certificate makes a key and a certificate; upload the certificate: " +
-			"Entra admin center > App registrations > " + app + " > Certificates & secrets > Certificates > Upload certificate"
+			"Entra admin center > App registrations > " + app + " > Certificates & secrets > Certificates > Upload " +
+			"certificate"
 	}
 	return "make a new secret: Entra admin center > App registrations > " + app + " > Certificates & secrets > New client secret; put its Value into client_secret_next (both work for the time being) and its end into secret_expires"
 }

@@ -21,7 +21,8 @@ func Steps(kind string, v Values) []string {
 	}
 	switch kind {
 	case TypeCertificate:
-		steps = append(steps, "App registrations > "+app+" > Certificates & secrets > Certificates > Upload certificate: "+
+		steps = append(steps, "App registrations > "+app+" > Certificates & secrets > Certificates > Upload "+
+			"certificate: "+
 			or(v.CertFile, "the public part"))
 	case TypeFederated:
 		steps = append(steps, "App registrations > "+app+" > Certificates & secrets > Federated credentials > Add credential: issuer and subject of the token, audience api://AzureADTokenExchange")

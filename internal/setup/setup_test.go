@@ -272,7 +272,8 @@ func TestPlanted(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	for _, err := range []error{
-		os.Mkdir(in("real"), 0o700), os.Symlink("real", in("own")), os.Symlink(in("own/file"), in("file")), os.Symlink("loop", in("loop")),
+		os.Mkdir(in("real"), 0o700), os.Symlink("real", in("own")), os.Symlink(in("own/file"), in("file")),
+		os.Symlink("loop", in("loop")),
 		os.Symlink("real", in("theirs")), os.Symlink("theirs", in("behind")),
 	} {
 		if err != nil {

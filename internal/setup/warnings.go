@@ -4,8 +4,10 @@ import "strings"
 
 // What is to be said of a sender below onmicrosoft.com (5.7.236; Microsoft 365 message center, 2025-08).
 const (
-	OnMicrosoftLimit  = "mail from addresses below onmicrosoft.com goes to 100 recipients outside the organization in 24 h, for all of its mailboxes together"
-	OnMicrosoftRemedy = "give the mailbox an address in a domain of your own: Microsoft 365 admin center, Settings, Domains"
+	OnMicrosoftLimit = "mail from addresses below onmicrosoft.com goes to 100 recipients outside the organization " +
+		"in 24 h, for all of its mailboxes together"
+	OnMicrosoftRemedy = "give the mailbox an address in a domain of your own: Microsoft 365 admin center, " +
+		"Settings, Domains"
 )
 
 // BelowOnMicrosoft reports whether an address is in a domain that Microsoft gives to new tenants.

@@ -121,7 +121,8 @@ func planted(path string, depth int) error {
 			continue // what is not there yet leads nowhere
 		}
 		if st, ok := fi.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-			return fmt.Errorf("%s is another user's symbolic link, which is not followed: name the file that is meant: %w", path[:i], fs.ErrPermission)
+			return fmt.Errorf("%s is another user's symbolic link, which is not followed: name the file that is "+
+				"meant: %w", path[:i], fs.ErrPermission)
 		}
 		target, err := os.Readlink(path[:i])
 		if err != nil {

@@ -33,9 +33,11 @@ func TestRecipientMemory(t *testing.T) {
 	}
 	source := "RCPT TO:<@" + strings.Repeat("x", 3000) + ":v@example.org>\r\n"
 	for _, c := range []struct{ name, mail, rest, codes string }{
-		{"others' client", "", long(1) + long(2) + "RSET\r\nMAIL FROM:<a@example.org>\r\n" + long(3) + "QUIT\r\n", "250 250 250 452 250 250 250 221"},
+		{"others' client", "", long(1) + long(2) + "RSET\r\nMAIL FROM:<a@example.org>\r\n" + long(3) + "QUIT\r\n",
+			"250 250 250 452 250 250 250 221"},
 		{"our client", " " + protocol.RecipientsKeyword, long(1) + long(2) + long(3) + "NOOP\r\n", "250 250 250 421"},
-		{"a message between", "", long(1) + "DATA\r\nA: 1\r\n\r\n.\r\nMAIL FROM:<a@example.org>\r\n" + long(3) + "QUIT\r\n", "250 250 250 354 250 250 250 221"},
+		{"a message between", "", long(1) + "DATA\r\nA: 1\r\n\r\n.\r\nMAIL FROM:<a@example.org>\r\n" + long(3) +
+			"QUIT\r\n", "250 250 250 354 250 250 250 221"},
 		{"source routes", "", source + source + "QUIT\r\n", "250 250 250 452 221"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -45,7 +47,8 @@ func TestRecipientMemory(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				Serve(t.Context(), NewConn(theirs, Timeouts{}), Options{Host: "web1", Handler: &recorder{}, ExitCode: exitCode, MaxRecipients: 100, MaxOwnRecipients: 1000, TempDir: t.TempDir(), Envelope: p})
+				Serve(t.Context(), NewConn(theirs, Timeouts{}), Options{Host: "web1", Handler: &recorder{},
+					ExitCode: exitCode, MaxRecipients: 100, MaxOwnRecipients: 1000, TempDir: t.TempDir(), Envelope: p})
 			}()
 			go func() {
 				_, _ = io.WriteString(ours, "EHLO x\r\nMAIL FROM:<a@example.org>"+c.mail+"\r\n"+c.rest)

@@ -110,7 +110,8 @@ func (p *Pending) copy(ctx context.Context, msg envelope.Message) error {
 		case readErr == io.EOF && p.h.size == msg.Size():
 			return nil
 		case readErr == io.EOF:
-			return sysexits.With(sysexits.IOErr, fmt.Errorf("the message has %d bytes, but %d were expected", p.h.size, msg.Size()))
+			return sysexits.With(sysexits.IOErr, fmt.Errorf("the message has %d bytes, but %d were expected", p.h.size,
+				msg.Size()))
 		case readErr != nil:
 			return sysexits.With(sysexits.IOErr, fmt.Errorf("can't read the message: %w", readErr))
 		case ctx.Err() != nil:

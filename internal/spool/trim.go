@@ -65,7 +65,8 @@ func (s *Spool) trim(ctx context.Context) (int, error) {
 		gone, rmErr := s.removeClosed(list[n].id)
 		if err = errors.Join(err, rmErr); gone {
 			removed++
-			s.o.Warn(fmt.Errorf("message %s was refused for good, and was now removed from failed/: the bounds are %d messages and %d bytes", list[n].id, l.MaxFailed, l.MaxFailedBytes))
+			s.o.Warn(fmt.Errorf("message %s was refused for good, and was now removed from failed/: "+
+				"the bounds are %d messages and %d bytes", list[n].id, l.MaxFailed, l.MaxFailedBytes))
 		}
 	}
 	if removed > 0 {

@@ -38,7 +38,8 @@ func failedIDs(t *testing.T, s *Spool) string {
 // files stay whatever their number.
 func TestTrim(t *testing.T) {
 	t.Parallel()
-	for name, l := range map[string]Limits{"number": {MaxFailed: 16}, "bytes": {MaxFailedBytes: 16 * int64(len(hello))}} {
+	for name, l := range map[string]Limits{"number": {MaxFailed: 16},
+		"bytes": {MaxFailedBytes: 16 * int64(len(hello))}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClock()

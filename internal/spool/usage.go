@@ -203,7 +203,8 @@ func (u *usage) checkDisk(meta Meta, size int64) error {
 		return &fs.PathError{Op: "statfs", Path: u.s.o.Dir, Err: err}
 	}
 	if free := int64(st.Bavail) * int64(st.Bsize); free-size < keep {
-		return &LimitError{What: "the spool's disk has too little room (spool.keep_free)", Have: free, Limit: keep, Unit: "bytes free"}
+		return &LimitError{What: "the spool's disk has too little room (spool.keep_free)", Have: free, Limit: keep,
+			Unit: "bytes free"}
 	}
 	return nil
 }

@@ -75,10 +75,13 @@ func About(code int) string {
 		return ""
 	}
 	return [...]string{
-		"the command line is wrong", "the message or an address is wrong", "the input can't be read", "a recipient does not exist",
+		"the command line is wrong", "the message or an address is wrong", "the input can't be read",
+		"a recipient does not exist",
 		"a host name does not exist", "the relay refuses the message for good", "a fault of this program",
-		"the system refused something that it should not refuse", "a system file is missing or wrong", "the spool can't be written",
-		"reading or writing failed", "a passing fault: nothing was kept, and the caller should try again", "the peer broke the protocol",
+		"the system refused something that it should not refuse", "a system file is missing or wrong",
+		"the spool can't be written",
+		"reading or writing failed", "a passing fault: nothing was kept, and the caller should try again",
+		"the peer broke the protocol",
 		"not allowed", "the configuration is wrong: an administrator has to act",
 	}[code-Usage]
 }

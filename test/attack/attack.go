@@ -38,9 +38,11 @@ func text(form string, size int) []byte {
 	case "body":
 		return append([]byte(data+"A: 1\r\n\r\n"), bytes.Repeat([]byte("text\r\n"), size/6)...)
 	case "rcpt": // long commands for recipients, as of this program's own client, which may name many
-		b := bytes.NewBufferString("EHLO attack\r\nMAIL FROM:<attack@example.org> " + protocol.RecipientsKeyword + "\r\n")
+		b := bytes.NewBufferString("EHLO attack\r\nMAIL FROM:<attack@example.org> " +
+			protocol.RecipientsKeyword + "\r\n")
 		for i := 0; b.Len() < size; i++ {
-			fmt.Fprintf(b, "RCPT TO:<victim%d@example.org> ORCPT=rfc822;%s@example.org\r\n", i, strings.Repeat("x", 7900))
+			fmt.Fprintf(b, "RCPT TO:<victim%d@example.org> ORCPT=rfc822;%s@example.org\r\n", i,
+				strings.Repeat("x", 7900))
 		}
 		return b.Bytes()
 	case "mail": // whole messages to many, one after another

@@ -168,14 +168,16 @@ func (s scenario) play(t *testing.T, root, behind string) outcome {
 	case unavailable:
 		must(t, os.WriteFile(filepath.Join(shared, "exit"), []byte(behind), 0o644))
 	}
-	cmd := exec.Command("timeout", "-k", "5", "120", "unshare", "--mount", "--pid", "--fork", "--kill-child", "./system.sh", root, shared, "script.sh", s.user)
+	cmd := exec.Command("timeout", "-k", "5", "120", "unshare", "--mount", "--pid", "--fork", "--kill-child",
+		"./system.sh", root, shared, "script.sh", s.user)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return outcome{exit: cmd.ProcessState.ExitCode(), output: string(out), calls: calls(t, filepath.Join(shared, "calls")), mail: e.Messages()}
+	return outcome{exit: cmd.ProcessState.ExitCode(), output: string(out),
+		calls: calls(t, filepath.Join(shared, "calls")), mail: e.Messages()}
 }
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
@@ -204,7 +206,8 @@ func calls(t *testing.T, dir string) (all []record) {
 				words[i] = "'" + w + "'"
 			}
 		}
-		all = append(all, record{strings.Join(words, " "), base + ".eml", string(where), strings.TrimSpace(string(code))})
+		all = append(all, record{strings.Join(words, " "), base + ".eml", string(where),
+			strings.TrimSpace(string(code))})
 	}
 	return all
 }
@@ -226,10 +229,12 @@ func (s scenario) check(t *testing.T, root string) (row string) {
 	t.Helper()
 	truth, got := s.play(t, root, nothing), s.play(t, root, ours)
 	if truth.exit != 0 || len(truth.calls) != len(s.to) {
-		t.Fatalf("with the stand-in: exit %d, %d calls, want %d: %s\n%s", truth.exit, len(truth.calls), len(s.to), truth.seen(), truth.output)
+		t.Fatalf("with the stand-in: exit %d, %d calls, want %d: %s\n%s", truth.exit, len(truth.calls), len(s.to),
+			truth.seen(), truth.output)
 	}
 	if got.exit != truth.exit || got.seen() != truth.seen() {
-		t.Errorf("exit %d and calls\n%s\nwant as with the stand-in exit %d and\n%s\n%s", got.exit, got.seen(), truth.exit, truth.seen(), got.output)
+		t.Errorf("exit %d and calls\n%s\nwant as with the stand-in exit %d and\n%s\n%s", got.exit, got.seen(),
+			truth.exit, truth.seen(), got.output)
 	}
 	s.judge(t, got)
 	lines := slices.Compact(strings.Split(truth.seen(), "\n"))
@@ -266,7 +271,8 @@ func (s scenario) judge(t *testing.T, got outcome) {
 		if m.From != mailbox {
 			t.Errorf("envelope sender %q, want the mailbox", m.From)
 		}
-		if want := strings.Fields(s.to[i]); !slices.Equal(slices.Sorted(slices.Values(m.To)), slices.Sorted(slices.Values(want))) {
+		if want := strings.Fields(s.to[i]); !slices.Equal(slices.Sorted(slices.Values(m.To)),
+			slices.Sorted(slices.Values(want))) {
 			t.Errorf("recipients %q, want %q", m.To, want)
 		}
 		if got.calls[i].code != "0" {

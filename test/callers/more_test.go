@@ -9,8 +9,10 @@ import (
 )
 
 // morePackages are the callers of the scripts in more/.
-const morePackages = "calendar task-spooler mpack biabam swatch mercurial neomutt maildrop vacation rmail procmail mime-construct sudo " +
-	"popularity-contest nmh libmailtools-perl libmime-tools-perl libmail-transport-perl libmail-box-perl php-cli php-mbstring php-pear php-mail php-horde-mail " +
+const morePackages = "calendar task-spooler mpack biabam swatch mercurial neomutt maildrop vacation rmail procmail " +
+	"mime-construct sudo " +
+	"popularity-contest nmh libmailtools-perl libmime-tools-perl libmail-transport-perl libmail-box-perl php-cli " +
+	"php-mbstring php-pear php-mail php-horde-mail " +
 	"reportbug python3 apt-listchanges devscripts rss2email logcheck dovecot-core dovecot-sieve mailutils emacs-nox"
 
 // TestMore runs each script of more/ with the stand-in and with ours.
@@ -35,10 +37,14 @@ func TestMore(t *testing.T) {
 }
 
 const morePage = "# More callers\n\n" +
-	"`make callers-more` runs each program below as Debian 12 packages it, in a fresh system of its own: once with a stand-in for\n" +
-	"sendmail that only records, and once with this program behind it. Both times the caller has to do the same and to end the\n" +
-	"same, each message has to arrive once, for the recipients named, and Python's `email` package compares what the caller wrote\n" +
+	"`make callers-more` runs each program below as Debian 12 packages it, in a fresh system of its own: " +
+	"once with a stand-in for\n" +
+	"sendmail that only records, and once with this program behind it. Both times the caller has to do the same and " +
+	"to end the\n" +
+	"same, each message has to arrive once, for the recipients named, and Python's `email` package compares what the " +
+	"caller wrote\n" +
 	"with what arrived (`test/corpora/judge.py`). This page is written by it. Long numbers in a call are N.\n\n" +
-	"*exit* is with what the caller ends when sendmail ends with 75 and has kept nothing: one that ends with 0 goes on as if the\n" +
+	"*exit* is with what the caller ends when sendmail ends with 75 and has kept nothing: one that ends with 0 goes " +
+	"on as if the\n" +
 	"message had left. With the agent running, what can not be delivered at once is kept, and the exit code is 0.\n\n" +
 	"| caller | package | calls | recipients | exit | to know |\n|---|---|---|---|---|---|\n"

@@ -9,7 +9,8 @@ import (
 )
 
 // webPackages are the applications of the scripts in web/ and what runs them.
-const webPackages = "dokuwiki wordpress mediawiki roundcube-core roundcube-sqlite3 redmine redmine-sqlite mariadb-server php-fpm php-cli " +
+const webPackages = "dokuwiki wordpress mediawiki roundcube-core roundcube-sqlite3 redmine redmine-sqlite " +
+	"mariadb-server php-fpm php-cli " +
 	"php-mysql php-sqlite3 libfcgi-bin curl"
 
 // TestWeb runs each script of web/ with the stand-in and with ours; sendmail has to have been called from where
@@ -36,10 +37,14 @@ func TestWeb(t *testing.T) {
 }
 
 const webPage = "# Web applications\n\n" +
-	"`make callers-web` sets up each application below as Debian 12 packages it, with its database, in a fresh system of its own, and\n" +
-	"has it send mail by a page of its own. PHP-FPM runs as systemd runs it with `NoNewPrivileges=yes` and `PrivateTmp=yes`. Once a stand-in\n" +
-	"for sendmail records what the application writes, and once this program is behind it: both times the application has to do\n" +
-	"the same, each message has to arrive once, and Python's `email` package compares what was written with what arrived\n" +
+	"`make callers-web` sets up each application below as Debian 12 packages it, with its database, in a fresh " +
+	"system of its own, and\n" +
+	"has it send mail by a page of its own. PHP-FPM runs as systemd runs it with `NoNewPrivileges=yes` and " +
+	"`PrivateTmp=yes`. Once a stand-in\n" +
+	"for sendmail records what the application writes, and once this program is behind it: " +
+	"both times the application has to do\n" +
+	"the same, each message has to arrive once, and Python's `email` package compares what was written with what " +
+	"arrived\n" +
 	"(`test/corpora/judge.py`). This page is written by it. Long numbers in a call are N.\n\n" +
 	"*exit* is 1 if the page says that nothing was sent when sendmail ends with 75, else 0.\n\n" +
 	"| application | package | calls | recipients | exit | how |\n|---|---|---|---|---|---|\n"

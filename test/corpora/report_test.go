@@ -131,7 +131,8 @@ func (r *report) page() string {
 	b.WriteString("# Other projects' messages\n\n")
 	b.WriteString("`make corpora` fetches the test messages of the projects below at pinned versions " +
 		"(`test/corpora/sources.tsv`), sends\neach through `sendmail -i -f sender -- recipient`, directly and by way " +
-		"of the agent, and has Python's `email` package\ncompare what arrives: fields in order, structure, the digest " +
+		"of the agent, and has Python's `email` package\ncompare what arrives: fields in order, structure, " +
+		"the digest " +
 		"of each leaf, the envelope, and DKIM body hashes. A\ndifference that no rule below allows fails it. " +
 		"This page is written by it.\n\n")
 	fmt.Fprintf(&b, "%d messages of %d projects with %d leaves; %d valid DKIM body hashes, all valid afterwards.\n\n",

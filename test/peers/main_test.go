@@ -36,13 +36,21 @@ type suite struct {
 }
 
 var suites = []*suite{
-	{name: "nullmailer", what: "`test/tests/inject/*`, as they are, with our sendmail behind `inject`", least: 55, run: nullmailer},
-	{name: "nullmailer addresses", what: "the table of `test/address-test.cc`, each text as a To field of `sendmail -t`", least: 40, run: addresses},
-	{name: "msmtp", what: "`tests/test-header-handling.sh`, as it is, with our sendmail behind `msmtp`", least: 7, run: msmtp},
-	{name: "postfix addresses", what: "the trees of `src/global/tok822_parse.ref`, each text as a To field", least: 17, run: addresses},
-	{name: "libemail-address-perl addresses", what: "the table of `t/tests.t`, each text as a To field", least: 100, run: addresses},
-	{name: "git", what: "`t/t9001-send-email.sh`, as it is, with the installed git; what it gives to its stand-in for sendmail goes through ours first", least: 170, run: git},
-	{name: "symfony", what: "`SendmailTransportTest.php`, as it is, with the installed Mailer and our sendmail in the place of its two stand-ins", least: 6, run: symfony},
+	{name: "nullmailer", what: "`test/tests/inject/*`, as they are, with our sendmail behind `inject`", least: 55,
+		run: nullmailer},
+	{name: "nullmailer addresses",
+		what: "the table of `test/address-test.cc`, each text as a To field of `sendmail -t`", least: 40,
+		run: addresses},
+	{name: "msmtp", what: "`tests/test-header-handling.sh`, as it is, with our sendmail behind `msmtp`", least: 7,
+		run: msmtp},
+	{name: "postfix addresses", what: "the trees of `src/global/tok822_parse.ref`, each text as a To field", least: 17,
+		run: addresses},
+	{name: "libemail-address-perl addresses", what: "the table of `t/tests.t`, each text as a To field", least: 100,
+		run: addresses},
+	{name: "git", what: "`t/t9001-send-email.sh`, as it is, with the installed git; what it gives to its stand-in " +
+		"for sendmail goes through ours first", least: 170, run: git},
+	{name: "symfony", what: "`SendmailTransportTest.php`, as it is, with the installed Mailer and our sendmail in " +
+		"the place of its two stand-ins", least: 6, run: symfony},
 }
 
 // TestPeerSuites runs them all: each check passes, or is in known.tsv with the reason for which its failure is right,
@@ -103,7 +111,8 @@ func newLab(t *testing.T) *lab {
 	l := &lab{mail: filepath.Join(dir, "mail"), config: filepath.Join(dir, "config.toml")}
 	l.emulator = emulator.New(quiet{t}, func(o *emulator.Options) { o.Dir = l.mail })
 	l.emulator.Update(func(s *emulator.State) { s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0 })
-	text := l.emulator.ConfigTOML(dir) + "\n[from]\nhost_name = \"f.q.d.n\"\n[delivery]\nmessages_per_minute = 0\nrecipients_per_day = 0\n[spool]\ndir = \"\"\n"
+	text := l.emulator.ConfigTOML(dir) + "\n[from]\nhost_name = \"f.q.d.n\"\n[delivery]\nmessages_per_minute = 0\n" +
+		"recipients_per_day = 0\n[spool]\ndir = \"\"\n"
 	must(t, os.WriteFile(l.config, []byte(text), 0o600))
 	var err error
 	l.program, err = filepath.Abs(filepath.Join(repository, "bin", "sendmail"))
@@ -134,7 +143,8 @@ func (l *lab) source(t *testing.T, project string) string {
 func (l *lab) command(dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + l.work, "LANG=C.UTF-8", "TMPDIR=" + l.work,
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + l.work, "LANG=C.UTF-8",
+		"TMPDIR=" + l.work,
 		"PEER_PROGRAM=" + l.program, "PEER_CONFIG=" + l.config, "PEER_MAIL=" + l.mail, "PEER_WORK=" + l.work,
 		"PEER_DELIVER=" + filepath.Join(l.here, "deliver.sh"), "PEER_ITEMS=" + filepath.Join(l.work, "items")}
 	return cmd
@@ -170,9 +180,9 @@ func readKnown(t *testing.T) map[string]failure {
 func page(all []item, known map[string]failure) string {
 	var b strings.Builder
 	b.WriteString("# Other mail programs' own test suites\n\n" +
-		"`make peer-suites` fetches the sources below from Debian at pinned versions (`test/peers/sources.tsv`) and runs their own tests\n" +
-		"against this program and the Microsoft 365 in a box. A check that fails and is not listed below fails it, and so does one that\n" +
-		"is listed and passes. This page is written by it (`PEERFLAGS=-update`).\n\n" +
+		"`make peer-suites` fetches the sources below from Debian at pinned versions (`test/peers/sources.tsv`) and runs " +
+		"their\nown tests against this program and the Microsoft 365 in a box. A check that fails and is not listed below " +
+		"fails it, and\nso does one that is listed and passes. This page is written by it (`PEERFLAGS=-update`).\n\n" +
 		"| suite | version | what runs | checks | pass | fail |\n|---|---|---|---|---|---|\n")
 	for _, s := range suites {
 		checks, failed := 0, 0
@@ -189,7 +199,8 @@ func page(all []item, known map[string]failure) string {
 	b.WriteString("\n## What fails, and why that is right\n\n| suite | check | what fails | why |\n|---|---|---|---|\n")
 	for _, i := range all {
 		if i.failed != "" {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", i.suite, code(i.name), code(i.failed), known[i.suite+"\t"+i.name].reason)
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", i.suite, code(i.name), code(i.failed),
+				known[i.suite+"\t"+i.name].reason)
 		}
 	}
 	notes, err := os.ReadFile("notes.md")

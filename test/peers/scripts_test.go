@@ -58,7 +58,8 @@ var tapLine = regexp.MustCompile(`(?m)^(ok|not ok) \d+ (?:- )?(.*)$`)
 // git runs the suite in a copy, with the git of Debian and a shell that knows fake.sendmail.
 func git(t *testing.T, l *lab) (items []item) {
 	must(t, os.CopyFS(filepath.Join(l.work, "t"), os.DirFS(filepath.Join(l.source(t, "git"), "t"))))
-	options := "SHELL_PATH='" + filepath.Join(l.here, "git/sh") + "'\nPERL_PATH='/usr/bin/perl'\nDIFF='diff'\nPYTHON_PATH='/usr/bin/python3'\nTAR='tar'\nNO_PYTHON=''\nX=''\n"
+	options := "SHELL_PATH='" + filepath.Join(l.here, "git/sh") + "'\nPERL_PATH='/usr/bin/perl'\nDIFF='diff'\n" +
+		"PYTHON_PATH='/usr/bin/python3'\nTAR='tar'\nNO_PYTHON=''\nX=''\n"
 	must(t, os.WriteFile(filepath.Join(l.work, "GIT-BUILD-OPTIONS"), []byte(options), 0o644))
 	must(t, os.MkdirAll(filepath.Join(l.work, "templates/blt"), 0o755))
 	must(t, os.WriteFile(filepath.Join(l.work, "t/helper/test-tool"), []byte("#!/bin/sh\nexit 1\n"), 0o755))
@@ -121,7 +122,8 @@ func compare(wrote, arrived []byte) string {
 		}
 	}
 	kind, params, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
-	if k, p, _ := mime.ParseMediaType(b.Header.Get("Content-Type")); kind != "" && (k != kind || !maps.Equal(p, params)) {
+	if k, p, _ := mime.ParseMediaType(b.Header.Get("Content-Type")); kind != "" && (k != kind ||
+		!maps.Equal(p, params)) {
 		return "Content-Type: " + a.Header.Get("Content-Type") + " became " + b.Header.Get("Content-Type")
 	}
 	var texts [2]bytes.Buffer
@@ -142,7 +144,8 @@ func symfony(t *testing.T, l *lab) (items []item) {
 	must(t, os.WriteFile(at, text, 0o644))
 	must(t, os.CopyFS(filepath.Join(l.work, "Fixtures"), os.DirFS(filepath.Join(l.here, "symfony"))))
 	log := filepath.Join(l.work, "junit.xml")
-	out, err := l.command(l.work, "phpunit", "--bootstrap", "/usr/share/php/Symfony/Component/Mailer/autoload.php", "--log-junit", log, at).CombinedOutput()
+	out, err := l.command(l.work, "phpunit", "--bootstrap", "/usr/share/php/Symfony/Component/Mailer/autoload.php",
+		"--log-junit", log, at).CombinedOutput()
 	t.Logf("phpunit: %v", err)
 	data, err := os.ReadFile(log)
 	if err != nil {
@@ -210,7 +213,8 @@ func (l *lab) recipients(t *testing.T, to string) string {
 	t.Helper()
 	cmd := l.command(l.work, filepath.Join(l.here, "deliver.sh"), "-i", "-t")
 	cmd.Env = append(cmd.Env, "PEER_OUT="+filepath.Join(l.work, "address"))
-	cmd.Stdin = strings.NewReader("To: " + regexp.MustCompile(`\n\s*`).ReplaceAllString(to, "\n ") + "\nSubject: address\n\ntext\n")
+	cmd.Stdin = strings.NewReader("To: " + regexp.MustCompile(`\n\s*`).ReplaceAllString(to, "\n ") +
+		"\nSubject: address\n\ntext\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", " ")
 	}

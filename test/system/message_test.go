@@ -97,7 +97,8 @@ func (want expectation) checkFiles(t *testing.T, m *mail.Message) (text string) 
 			return
 		}
 		if got, wanted := sha256.Sum256([]byte(body)), sha256.Sum256(file); got != wanted {
-			t.Errorf("attachment %q has SHA-256 %x with %d bytes, want %x with %d", name, got, len(body), wanted, len(file))
+			t.Errorf("attachment %q has SHA-256 %x with %d bytes, want %x with %d", name, got, len(body),
+				wanted, len(file))
 		}
 	})
 	for name := range want.files {

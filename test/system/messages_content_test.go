@@ -173,23 +173,28 @@ var contentCases = []messageCase{
 		want: []string{"Content-Transfer-Encoding: 8bit", `part application/pgp-signature 7bit b'AAAA' `},
 	},
 	{
-		name: "label/ct-comments", args: "-t -i", stdin: mimeA + "Content-Type: text/plain (plain); charset=\"utf-8\" (Unicode)\n\nGr\xc3\xbc\xc3\x9fe\n",
-		want: []string{"Content-Type: text/plain; charset=utf-8", `part text/plain utf-8 8bit 'Grüße\n'`},
+		name: "label/ct-comments", args: "-t -i",
+		stdin: mimeA + "Content-Type: text/plain (plain); charset=\"utf-8\" (Unicode)\n\nGr\xc3\xbc\xc3\x9fe\n",
+		want:  []string{"Content-Type: text/plain; charset=utf-8", `part text/plain utf-8 8bit 'Grüße\n'`},
 	},
 	{
-		name: "label/ct-semicolons", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-8 ;; \n\nGr\xc3\xbc\xc3\x9fe\n",
+		name: "label/ct-semicolons", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-8 ;; \n\n" +
+			"Gr\xc3\xbc\xc3\x9fe\n",
 		want: []string{"Content-Type: text/plain; charset=utf-8"},
 	},
 	{
-		name: "label/ct-no-semicolon", args: "-t -i", stdin: mimeA + "Content-Type: text/html charset=utf-8\n\nGr\xc3\xbc\xc3\x9fe\n",
+		name: "label/ct-no-semicolon", args: "-t -i", stdin: mimeA + "Content-Type: text/html charset=utf-8\n\n" +
+			"Gr\xc3\xbc\xc3\x9fe\n",
 		want: []string{"Content-Type: text/html; charset=utf-8"},
 	},
 	{
-		name: "label/ct-colon", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset: utf-8; format=flowed\n\nGr\xc3\xbc\xc3\x9fe\n",
+		name: "label/ct-colon", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset: utf-8; " +
+			"format=flowed\n\nGr\xc3\xbc\xc3\x9fe\n",
 		want: []string{"Content-Type: text/plain; format=flowed; charset=utf-8"},
 	},
 	{
-		name: "label/ct-apostrophes", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset='koi8-r'\n\n\xd4\xc5\xd3\xd4\n",
+		name: "label/ct-apostrophes", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset='koi8-r'\n\n" +
+			"\xd4\xc5\xd3\xd4\n",
 		want: []string{"Content-Type: text/plain; charset=koi8-r"},
 	},
 	{
@@ -197,40 +202,52 @@ var contentCases = []messageCase{
 		want: []string{"Content-Type: text/plain; charset=utf-8"},
 	},
 	{
-		name: "label/mime-version", args: "-t -i", stdin: toA + "MIME-Version:\nContent-Type: text/plain; charset=utf-8\n\nGr\xc3\xbc\xc3\x9fe\n",
+		name: "label/mime-version", args: "-t -i", stdin: toA + "MIME-Version:\nContent-Type: text/plain; " +
+			"charset=utf-8\n\nGr\xc3\xbc\xc3\x9fe\n",
 		want: []string{"MIME-Version: 1.0"},
 	},
 	{
-		name: "label/cte-quotes", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: \"quoted-printable\"\n\nGr=C3=BC\n",
+		name: "label/cte-quotes", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-8\n" +
+			"Content-Transfer-Encoding: \"quoted-printable\"\n\nGr=C3=BC\n",
 		want: []string{`part text/plain utf-8 quoted-printable 'Grü\n'`},
 	},
 	{
-		name: "label/cte-comment", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: Quoted-Printable (yes)\n\nGr=C3=BC\n",
+		name: "label/cte-comment", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-8\n" +
+			"Content-Transfer-Encoding: Quoted-Printable (yes)\n\nGr=C3=BC\n",
 		want: []string{`part text/plain utf-8 quoted-printable 'Grü\n'`},
 	},
 	{
-		name: "label/cte-underscore", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted_printable\n\nGr=C3=BC\n",
+		name: "label/cte-underscore", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-8\n" +
+			"Content-Transfer-Encoding: quoted_printable\n\nGr=C3=BC\n",
 		want: []string{`part text/plain utf-8 quoted-printable 'Grü\n'`},
 	},
 	{
-		name: "label/cte-blank-behind", args: "-t -i", stdin: mixed + "--b\nContent-Type: application/x\nContent-Transfer-Encoding: base64 \n\nQUJD\n--b--\n",
-		want: []string{`part application/x base64 b'ABC' `},
+		name: "label/cte-blank-behind", args: "-t -i",
+		stdin: mixed + "--b\nContent-Type: application/x\nContent-Transfer-Encoding: base64 \n\nQUJD\n--b--\n",
+		want:  []string{`part application/x base64 b'ABC' `},
 	},
 	{
-		name: "label/cte-uuencode", args: "-t -i", stdin: mixed + "--b\nContent-Type: application/x\nContent-Transfer-Encoding: x-uuencode\n\nbegin 644 x\n#86)C\n`\nend\n--b--\n",
+		name: "label/cte-uuencode", args: "-t -i",
+		stdin: mixed + "--b\nContent-Type: application/x\nContent-Transfer-Encoding: x-uuencode\n\nbegin 644 x\n" +
+			"#86)C\n`\nend\n--b--\n",
 		want: []string{`part application/x x-uuencode b'abc' `},
 	},
 	{
 		name: "label/cte-of-multipart", args: "-t -i",
-		stdin: mimeA + "Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: quoted-printable\n\n--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nGr=C3=BC\n--b--\n",
-		want:  []string{`part text/plain utf-8 quoted-printable 'Grü'`},
+		stdin: mimeA + "Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: quoted-printable\n\n" +
+			"--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n" +
+			"Gr=C3=BC\n--b--\n",
+		want: []string{`part text/plain utf-8 quoted-printable 'Grü'`},
 	},
 	{
-		name: "label/part-comments", args: "-t -i", stdin: mixed + "--b\nContent-Type: text/html; charset=\"utf-8\" (x)\nContent-Transfer-Encoding: 8bit (y)\n\n<p>Gr\xc3\xbc\xc3\x9fe\n--b--\n",
+		name: "label/part-comments", args: "-t -i",
+		stdin: mixed + "--b\nContent-Type: text/html; charset=\"utf-8\" (x)\nContent-Transfer-Encoding: " +
+			"8bit (y)\n\n<p>Gr\xc3\xbc\xc3\x9fe\n--b--\n",
 		want: []string{`part text/html utf-8 base64 '<p>Grüße'`},
 	},
 	{
-		name: "label/forwarded-version", args: "-t -i", stdin: mixed + "--b\nContent-Type: message/rfc822\n\nFrom: c@example.org\n\nGr\xc3\xbc\xc3\x9fe\n--b--\n",
+		name: "label/forwarded-version", args: "-t -i", stdin: mixed + "--b\nContent-Type: message/rfc822\n\nFrom: " +
+			"c@example.org\n\nGr\xc3\xbc\xc3\x9fe\n--b--\n",
 		want: []string{"within: MIME-Version: 1.0"},
 	},
 	{

@@ -210,22 +210,27 @@ var fieldCases = []messageCase{
 	},
 	{
 		name: "name/jis-raw", args: "-t -i",
-		stdin: toA + "Subject: Re:\x1b$BF|K\\\x1b(B x\nFrom: \x1b$BF|K\\\x1b(B <a@shop.example>\nReply-To: \"\x1b$BF|K\\\x1b(B\" <b@shop.example>\n\nx\n",
-		want:  []string{"Subject: Re: 日本 x", "From: 日本 <noreply@contoso.test>", "Reply-To: 日本 <b@shop.example>"},
+		stdin: toA + "Subject: Re:\x1b$BF|K\\\x1b(B x\nFrom: \x1b$BF|K\\\x1b(B <a@shop.example>\nReply-To: " +
+			"\"\x1b$BF|K\\\x1b(B\" <b@shop.example>\n\nx\n",
+		want: []string{"Subject: Re: 日本 x", "From: 日本 <noreply@contoso.test>", "Reply-To: 日本 <b@shop.example>"},
 	},
 	{
-		name: "name/jis-raw-long", args: "-t -i", stdin: toA + "Subject: \x1b$B" + strings.Repeat("F|K\\", 300) + "\x1b(B\n\nx\n",
+		name: "name/jis-raw-long", args: "-t -i", stdin: toA + "Subject: \x1b$B" + strings.Repeat("F|K\\", 300) +
+			"\x1b(B\n\nx\n",
 		want: []string{"Subject: " + strings.Repeat("日本", 300)},
 	},
 	{
 		name: "name/part-filename-word", args: "-t -i",
-		stdin: mixed + "--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=\"=?utf-8?Q?\xc3\x9c x.pdf?=\"\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n",
-		want:  []string{`part application/pdf base64 b'\x00\x00\x00' Ü x.pdf`},
+		stdin: mixed + "--b\nContent-Type: application/pdf\nContent-Disposition: attachment; " +
+			"filename=\"=?utf-8?Q?\xc3\x9c x.pdf?=\"\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n",
+		want: []string{`part application/pdf base64 b'\x00\x00\x00' Ü x.pdf`},
 	},
 	{
 		name: "name/part-filename-both", args: "-t -i",
-		stdin: mixed + "--b\nContent-Type: application/pdf\nContent-Disposition: attachment; filename=\"\xc3\x9c x.pdf\"; filename*=utf-8''%C3%9C%20x.pdf\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n",
-		want:  []string{`part application/pdf base64 b'\x00\x00\x00' Ü x.pdf`},
+		stdin: mixed + "--b\nContent-Type: application/pdf\nContent-Disposition: attachment; " +
+			"filename=\"\xc3\x9c x.pdf\"; filename*=utf-8''%C3%9C%20x.pdf\nContent-Transfer-Encoding: base64\n\n" +
+			"AAAA\n--b--\n",
+		want: []string{`part application/pdf base64 b'\x00\x00\x00' Ü x.pdf`},
 	},
 	{
 		name: "name/part-name", args: "-t -i",

@@ -164,7 +164,8 @@ func TestOneUserAttacks(t *testing.T) {
 	for _, c := range []struct {
 		form string
 		size int
-	}{{"idle", 0}, {"line", 10 << 10}, {"line", 79 << 20 / 10}, {"short", 1 << 20}, {"rcpt", 1 << 20}, {"mail", 1 << 20}} {
+	}{{"idle", 0}, {"line", 10 << 10}, {"line", 79 << 20 / 10}, {"short", 1 << 20}, {"rcpt", 1 << 20},
+		{"mail", 1 << 20}} {
 		t.Run(fmt.Sprint(c.form, c.size), func(t *testing.T) {
 			a, beside := newSharedAgent(t), newSharedAgent(t)
 			a.attack(33, c.form, c.size, 600)
