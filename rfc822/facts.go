@@ -2,6 +2,8 @@ package rfc822
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -34,12 +36,7 @@ func (f *facts) add(p piece) {
 		f.nul += int64(bytes.Count(text, []byte{0}))
 	}
 	if hasEightBit(text) {
-		n, high := 0, f.high
-		for _, c := range text {
-			n += int(c >> 7)
-			high |= highTable[c]
-		}
-		f.eightBit, f.high = f.eightBit+int64(n), high
+		f.addEightBit(text)
 		f.utf8.add(text)
 	} else if len(text) > 0 && len(f.utf8.rest) > 0 {
 		f.utf8.bad = true
@@ -47,6 +44,49 @@ func (f *facts) add(p piece) {
 	if p.eol && len(f.utf8.rest) > 0 {
 		f.utf8.bad = true
 	}
+}
+
+// addEightBit counts the bytes over 127 and notes which there are. Most text has few: eight bytes without any are
+// passed over at once.
+func (f *facts) addEightBit(text []byte) {
+	n, high := 0, f.high
+	for len(text) >= 8 {
+		if over := binary.LittleEndian.Uint64(text) & highBits; over != 0 {
+			n += bits.OnesCount64(over)
+			for _, c := range text[:8] {
+				high |= highTable[c]
+			}
+		}
+		text = text[8:]
+	}
+	for _, c := range text {
+		n += int(c >> 7)
+		high |= highTable[c]
+	}
+	f.eightBit, f.high = f.eightBit+int64(n), high
+}
+
+// highBits are those of eight bytes over 127.
+const highBits = 0x8080808080808080
+
+// validUTF8 is utf8.Valid, which passes over ASCII in steps of eight bytes only before the first other character.
+func validUTF8(text []byte) bool {
+	for len(text) > 0 {
+		if len(text) >= 8 && binary.LittleEndian.Uint64(text)&highBits == 0 {
+			text = text[8:]
+			continue
+		}
+		if text[0] < utf8.RuneSelf {
+			text = text[1:]
+			continue
+		}
+		r, n := utf8.DecodeRune(text)
+		if r == utf8.RuneError && n == 1 {
+			return false
+		}
+		text = text[n:]
+	}
+	return true
 }
 
 // dense reports whether base64 is shorter than quoted-printable would be.
@@ -89,7 +129,7 @@ func (u *utf8Check) add(text []byte) {
 	} else {
 		n = len(text)
 	}
-	u.bad = !utf8.Valid(text[:n])
+	u.bad = !validUTF8(text[:n])
 	if u.rest = nil; n < len(text) {
 		u.rest = bytes.Clone(text[n:])
 	}
