@@ -212,6 +212,9 @@ func calls(t *testing.T, dir string) (all []record) {
 	return all
 }
 
+// bccField is one that names hidden recipients.
+var bccField = regexp.MustCompile(`(?im)^(resent-)?bcc:`)
+
 var numbers = regexp.MustCompile(`\d{3,}`)
 
 // seen are the command lines, with long numbers left out.
@@ -280,6 +283,9 @@ func (s scenario) judge(t *testing.T, got outcome) {
 		}
 		if s.where != "" && got.calls[i].where != s.where {
 			t.Errorf("sendmail ran with %q, want %q", got.calls[i].where, s.where)
+		}
+		if head, _, _ := bytes.Cut(m.Data, []byte("\r\n\r\n")); bccField.Match(head) {
+			t.Errorf("a Bcc field arrived:\n%s", head)
 		}
 		path := filepath.Join(dir, fmt.Sprint(i))
 		must(t, os.WriteFile(path, m.Data, 0o600))

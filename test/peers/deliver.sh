@@ -12,6 +12,10 @@ if [ "$(count)" != $((before + 1)) ]; then
 fi
 last=$(find "$PEER_MAIL" -name '*.json' | sort | tail -n 1)
 tr -d '\r' <"${last%.json}.eml" >"$PEER_OUT.mail"
+if sed '/^$/q' "$PEER_OUT.mail" | grep -qiE '^(resent-)?bcc:'; then
+	echo "deliver.sh: a Bcc field arrived" >&2
+	exit 98
+fi
 python3 -c 'import json, sys
 d = json.load(open(sys.argv[1]))
 open(sys.argv[2] + ".from", "w").write(d["from"] + "\n")
