@@ -23,7 +23,8 @@ func (f *keyFiles) pkcs12(legacy bool) string {
 	case f.o.Passphrase.Empty():
 		return "openssl pkcs12 -in " + file + flags + f.passIn() + " -nodes" + out
 	}
-	return f.plainPassphrase() + "openssl pkcs12 -in " + file + flags + f.passIn() + " -aes256 -passout stdin" + out + " <" + f.passphrase()
+	return f.plainPassphrase() + "openssl pkcs12 -in " + file + flags + f.passIn() + " -aes256 -passout stdin" + out +
+		" <" + f.passphrase()
 }
 
 func (f *keyFiles) passIn() string {
