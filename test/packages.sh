@@ -34,7 +34,7 @@ suite=$(sed -n 's/^VERSION_CODENAME=//p' "${OS_RELEASE:-/etc/os-release}" 2>/dev
 new_go() {
 	case $suite in
 	bullseye | bookworm)
-		echo "echo 'deb http://deb.debian.org/debian $suite-backports main' >/etc/apt/sources.list.d/backports.list;" \
+		echo "add the suite $suite-backports beside $suite to apt's sources;" \
 			"apt-get update; apt-get install --no-remove -t $suite-backports golang-go ca-certificates"
 		;;
 	*) echo "get it from https://go.dev/dl" ;;

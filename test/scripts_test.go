@@ -67,9 +67,9 @@ func TestPackages(t *testing.T) {
 		"root, nobody to ask": {"trixie", "0", "go1.24.4", none, apt, "", []string{"go"}, 3,
 			"missing packages: ca-certificates", "update"},
 		"old Go, bookworm": {"bookworm", "0", "go1.19.8", all, apt, "", []string{"go"}, 1,
-			"Go 1.21 or newer is needed, this is 1.19.8: echo 'deb http://deb.debian.org/debian " +
-				"bookworm-backports main'", ""},
-		"no Go, bookworm": {"bookworm", "0", "", all, apt, "", []string{"go"}, 1, "there is none: echo 'deb", ""},
+			"Go 1.21 or newer is needed, this is 1.19.8: add the suite bookworm-backports beside bookworm to apt's " +
+				"sources; apt-get update; apt-get install --no-remove -t bookworm-backports golang-go", ""},
+		"no Go, bookworm": {"bookworm", "0", "", all, apt, "", []string{"go"}, 1, "there is none: add the suite", ""},
 		"no Go, trixie": {"trixie", "1000", "", none, apt, "", []string{"go"}, 1,
 			"recommends ca-certificates golang-go\n", "needed"},
 		"old Go elsewhere": {"", "0", "go1.20", all, apt, "", []string{"go"}, 1,
