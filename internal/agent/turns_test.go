@@ -30,8 +30,11 @@ func TestTurns(t *testing.T) {
 		if err := turns.wait(ctx, small); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(begun); took > time.Second || turns.total > atATime {
-			t.Errorf("a user with one message waited for %v, %d are under way", took, turns.total)
+		turns.mu.Lock()
+		total := turns.total
+		turns.mu.Unlock()
+		if took := time.Since(begun); took > time.Second || total > atATime {
+			t.Errorf("a user with one message waited for %v, %d are under way", took, total)
 		}
 		turns.done(small)
 		gone, cancel := context.WithTimeout(ctx, time.Millisecond)
@@ -40,6 +43,8 @@ func TestTurns(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		time.Sleep(time.Hour)
+		turns.mu.Lock()
+		defer turns.mu.Unlock()
 		if turns.total != 0 || len(turns.waiting) != 0 || len(turns.under) != 0 {
 			t.Errorf("%d are under way, %d wait", turns.total, len(turns.waiting))
 		}
@@ -57,7 +62,9 @@ func TestTrustedTurns(t *testing.T) {
 				t.Error(err)
 			}
 			time.Sleep(time.Second)
+			turns.mu.Lock()
 			order = append(order, g.who.uid)
+			turns.mu.Unlock()
 			turns.done(g)
 		}
 		for _, g := range []*guest{{who: who{uid: 1}}, {who: who{uid: 2}}, {who: who{uid: 3}},
@@ -66,6 +73,8 @@ func TestTrustedTurns(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(time.Minute)
+		turns.mu.Lock()
+		defer turns.mu.Unlock()
 		if want := []int{1, 0, 2, 3}; !slices.Equal(order, want) {
 			t.Errorf("the order was %v, want %v", order, want)
 		}

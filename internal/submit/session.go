@@ -32,6 +32,7 @@ type Session struct {
 	last       *transaction // begun last
 	chunksWork bool         // the server has taken a chunk; for who reads the replies
 	unread     atomic.Int32 // replies that are still to be read, roughly
+	buffered   atomic.Int32 // bytes behind the reply that was read last
 
 	mu        sync.Mutex
 	err       error // why the session is over; nil while it is not
@@ -137,6 +138,7 @@ func (s *Session) readOn() (smtpreply.Reply, error) {
 		trace = func(line string) { s.trace('<', line) }
 	}
 	r, err := smtpreply.Read(s.br, maxReplyLines, trace)
+	s.buffered.Store(int32(s.br.Buffered()))
 	for i := range r.Lines {
 		r.Lines[i] = s.redact(r.Lines[i])
 	}
@@ -148,7 +150,9 @@ func (s *Session) consent() (code int) {
 	if s.cfg.Trace != nil {
 		return 0
 	}
-	return smtpreply.Consent(s.br)
+	code = smtpreply.Consent(s.br)
+	s.buffered.Store(int32(s.br.Buffered()))
+	return code
 }
 
 const redacted = "[redacted]"
@@ -227,7 +231,7 @@ func (s *Session) Usable() bool {
 
 // Answered reports whether the next reply has come, or a part of it, as far as that is known without
 // asking the system.
-func (s *Session) Answered() bool { return s.br.Buffered() > 0 }
+func (s *Session) Answered() bool { return s.buffered.Load() > 0 }
 
 // Close says QUIT, does not wait for the answer, and closes the connection.
 func (s *Session) Close() error {
