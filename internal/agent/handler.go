@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/intake"
@@ -46,7 +46,7 @@ func (h *handler) Recipient(addr string) error {
 
 // Message takes a message by the rules in force.
 func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
-	o protocol.Options) (envelope.Receipt, error) {
+	o agentproto.Options) (envelope.Receipt, error) {
 	patient, err := h.a.limits.begin(h.guest, h.a.rules.Load().config)
 	if err != nil {
 		return envelope.Receipt{}, err
@@ -68,7 +68,7 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 		return h.a.limits.mayLog(h.guest.who, h.a.rules.Load().config)
 	}}
 	if o.DotCut {
-		in.Note = protocol.DotCutText
+		in.Note = agentproto.DotCutText
 	}
 	if !h.local {
 		in.Client = h.who.Via

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agent/client"
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentclient"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/smtpd"
@@ -109,12 +109,12 @@ func to(addrs ...string) *envelope.Envelope {
 	return env
 }
 
-func (s *site) dial() (*client.Conn, error) {
-	return client.Dial(context.Background(), client.Options{Path: s.socket, HostName: "web1"})
+func (s *site) dial() (*agentclient.Conn, error) {
+	return agentclient.Dial(context.Background(), agentclient.Options{Path: s.socket, HostName: "web1"})
 }
 
 // send hands one message over.
-func (s *site) send(env *envelope.Envelope, o protocol.Options, text string) (envelope.Receipt, error) {
+func (s *site) send(env *envelope.Envelope, o agentproto.Options, text string) (envelope.Receipt, error) {
 	c, err := s.dial()
 	if err != nil {
 		return envelope.Receipt{}, err

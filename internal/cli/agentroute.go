@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"o365-sendmail/internal/agent/client"
+	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/front"
@@ -24,7 +24,7 @@ func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, us
 	if conn != nil {
 		return &front.AgentRoute{Conn: conn, Options: o}, nil
 	}
-	var gone *client.UnreachableError
+	var gone *agentclient.UnreachableError
 	if err != nil && !errors.As(err, &gone) {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, us
 		return d, nil
 	}
 	// The caller's own configuration knows an agent elsewhere.
-	if conn, err := front.DialAgent(ctx, o, client.Options{Path: d.config.Agent.Socket, HostName: hostName},
+	if conn, err := front.DialAgent(ctx, o, agentclient.Options{Path: d.config.Agent.Socket, HostName: hostName},
 		e.Stderr); err == nil {
 		d.Close()
 		return &front.AgentRoute{Conn: conn, Options: o}, nil
@@ -46,7 +46,7 @@ func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, us
 
 // agentFor connects to the agent that the caller means. No connection and no error mean
 // that he means none.
-func (e *Env) agentFor(ctx context.Context, o *cmdline.Options, user host.User, hostName string) (*client.Conn, error) {
+func (e *Env) agentFor(ctx context.Context, o *cmdline.Options, user host.User, hostName string) (*agentclient.Conn, error) {
 	path := e.socket()
 	if e.namesConfig(o) {
 		cfg, err := e.loadOnce(o, user)
@@ -55,9 +55,9 @@ func (e *Env) agentFor(ctx context.Context, o *cmdline.Options, user host.User, 
 		}
 		path = cfg.Agent.Socket
 	} else if front.Waited(e.Getenv) {
-		return nil, &client.UnreachableError{Path: path, Err: errors.New("it was waited for in vain")}
+		return nil, &agentclient.UnreachableError{Path: path, Err: errors.New("it was waited for in vain")}
 	}
-	return front.DialAgent(ctx, o, client.Options{Path: path, HostName: hostName}, e.Stderr)
+	return front.DialAgent(ctx, o, agentclient.Options{Path: path, HostName: hostName}, e.Stderr)
 }
 
 // namesConfig reports whether the caller chose a configuration.
@@ -76,7 +76,7 @@ func (e *Env) socket() string {
 
 // bothFailed tells in one line why there is no way. A socket at which nobody answers, or the folder of one
 // beside a configuration that is not this user's to read, means that the service is down: that passes.
-func bothFailed(gone *client.UnreachableError, err error) error {
+func bothFailed(gone *agentclient.UnreachableError, err error) error {
 	if gone == nil {
 		return err
 	}

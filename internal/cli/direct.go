@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
@@ -195,7 +195,7 @@ func (d *direct) Send(ctx context.Context, draft *front.Draft) (envelope.Receipt
 	env.Mode = d.opts.Delivery
 	in := deliver.HandIn{Tag: d.opts.Tag}
 	if draft.Message.Body().CutAtDot {
-		in.Note = protocol.DotCutText
+		in.Note = agentproto.DotCutText
 	}
 	in.Accept = func(note func(string)) (envelope.Message, []envelope.Refusal, error) {
 		return d.intake.Prepare(env, draft.Message, intake.Caller{

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 
-	"o365-sendmail/internal/agent/client"
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentclient"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/deliver"
@@ -52,7 +52,7 @@ func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 func (e *Env) refuse(name string, o *cmdline.Options, err error) int {
 	if o.Mode == cmdline.ModeSMTP {
 		// The caller reads SMTP: it must not take silence for a slow server.
-		fmt.Fprintf(e.Stdout, "421 4.3.0 %s\r\n", protocol.OneLine(err.Error()))
+		fmt.Fprintf(e.Stdout, "421 4.3.0 %s\r\n", agentproto.OneLine(err.Error()))
 	}
 	return e.fail(name, err)
 }
@@ -67,12 +67,12 @@ func (h *directHandler) Recipient(addr string) error {
 	return err
 }
 
-func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, _ protocol.Options) (envelope.Receipt, error) {
+func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, _ agentproto.Options) (envelope.Receipt, error) {
 	return h.d.Send(ctx, &front.Draft{Envelope: env, Message: msg})
 }
 
 // relay carries the dialogue between the caller and the agent.
-func (e *Env) relay(ctx context.Context, name string, conn *client.Conn) int {
+func (e *Env) relay(ctx context.Context, name string, conn *agentclient.Conn) int {
 	c, greeting, err := conn.Take()
 	if err != nil {
 		return e.fail(name, sysexits.With(sysexits.OSErr, err))
@@ -110,7 +110,7 @@ func (e *Env) relay(ctx context.Context, name string, conn *client.Conn) int {
 		err = errors.New("it went away")
 	}
 	err = fmt.Errorf("the agent broke off: %w", err)
-	fmt.Fprintf(e.Stdout, "421 4.3.2 %s; what was not acknowledged was not taken\r\n", protocol.OneLine(err.Error()))
+	fmt.Fprintf(e.Stdout, "421 4.3.2 %s; what was not acknowledged was not taken\r\n", agentproto.OneLine(err.Error()))
 	return e.fail(name, sysexits.With(sysexits.TempFail, err))
 }
 

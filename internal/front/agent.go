@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 
-	"o365-sendmail/internal/agent/client"
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentclient"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
@@ -17,7 +17,7 @@ import (
 
 // AgentRoute hands messages to the agent. It needs neither the configuration nor its secret.
 type AgentRoute struct {
-	Conn    *client.Conn
+	Conn    *agentclient.Conn
 	Options *cmdline.Options
 }
 
@@ -41,19 +41,19 @@ func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, erro
 	}
 	env := *d.Envelope
 	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
-	return r.Conn.Send(ctx, &env, protocol.Options{
+	return r.Conn.Send(ctx, &env, agentproto.Options{
 		Mode: r.Options.Delivery, NoAliases: r.Options.NoAliases, Hops: r.Options.Hops, Tag: r.Options.Tag,
 		DotCut: d.Message.Body().CutAtDot,
 	}, wire)
 }
 
 // DialAgent connects to the agent at a socket. When nobody answers there the error is a
-// *client.UnreachableError.
-func DialAgent(ctx context.Context, o *cmdline.Options, opts client.Options, stderr io.Writer) (*client.Conn, error) {
+// *agentclient.UnreachableError.
+func DialAgent(ctx context.Context, o *cmdline.Options, opts agentclient.Options, stderr io.Writer) (*agentclient.Conn, error) {
 	if o.Verbose && o.Mode == cmdline.ModeDeliver {
 		opts.Trace = func(direction byte, line string) {
 			fmt.Fprintf(stderr, "%c %s\n", direction, printable.Line(line))
 		}
 	}
-	return client.Dial(ctx, opts)
+	return agentclient.Dial(ctx, opts)
 }

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"o365-sendmail/internal/agent/client"
+	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/paths"
@@ -49,8 +49,8 @@ func Main(ctx context.Context, e Env) (code int, done bool, note string) {
 		return c.Fail(err), true, ""
 	}
 	start := time.Now()
-	conn, err := DialAgent(ctx, o, client.Options{Path: e.Socket, HostName: host.Name(), Silence: e.Silence}, e.Stderr)
-	var gone *client.UnreachableError
+	conn, err := DialAgent(ctx, o, agentclient.Options{Path: e.Socket, HostName: host.Name(), Silence: e.Silence}, e.Stderr)
+	var gone *agentclient.UnreachableError
 	switch {
 	case errors.As(err, &gone):
 		if time.Since(start) >= silent {

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/rfc822"
 )
 
@@ -62,7 +62,7 @@ func declaredSize(line []byte) int64 {
 }
 
 func tooLarge(maxSize int64) string {
-	status, err := protocol.TooLarge, rfc822.TooLargeError{What: "message", Limit: maxSize}
+	status, err := agentproto.TooLarge, rfc822.TooLargeError{What: "message", Limit: maxSize}
 	return status.String() + " " + err.Error() + "\r\n"
 }
 

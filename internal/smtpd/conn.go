@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 )
 
 // Timeouts bound what a client can make the server wait.
@@ -243,7 +243,7 @@ func (c *Conn) readCommand() error {
 		c.asked = &bodyFilter{lf: lf}
 	case verb(line, "MAIL"):
 		if c.own = false; c.maxOwnRcpt > 0 {
-			line, c.own = bytes.CutSuffix(line, []byte(" "+protocol.RecipientsKeyword))
+			line, c.own = bytes.CutSuffix(line, []byte(" "+agentproto.RecipientsKeyword))
 		}
 		if c.ends.IsZero() {
 			c.began, c.ends = true, time.Now().Add(c.timeouts.Transaction)

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 )
 
 // maxReplies is how much the filter holds back before it sends.
@@ -76,7 +76,7 @@ func (c *Conn) limitsLine(line []byte) (string, bool) {
 		!bytes.HasPrefix(line[4:], []byte("LIMITS RCPTMAX=")) {
 		return "", false
 	}
-	return fmt.Sprintf("250-%s %d\r\n250%cLIMITS RCPTMAX=%d\r\n", protocol.RecipientsKeyword, c.maxOwnRcpt, line[3],
+	return fmt.Sprintf("250-%s %d\r\n250%cLIMITS RCPTMAX=%d\r\n", agentproto.RecipientsKeyword, c.maxOwnRcpt, line[3],
 		c.maxRcpt), true
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
@@ -24,7 +24,7 @@ type Handler interface {
 	Recipient(addr string) error
 	// Message takes responsibility for a message, or says why not. The envelope is the
 	// client's, msg still has the header as it came, without the private field.
-	Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options) (envelope.Receipt, error)
+	Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o agentproto.Options) (envelope.Receipt, error)
 }
 
 // session is one client's dialogue. The library may still read a chunked message in a
@@ -78,7 +78,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	tx := s.current()
 	if most := s.conn.maxRcpt; most > 0 && !s.conn.own && len(tx.env.Recipients) >= most {
-		return reply(protocol.Status{Code: 452, Enhanced: [3]int{4, 5, 3}},
+		return reply(agentproto.Status{Code: 452, Enhanced: [3]int{4, 5, 3}},
 			[]string{fmt.Sprintf("Maximum limit of %d recipients reached", most)})
 	}
 	if err := s.o.Handler.Recipient(to); err != nil {
@@ -101,14 +101,14 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 // send later; others send what was taken and keep the rest (RFC 5321 4.5.3.1.10).
 func (s *session) noRoom(err error) error {
 	if s.conn.own || s.conn.isEvicted() {
-		s.conn.giveUp("421 4.3.2 " + protocol.OneLine(err.Error()) + "\r\n")
+		s.conn.giveUp("421 4.3.2 " + agentproto.OneLine(err.Error()) + "\r\n")
 		return failure(closing, err.Error())
 	}
-	return failure(protocol.Status{Code: 452, Enhanced: [3]int{4, 3, 1}}, err.Error())
+	return failure(agentproto.Status{Code: 452, Enhanced: [3]int{4, 3, 1}}, err.Error())
 }
 
 // closing goes with the end of a connection. Nothing was taken: the client tries again.
-var closing = protocol.Status{Code: 421, Enhanced: [3]int{4, 3, 2}}
+var closing = agentproto.Status{Code: 421, Enhanced: [3]int{4, 3, 2}}
 
 func notify(values []smtp.DSNNotify) envelope.Notify {
 	var n envelope.Notify
@@ -151,7 +151,7 @@ func (s *session) Data(r io.Reader) error {
 	defer msg.Close()
 	options, own := takeOptions(msg.Header, s.o.Local)
 	if s.o.MaxSize > 0 && !own && msg.Size() > s.o.MaxSize {
-		return failure(protocol.TooLarge, (&rfc822.TooLargeError{What: "message", Limit: s.o.MaxSize}).Error())
+		return failure(agentproto.TooLarge, (&rfc822.TooLargeError{What: "message", Limit: s.o.MaxSize}).Error())
 	}
 	s.conn.turn.give() // the handler may wait for the disk and for Exchange
 	receipt, err := s.o.Handler.Message(s.ctx, &tx.env, msg, options)
@@ -170,7 +170,7 @@ func (s *session) readError(err error) error {
 		if large.What == "message" {
 			large.Limit = s.o.MaxSize
 		}
-		return failure(protocol.TooLarge, large.Error())
+		return failure(agentproto.TooLarge, large.Error())
 	case errors.As(err, &reply):
 		return reply
 	case errors.Is(err, rfc822.ErrEmpty):
@@ -181,18 +181,18 @@ func (s *session) readError(err error) error {
 
 // takeOptions removes the private field and returns what it says, and true, if it stands where this
 // program's client puts it.
-func takeOptions(h *rfc822.Header, local bool) (o protocol.Options, own bool) {
+func takeOptions(h *rfc822.Header, local bool) (o agentproto.Options, own bool) {
 	fields := h.Fields()
-	if local && len(fields) > 0 && strings.EqualFold(fields[0].Name(), protocol.OptionsField) {
-		o, own = protocol.ParseOptions(fields[0].Value()), true
+	if local && len(fields) > 0 && strings.EqualFold(fields[0].Name(), agentproto.OptionsField) {
+		o, own = agentproto.ParseOptions(fields[0].Value()), true
 	}
-	h.Remove(protocol.OptionsField)
+	h.Remove(agentproto.OptionsField)
 	return o, own
 }
 
 // negative turns an error into a reply.
 func (s *session) negative(err error) error {
-	status := protocol.StatusOf(s.o.ExitCode(err))
+	status := agentproto.StatusOf(s.o.ExitCode(err))
 	if status.Code/100 == 4 && s.conn.isEvicted() {
 		status = closing
 	}
@@ -201,26 +201,26 @@ func (s *session) negative(err error) error {
 
 // refusal turns an error into a reply. Where recipients were refused one by one, a client that can read it is
 // told why each was.
-func (s *session) refusal(r envelope.Receipt, err error, o protocol.Options) error {
+func (s *session) refusal(r envelope.Receipt, err error, o agentproto.Options) error {
 	if !o.Partial || len(r.Refused) < 2 {
 		return s.negative(err)
 	}
-	return reply(protocol.StatusOf(s.o.ExitCode(err)), append(s.refusedLines(r), wrap(err.Error())...))
+	return reply(agentproto.StatusOf(s.o.ExitCode(err)), append(s.refusedLines(r), wrap(err.Error())...))
 }
 
 func (s *session) refusedLines(r envelope.Receipt) []string {
 	lines := make([]string, 0, len(r.Refused)+1)
 	for _, one := range r.Refused {
-		lines = append(lines, protocol.RefusedLine(one.Address, s.o.ExitCode(one.Err), one.Err))
+		lines = append(lines, agentproto.RefusedLine(one.Address, s.o.ExitCode(one.Err), one.Err))
 	}
 	return lines
 }
 
 // positive turns a receipt into a reply. A client that can't read who was refused is told
 // how many were, for people.
-func (s *session) positive(r envelope.Receipt, o protocol.Options) error {
-	status := protocol.Status{Code: 250, Enhanced: [3]int{2, 0, 0}}
-	words := protocol.Words(r)
+func (s *session) positive(r envelope.Receipt, o agentproto.Options) error {
+	status := agentproto.Status{Code: 250, Enhanced: [3]int{2, 0, 0}}
+	words := agentproto.Words(r)
 	if len(r.Refused) > 0 && !o.Partial {
 		words = fmt.Sprintf("%s (%d recipients refused, the first: %v)", words, len(r.Refused), r.Refused[0].Err)
 		return failure(status, words)
@@ -232,11 +232,11 @@ func (s *session) positive(r envelope.Receipt, o protocol.Options) error {
 const maxLine = 480
 
 // failure makes a reply of text of any length.
-func failure(status protocol.Status, text string) *smtp.SMTPError { return reply(status, wrap(text)) }
+func failure(status agentproto.Status, text string) *smtp.SMTPError { return reply(status, wrap(text)) }
 
 // wrap breaks text into the lines of a reply.
 func wrap(text string) (lines []string) {
-	text = protocol.OneLine(text)
+	text = agentproto.OneLine(text)
 	for len(text) > maxLine {
 		cut := strings.LastIndexByte(text[:maxLine], ' ')
 		if cut < maxLine/2 {
@@ -254,7 +254,7 @@ func wrap(text string) (lines []string) {
 }
 
 // reply gives every line the enhanced code (RFC 2034 4); the library does it for the last.
-func reply(status protocol.Status, lines []string) *smtp.SMTPError {
+func reply(status agentproto.Status, lines []string) *smtp.SMTPError {
 	for i := range len(lines) - 1 {
 		lines[i] = status.EnhancedText() + " " + lines[i]
 	}

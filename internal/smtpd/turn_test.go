@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/rfc822"
 )
@@ -64,7 +64,7 @@ type slowHandler struct {
 }
 
 func (h *slowHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
-	o protocol.Options) (envelope.Receipt, error) {
+	o agentproto.Options) (envelope.Receipt, error) {
 	h.begun <- struct{}{}
 	<-h.end
 	return h.recorder.Message(ctx, env, msg, o)

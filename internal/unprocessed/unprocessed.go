@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/intake"
@@ -25,12 +25,12 @@ import (
 
 // Keep commits a message as it came, under the id of its envelope. why is one line that says what is
 // wrong with the configuration. Its errors carry exit codes; nothing is kept then.
-func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o protocol.Options,
+func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o agentproto.Options,
 	why string) error {
 	o.Partial = false
-	msg.Header.Remove(protocol.OptionsField)
+	msg.Header.Remove(agentproto.OptionsField)
 	if v := o.Value(); v != "" {
-		msg.Header.Prepend(protocol.OptionsField, v)
+		msg.Header.Prepend(agentproto.OptionsField, v)
 	}
 	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
 	if err != nil {
@@ -123,7 +123,7 @@ func failFor(it *spool.Item, err error) error {
 }
 
 // passes reports whether an error may pass by itself or by an administrator's hand.
-func passes(err error) bool { return protocol.StatusOf(deliver.ExitCode(err)).Code < 500 }
+func passes(err error) bool { return agentproto.StatusOf(deliver.ExitCode(err)).Code < 500 }
 
 // setAside keeps the message for those whom the rules refuse. A crash before the rest is replaced
 // leaves a copy in failed/ that is made again.
@@ -163,10 +163,10 @@ func (r *Rules) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, int
 	if err != nil {
 		return nil, nil, intake.Caller{}, err
 	}
-	var options protocol.Options
-	if v, ok := msg.Header.Get(protocol.OptionsField); ok {
-		options = protocol.ParseOptions(v)
-		msg.Header.Remove(protocol.OptionsField)
+	var options agentproto.Options
+	if v, ok := msg.Header.Get(agentproto.OptionsField); ok {
+		options = agentproto.ParseOptions(v)
+		msg.Header.Remove(agentproto.OptionsField)
 	}
 	meta, env := it.Meta(), *it.Envelope()
 	env.Recipients = nil

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agent/client"
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentclient"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
 )
@@ -79,9 +79,9 @@ func (s *site) handIn(messages, users int, mode string) {
 }
 
 func (s *site) handInOne(i, uid int, mode string) error {
-	var c *client.Conn
+	var c *agentclient.Conn
 	err := as(uid, func() (err error) {
-		c, err = client.Dial(context.Background(), client.Options{Path: s.socket, HostName: "web1"})
+		c, err = agentclient.Dial(context.Background(), agentclient.Options{Path: s.socket, HostName: "web1"})
 		return err
 	})
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *site) handInOne(i, uid int, mode string) error {
 	}
 	defer c.Close()
 	env := &envelope.Envelope{Sender: "user", Recipients: []envelope.Recipient{{Address: "a@example.org"}}}
-	r, err := c.Send(context.Background(), env, protocol.Options{Mode: mode}, message(fmt.Sprintf("Subject: m-%d\r\n\r\n%s", i, strings.Repeat("some text of a usual message\r\n", 50))))
+	r, err := c.Send(context.Background(), env, agentproto.Options{Mode: mode}, message(fmt.Sprintf("Subject: m-%d\r\n\r\n%s", i, strings.Repeat("some text of a usual message\r\n", 50))))
 	if err == nil && len(r.Refused) > 0 {
 		err = r.Refused[0].Err
 	}

@@ -1,9 +1,9 @@
-package client
+package agentclient
 
 import (
 	"errors"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/sysexits"
 )
@@ -25,5 +25,5 @@ func (c *Conn) reply() (smtpreply.Reply, error) {
 
 // refusal is what a negative reply says to the caller.
 func refusal(r smtpreply.Reply) error {
-	return sysexits.With(protocol.ExitCode(r.Code, r.Enhanced), errors.New(r.Text()))
+	return sysexits.With(agentproto.ExitCode(r.Code, r.Enhanced), errors.New(r.Text()))
 }

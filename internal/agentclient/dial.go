@@ -1,4 +1,4 @@
-package client
+package agentclient
 
 import (
 	"bufio"
@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"o365-sendmail/internal/agent/protocol"
+	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -207,7 +207,7 @@ func (c *Conn) learn(lines []string) {
 		switch word {
 		case "SIZE":
 			c.maxSize, _ = strconv.ParseInt(arg, 10, 64)
-		case protocol.RecipientsKeyword:
+		case agentproto.RecipientsKeyword:
 			c.maxOwn, _ = strconv.Atoi(arg)
 		case "LIMITS": // RFC 9422
 			for limit := range strings.FieldsSeq(arg) {
