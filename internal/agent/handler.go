@@ -9,7 +9,6 @@ import (
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/intake"
-	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/unprocessed"
 	"o365-sendmail/rfc822"
 )
@@ -94,7 +93,7 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 	}
 	in.Accept = func(note func(string)) (envelope.Message, []envelope.Refusal, error) {
 		return r.intake.Prepare(env, msg, intake.Caller{
-			User: sender.Caller{Name: h.who.User, UID: strconv.Itoa(h.who.UID)},
+			User: intake.User{Name: h.who.User, UID: strconv.Itoa(h.who.UID)},
 			Via:  h.who.Via, NoAliases: o.NoAliases, Hops: o.Hops, Note: note,
 		})
 	}

@@ -6,7 +6,7 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
-	"o365-sendmail/internal/sender"
+	"o365-sendmail/internal/intake"
 )
 
 // named are the sender addresses and patterns that the configuration names.
@@ -21,12 +21,12 @@ func named(c *config.Config) []string {
 // senders says which senders the administrator chose.
 func senders(c *config.Config) deliver.Senders {
 	all := named(c)
-	return deliver.Senders{Keep: c.From.Policy == sender.Keep, Match: func(addr string) (listed, exact bool) {
+	return deliver.Senders{Keep: c.From.Policy == intake.PolicyKeep, Match: func(addr string) (listed, exact bool) {
 		for _, p := range all {
 			if strings.EqualFold(p, addr) {
 				return true, true
 			}
-			listed = listed || sender.Match(p, addr)
+			listed = listed || intake.Match(p, addr)
 		}
 		return listed, false
 	}}

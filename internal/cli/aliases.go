@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"o365-sendmail/internal/aliases"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/host"
@@ -27,7 +26,7 @@ func (e *Env) newAliases(o *cmdline.Options) error {
 	if path == "" {
 		return nil
 	}
-	t, err := aliases.Load(path)
+	t, err := intake.LoadAliases(path)
 	if err != nil {
 		return sysexits.With(sysexits.OSFile, err)
 	}

@@ -21,7 +21,6 @@ import (
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/printable"
-	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 )
@@ -199,7 +198,7 @@ func (d *direct) Send(ctx context.Context, draft *front.Draft) (envelope.Receipt
 	}
 	in.Accept = func(note func(string)) (envelope.Message, []envelope.Refusal, error) {
 		return d.intake.Prepare(env, draft.Message, intake.Caller{
-			User: sender.Caller{Name: d.user.Name, UID: strconv.Itoa(d.user.UID)},
+			User: intake.User{Name: d.user.Name, UID: strconv.Itoa(d.user.UID)},
 			Via:  env.Caller.Via, NoAliases: d.opts.NoAliases, Hops: d.opts.Hops, Note: note,
 		})
 	}

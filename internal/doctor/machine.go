@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"o365-sendmail/internal/aliases"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/exchange"
@@ -212,7 +211,7 @@ func (r *runner) aliasNames() ([]string, error) {
 	if r.cfg.AliasesFile == "" {
 		return names, nil
 	}
-	t, err := aliases.Load(r.cfg.AliasesFile)
+	t, err := intake.LoadAliases(r.cfg.AliasesFile)
 	if err != nil {
 		return names, err
 	}

@@ -1,7 +1,7 @@
 // Package intake turns what a caller hands over into what Exchange Online accepts: it
 // completes the header, sends local names through the aliases and applies the sender
 // rule. The agent and a process that delivers by itself use the same intake. It opens
-// the alias file and nothing else; it neither stores nor sends.
+// the alias file and nothing else; it neither stores nor sends, and delivers no local mail.
 package intake
 
 import (
@@ -11,11 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"o365-sendmail/internal/aliases"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
-	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -27,7 +25,7 @@ const maxHops = 100
 // Caller is who hands a message over.
 type Caller struct {
 	// User is the local user, as the kernel told it.
-	User sender.Caller
+	User User
 	// Via is how the message came, for its Received field, such as "userid 33".
 	Via string
 	// ID is the queue id, "" when there is none.
@@ -42,8 +40,8 @@ type Caller struct {
 
 // Intake holds the rules of one configuration. It is safe for concurrent use.
 type Intake struct {
-	book       aliases.Book
-	rule       sender.Rule
+	book       aliasBook
+	rule       senderRule
 	machine    string // what the host calls itself
 	host       string // what it is to be called
 	mailDomain string
@@ -75,7 +73,7 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 		maxRcpt:    c.Delivery.MaxRecipientsPerCall,
 		wire:       rfc822.WireOptions{AllowEightBit: c.SMTP.EightBit != "off", EncodeParts: c.SMTP.EightBit == "auto"},
 		now:        now,
-		rule: sender.Rule{
+		rule: senderRule{
 			Policy:         c.From.Policy,
 			Mailbox:        asciiPattern(c.Mailbox),
 			SendAs:         asciiPatterns(c.From.SendAs),
@@ -91,7 +89,7 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 	}
 	in.senderHost = senderHost(c, hostName)
 	for _, m := range c.From.Map {
-		in.rule.Mappings = append(in.rule.Mappings, sender.Mapping{Match: asciiPattern(m.Match),
+		in.rule.Mappings = append(in.rule.Mappings, mapping{Match: asciiPattern(m.Match),
 			To: asciiPattern(m.To)})
 	}
 	for pattern, mailbox := range c.From.SignAs {
@@ -100,11 +98,11 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 	for user, patterns := range c.From.AllowedSenders {
 		in.rule.Allow[user] = asciiPatterns(patterns)
 	}
-	in.book = aliases.Book{
+	in.book = aliasBook{
 		Config:   c.Aliases,
 		CatchAll: c.RootTo,
 		IsLocal:  isLocal,
-		File:     sync.OnceValues(func() (*aliases.Table, error) { return loadAliases(c.AliasesFile, warn) }),
+		File:     sync.OnceValues(func() (*AliasTable, error) { return loadAliases(c.AliasesFile, warn) }),
 	}
 	return in
 }
@@ -112,7 +110,7 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 // senderHost is the domain of a sender that is a bare name. Who is kept as the author has to
 // have one that exists; who is replaced is shown with the name that people know the host by.
 func senderHost(c *config.Config, hostName string) string {
-	if c.From.Policy != sender.Keep {
+	if c.From.Policy != PolicyKeep {
 		return hostName
 	}
 	if c.IsSet("from.domain") {
@@ -124,11 +122,11 @@ func senderHost(c *config.Config, hostName string) string {
 	return c.From.Domain
 }
 
-func loadAliases(path string, warn func(string)) (*aliases.Table, error) {
+func loadAliases(path string, warn func(string)) (*AliasTable, error) {
 	if path == "" {
 		return nil, nil
 	}
-	t, err := aliases.Load(path)
+	t, err := LoadAliases(path)
 	if err == nil && warn != nil {
 		for _, w := range t.Warnings {
 			warn(path + ": " + w.String())
@@ -163,7 +161,7 @@ func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([
 	if err != nil {
 		return refused, err
 	}
-	in.rule.Apply(env, m.Header, c.User)
+	in.rule.apply(env, m.Header, c.User)
 	m.Header.Prepend("Received", in.received(c))
 	return refused, nil
 }
@@ -294,10 +292,10 @@ func (in *Intake) Resolve(addr string, noAliases bool) ([]string, error) {
 	if noAliases {
 		book.Config, book.File = nil, nil
 	}
-	targets, err := book.Resolve(a.Local)
+	targets, err := book.resolve(a.Local)
 	if err != nil {
 		code := sysexits.OSFile
-		if unknown := new(aliases.UnknownError); errors.As(err, &unknown) {
+		if unknown := new(unknownError); errors.As(err, &unknown) {
 			code = sysexits.NoUser
 		}
 		return nil, sysexits.With(code, err)

@@ -7,7 +7,6 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -16,7 +15,7 @@ var now = time.Date(2026, 11, 25, 9, 0, 0, 0, time.UTC)
 
 func newIntake(change func(*config.Config)) *Intake {
 	c := &config.Config{Mailbox: "noreply@contoso.com", RootTo: "it@contoso.com"}
-	c.From.Policy = sender.Rewrite
+	c.From.Policy = PolicyRewrite
 	c.Aliases = map[string][]string{"admins": {"a@contoso.com", "b@contoso.com"}, "loop": {"loop"}, "bad": {"x y@z"}}
 	c.Delivery.MaxRecipientsPerCall = 3
 	if change != nil {

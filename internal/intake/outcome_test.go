@@ -17,7 +17,6 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/sender"
 	"o365-sendmail/rfc822"
 )
 
@@ -56,7 +55,7 @@ type oracle struct {
 	patterns []string
 }
 
-func oracleFor(allow map[string][]string, c sender.Caller) oracle {
+func oracleFor(allow map[string][]string, c User) oracle {
 	if len(allow) == 0 {
 		return oracle{open: true}
 	}
@@ -105,7 +104,7 @@ var (
 
 // checkOutcome runs a message through the intake and judges what would go over the wire; with stays also that
 // nobody is missing there.
-func checkOutcome(t *testing.T, o outcomeRule, who sender.Caller, origin, text string, stays bool) {
+func checkOutcome(t *testing.T, o outcomeRule, who User, origin, text string, stays bool) {
 	t.Helper()
 	m, err := rfc822.Read(strings.NewReader(text), rfc822.ReadOptions{})
 	if errors.Is(err, rfc822.ErrEmpty) {
@@ -150,7 +149,7 @@ func checkOutcome(t *testing.T, o outcomeRule, who sender.Caller, origin, text s
 			report("%s", what)
 		}
 	}
-	if list, err := mail.ParseAddressList(h.Get("From")); err == nil && o.policy != sender.Keep {
+	if list, err := mail.ParseAddressList(h.Get("From")); err == nil && o.policy != PolicyKeep {
 		for _, a := range list {
 			if !oracleMatch(append(o.senders(), outcomeBox), a.Address) {
 				report("%q is no sender by the policy", a.Address)
@@ -208,7 +207,7 @@ func missing(text string, h textproto.Header, o outcomeRule, judge oracle) (all 
 	}
 	sent, _ := mail.ParseAddressList(h.Get("From"))
 	for _, a := range authors {
-		usable := o.policy == sender.Keep || oracleMatch(append(o.sendAs, outcomeBox), a.Address)
+		usable := o.policy == PolicyKeep || oracleMatch(append(o.sendAs, outcomeBox), a.Address)
 		if !judge.allows(a.Address) || !usable || !usual.MatchString(a.Address) {
 			continue
 		}
@@ -268,11 +267,11 @@ func outcomeText(r *rand.Rand) string {
 	return b.String() + "X-End: 1\r\n\r\nFrom: ceo@contoso.test\r\n"
 }
 
-func outcomeOf(r *rand.Rand) (outcomeRule, sender.Caller, string) {
+func outcomeOf(r *rand.Rand) (outcomeRule, User, string) {
 	patterns := []string{"shop@contoso.test", "*@sales.contoso.test", "book@contoso.test", "boss@contoso.test",
 		"*@web1", "s*@contoso.test"}
 	o := outcomeRule{
-		policy: pick(r, sender.Rewrite, sender.Keep, sender.Map),
+		policy: pick(r, PolicyRewrite, PolicyKeep, PolicyMap),
 		sendAs: some(r, append(patterns, "ceo@contoso.test", "*@contoso.test", "*")...),
 		signIn: pick(r, "mailbox", "sender"),
 		maps: some(r, config.MapRule{Match: "*@web1", To: "boss@contoso.test"}, config.MapRule{Match: "*@example.org",
@@ -289,8 +288,8 @@ func outcomeOf(r *rand.Rand) (outcomeRule, sender.Caller, string) {
 		}
 	}
 	// By the socket, as a user whose name is known or not; by TCP, from nobody who is known.
-	who := pick(r, sender.Caller{Name: "www-data", UID: "33"}, sender.Caller{Name: "alice", UID: "1001"},
-		sender.Caller{UID: "61200"}, sender.Caller{UID: "-1"}, sender.Caller{Name: "root", UID: "0"})
+	who := pick(r, User{Name: "www-data", UID: "33"}, User{Name: "alice", UID: "1001"},
+		User{UID: "61200"}, User{UID: "-1"}, User{Name: "root", UID: "0"})
 	return o, who, pick(r, outcomeSenders...)
 }
 

@@ -6,14 +6,13 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/sysexits"
 )
 
 // TestKeep: the policy "keep" gives a domain to a bare name, and changes no other sender.
 func TestKeep(t *testing.T) {
 	t.Parallel()
-	joe := sender.Caller{Name: "joe", UID: "1000"}
+	joe := User{Name: "joe", UID: "1000"}
 	for _, c := range []struct{ name, sender, header, envelope, from string }{
 		{"no -f", "joe", "From: joe\n", "noreply@contoso.com", "joe@shop.example"},
 		{"no -f, through the agent", "joe@web1", "From: joe\n", "noreply@contoso.com", "joe@shop.example"},
@@ -24,7 +23,7 @@ func TestKeep(t *testing.T) {
 		{"null", "", "From: joe@shop.example\n", "", "joe@shop.example"},
 	} {
 		in := newIntake(func(c *config.Config) {
-			c.From.Policy, c.From.Domain = sender.Keep, "shop.example"
+			c.From.Policy, c.From.Domain = PolicyKeep, "shop.example"
 			c.From.HostName = "web1"
 		})
 		env, m := to("a@example.org"), read(t, c.header+"\nx\n")

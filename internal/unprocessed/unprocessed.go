@@ -17,7 +17,6 @@ import (
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/intake"
-	"o365-sendmail/internal/sender"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
@@ -175,7 +174,7 @@ func (r *Rules) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, int
 		rcpt.Address = local(rcpt.Address)
 		env.Recipients = append(env.Recipients, rcpt)
 	}
-	user := sender.Caller{UID: strconv.Itoa(meta.UID)}
+	user := intake.User{UID: strconv.Itoa(meta.UID)}
 	if meta.UID >= 0 && r.User != nil {
 		user.Name = r.User(meta.UID)
 	}

@@ -1,8 +1,4 @@
-// Package sender decides as whom a message is sent. Exchange Online refuses a sender
-// that the signed-in mailbox may not use (5.2.252 SendAsDenied), so that cron's
-// root@web1 must become the mailbox before it leaves. The package changes header
-// fields and the envelope; it looks nothing up and sends nothing.
-package sender
+package intake
 
 import (
 	"slices"
@@ -14,13 +10,15 @@ import (
 
 // The policies of from.policy.
 const (
-	Rewrite = "rewrite" // any other sender becomes the mailbox
-	Keep    = "keep"    // the From header stays; Exchange has the last word
-	Map     = "map"     // patterns choose the sender, what matches none is rewritten
+	PolicyRewrite = "rewrite" // any other sender becomes the mailbox
+	PolicyKeep    = "keep"    // the From header stays; Exchange has the last word
+	PolicyMap     = "map"     // patterns choose the sender, what matches none is rewritten
 )
 
-// Rule is the configured sender rule.
-type Rule struct {
+// senderRule is the configured rule of as whom a message is sent. Exchange Online refuses a sender that the
+// signed-in mailbox may not use (5.2.252 SendAsDenied), so that cron's root@web1 must become the mailbox before it
+// leaves. The rule changes header fields and the envelope; it looks nothing up.
+type senderRule struct {
 	Policy string
 	// Mailbox signs in and sends.
 	Mailbox string
@@ -29,7 +27,7 @@ type Rule struct {
 	// SignInAsSender signs in as the From mailbox when it is in SendAs.
 	SignInAsSender bool
 	// Mappings are tried in order (policy map).
-	Mappings []Mapping
+	Mappings []mapping
 	// SignAs names the mailbox to sign in as by sender address or pattern; it goes before
 	// SignInAsSender.
 	SignAs map[string]string
@@ -43,11 +41,11 @@ type Rule struct {
 	IsLocal func(domain string) bool
 }
 
-// Mapping sends as To when the From address matches Match (* stands for any text).
-type Mapping struct{ Match, To string }
+// mapping sends as To when the From address matches Match (* stands for any text).
+type mapping struct{ Match, To string }
 
-// Caller is who sends, as the kernel told it. The zero value is nobody known.
-type Caller struct {
+// User is who sends, as the kernel told it. The zero value is nobody known.
+type User struct {
 	Name string
 	UID  string // in decimal; negative when it is not known
 	// NoSender says that the call named no envelope sender: what stands there was made of its
@@ -55,16 +53,16 @@ type Caller struct {
 	NoSender bool
 }
 
-// Apply sets the sender of env and h by the rule. The header must have its From field.
-func (r *Rule) Apply(env *envelope.Envelope, h *rfc822.Header, c Caller) {
+// apply sets the sender of env and h by the rule. The header must have its From field.
+func (r *senderRule) apply(env *envelope.Envelope, h *rfc822.Header, c User) {
 	h.Remove("Return-Path")
-	if env.Origin == "" && r.Policy != Keep && !h.Has("Auto-Submitted") && !h.Has("Received") {
+	if env.Origin == "" && r.Policy != PolicyKeep && !h.Has("Auto-Submitted") && !h.Has("Received") {
 		// The null sender can't be submitted; this keeps auto-responders quiet instead. A message
 		// that came from elsewhere is forwarded: who wrote it wants an answer.
 		h.Append("Auto-Submitted", "auto-generated")
 	}
 	l := r.limitsOf(c)
-	if r.Policy == Keep {
+	if r.Policy == PolicyKeep {
 		r.keep(env, h, c, l)
 	} else {
 		r.choose(env, h, l)
@@ -74,7 +72,7 @@ func (r *Rule) Apply(env *envelope.Envelope, h *rfc822.Header, c Caller) {
 
 // keep changes nothing but what the caller did not give: for a sender of this host's making, the
 // author or else the mailbox sends.
-func (r *Rule) keep(env *envelope.Envelope, h *rfc822.Header, c Caller, l limits) {
+func (r *senderRule) keep(env *envelope.Envelope, h *rfc822.Header, c User, l senderLimits) {
 	v, _ := h.Get("From")
 	authors, plain := parseAuthors(v)
 	env.Sender = r.Mailbox
@@ -87,7 +85,7 @@ func (r *Rule) keep(env *envelope.Envelope, h *rfc822.Header, c Caller, l limits
 }
 
 // choose applies the policies that may change the author.
-func (r *Rule) choose(env *envelope.Envelope, h *rfc822.Header, l limits) {
+func (r *senderRule) choose(env *envelope.Envelope, h *rfc822.Header, l senderLimits) {
 	v, _ := h.Get("From")
 	authors, plain := parseAuthors(v)
 	from := rfc822.Address{}
@@ -112,7 +110,7 @@ func (r *Rule) choose(env *envelope.Envelope, h *rfc822.Header, l limits) {
 
 // split tells the authors who may send from the others. For any of these Exchange refuses the message, and
 // what it refuses holds up all mail of the same sender.
-func (r *Rule) split(authors []rfc822.Address, l limits) (usable, others []rfc822.Address) {
+func (r *senderRule) split(authors []rfc822.Address, l senderLimits) (usable, others []rfc822.Address) {
 	for _, a := range authors {
 		if r.mayUse(a.Addr(), l) {
 			usable = append(usable, a)
@@ -124,8 +122,8 @@ func (r *Rule) split(authors []rfc822.Address, l limits) (usable, others []rfc82
 }
 
 // target is the address that sends in the place of one that may not.
-func (r *Rule) target(addr string, l limits) string {
-	if r.Policy == Map {
+func (r *senderRule) target(addr string, l senderLimits) string {
+	if r.Policy == PolicyMap {
 		if to, ok := r.mapped(addr); ok && l.allow(to) {
 			return to
 		}
@@ -133,7 +131,7 @@ func (r *Rule) target(addr string, l limits) string {
 	return r.Mailbox
 }
 
-func (r *Rule) mayUse(addr string, l limits) bool {
+func (r *senderRule) mayUse(addr string, l senderLimits) bool {
 	return same(addr, r.Mailbox) || matchesAny(r.SendAs, addr) && l.allow(addr)
 }
 
@@ -146,7 +144,7 @@ func matchesAny(patterns []string, addr string) bool {
 	return false
 }
 
-func (r *Rule) mapped(addr string) (string, bool) {
+func (r *senderRule) mapped(addr string) (string, bool) {
 	for _, m := range r.Mappings {
 		if Match(m.Match, addr) {
 			return m.To, true
@@ -157,16 +155,16 @@ func (r *Rule) mapped(addr string) (string, bool) {
 
 // keepFrom sends as the authors. What another reader might take for more than them is not kept
 // as it was written, but by the policy "keep".
-func (r *Rule) keepFrom(env *envelope.Envelope, h *rfc822.Header, authors []rfc822.Address, plain bool) {
+func (r *senderRule) keepFrom(env *envelope.Envelope, h *rfc822.Header, authors []rfc822.Address, plain bool) {
 	h.Remove("Sender")
-	if !plain && r.Policy != Keep || len(h.All("From")) > 1 {
+	if !plain && r.Policy != PolicyKeep || len(h.All("From")) > 1 {
 		h.Set("From", formatAuthors(authors))
 	}
 	r.sendAs(env, h, authors)
 }
 
 // keepOthers leaves beside a replaced author the others, who may send.
-func (r *Rule) keepOthers(env *envelope.Envelope, h *rfc822.Header, others []rfc822.Address) {
+func (r *senderRule) keepOthers(env *envelope.Envelope, h *rfc822.Header, others []rfc822.Address) {
 	if len(others) == 0 {
 		return
 	}
@@ -179,7 +177,7 @@ func (r *Rule) keepOthers(env *envelope.Envelope, h *rfc822.Header, others []rfc
 
 // sendAs makes one of the authors the sender, for Exchange wants one address in From, or a Sender. It is one
 // who is not the mailbox, if there is one: when Exchange refuses him, only his mail is held.
-func (r *Rule) sendAs(env *envelope.Envelope, h *rfc822.Header, authors []rfc822.Address) {
+func (r *senderRule) sendAs(env *envelope.Envelope, h *rfc822.Header, authors []rfc822.Address) {
 	from := authors[0]
 	for _, a := range authors {
 		if !same(a.Addr(), r.Mailbox) {
@@ -196,7 +194,7 @@ func (r *Rule) sendAs(env *envelope.Envelope, h *rfc822.Header, authors []rfc822
 
 // replaceFrom sends as to, and keeps who wrote the message in the display name and, of these, the
 // addresses that can get mail in Reply-To.
-func (r *Rule) replaceFrom(env *envelope.Envelope, h *rfc822.Header, from []rfc822.Address, to string) {
+func (r *senderRule) replaceFrom(env *envelope.Envelope, h *rfc822.Header, from []rfc822.Address, to string) {
 	env.Sender = to
 	r.signIn(env, to)
 	h.Remove("Sender")
@@ -205,7 +203,7 @@ func (r *Rule) replaceFrom(env *envelope.Envelope, h *rfc822.Header, from []rfc8
 }
 
 // inName is the address to with who wrote the message in the display name.
-func (r *Rule) inName(from []rfc822.Address, to string) rfc822.Address {
+func (r *senderRule) inName(from []rfc822.Address, to string) rfc822.Address {
 	name := r.shown(from[0])
 	for _, a := range from[1:] {
 		name = name.AppendName(", ", r.shown(a))
@@ -219,7 +217,7 @@ func (r *Rule) inName(from []rfc822.Address, to string) rfc822.Address {
 }
 
 // shown is an author with the address in the name, unless the name stands for it.
-func (r *Rule) shown(a rfc822.Address) rfc822.Address {
+func (r *senderRule) shown(a rfc822.Address) rfc822.Address {
 	addr := a.Addr()
 	switch {
 	case a.Display == "":
@@ -231,7 +229,7 @@ func (r *Rule) shown(a rfc822.Address) rfc822.Address {
 }
 
 // replyTo names the authors who were replaced to whoever answers.
-func (r *Rule) replyTo(h *rfc822.Header, from ...rfc822.Address) {
+func (r *senderRule) replyTo(h *rfc822.Header, from ...rfc822.Address) {
 	from = slices.DeleteFunc(slices.Clone(from), func(a rfc822.Address) bool { return !r.canReply(a.Addr()) })
 	if r.KeepOriginal && len(from) > 0 && !h.Has("Reply-To") {
 		h.Append("Reply-To", formatAuthors(from))
@@ -240,12 +238,12 @@ func (r *Rule) replyTo(h *rfc822.Header, from ...rfc822.Address) {
 
 // canReply reports whether somebody reads what is sent to addr: programs that report failures call
 // themselves MAILER-DAEMON, and have no mailbox of that name.
-func (r *Rule) canReply(addr string) bool {
+func (r *senderRule) canReply(addr string) bool {
 	local, _, _ := strings.Cut(addr, "@")
 	return r.routable(addr) && !strings.EqualFold(local, "MAILER-DAEMON")
 }
 
-func (r *Rule) signIn(env *envelope.Envelope, addr string) {
+func (r *senderRule) signIn(env *envelope.Envelope, addr string) {
 	best := ""
 	for pattern, mailbox := range r.SignAs {
 		// The longest pattern that matches is the most exact one.
@@ -263,7 +261,7 @@ func (r *Rule) signIn(env *envelope.Envelope, addr string) {
 
 // routable reports whether mail to addr can get anywhere but this host: a domain with a
 // dot that is neither ours nor reserved for private use.
-func (r *Rule) routable(addr string) bool {
+func (r *senderRule) routable(addr string) bool {
 	at := strings.LastIndexByte(addr, '@')
 	if at < 1 {
 		return false

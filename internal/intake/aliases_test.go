@@ -1,4 +1,4 @@
-package aliases
+package intake
 
 import (
 	"errors"
@@ -44,21 +44,21 @@ c11:c12
 c12:end@contoso.com
 `
 
-func book(t *testing.T, catchAll string) *Book {
+func book(t *testing.T, catchAll string) *aliasBook {
 	t.Helper()
-	table, err := Parse(strings.NewReader(sample))
+	table, err := parseAliases(strings.NewReader(sample))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Book{
+	return &aliasBook{
 		Config:   map[string][]string{"Www-Data": {"web@contoso.com", "postmaster"}},
-		File:     func() (*Table, error) { return table, nil },
+		File:     func() (*AliasTable, error) { return table, nil },
 		CatchAll: catchAll,
 		IsLocal:  func(d string) bool { return d == "web1" },
 	}
 }
 
-func TestResolve(t *testing.T) {
+func TestResolveAliases(t *testing.T) {
 	t.Parallel()
 	root := []string{"it@contoso.com", `"second person"@contoso.com`, "third@contoso.com"}
 	for _, c := range []struct {
@@ -87,9 +87,9 @@ func TestResolve(t *testing.T) {
 		{name: "c0", err: "longer than 10"},
 		{name: "c2", want: []string{"end@contoso.com"}},
 	} {
-		got, err := book(t, c.catchAll).Resolve(c.name)
+		got, err := book(t, c.catchAll).resolve(c.name)
 		if c.err != "" {
-			var u *UnknownError
+			var u *unknownError
 			if !errors.As(err, &u) || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%s: error %v, want %q", c.name, err, c.err)
 			}
@@ -101,9 +101,9 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestWarnings(t *testing.T) {
+func TestAliasWarnings(t *testing.T) {
 	t.Parallel()
-	table, err := Parse(strings.NewReader("  lost\n" + sample))
+	table, err := parseAliases(strings.NewReader("  lost\n" + sample))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,10 +122,10 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-func TestLoad(t *testing.T) {
+func TestLoadAliases(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if table, err := Load(filepath.Join(dir, "none")); err != nil || len(table.Names()) != 0 {
+	if table, err := LoadAliases(filepath.Join(dir, "none")); err != nil || len(table.Names()) != 0 {
 		t.Errorf("missing file: %v, %v", table, err)
 	}
 	fifo := filepath.Join(dir, "fifo")
@@ -133,7 +133,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { _, err := Load(fifo); done <- err }()
+	go func() { _, err := LoadAliases(fifo); done <- err }()
 	select {
 	case err := <-done:
 		if err == nil || !strings.Contains(err.Error(), "not a regular file") {
@@ -146,26 +146,26 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(big, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(big, maxFile+1); err != nil {
+	if err := os.Truncate(big, maxAliasFile+1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(big); err == nil {
+	if _, err := LoadAliases(big); err == nil {
 		t.Error("a huge file was read")
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParseAliases(f *testing.F) {
 	f.Add(sample)
 	f.Add("\"a: b\n\\")
 	f.Add("a:\"b,c\\\"\n b")
 	f.Fuzz(func(t *testing.T, s string) {
-		table, err := Parse(strings.NewReader(s))
+		table, err := parseAliases(strings.NewReader(s))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &Book{File: func() (*Table, error) { return table, nil }}
+		b := &aliasBook{File: func() (*AliasTable, error) { return table, nil }}
 		for _, n := range table.Names() {
-			out, err := b.Resolve(n)
+			out, err := b.resolve(n)
 			if err == nil && len(out) == 0 {
 				t.Errorf("%q: neither targets nor an error", n)
 			}
@@ -179,9 +179,9 @@ func FuzzParse(f *testing.F) {
 }
 
 // TestTargetForms: a target is an address in any form of RFC 5322, and found to be local in each.
-func TestTargetForms(t *testing.T) {
+func TestAliasTargetForms(t *testing.T) {
 	t.Parallel()
-	b := Book{
+	b := aliasBook{
 		Config: map[string][]string{
 			"all": {"joe @ web1", "Ann <ann@web1>", "<bob@example.org>", "cid@ example . org", `"d e"@example.org`,
 				`"x"y@example.org`},
@@ -191,7 +191,7 @@ func TestTargetForms(t *testing.T) {
 		},
 		IsLocal: func(domain string) bool { return domain == "web1" },
 	}
-	got, err := b.Resolve("all")
+	got, err := b.resolve("all")
 	want := "[j@example.org a@example.org bob@example.org cid@example.org \"d e\"@example.org \"x\"y@example.org]"
 	if fmt.Sprint(got) != want || err != nil {
 		t.Errorf("%v, %v, want %s", got, err, want)

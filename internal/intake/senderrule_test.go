@@ -1,4 +1,4 @@
-package sender
+package intake
 
 import (
 	"strings"
@@ -12,13 +12,13 @@ const box = "noreply@contoso.com"
 
 func local(domain string) bool { return domain == "web1" || domain == "web1.example.com" }
 
-func TestApply(t *testing.T) {
+func TestSenderRule(t *testing.T) {
 	t.Parallel()
-	rewrite := Rule{Policy: Rewrite, Mailbox: box, SendAs: []string{"shop@contoso.com", "*@sales.contoso.com"}, KeepOriginal: true, IsLocal: local}
+	rewrite := senderRule{Policy: PolicyRewrite, Mailbox: box, SendAs: []string{"shop@contoso.com", "*@sales.contoso.com"}, KeepOriginal: true, IsLocal: local}
 	keep := rewrite
-	keep.Policy = Keep
+	keep.Policy = PolicyKeep
 	mapped := rewrite
-	mapped.Policy, mapped.Mappings = Map, []Mapping{{"root@*", "root@contoso.com"}, {"*@web1*", "web@contoso.com"}}
+	mapped.Policy, mapped.Mappings = PolicyMap, []mapping{{"root@*", "root@contoso.com"}, {"*@web1*", "web@contoso.com"}}
 	sign := rewrite
 	sign.SignInAsSender = true
 	signAs := rewrite
@@ -28,85 +28,85 @@ func TestApply(t *testing.T) {
 	listed := narrowed // without "*"
 	listed.Allow = map[string][]string{"www-data": {"*@sales.contoso.com"}}
 	keepNarrowed, mapNarrowed, signNarrowed := narrowed, narrowed, narrowed
-	keepNarrowed.Policy = Keep
-	mapNarrowed.Policy, mapNarrowed.Mappings = Map, []Mapping{{"*@boss.example", "ceo@contoso.com"},
+	keepNarrowed.Policy = PolicyKeep
+	mapNarrowed.Policy, mapNarrowed.Mappings = PolicyMap, []mapping{{"*@boss.example", "ceo@contoso.com"},
 		{"*", "m@sales.contoso.com"}}
 	signNarrowed.SignAs = map[string]string{"a@sales.contoso.com": "ceo@contoso.com",
 		"b@sales.contoso.com": "c@sales.contoso.com"}
-	www := Caller{Name: "www-data", UID: "33"}
+	www := User{Name: "www-data", UID: "33"}
 
 	for _, c := range []struct {
 		name   string
-		rule   Rule
+		rule   senderRule
 		origin string
 		header string
-		caller Caller
+		caller User
 		from   string // From after it
 		reply  string
 		sender string // envelope
 		signIn string
 		other  string // must be in the header
 	}{
-		{"cron", rewrite, "root@web1", "From: root@web1 (Cron Daemon)\n", Caller{}, `"Cron Daemon (root@web1)" <` + box + ">", "", box, "", ""},
-		{"bare name", rewrite, "root@web1", "From: root@web1\n", Caller{}, `"root@web1" <` + box + ">", "", box, "", ""},
-		{"routable", rewrite, "alice@example.org", "From: Alice <alice@example.org>\n", Caller{}, "Alice <" + box + ">", "Alice <alice@example.org>", box, "", ""},
-		{"routable, Reply-To there", rewrite, "a@example.org", "From: a@example.org\nReply-To: b@example.org\n", Caller{}, `"a@example.org" <` + box + ">", "b@example.org", box, "", ""},
-		{"mailbox itself", rewrite, "x@y.org", "From: NoReply <NoReply@contoso.com>\n", Caller{}, "NoReply <NoReply@contoso.com>", "", "NoReply@contoso.com", "", ""},
-		{"send_as", rewrite, "x@y.org", "From: shop@contoso.com\n", Caller{}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
-		{"send_as pattern", rewrite, "", "From: a@sales.contoso.com\n", Caller{}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", "Auto-Submitted: auto-generated"},
-		{"two authors kept", rewrite, "x@y.org", "From: shop@contoso.com, b@sales.contoso.com\n", Caller{},
+		{"cron", rewrite, "root@web1", "From: root@web1 (Cron Daemon)\n", User{}, `"Cron Daemon (root@web1)" <` + box + ">", "", box, "", ""},
+		{"bare name", rewrite, "root@web1", "From: root@web1\n", User{}, `"root@web1" <` + box + ">", "", box, "", ""},
+		{"routable", rewrite, "alice@example.org", "From: Alice <alice@example.org>\n", User{}, "Alice <" + box + ">", "Alice <alice@example.org>", box, "", ""},
+		{"routable, Reply-To there", rewrite, "a@example.org", "From: a@example.org\nReply-To: b@example.org\n", User{}, `"a@example.org" <` + box + ">", "b@example.org", box, "", ""},
+		{"mailbox itself", rewrite, "x@y.org", "From: NoReply <NoReply@contoso.com>\n", User{}, "NoReply <NoReply@contoso.com>", "", "NoReply@contoso.com", "", ""},
+		{"send_as", rewrite, "x@y.org", "From: shop@contoso.com\n", User{}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
+		{"send_as pattern", rewrite, "", "From: a@sales.contoso.com\n", User{}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", "Auto-Submitted: auto-generated"},
+		{"two authors kept", rewrite, "x@y.org", "From: shop@contoso.com, b@sales.contoso.com\n", User{},
 			"shop@contoso.com, b@sales.contoso.com", "", "shop@contoso.com", "", "Sender: shop@contoso.com"},
-		{"another author who may not send", rewrite, "x@y.org", "From: shop@contoso.com, b@example.org\n", Caller{},
+		{"another author who may not send", rewrite, "x@y.org", "From: shop@contoso.com, b@example.org\n", User{},
 			`shop@contoso.com, "b@example.org" <` + box + ">", "b@example.org", "shop@contoso.com", "",
 			"Sender: shop@contoso.com"},
-		{"another author beside the mailbox", rewrite, "x@y.org", "From: " + box + ", b@example.org\n", Caller{}, box,
+		{"another author beside the mailbox", rewrite, "x@y.org", "From: " + box + ", b@example.org\n", User{}, box,
 			"b@example.org", box, "", ""},
-		{"a sender beside the mailbox", rewrite, "x@y.org", "From: " + box + ", shop@contoso.com\n", Caller{},
+		{"a sender beside the mailbox", rewrite, "x@y.org", "From: " + box + ", shop@contoso.com\n", User{},
 			box + ", shop@contoso.com", "", "shop@contoso.com", "", "Sender: shop@contoso.com"},
-		{"a sender beside one replaced", rewrite, "x@y.org", "From: b@example.org, shop@contoso.com\n", Caller{},
+		{"a sender beside one replaced", rewrite, "x@y.org", "From: b@example.org, shop@contoso.com\n", User{},
 			`"b@example.org" <` + box + ">, shop@contoso.com", "b@example.org", "shop@contoso.com", "",
 			"Sender: shop@contoso.com"},
-		{"no From", rewrite, "x@y.org", "Subject: x\n", Caller{}, box, "", box, "", ""},
-		{"Sender goes", rewrite, "x@y.org", "From: a@example.org\nSender: b@example.org\nReturn-Path: <c@d>\n", Caller{}, `"a@example.org" <` + box + ">", "a@example.org", box, "", ""},
-		{"keep, routable", keep, "a@example.org", "From: a@example.org\n", Caller{}, "a@example.org", "", "a@example.org", "", ""},
-		{"keep, no -f", keep, "root@web1", "From: root@web1\n", Caller{NoSender: true}, "root@web1", "", box, "", ""},
-		{"keep, no -f, own author", keep, "root@web1", "From: shop@contoso.com\n", Caller{NoSender: true},
+		{"no From", rewrite, "x@y.org", "Subject: x\n", User{}, box, "", box, "", ""},
+		{"Sender goes", rewrite, "x@y.org", "From: a@example.org\nSender: b@example.org\nReturn-Path: <c@d>\n", User{}, `"a@example.org" <` + box + ">", "a@example.org", box, "", ""},
+		{"keep, routable", keep, "a@example.org", "From: a@example.org\n", User{}, "a@example.org", "", "a@example.org", "", ""},
+		{"keep, no -f", keep, "root@web1", "From: root@web1\n", User{NoSender: true}, "root@web1", "", box, "", ""},
+		{"keep, no -f, own author", keep, "root@web1", "From: shop@contoso.com\n", User{NoSender: true},
 			"shop@contoso.com", "", "shop@contoso.com", "", ""},
-		{"keep, private", keep, "joe@web1.lan", "From: joe@web1.lan\n", Caller{Name: "joe"}, "joe@web1.lan", "",
+		{"keep, private", keep, "joe@web1.lan", "From: joe@web1.lan\n", User{Name: "joe"}, "joe@web1.lan", "",
 			"joe@web1.lan", "", ""},
-		{"keep, -f and own author", keep, "bounce@web1.lan", "From: shop@contoso.com\n", Caller{Name: "joe"},
+		{"keep, -f and own author", keep, "bounce@web1.lan", "From: shop@contoso.com\n", User{Name: "joe"},
 			"shop@contoso.com", "", "bounce@web1.lan", "", ""},
-		{"keep, null sender", keep, "", "From: shop@contoso.com\n", Caller{Name: "joe"}, "shop@contoso.com", "", "", "",
+		{"keep, null sender", keep, "", "From: shop@contoso.com\n", User{Name: "joe"}, "shop@contoso.com", "", "", "",
 			"Auto-Submitted: "},
-		{"two authors", rewrite, "x@y.org", "From: Alice <a@example.org>, root@web1, b@example.org\n", Caller{},
+		{"two authors", rewrite, "x@y.org", "From: Alice <a@example.org>, root@web1, b@example.org\n", User{},
 			`"Alice, root@web1, b@example.org" <` + box + ">", "Alice <a@example.org>, b@example.org", box, "", ""},
 		{"name in an unknown charset", rewrite, "x@y.org", "From: =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <a@example.org>\n",
-			Caller{},
+			User{},
 			"=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <" + box + ">", "=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <a@example.org>",
 			box, "", ""},
 		{"local, name in an unknown charset", rewrite, "x@y.org",
-			"From: =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <root@web1>\n", Caller{},
+			"From: =?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <root@web1>\n", User{},
 			`=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= "(root@web1)" <` + box + ">", "", box, "", ""},
-		{"mailer-daemon", rewrite, "", "From: Mailer-Daemon@web2.example.com (Mail Delivery)\n", Caller{},
+		{"mailer-daemon", rewrite, "", "From: Mailer-Daemon@web2.example.com (Mail Delivery)\n", User{},
 			`"Mail Delivery (Mailer-Daemon@web2.example.com)" <` + box + ">", "", box, "", ""},
-		{"null sender, forwarded", rewrite, "", "Received: from a\nFrom: a@example.org\n", Caller{},
+		{"null sender, forwarded", rewrite, "", "Received: from a\nFrom: a@example.org\n", User{},
 			`"a@example.org" <` + box + ">", "a@example.org", box, "", "Auto-Submitted: "},
-		{"map first", mapped, "root@web1", "From: root@web1\n", Caller{}, `"root@web1" <root@contoso.com>`, "", "root@contoso.com", "", ""},
-		{"map second", mapped, "x@web1", "From: X <x@web1>\n", Caller{}, `"X (x@web1)" <web@contoso.com>`, "", "web@contoso.com", "", ""},
-		{"map none", mapped, "x@example.org", "From: x@example.org\n", Caller{}, `"x@example.org" <` + box + ">", "x@example.org", box, "", ""},
-		{"sign in as sender", sign, "x@y", "From: shop@contoso.com\n", Caller{}, "shop@contoso.com", "", "shop@contoso.com", "shop@contoso.com", ""},
-		{"sign in as the mailbox", sign, "x@y", "From: x@example.org\n", Caller{}, `"x@example.org" <` + box + ">", "x@example.org", box, "", ""},
-		{"sign in by table", signAs, "x@y", "From: a@sales.contoso.com\n", Caller{}, "a@sales.contoso.com", "", "a@sales.contoso.com", "sales@contoso.com", ""},
-		{"allowed", narrowed, "x@y", "From: a@sales.contoso.com\n", Caller{Name: "www-data", UID: "33"}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
-		{"not allowed", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "www-data", UID: "33"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
-		{"allowed by id", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "u", UID: "1000"}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
-		{"by TCP, nobody is known", narrowed, "x@y", "From: shop@contoso.com\n", Caller{UID: "-1"},
+		{"map first", mapped, "root@web1", "From: root@web1\n", User{}, `"root@web1" <root@contoso.com>`, "", "root@contoso.com", "", ""},
+		{"map second", mapped, "x@web1", "From: X <x@web1>\n", User{}, `"X (x@web1)" <web@contoso.com>`, "", "web@contoso.com", "", ""},
+		{"map none", mapped, "x@example.org", "From: x@example.org\n", User{}, `"x@example.org" <` + box + ">", "x@example.org", box, "", ""},
+		{"sign in as sender", sign, "x@y", "From: shop@contoso.com\n", User{}, "shop@contoso.com", "", "shop@contoso.com", "shop@contoso.com", ""},
+		{"sign in as the mailbox", sign, "x@y", "From: x@example.org\n", User{}, `"x@example.org" <` + box + ">", "x@example.org", box, "", ""},
+		{"sign in by table", signAs, "x@y", "From: a@sales.contoso.com\n", User{}, "a@sales.contoso.com", "", "a@sales.contoso.com", "sales@contoso.com", ""},
+		{"allowed", narrowed, "x@y", "From: a@sales.contoso.com\n", User{Name: "www-data", UID: "33"}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
+		{"not allowed", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "www-data", UID: "33"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
+		{"allowed by id", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "u", UID: "1000"}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
+		{"by TCP, nobody is known", narrowed, "x@y", "From: shop@contoso.com\n", User{UID: "-1"},
 			`"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
-		{"by TCP, no *", listed, "x@y", "From: shop@contoso.com\n", Caller{UID: "-1"},
+		{"by TCP, no *", listed, "x@y", "From: shop@contoso.com\n", User{UID: "-1"},
 			`"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
-		{"not named, no *", listed, "x@y", "From: shop@contoso.com\n", Caller{Name: "v", UID: "1001"},
+		{"not named, no *", listed, "x@y", "From: shop@contoso.com\n", User{Name: "v", UID: "1001"},
 			"shop@contoso.com", "", "shop@contoso.com", "", ""},
-		{"by TCP, the mailbox", listed, "x@y", "From: " + box + "\n", Caller{UID: "-1"}, box, "", box, "", ""},
+		{"by TCP, the mailbox", listed, "x@y", "From: " + box + "\n", User{UID: "-1"}, box, "", box, "", ""},
 		{"second author not allowed", narrowed, "x@y", "From: a@sales.contoso.com, \"The CEO\" <ceo@contoso.com>\n",
 			www,
 			"a@sales.contoso.com, The CEO <" + box + ">", "The CEO <ceo@contoso.com>", "a@sales.contoso.com", "",
@@ -121,7 +121,7 @@ func TestApply(t *testing.T) {
 			"CEO <" + box + ">", "CEO <ceo@contoso.com>", box, "", `Sender: "ceo@contoso.com" <` + box + ">"},
 		{"keep, allowed", keepNarrowed, "a@sales.contoso.com", "From: a@sales.contoso.com\n", www,
 			"a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
-		{"keep, envelope not allowed", keepNarrowed, "ceo@contoso.com", "From: shop@contoso.com\n", Caller{UID: "1000"},
+		{"keep, envelope not allowed", keepNarrowed, "ceo@contoso.com", "From: shop@contoso.com\n", User{UID: "1000"},
 			"shop@contoso.com", "", "shop@contoso.com", "", ""},
 		{"keep, unreadable", keepNarrowed, "x@y", "From: a@sales.contoso.com ceo@contoso.com\n", www, box, "",
 			box, "", ""},
@@ -147,15 +147,15 @@ func TestApply(t *testing.T) {
 		{"an address in a local part", narrowed, "x@y", "From: \"ceo@contoso.com\"@sales.contoso.com\n", www,
 			`"\ceo@contoso.com\@sales.contoso.com" <` + box + ">", "\"ceo@contoso.com\"@sales.contoso.com",
 			box, "", ""},
-		{"nobody, any sender", Rule{Policy: Rewrite, Mailbox: box, SendAs: []string{"*"}}, "x@y", "From: x y z\n",
-			Caller{}, box, "", box, "", ""},
-		{"nobody else", narrowed, "x@y", "From: shop@contoso.com\n", Caller{Name: "v", UID: "1001"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
+		{"nobody, any sender", senderRule{Policy: PolicyRewrite, Mailbox: box, SendAs: []string{"*"}}, "x@y", "From: x y z\n",
+			User{}, box, "", box, "", ""},
+		{"nobody else", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "v", UID: "1001"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := rfc822.ParseHeader([]byte(strings.ReplaceAll(c.header, "\n", "\r\n")))
 			env := &envelope.Envelope{Origin: c.origin, Sender: c.origin}
-			c.rule.Apply(env, h, c.caller)
+			c.rule.apply(env, h, c.caller)
 			from, _ := h.Get("From")
 			if strings.ReplaceAll(from, `"`, "") != strings.ReplaceAll(c.from, `"`, "") {
 				t.Errorf("From: %s, want %s", from, c.from)

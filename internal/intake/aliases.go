@@ -1,4 +1,4 @@
-package aliases
+package intake
 
 import (
 	"fmt"
@@ -14,58 +14,58 @@ const (
 	maxTargets = 1000
 )
 
-// Book answers where mail for a local name goes: first by the configuration's own
+// aliasBook answers where mail for a local name goes: first by the configuration's own
 // table, then by the alias file, then by the catch-all.
-type Book struct {
+type aliasBook struct {
 	// Config is the [aliases] table; its names are matched without regard to case.
 	Config map[string][]string
 	// File is the alias file, read once and only when Config has no answer; nil means none.
-	File func() (*Table, error)
+	File func() (*AliasTable, error)
 	// CatchAll gets what nothing else names (root_to); "" means nobody does.
 	CatchAll string
 	// IsLocal reports whether a target's domain is this host, so that root@thishost is looked up too.
 	IsLocal func(domain string) bool
 }
 
-// UnknownError is a local name that has no target.
-type UnknownError struct {
+// unknownError is a local name that has no target.
+type unknownError struct {
 	Name   string
 	Reason string
 }
 
-func (e *UnknownError) Error() string {
+func (e *unknownError) Error() string {
 	return fmt.Sprintf("no mailbox for the local name %.128q: %s", e.Name, e.Reason)
 }
 
-// Resolve returns the addresses, each with a domain that is not this host, that mail
+// resolve returns the addresses, each with a domain that is not this host, that mail
 // for the local name goes to. Chains are followed to a depth of 10, a loop is an
-// error, and duplicates are dropped. The error is an *UnknownError, or says why the
+// error, and duplicates are dropped. The error is an *unknownError, or says why the
 // alias file can't be read.
-func (b *Book) Resolve(local string) ([]string, error) {
-	w := walk{book: b, onPath: map[string]bool{}, seen: map[string]bool{}}
+func (b *aliasBook) resolve(local string) ([]string, error) {
+	w := aliasWalk{book: b, onPath: map[string]bool{}, seen: map[string]bool{}}
 	if err := w.name(local, 0); err != nil {
 		return nil, err
 	}
 	if len(w.out) == 0 {
-		return nil, &UnknownError{local, "its alias has no usable target; give it one in [aliases] or set root_to"}
+		return nil, &unknownError{local, "its alias has no usable target; give it one in [aliases] or set root_to"}
 	}
 	return w.out, nil
 }
 
-type walk struct {
-	book   *Book
+type aliasWalk struct {
+	book   *aliasBook
 	onPath map[string]bool
 	seen   map[string]bool
 	out    []string
 }
 
-func (w *walk) name(local string, depth int) error {
+func (w *aliasWalk) name(local string, depth int) error {
 	key := strings.ToLower(local)
 	if w.onPath[key] {
 		return w.catchAll(local, "its alias leads back to itself")
 	}
 	if depth > maxDepth {
-		return &UnknownError{local, fmt.Sprintf("its chain of aliases is longer than %d", maxDepth)}
+		return &unknownError{local, fmt.Sprintf("its chain of aliases is longer than %d", maxDepth)}
 	}
 	targets, found, err := w.book.lookup(key)
 	if err != nil {
@@ -84,7 +84,7 @@ func (w *walk) name(local string, depth int) error {
 	return nil
 }
 
-func (w *walk) target(t string, depth int) error {
+func (w *aliasWalk) target(t string, depth int) error {
 	// A leading backslash says: look no further. Nothing is delivered here, so the
 	// catch-all gets it.
 	if rest, ok := strings.CutPrefix(t, `\`); ok {
@@ -112,27 +112,27 @@ func unquote(t string) string {
 	return t
 }
 
-func (w *walk) take(addr string) error {
+func (w *aliasWalk) take(addr string) error {
 	if w.seen[strings.ToLower(addr)] {
 		return nil
 	}
 	if len(w.out) == maxTargets {
-		return &UnknownError{addr, fmt.Sprintf("its alias has more than %d targets", maxTargets)}
+		return &unknownError{addr, fmt.Sprintf("its alias has more than %d targets", maxTargets)}
 	}
 	w.seen[strings.ToLower(addr)] = true
 	w.out = append(w.out, addr)
 	return nil
 }
 
-func (w *walk) catchAll(local, reason string) error {
+func (w *aliasWalk) catchAll(local, reason string) error {
 	c := w.book.CatchAll
 	if c == "" || strings.IndexByte(c, '@') < 0 {
-		return &UnknownError{local, reason}
+		return &unknownError{local, reason}
 	}
 	return w.take(c)
 }
 
-func (b *Book) lookup(key string) ([]string, bool, error) {
+func (b *aliasBook) lookup(key string) ([]string, bool, error) {
 	for name, targets := range b.Config {
 		if strings.EqualFold(name, key) {
 			return targets, true, nil
@@ -150,7 +150,7 @@ func (b *Book) lookup(key string) ([]string, bool, error) {
 }
 
 // Names returns the table's names in order.
-func (t *Table) Names() []string {
+func (t *AliasTable) Names() []string {
 	names := make([]string, 0, len(t.entries))
 	for n := range t.entries {
 		names = append(names, n)

@@ -1,7 +1,4 @@
-// Package aliases reads aliases(5) files and answers where mail for a local name
-// goes. It delivers nothing, runs nothing and opens no file that an alias names:
-// commands, files and :include: lists are skipped, each with a warning.
-package aliases
+package intake
 
 import (
 	"bufio"
@@ -15,33 +12,34 @@ import (
 
 // Limits of a file: one that passes them is not an alias file.
 const (
-	maxFile  = 4 << 20
-	maxEntry = 64 << 10
+	maxAliasFile  = 4 << 20
+	maxAliasEntry = 64 << 10
 )
 
-// Warning is an entry, or a part of one, that is not used, and why.
-type Warning struct {
+// AliasWarning is an entry, or a part of one, that is not used, and why.
+type AliasWarning struct {
 	Line int
 	Name string
 	Text string
 }
 
-func (w Warning) String() string {
+func (w AliasWarning) String() string {
 	return fmt.Sprintf("line %d: %q: %s", w.Line, w.Name, w.Text)
 }
 
-// Table maps lower-case local names to their targets as written.
-type Table struct {
+// AliasTable is an aliases(5) file. Nothing that an alias names is run or opened: commands, files and
+// :include: lists are skipped, each with a warning. It maps lower-case local names to their targets as written.
+type AliasTable struct {
 	entries  map[string][]string
-	Warnings []Warning
+	Warnings []AliasWarning
 }
 
-// Load reads the file at path. A missing file is an empty table. Anything but a
+// LoadAliases reads the file at path. A missing file is an empty table. Anything but a
 // regular file is refused without being read, so that a FIFO can't hold the caller.
-func Load(path string) (*Table, error) {
+func LoadAliases(path string) (*AliasTable, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if errors.Is(err, os.ErrNotExist) {
-		return &Table{}, nil
+		return &AliasTable{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("aliases can't be read: %w", err)
@@ -54,23 +52,23 @@ func Load(path string) (*Table, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, fmt.Errorf("aliases can't be read: %s is not a regular file", path)
 	}
-	if fi.Size() > maxFile {
-		return nil, fmt.Errorf("aliases can't be read: %s is larger than %d MiB", path, maxFile>>20)
+	if fi.Size() > maxAliasFile {
+		return nil, fmt.Errorf("aliases can't be read: %s is larger than %d MiB", path, maxAliasFile>>20)
 	}
-	t, err := Parse(f)
+	t, err := parseAliases(f)
 	if err != nil {
 		return nil, fmt.Errorf("aliases can't be read: %s: %w", path, err)
 	}
 	return t, nil
 }
 
-// Parse reads an aliases(5) file: "name: target, target", lines that begin with
+// parseAliases reads an aliases(5) file: "name: target, target", lines that begin with
 // white space go on with the entry before, "#" begins a comment at the start of a line.
 // A faulty entry is skipped with a warning; only a read error is an error.
-func Parse(r io.Reader) (*Table, error) {
-	t := &Table{entries: map[string][]string{}}
-	sc := bufio.NewScanner(io.LimitReader(r, maxFile))
-	sc.Buffer(make([]byte, 0, 4096), maxEntry)
+func parseAliases(r io.Reader) (*AliasTable, error) {
+	t := &AliasTable{entries: map[string][]string{}}
+	sc := bufio.NewScanner(io.LimitReader(r, maxAliasFile))
+	sc.Buffer(make([]byte, 0, 4096), maxAliasEntry)
 	var entry string
 	start, n := 0, 0
 	flush := func() {
@@ -90,7 +88,7 @@ func Parse(r io.Reader) (*Table, error) {
 				t.warn(n, "", "goes on with no entry")
 				continue
 			}
-			if len(entry)+len(line) > maxEntry {
+			if len(entry)+len(line) > maxAliasEntry {
 				t.warn(start, entryName(entry), "is too long")
 				continue
 			}
@@ -113,12 +111,12 @@ func entryName(entry string) string {
 	return name
 }
 
-func (t *Table) warn(line int, name, text string) {
-	t.Warnings = append(t.Warnings, Warning{line, name, text})
+func (t *AliasTable) warn(line int, name, text string) {
+	t.Warnings = append(t.Warnings, AliasWarning{line, name, text})
 }
 
 // add takes one logical line.
-func (t *Table) add(line int, entry string) {
+func (t *AliasTable) add(line int, entry string) {
 	name, rest, ok := cutName(entry)
 	if !ok || name == "" {
 		t.warn(line, entryName(entry), "is not 'name: target'")

@@ -1,4 +1,4 @@
-package sender
+package intake
 
 import (
 	"strings"
@@ -9,16 +9,16 @@ import (
 	"o365-sendmail/rfc822"
 )
 
-// limits is what Rule.Allow says of one caller.
-type limits struct {
+// senderLimits is what Rule.Allow says of one caller.
+type senderLimits struct {
 	mailbox  string
 	narrowed bool     // else any sender is allowed
 	patterns []string // beside the mailbox
 }
 
 // limitsOf looks a caller up: by name, by id, and last as one of all others.
-func (r *Rule) limitsOf(c Caller) limits {
-	l := limits{mailbox: r.Mailbox}
+func (r *senderRule) limitsOf(c User) senderLimits {
+	l := senderLimits{mailbox: r.Mailbox}
 	if len(r.Allow) == 0 {
 		return l
 	}
@@ -37,7 +37,7 @@ func (r *Rule) limitsOf(c Caller) limits {
 
 // allow reports whether the caller may use an address. The mailbox and the null sender are
 // allowed to everybody; a local part with another address in it, quoted or encoded, is to nobody.
-func (l *limits) allow(addr string) bool {
+func (l *senderLimits) allow(addr string) bool {
 	switch {
 	case !l.narrowed, addr == "", same(addr, l.mailbox):
 		return true
@@ -49,7 +49,7 @@ func (l *limits) allow(addr string) bool {
 
 // judge is the one place that looks at what goes out, whatever the policy made of it: each author,
 // the envelope's sender and the mailbox that signs in. What the caller may not use becomes the mailbox.
-func (r *Rule) judge(env *envelope.Envelope, h *rfc822.Header, l limits) {
+func (r *senderRule) judge(env *envelope.Envelope, h *rfc822.Header, l senderLimits) {
 	if !l.narrowed {
 		return
 	}
@@ -86,7 +86,7 @@ func (r *Rule) judge(env *envelope.Envelope, h *rfc822.Header, l limits) {
 // judgeField returns the value of an address field with nobody in it whom the caller may not use,
 // and the first author who was replaced. It is written as it was understood: of what came, another
 // reader might understand more.
-func (r *Rule) judgeField(v string, l limits) (judged string, replaced *rfc822.Address) {
+func (r *senderRule) judgeField(v string, l senderLimits) (judged string, replaced *rfc822.Address) {
 	authors, _ := parseAuthors(v)
 	var kept []rfc822.Address
 	for i, a := range authors {
