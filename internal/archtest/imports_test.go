@@ -106,11 +106,11 @@ var onlyRules = []onlyRule{
 	{"internal/smtpreply", []string{"internal/printable"}, nil,
 		"a reply is text that a server wrote: it is read, not judged"},
 	{"internal/schedule", nil, nil, "retry timing is a pure function"},
-	{"internal/exchange", nil, nil, "what a reply means depends on the reply alone"},
+	{"internal/diagnose", nil, nil, "what a reply means depends on the reply alone"},
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
 	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/share", "internal/sysexits"},
 		[]string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
-	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/exchange", "internal/printable",
+	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/diagnose", "internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
 		"it stays testable alone"},
 	{"internal/paths", nil, nil, "the lowest names, for every layer"},
@@ -149,7 +149,7 @@ var withoutRules = []withoutRule{
 	{[]string{"internal/early"}, []string{"time", "os", "fmt"}, "it has to be initialised before package time, which opens what TZ names as soon as a package asks for the zone"},
 	{[]string{"cmd/front"}, []string{"crypto/tls", "net/http", "encoding/json", "encoding/asn1", "os/exec", "github.com/BurntSushi/toml", module + "/internal/config"},
 		"its start-up is what every caller waits for: a package that is linked is initialised, used or not"},
-	{[]string{"internal/exchange"}, []string{"net", "crypto/tls", "os"}, "a table of meanings touches nothing"},
+	{[]string{"internal/diagnose"}, []string{"net", "crypto/tls", "os"}, "a table of meanings touches nothing"},
 	{[]string{"cmd/sendmail"}, []string{"os/exec", "plugin", module + "/internal/emulator", "testing"}, "the program starts no other program and carries no test code"},
 }
 

@@ -8,8 +8,8 @@ import (
 	"o365-sendmail/internal/bounce"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/submit"
@@ -60,7 +60,7 @@ func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, use
 func final(err error) bool {
 	switch deliver.ExitCode(err) {
 	case sysexits.Usage, sysexits.DataErr, sysexits.NoUser, sysexits.NoHost, sysexits.Unavailable, sysexits.NoPerm:
-		return deliver.Class(err) != exchange.Configuration
+		return deliver.Class(err) != diagnose.Configuration
 	}
 	return false
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/submit"
 )
 
@@ -98,5 +98,5 @@ func uncertain(err error) bool {
 // refusedChunks reports whether the message goes by DATA at once.
 func refusedChunks(err error) bool {
 	var e *submit.Error
-	return errors.As(err, &e) && e.Diagnosis.Key == exchange.KeyChunkingRefused
+	return errors.As(err, &e) && e.Diagnosis.Key == diagnose.KeyChunkingRefused
 }

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"o365-sendmail/internal/bounce"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/emulator"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/submit"
 )
 
@@ -103,7 +103,7 @@ func TestLargeHeaderIsNoFaultOfBDAT(t *testing.T) {
 	a := testAccount(em, t.TempDir(), time.Now)
 	_, err := a.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "large"))
 	if e := outcome(nil, err); e == nil || e.Diagnosis.Key != "header-too-large" ||
-		e.Class != exchange.Permanent || e.Chunked {
+		e.Class != diagnose.Permanent || e.Chunked {
 		t.Errorf("%+v", e)
 	}
 	if why, _, off := a.NoChunks(); off {
@@ -171,7 +171,7 @@ func TestChunkingKey(t *testing.T) {
 	a := testAccount(em, t.TempDir(), time.Now)
 	a.Submit.Chunking = submit.ChunkingOn
 	_, err := a.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, "on"))
-	if e := outcome(nil, err); e == nil || e.Class != exchange.Configuration ||
+	if e := outcome(nil, err); e == nil || e.Class != diagnose.Configuration ||
 		!strings.Contains(e.Advice(), "smtp.chunking") {
 		t.Errorf("on: %+v", e)
 	}

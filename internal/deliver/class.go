@@ -3,13 +3,13 @@ package deliver
 import (
 	"errors"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
 )
 
 // Class says who has to act on err. What nobody knows is temporary.
-func Class(err error) exchange.Class {
+func Class(err error) diagnose.Class {
 	var limit *LimitError
 	var busy *busyError
 	var paused *PausedError
@@ -21,23 +21,23 @@ func Class(err error) exchange.Class {
 	}
 	switch {
 	case errors.As(err, &sender):
-		return exchange.Permanent
+		return diagnose.Permanent
 	case errors.As(err, &limit), errors.As(err, &busy), errors.As(err, &paused):
-		return exchange.AccountTemporary
+		return diagnose.AccountTemporary
 	case errors.As(err, &e):
 		return e.Class
 	case errors.As(err, &token):
 		// The token endpoint knows no message: its trouble is the whole account's.
 		if token.Configuration() {
-			return exchange.Configuration
+			return diagnose.Configuration
 		}
-		return exchange.AccountTemporary
+		return diagnose.AccountTemporary
 	}
-	return exchange.Temporary
+	return diagnose.Temporary
 }
 
 // Permanent reports whether err will not pass by waiting or by an administrator's hand.
-func Permanent(err error) bool { return Class(err) == exchange.Permanent }
+func Permanent(err error) bool { return Class(err) == diagnose.Permanent }
 
 // ExitCode returns the sysexits code that tells a caller who keeps the message what
 // err means: 75 only when trying again helps.
@@ -55,9 +55,9 @@ func ExitCode(err error) int {
 	var e *submit.Error
 	errors.As(err, &e)
 	switch Class(err) {
-	case exchange.Configuration:
+	case diagnose.Configuration:
 		return sysexits.Config
-	case exchange.Permanent:
+	case diagnose.Permanent:
 		return permanentCode(e)
 	}
 	// A relay's name that can't be found is temporary too: resolvers say so when they can't ask, or can't

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
 )
@@ -16,7 +16,7 @@ import (
 func TestExitCode(t *testing.T) {
 	t.Parallel()
 	permanent := func(code int, enhanced string) error {
-		return &submit.Error{Class: exchange.Permanent, Code: code, Enhanced: enhanced}
+		return &submit.Error{Class: diagnose.Permanent, Code: code, Enhanced: enhanced}
 	}
 	for _, c := range []struct {
 		err  error
@@ -28,9 +28,9 @@ func TestExitCode(t *testing.T) {
 		{permanent(550, "5.1.2"), sysexits.NoHost},
 		{permanent(552, ""), sysexits.DataErr},
 		{permanent(554, "5.7.1"), sysexits.Unavailable},
-		{&submit.Error{Class: exchange.Permanent, Err: &submit.TooLargeError{Size: 2, Limit: 1}}, sysexits.DataErr},
-		{&submit.Error{Class: exchange.Configuration}, sysexits.Config},
-		{&submit.Error{Class: exchange.AccountTemporary}, sysexits.TempFail},
+		{&submit.Error{Class: diagnose.Permanent, Err: &submit.TooLargeError{Size: 2, Limit: 1}}, sysexits.DataErr},
+		{&submit.Error{Class: diagnose.Configuration}, sysexits.Config},
+		{&submit.Error{Class: diagnose.AccountTemporary}, sysexits.TempFail},
 		{&LimitError{}, sysexits.TempFail},
 		{fmt.Errorf("x: %w", &net.DNSError{IsNotFound: true}), sysexits.TempFail},
 		{errors.New("what nobody thought of"), sysexits.TempFail},

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/emulator"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/spool"
 )
 
@@ -184,7 +184,7 @@ func TestYoungTokenIsBelieved(t *testing.T) {
 					a.PipelineAuth = pipelined
 					wg.Go(func() {
 						_, err := a.Deliver(t.Context(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "x"))
-						if Class(err) != exchange.Configuration {
+						if Class(err) != diagnose.Configuration {
 							t.Errorf("%v, want the fault that an administrator mends", err)
 						}
 					})

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/spool"
 )
 
@@ -61,13 +61,13 @@ func (s *stop) class() string {
 
 // throttle reports whether the server refuses everything because one error came too often. Nobody
 // goes through before the probe: that would be one more.
-func (s *stop) throttle() bool { return s.key == exchange.KeyThrottled }
+func (s *stop) throttle() bool { return s.key == diagnose.KeyThrottled }
 
 // counted reports whether the server counts the fault, so that a probe adds to what it is throttled for.
 // Such probes come in growing pauses, across restarts.
 func (s *stop) counted() bool {
 	switch s.key {
-	case exchange.KeyThrottled, exchange.KeyUnknownLimit, exchange.KeyMailboxFull, exchange.KeyLicence:
+	case diagnose.KeyThrottled, diagnose.KeyUnknownLimit, diagnose.KeyMailboxFull, diagnose.KeyLicence:
 		return true
 	}
 	return s.scope == scopeSender || s.scope == scopeAuthor || s.scope == scopeOutside

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/xoauth"
@@ -28,7 +28,7 @@ func judge(res *submit.Result, err error) *Outcome {
 			continue
 		}
 		v.errs[i] = e
-		if e.Class == exchange.Permanent {
+		if e.Class == diagnose.Permanent {
 			v.fate[i] = fateRefused
 			continue
 		}
@@ -55,11 +55,11 @@ func (v *Outcome) judgeWhole(err error) {
 	case errors.Is(err, spool.ErrDamaged):
 		v.damaged = true
 	case !errors.As(err, &e):
-		if Class(err) == exchange.Permanent {
+		if Class(err) == diagnose.Permanent {
 			f = fateRefused
 		}
 		v.stop = stopOf(err)
-	case e.Class == exchange.Permanent:
+	case e.Class == diagnose.Permanent:
 		f = fateRefused
 	default:
 		v.stop = stopOf(e)
@@ -84,10 +84,10 @@ func stopOf(err error) *stop {
 		return paused.stop()
 	}
 	if !errors.As(err, &e) {
-		if class != exchange.Configuration && class != exchange.AccountTemporary {
+		if class != diagnose.Configuration && class != diagnose.AccountTemporary {
 			return nil
 		}
-		return &stop{scope: scopeApp, hold: class == exchange.Configuration, early: true, key: "account",
+		return &stop{scope: scopeApp, hold: class == diagnose.Configuration, early: true, key: "account",
 			err: err, reason: err.Error(), remedy: adviceOf(err), after: retryAfter(err)}
 	}
 	s := &stop{key: e.Diagnosis.Key, err: err, reason: e.Error(), remedy: adviceOf(e), after: retryAfter(err)}
@@ -96,10 +96,10 @@ func stopOf(err error) *stop {
 	}
 	s.scope, s.early = scopeOf(e)
 	switch class {
-	case exchange.Configuration:
+	case diagnose.Configuration:
 		s.hold = true
-	case exchange.AccountTemporary:
-	case exchange.Permanent:
+	case diagnose.AccountTemporary:
+	case diagnose.Permanent:
 		if !s.early {
 			return nil
 		}
@@ -123,7 +123,7 @@ func scopeOf(e *submit.Error) (sc scope, early bool) {
 	switch {
 	case e.Diagnosis.SenderRefused():
 		return scopeSender, false
-	case e.Diagnosis.Key == exchange.KeyOutsideQuota:
+	case e.Diagnosis.Key == diagnose.KeyOutsideQuota:
 		return scopeOutside, false
 	case e.Diagnosis.Key == "hve-internal-only":
 		return scopeMessage, false
@@ -161,6 +161,6 @@ func retryAfter(err error) time.Duration {
 // fault, such as a message that can't be read, is no judgement either.
 func ended(err error) bool {
 	var e *submit.Error
-	return errors.As(err, &e) && e.Class == exchange.Temporary &&
-		(e.Code == 0 || e.Code == 421 || e.Diagnosis.Key == exchange.KeyTokenExpired || refusedChunks(err))
+	return errors.As(err, &e) && e.Class == diagnose.Temporary &&
+		(e.Code == 0 || e.Code == 421 || e.Diagnosis.Key == diagnose.KeyTokenExpired || refusedChunks(err))
 }

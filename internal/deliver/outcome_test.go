@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
@@ -30,11 +30,11 @@ func (r *recorded) Log(_ maillog.Priority, id string, fields ...any) {
 // TestOutcome: answer, states, log and counters of one outcome say the same.
 func TestOutcome(t *testing.T) {
 	t.Parallel()
-	server := func(code int, enh string, class exchange.Class) *submit.Error {
+	server := func(code int, enh string, class diagnose.Class) *submit.Error {
 		return &submit.Error{Phase: submit.PhaseRcpt, Code: code, Enhanced: enh, Class: class}
 	}
-	unknown, later := server(550, "5.1.10", exchange.Permanent), server(451, "4.7.1", exchange.Temporary)
-	dial := &submit.Error{Phase: submit.PhaseConnect, Class: exchange.Temporary}
+	unknown, later := server(550, "5.1.10", diagnose.Permanent), server(451, "4.7.1", diagnose.Temporary)
+	dial := &submit.Error{Phase: submit.PhaseConnect, Class: diagnose.Temporary}
 	full := sysexits.With(sysexits.TempFail, errors.New("the disk is full"))
 	to := []envelope.Recipient{{Address: "a@x"}, {Address: "b@x"}, {Address: "c@x"}}
 	result := func(errs ...*submit.Error) *Outcome {

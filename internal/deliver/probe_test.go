@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/emulator"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -76,7 +76,7 @@ func TestThrottledMailboxIsProbedSparingly(t *testing.T) {
 		if n := r.em.Refused("550"); n > 3+4+24 || n < 20 {
 			t.Errorf("%d tries in a day", n)
 		}
-		if st := r.e.State().Stops; len(st) != 1 || st[0].Key != exchange.KeyThrottled || st[0].Held ||
+		if st := r.e.State().Stops; len(st) != 1 || st[0].Key != diagnose.KeyThrottled || st[0].Held ||
 			!strings.Contains(st[0].Reason, "mailbox full") {
 			t.Errorf("%+v", st)
 		}

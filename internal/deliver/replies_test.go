@@ -8,15 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/emulator"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
 )
 
 // meaning is what the program makes of one of Exchange Online's replies.
 type meaning struct {
-	class  exchange.Class
+	class  diagnose.Class
 	key    string
 	exit   int
 	remedy string // part of the advice; "" when only waiting helps
@@ -24,8 +24,8 @@ type meaning struct {
 
 // meanings has a row for each text that Exchange Online is known to answer with, by the emulator's fault.
 func meanings() map[string]meaning {
-	const conf, account, temporary, permanent = exchange.Configuration, exchange.AccountTemporary, exchange.Temporary,
-		exchange.Permanent
+	const conf, account, temporary, permanent = diagnose.Configuration, diagnose.AccountTemporary, diagnose.Temporary,
+		diagnose.Permanent
 	held := func(key, remedy string) meaning { return meaning{conf, key, sysexits.Config, remedy} }
 	paused := func(key, remedy string) meaning { return meaning{account, key, sysexits.TempFail, remedy} }
 	later := func(key string) meaning { return meaning{temporary, key, sysexits.TempFail, ""} }

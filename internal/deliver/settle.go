@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/spool"
 )
 
@@ -87,7 +87,7 @@ func (e *Engine) settleStop(j *job, v *Outcome, now time.Time) {
 		}
 		e.shutGate(g, s, probe, now)
 	}
-	if own || s.key == exchange.KeyUnknownLimit {
+	if own || s.key == diagnose.KeyUnknownLimit {
 		alone := *s
 		alone.scope = scopeMessage
 		v.stop = &alone

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/schedule"
 	"o365-sendmail/internal/submit"
 )
@@ -96,7 +96,7 @@ func (v *Outcome) counted(chosen bool) error {
 		if !errors.As(v.errs[k], &e) {
 			continue
 		}
-		recipient := e.Phase == submit.PhaseRcpt || e.Diagnosis.Key == exchange.KeyRecipientRefused ||
+		recipient := e.Phase == submit.PhaseRcpt || e.Diagnosis.Key == diagnose.KeyRecipientRefused ||
 			strings.HasPrefix(e.Enhanced, "5.1.1")
 		if f == fateRefused && recipient || f != fateTaken && chosen && e.Diagnosis.SenderRefused() {
 			return v.errs[k]

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/bounce"
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
@@ -16,12 +16,12 @@ import (
 )
 
 func reply(phase submit.Phase, code int, enhanced, text string) *submit.Error {
-	d := exchange.Diagnose(string(phase), code, enhanced, text)
+	d := diagnose.Reply(string(phase), code, enhanced, text)
 	return &submit.Error{Phase: phase, Code: code, Enhanced: enhanced, Text: text, Class: d.Class, Diagnosis: d, Mailbox: "noreply@contoso.test"}
 }
 
-func faultError(phase submit.Phase, f exchange.Fault, err error) *submit.Error {
-	d := exchange.DiagnoseFault(f)
+func faultError(phase submit.Phase, f diagnose.Fault, err error) *submit.Error {
+	d := diagnose.Failure(f)
 	return &submit.Error{Phase: phase, Class: d.Class, Diagnosis: d, Err: err}
 }
 
@@ -46,11 +46,11 @@ func TestJudgeWhole(t *testing.T) {
 		{"sign-in", reply(submit.PhaseAuth, 535, "5.7.3", "Authentication unsuccessful"), fateLater, scopeBox, true, true, true},
 		{"sign-in, later", reply(submit.PhaseAuth, 451, "4.7.0", "Temporary server error"), fateLater, scopeBox, true, false, true},
 		{"greeting", reply(submit.PhaseGreeting, 554, "", "no"), fateLater, scopeApp, true, true, true},
-		{"no network", faultError(submit.PhaseConnect, exchange.FaultConnect, nil), fateLater, scopeApp, true, false, true},
-		{"no name", faultError(submit.PhaseConnect, exchange.FaultResolve, nil), fateLater, scopeApp, true, false, true},
-		{"certificate", faultError(submit.PhaseTLS, exchange.FaultCertificate, nil), fateLater, scopeApp, true, true, true},
-		{"too large", faultError(submit.PhaseMail, exchange.FaultTooLarge, nil), fateRefused, 0, false, false, false},
-		{"lost", faultError(submit.PhaseBody, exchange.FaultDropped, io.EOF), fateLater, 0, false, false, false},
+		{"no network", faultError(submit.PhaseConnect, diagnose.FaultConnect, nil), fateLater, scopeApp, true, false, true},
+		{"no name", faultError(submit.PhaseConnect, diagnose.FaultResolve, nil), fateLater, scopeApp, true, false, true},
+		{"certificate", faultError(submit.PhaseTLS, diagnose.FaultCertificate, nil), fateLater, scopeApp, true, true, true},
+		{"too large", faultError(submit.PhaseMail, diagnose.FaultTooLarge, nil), fateRefused, 0, false, false, false},
+		{"lost", faultError(submit.PhaseBody, diagnose.FaultDropped, io.EOF), fateLater, 0, false, false, false},
 		{"limit", &LimitError{}, fateLater, scopeApp, true, false, true},
 		{"nobody knows", errors.New("x"), fateLater, 0, false, false, false},
 	} {
@@ -62,11 +62,11 @@ func TestJudgeWhole(t *testing.T) {
 			t.Errorf("%s: stop %+v", c.name, v.stop)
 		}
 	}
-	damaged := faultError(submit.PhaseBody, exchange.FaultMessage, spool.ErrDamaged)
+	damaged := faultError(submit.PhaseBody, diagnose.FaultMessage, spool.ErrDamaged)
 	if v := judge(&submit.Result{Recipients: make([]submit.RecipientResult, 1)}, damaged); !v.damaged {
 		t.Errorf("damaged: %+v", v)
 	}
-	uncertain := faultError(submit.PhaseBody, exchange.FaultTimeout, nil)
+	uncertain := faultError(submit.PhaseBody, diagnose.FaultTimeout, nil)
 	uncertain.Uncertain = true
 	if v := judge(&submit.Result{Recipients: make([]submit.RecipientResult, 1)}, uncertain); !v.uncertain || !strings.Contains(v.err.Error(), "twice") || !ended(v.err) {
 		t.Errorf("uncertain: %+v", v)
@@ -103,7 +103,7 @@ func TestJudgeRecipients(t *testing.T) {
 func TestAdviceAndRetryAfter(t *testing.T) {
 	t.Parallel()
 	token := &xoauth.Error{Op: "token request", Status: 429, RetryAfter: 90 * time.Second}
-	s := stopOf(&submit.Error{Phase: submit.PhaseToken, Class: exchange.AccountTemporary, Err: token})
+	s := stopOf(&submit.Error{Phase: submit.PhaseToken, Class: diagnose.AccountTemporary, Err: token})
 	if s == nil || s.after != 90*time.Second || s.scope != scopeApp {
 		t.Errorf("%+v", s)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/setup"
@@ -118,7 +118,7 @@ func (r *runner) judgeQueue(c *Check, st queueview.Status) {
 		c.skip("mail waits until the error above is fixed: " + s.Reason)
 	case s.Hold:
 		c.warn("mail-held", "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
-	case s.Key == exchange.KeyThrottled || s.Outside:
+	case s.Key == diagnose.KeyThrottled || s.Outside:
 		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("Jan 2 15:04 MST")+": "+s.Reason,
 			first(s.Remedy, "wait: a flush does not go through this"))
 	default:

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/setup"
 	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/submit"
@@ -66,7 +66,7 @@ func (r *runner) judgeReport(c *Check, err error) {
 		if !ok || i > 0 && text[i-1] != ' ' && text[i-1] != '(' && text[i-1] != '"' {
 			continue
 		}
-		if d := exchange.Diagnose("body", rep.Code, rep.Enhanced, rep.Text()); d.Cause != "" {
+		if d := diagnose.Reply("body", rep.Code, rep.Enhanced, rep.Text()); d.Cause != "" {
 			r.judgeMessage(c, d, text)
 			return
 		}
@@ -79,7 +79,7 @@ func replyIn(text string) (smtpreply.Reply, bool) {
 	return r, ok && r.Negative() && r.Enhanced != ""
 }
 
-func (r *runner) judgeMessage(c *Check, d exchange.Diagnosis, seen string) {
+func (r *runner) judgeMessage(c *Check, d diagnose.Diagnosis, seen string) {
 	r.judge(c, d, seen)
 	if d.Key != "mailbox-permission" {
 		return

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/setup"
 	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/xoauth"
@@ -78,7 +78,7 @@ func (r *runner) signInAs(ctx context.Context, c *Check, host string) {
 		return
 	}
 	r.endTalk()
-	d := exchange.Diagnose("auth", rep.Code, rep.Enhanced, rep.Text())
+	d := diagnose.Reply("auth", rep.Code, rep.Enhanced, rep.Text())
 	if !refusedToken(d) {
 		r.judge(c, d, rep.String())
 		return
@@ -94,7 +94,7 @@ func (r *runner) signInAs(ctx context.Context, c *Check, host string) {
 }
 
 // refusedToken is the reply that has many causes, which the claims tell apart.
-func refusedToken(d exchange.Diagnosis) bool {
+func refusedToken(d diagnose.Diagnosis) bool {
 	return d.Key == "sign-in-refused" || d.Key == "token-refused"
 }
 
@@ -208,7 +208,7 @@ func (r *runner) senderAs(ctx context.Context, c *Check, host, from string) {
 	}
 	defer d.quit()
 	if rep.Code != 235 {
-		diag := exchange.Diagnose("auth", rep.Code, rep.Enhanced, rep.Text())
+		diag := diagnose.Reply("auth", rep.Code, rep.Enhanced, rep.Text())
 		v := r.values()
 		v.Mailbox = user
 		switch {

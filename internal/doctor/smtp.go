@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/smtpreply"
 )
 
@@ -150,7 +150,7 @@ func (r *runner) startTLS(c *Check) {
 		return
 	}
 	if _, ok := hello.Extension("STARTTLS"); !ok {
-		r.judgeFault(c, exchange.FaultNoStartTLS, "EHLO offers no STARTTLS: "+hello.String())
+		r.judgeFault(c, diagnose.FaultNoStartTLS, "EHLO offers no STARTTLS: "+hello.String())
 		return
 	}
 	rep, err := r.talk.cmd("STARTTLS")
@@ -160,7 +160,7 @@ func (r *runner) startTLS(c *Check) {
 	case rep.Code != 220:
 		r.judgeReply(c, "starttls", rep)
 	case r.talk.br.Buffered() > 0:
-		r.judgeFault(c, exchange.FaultInjected, "text came after the answer to STARTTLS")
+		r.judgeFault(c, diagnose.FaultInjected, "text came after the answer to STARTTLS")
 	default:
 		c.ok(rep.String())
 	}
@@ -211,20 +211,20 @@ func (r *runner) offersAuth(c *Check) {
 			return
 		}
 	}
-	r.judgeFault(c, exchange.FaultNoXOAUTH2, "EHLO offers no AUTH XOAUTH2: "+hello.String())
+	r.judgeFault(c, diagnose.FaultNoXOAUTH2, "EHLO offers no AUTH XOAUTH2: "+hello.String())
 }
 
 // judgeReply takes cause and remedy from the table of Exchange Online's replies.
 func (r *runner) judgeReply(c *Check, phase string, rep smtpreply.Reply) {
-	d := exchange.Diagnose(phase, rep.Code, rep.Enhanced, rep.Text())
+	d := diagnose.Reply(phase, rep.Code, rep.Enhanced, rep.Text())
 	r.judge(c, d, rep.String())
 }
 
-func (r *runner) judgeFault(c *Check, f exchange.Fault, seen string) {
-	r.judge(c, exchange.DiagnoseFault(f), seen)
+func (r *runner) judgeFault(c *Check, f diagnose.Fault, seen string) {
+	r.judge(c, diagnose.Failure(f), seen)
 }
 
-func (r *runner) judge(c *Check, d exchange.Diagnosis, seen string) {
+func (r *runner) judge(c *Check, d diagnose.Diagnosis, seen string) {
 	if d.Cause != "" {
 		seen = d.Cause + ": " + seen
 	}
@@ -235,11 +235,11 @@ func (r *runner) judge(c *Check, d exchange.Diagnosis, seen string) {
 	c.fail(classOf(d.Class), d.Key, seen, hint)
 }
 
-func classOf(c exchange.Class) Class {
+func classOf(c diagnose.Class) Class {
 	switch c {
-	case exchange.Configuration:
+	case diagnose.Configuration:
 		return Configuration
-	case exchange.Permanent:
+	case diagnose.Permanent:
 		return Unavailable
 	}
 	return Temporary
@@ -247,17 +247,17 @@ func classOf(c exchange.Class) Class {
 
 // judgeLoss is about a connection that ended, hung or talks another protocol.
 func (r *runner) judgeLoss(c *Check, phase string, err error, hint string) {
-	f, seen := exchange.FaultDropped, "the connection ended at "+phase+": "+err.Error()
+	f, seen := diagnose.FaultDropped, "the connection ended at "+phase+": "+err.Error()
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		f, seen = exchange.FaultTimeout, fmt.Sprintf("no answer at %s within %v", phase, r.o.Timeout)
+		f, seen = diagnose.FaultTimeout, fmt.Sprintf("no answer at %s within %v", phase, r.o.Timeout)
 	case errors.As(err, new(*smtpreply.ProtocolError)):
-		f, seen = exchange.FaultProtocol, err.Error()
+		f, seen = diagnose.FaultProtocol, err.Error()
 	case errors.Is(err, io.EOF):
 		seen = "the server closed the connection at " + phase
 	case errors.Is(err, syscall.ECONNRESET):
 		seen = "the connection was reset at " + phase
 	}
-	d := exchange.DiagnoseFault(f)
+	d := diagnose.Failure(f)
 	c.fail(Unavailable, d.Key, seen, first(hint, d.Remedy, "look for a firewall or proxy on the way that changes or ends SMTP sessions"))
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/xoauth"
 )
@@ -79,7 +79,7 @@ func entra(code, words string) []Meaning {
 // byKey takes a word of the log or of the metrics, or an error code of OAuth.
 func byKey(text string) []Meaning {
 	var found []Meaning
-	for _, k := range exchange.AllKnown() {
+	for _, k := range diagnose.AllKnown() {
 		if strings.EqualFold(k.Key, text) {
 			found = add(found, k.Diagnosis)
 		}
@@ -104,7 +104,7 @@ func byReply(text string) []Meaning {
 	if code == 0 {
 		code = int(extended[0]-'0')*100 + 50
 	}
-	return add(nil, exchange.Diagnose(phase(code, extended, words), code, extended, words))
+	return add(nil, diagnose.Reply(phase(code, extended, words), code, extended, words))
 }
 
 // takeApart finds the codes in a text, and the words behind them.
@@ -140,14 +140,14 @@ func phase(code int, extended, words string) string {
 var usual = map[string][]string{
 	"5.7.139": {"smtp-auth-disabled-tenant", "smtp-auth-disabled-mailbox", "security-defaults", "access-policy",
 		"organization-policy", "basic-auth"},
-	"5.2.0": {exchange.KeySendAsDenied, "submission-quota", exchange.KeyMailboxFull},
+	"5.2.0": {diagnose.KeySendAsDenied, "submission-quota", diagnose.KeyMailboxFull},
 	"4.2.0": {"mailbox-permission"},
 }
 
 // byCodes returns all rows that have these codes.
 func byCodes(code int, extended string) []Meaning {
 	var found []Meaning
-	for _, k := range exchange.AllKnown() {
+	for _, k := range diagnose.AllKnown() {
 		named := k.Code >= 100 && k.Code == code && (extended == "" || k.Enhanced == "")
 		if k.Code >= 100 && code != 0 && k.Code != code {
 			continue
@@ -171,7 +171,7 @@ func byCodes(code int, extended string) []Meaning {
 func byOwnWords(text string) []Meaning {
 	lower := strings.ToLower(text)
 	var found []Meaning
-	for _, k := range exchange.AllKnown() {
+	for _, k := range diagnose.AllKnown() {
 		if k.Cause != "" && strings.Contains(lower, strings.ToLower(k.Cause)) || hasAny(lower, k.Text) {
 			found = add(found, k.Diagnosis)
 		}

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/xoauth"
 )
 
 // has reports whether one of the meanings is a diagnosis, with a cause and something to do.
-func has(found []Meaning, d exchange.Diagnosis) bool {
+func has(found []Meaning, d diagnose.Diagnosis) bool {
 	return slices.ContainsFunc(found, func(m Meaning) bool {
 		return m.Key == d.Key && (d.Cause == "" || m.Cause == d.Cause) && m.Cause != "" && m.Effect != "" &&
 			len(m.Do) > 0
@@ -21,7 +21,7 @@ func has(found []Meaning, d exchange.Diagnosis) bool {
 // TestEveryReply: each row is found by its key, by its codes, by its words, and by a whole reply.
 func TestEveryReply(t *testing.T) {
 	t.Parallel()
-	for _, k := range exchange.AllKnown() {
+	for _, k := range diagnose.AllKnown() {
 		if !has(Explain(k.Key), k.Diagnosis) {
 			t.Errorf("%s: not found by its key: %+v", k.Key, Explain(k.Key))
 		}
@@ -41,7 +41,7 @@ func TestEveryReply(t *testing.T) {
 			t.Errorf("%s: not found by %d", k.Key, k.Code)
 		}
 		for words := range strings.SplitSeq(k.Text, "|") {
-			if words != "" && k.Enhanced == "" && k.Key != exchange.KeyThrottled &&
+			if words != "" && k.Enhanced == "" && k.Key != diagnose.KeyThrottled &&
 				!has(Explain("The server said: "+strings.ToUpper(words)+" [x]"), k.Diagnosis) {
 				t.Errorf("%s: not found by the words %q: %+v", k.Key, words, Explain(words))
 			}
@@ -74,18 +74,18 @@ func TestTexts(t *testing.T) {
 		"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. " +
 			"Visit https://aka.ms/smtp_auth_disabled": "smtp-auth-disabled-tenant",
 		"status=bounced (550 5.1.10 RESOLVER.ADR.RecipientNotFound; " +
-			"Recipient not found)": exchange.KeyRecipientRefused,
-		"550-5.1.10 Recipient not found": exchange.KeyRecipientRefused,
+			"Recipient not found)": diagnose.KeyRecipientRefused,
+		"550-5.1.10 Recipient not found": diagnose.KeyRecipientRefused,
 		"432 4.3.2":                      "too-many-connections",
-		"554 5.2.0":                      exchange.KeySendAsDenied,
-		"550 5.2.253":                    exchange.KeyThrottled,
-		"5.2.253":                        exchange.KeyThrottled,
+		"554 5.2.0":                      diagnose.KeySendAsDenied,
+		"550 5.2.253":                    diagnose.KeyThrottled,
+		"5.2.253":                        diagnose.KeyThrottled,
 		`{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys are expired"}`: "AADSTS7000222",
 		"aadsts50196":                       "AADSTS50196",
 		"AADSTS999999":                      "AADSTS999999",
 		"78":                                "exit code 78",
 		"exit code 75":                      "exit code 75",
-		"x@y: 550 5.1.1 no":                 exchange.KeyRecipientRefused,
+		"x@y: 550 5.1.1 no":                 diagnose.KeyRecipientRefused,
 		"answered MAIL with 451 4.3.2 busy": "other-temporary",
 		"550":                               "other-permanent",
 		"451":                               "other-temporary",

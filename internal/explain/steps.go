@@ -4,11 +4,11 @@ import (
 	"slices"
 	"strings"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 )
 
 // add appends what a diagnosis means, once.
-func add(list []Meaning, d exchange.Diagnosis) []Meaning {
+func add(list []Meaning, d diagnose.Diagnosis) []Meaning {
 	m := Meaning{Key: d.Key, Cause: d.Cause, Effect: effect(d.Class), Do: steps(d.Remedy)}
 	if m.Cause == "" {
 		m.Cause = unknown(d)
@@ -24,30 +24,30 @@ func add(list []Meaning, d exchange.Diagnosis) []Meaning {
 }
 
 // unknown is the cause of what no row names: the server's own words say all that is known.
-func unknown(d exchange.Diagnosis) string {
+func unknown(d diagnose.Diagnosis) string {
 	switch {
-	case d.Key == exchange.KeyRecipientRefused:
+	case d.Key == diagnose.KeyRecipientRefused:
 		return "the recipient is refused: no such address, or one that takes no mail from this sender"
-	case d.Class == exchange.Permanent:
+	case d.Class == diagnose.Permanent:
 		return "the server refuses the message for good; its words say why"
 	}
 	return "the server can't take the message now; its words say why"
 }
 
-func effect(c exchange.Class) string {
+func effect(c diagnose.Class) string {
 	switch c {
-	case exchange.Permanent:
+	case diagnose.Permanent:
 		return "the message goes back to its sender"
-	case exchange.Configuration:
+	case diagnose.Configuration:
 		return "all mail waits until an administrator has acted, and nothing is returned"
-	case exchange.AccountTemporary:
+	case diagnose.AccountTemporary:
 		return "all mail of the mailbox waits for a while, and nothing is returned"
 	}
 	return "the message waits and is tried again"
 }
 
-func waiting(c exchange.Class) string {
-	if c == exchange.Permanent {
+func waiting(c diagnose.Class) string {
+	if c == diagnose.Permanent {
 		return "correct the address or the message, and send it again"
 	}
 	return "wait: it is tried again without your doing"

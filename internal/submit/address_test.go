@@ -5,8 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/exchange"
 )
 
 var (
@@ -51,7 +51,7 @@ func TestAddressesOnTheWire(t *testing.T) {
 				t.Errorf("%q: %v", r.Address, r.Err)
 			} else if bad {
 				checkText(t, p, r.Err)
-				if r.Err.Class != exchange.Permanent || r.Err.Phase != PhaseRcpt {
+				if r.Err.Class != diagnose.Permanent || r.Err.Phase != PhaseRcpt {
 					t.Errorf("%q: %+v", r.Address, r.Err)
 				}
 			}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/smtpreply"
 )
 
@@ -29,8 +29,8 @@ func ChunkingFailed(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	return e.Diagnosis.Key == exchange.KeyChunkingRefused ||
-		e.Chunked && e.Phase == PhaseBody && e.Diagnosis.Key == exchange.DiagnoseFault(exchange.FaultTimeout).Key
+	return e.Diagnosis.Key == diagnose.KeyChunkingRefused ||
+		e.Chunked && e.Phase == PhaseBody && e.Diagnosis.Key == diagnose.Failure(diagnose.FaultTimeout).Key
 }
 
 // chunkError makes the error of a negative reply to BDAT.
@@ -40,9 +40,9 @@ func (s *Session) chunkError(r smtpreply.Reply) *Error {
 	if r.Code != 500 && r.Code != 502 && r.Code != 503 && !(headerSize && s.cfg.Chunking == ChunkingAuto) {
 		return e
 	}
-	e.Diagnosis = exchange.DiagnoseFault(exchange.FaultChunking)
+	e.Diagnosis = diagnose.Failure(diagnose.FaultChunking)
 	if s.cfg.Chunking == ChunkingOn {
-		e.Diagnosis.Class = exchange.Configuration
+		e.Diagnosis.Class = diagnose.Configuration
 	}
 	e.Class = e.Diagnosis.Class
 	return e
@@ -54,14 +54,14 @@ func (s *Session) chunkError(r smtpreply.Reply) *Error {
 func (t *transaction) refuseChunks(e *Error) (goOn bool) {
 	t.err = e
 	t.giveUp()
-	if e.Diagnosis.Key != exchange.KeyChunkingRefused {
+	if e.Diagnosis.Key != diagnose.KeyChunkingRefused {
 		return true
 	}
 	if t.s.chunksWork {
 		t.s.retire()
 		return true
 	}
-	t.s.kill(t.s.cfg.fault(PhaseBody, exchange.FaultChunking, nil))
+	t.s.kill(t.s.cfg.fault(PhaseBody, diagnose.FaultChunking, nil))
 	return false
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/crash"
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 )
 
 const (
@@ -99,7 +99,7 @@ func (t *transaction) appendBDAT(b []byte, size int64, last bool) []byte {
 // abandon ends the session when the message can't be read: an unfinished chunk makes
 // the server drop what it has.
 func (t *transaction) abandon(err error) {
-	t.s.kill(t.s.cfg.fault(PhaseBody, exchange.FaultMessage, err))
+	t.s.kill(t.s.cfg.fault(PhaseBody, diagnose.FaultMessage, err))
 }
 
 // writeBegins bounds the time that the body may take and, as the server may be busy with

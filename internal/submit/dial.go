@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/crash"
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/smtpreply"
 )
 
@@ -63,21 +63,21 @@ func newSession(cfg Config, conn net.Conn) *Session {
 }
 
 func (c *Config) misuse(err error) *Error {
-	return &Error{Phase: PhaseConnect, Server: c.Host, Mailbox: c.User, Class: exchange.Configuration,
-		Diagnosis: exchange.Diagnosis{Class: exchange.Configuration, Key: "configuration"}, Err: err}
+	return &Error{Phase: PhaseConnect, Server: c.Host, Mailbox: c.User, Class: diagnose.Configuration,
+		Diagnosis: diagnose.Diagnosis{Class: diagnose.Configuration, Key: "configuration"}, Err: err}
 }
 
 func (c *Config) connectError(ctx context.Context, err error) *Error {
 	if cause := context.Cause(ctx); cause != nil {
 		return c.ioError(PhaseConnect, cause)
 	}
-	f := exchange.FaultConnect
+	f := diagnose.FaultConnect
 	var dns *net.DNSError
 	switch {
 	case c.Proxied:
-		f = exchange.FaultProxy // a name that can't be resolved is the proxy's
+		f = diagnose.FaultProxy // a name that can't be resolved is the proxy's
 	case errors.As(err, &dns):
-		f = exchange.FaultResolve
+		f = diagnose.FaultResolve
 	}
 	return c.fault(PhaseConnect, f, err)
 }
@@ -131,10 +131,10 @@ func (e *errands) wait() { e.wg.Wait() }
 // tokenError keeps what the token's source knows about its own failure.
 func (c *Config) tokenError(err error) *Error {
 	e := &Error{Phase: PhaseToken, Server: c.Host, Mailbox: c.User, Err: err,
-		Diagnosis: exchange.Diagnosis{Class: exchange.Temporary, Key: "token"}}
+		Diagnosis: diagnose.Diagnosis{Class: diagnose.Temporary, Key: "token"}}
 	var configuration interface{ Configuration() bool }
 	if errors.As(err, &configuration) && configuration.Configuration() {
-		e.Diagnosis.Class = exchange.Configuration
+		e.Diagnosis.Class = diagnose.Configuration
 	}
 	e.Class = e.Diagnosis.Class
 	return e
@@ -194,13 +194,13 @@ func (s *Session) hello(name string) error {
 // could be anybody's (RFC 3207 section 6), so it ends the session.
 func (s *Session) startTLS() error {
 	if !s.ext.StartTLS {
-		return s.cfg.fault(PhaseStartTLS, exchange.FaultNoStartTLS, nil)
+		return s.cfg.fault(PhaseStartTLS, diagnose.FaultNoStartTLS, nil)
 	}
 	if _, err := s.command(PhaseStartTLS, "STARTTLS", 220); err != nil {
 		return err
 	}
 	if s.br.Buffered() > 0 {
-		return s.cfg.fault(PhaseStartTLS, exchange.FaultInjected, nil)
+		return s.cfg.fault(PhaseStartTLS, diagnose.FaultInjected, nil)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"syscall"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/smtpreply"
 )
@@ -51,8 +51,8 @@ type Error struct {
 	Enhanced string
 	Text     string
 	// Class is Diagnosis.Class, except that an error of the token's source keeps its own.
-	Class     exchange.Class
-	Diagnosis exchange.Diagnosis
+	Class     diagnose.Class
+	Diagnosis diagnose.Diagnosis
 	// Mailbox is the one that signs in.
 	Mailbox string
 	// Uncertain is set when the whole message was sent and no reply came: the server may
@@ -105,14 +105,14 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary reports whether this message may pass later without anybody's doing.
 func (e *Error) Temporary() bool {
-	return e.Class == exchange.Temporary || e.Class == exchange.AccountTemporary
+	return e.Class == diagnose.Temporary || e.Class == diagnose.AccountTemporary
 }
 
 // Configuration reports whether every message will fail until an administrator acts.
-func (e *Error) Configuration() bool { return e.Class == exchange.Configuration }
+func (e *Error) Configuration() bool { return e.Class == diagnose.Configuration }
 
 // Account reports whether the mailbox should pause, not this message.
-func (e *Error) Account() bool { return e.Class == exchange.AccountTemporary }
+func (e *Error) Account() bool { return e.Class == diagnose.AccountTemporary }
 
 // Advice says what to do next, with the mailbox filled in; "" when only waiting helps.
 func (e *Error) Advice() string { return e.Diagnosis.Advice(e.Mailbox) }
@@ -126,14 +126,14 @@ func (e *TooLargeError) Error() string {
 
 // replyError makes the error of a negative reply.
 func (c *Config) replyError(phase Phase, command string, r smtpreply.Reply) *Error {
-	d := exchange.Diagnose(string(phase), r.Code, r.Enhanced, r.Text())
+	d := diagnose.Reply(string(phase), r.Code, r.Enhanced, r.Text())
 	return &Error{Phase: phase, Server: c.Host, Command: command, Mailbox: c.User,
 		Code: r.Code, Enhanced: r.Enhanced, Text: r.Text(), Class: d.Class, Diagnosis: d}
 }
 
 // fault makes the error of a failure that is no reply.
-func (c *Config) fault(phase Phase, f exchange.Fault, err error) *Error {
-	d := exchange.DiagnoseFault(f)
+func (c *Config) fault(phase Phase, f diagnose.Fault, err error) *Error {
+	d := diagnose.Failure(f)
 	if c.Port != submissionPort {
 		d.Remedy = strings.ReplaceAll(d.Remedy, "587", strconv.Itoa(c.Port))
 	}
@@ -149,34 +149,34 @@ func (c *Config) ioError(phase Phase, err error) *Error {
 	return c.fault(phase, ioFault(phase, err), err)
 }
 
-func ioFault(phase Phase, err error) exchange.Fault {
+func ioFault(phase Phase, err error) diagnose.Fault {
 	var protocol *smtpreply.ProtocolError
 	var timeout net.Error
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return exchange.FaultCanceled
+		return diagnose.FaultCanceled
 	case errors.As(err, &protocol):
-		return exchange.FaultProtocol
+		return diagnose.FaultProtocol
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return exchange.FaultTimeout
+		return diagnose.FaultTimeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return exchange.FaultDropped
+		return diagnose.FaultDropped
 	case phase == PhaseTLS:
 		return tlsFault(err)
 	}
-	return exchange.FaultDropped
+	return diagnose.FaultDropped
 }
 
-func tlsFault(err error) exchange.Fault {
+func tlsFault(err error) diagnose.Fault {
 	var verification *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &verification), errors.As(err, &authority):
-		return exchange.FaultCertificate
+		return diagnose.FaultCertificate
 	// Package tls has no value for either: the server's alert, or its choice.
 	case strings.Contains(err.Error(), "protocol version not supported"), strings.Contains(err.Error(), "unsupported protocol version"):
-		return exchange.FaultTLSVersion
+		return diagnose.FaultTLSVersion
 	}
-	return exchange.FaultTLS
+	return diagnose.FaultTLS
 }

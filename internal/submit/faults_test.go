@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/printable"
 )
 
@@ -60,20 +60,20 @@ func TestSetupFaults(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		answer string
-		class  exchange.Class
+		class  diagnose.Class
 		key    string
 	}{
-		{"drop", exchange.Temporary, "connection-lost"},
-		{"stall", exchange.Temporary, "timeout"},
-		{"421 4.3.2 Service not active", exchange.Temporary, "service-closing"},
-		{"451 4.7.0 Temporary server error. Please try again later.", exchange.Temporary, ""},
-		{"554 5.7.1 no service here", exchange.Configuration, "session-refused"},
-		{"xyz", exchange.Temporary, "protocol"},
-		{"250-a\n251 b", exchange.Temporary, "protocol"},
-		{"299 what?", exchange.Temporary, "protocol"},
-		{"199 what?", exchange.Temporary, "protocol"},
-		{strings.Repeat("250-x\n", 101) + "250 x", exchange.Temporary, "protocol"},
-		{"250 " + strings.Repeat("x", 5000), exchange.Temporary, "protocol"},
+		{"drop", diagnose.Temporary, "connection-lost"},
+		{"stall", diagnose.Temporary, "timeout"},
+		{"421 4.3.2 Service not active", diagnose.Temporary, "service-closing"},
+		{"451 4.7.0 Temporary server error. Please try again later.", diagnose.Temporary, ""},
+		{"554 5.7.1 no service here", diagnose.Configuration, "session-refused"},
+		{"xyz", diagnose.Temporary, "protocol"},
+		{"250-a\n251 b", diagnose.Temporary, "protocol"},
+		{"299 what?", diagnose.Temporary, "protocol"},
+		{"199 what?", diagnose.Temporary, "protocol"},
+		{strings.Repeat("250-x\n", 101) + "250 x", diagnose.Temporary, "protocol"},
+		{"250 " + strings.Repeat("x", 5000), diagnose.Temporary, "protocol"},
 	}
 	for _, st := range setupSteps {
 		for _, tt := range tests {
@@ -103,32 +103,32 @@ func TestTransactionFaults(t *testing.T) {
 	tests := []struct {
 		step, answer string
 		phase        Phase
-		class        exchange.Class
+		class        diagnose.Class
 		key          string
 		usable       bool
 	}{
-		{"mail", "451 4.7.0 later", PhaseMail, exchange.Temporary, "other-temporary", true},
-		{"mail", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", PhaseMail, exchange.Configuration, "send-as-denied", true},
-		{"mail", "drop", PhaseMail, exchange.Temporary, "connection-lost", false},
-		{"mail", "stall", PhaseMail, exchange.Temporary, "timeout", false},
-		{"mail", "421 4.4.1 Connection timed out. Total session duration: 00:20:55", PhaseMail, exchange.Temporary, "service-closing", false},
-		{"mail", "235 2.7.0 what?", PhaseMail, exchange.Temporary, "protocol", false},
-		{"mail", "354 what?", PhaseMail, exchange.Temporary, "protocol", false},
-		{"rcpt", "drop", PhaseRcpt, exchange.Temporary, "connection-lost", false},
-		{"rcpt", "stall", PhaseRcpt, exchange.Temporary, "timeout", false},
-		{"rcpt 2", "421 4.3.2 Service not active", PhaseRcpt, exchange.Temporary, "service-closing", false},
-		{"rcpt", "354 what?", PhaseRcpt, exchange.Temporary, "protocol", false},
-		{"data", "451 4.7.0 later", PhaseData, exchange.Temporary, "other-temporary", true},
-		{"data", "554 5.7.1 no", PhaseData, exchange.Permanent, "other-permanent", true},
-		{"data", "250 2.0.0 what?", PhaseData, exchange.Temporary, "protocol", false},
-		{"data", "drop", PhaseData, exchange.Temporary, "connection-lost", false},
-		{"data", "stall", PhaseData, exchange.Temporary, "timeout", false},
-		{"end", "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=X]", PhaseBody, exchange.AccountTemporary, "too-many-connections", true},
-		{"end", "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", PhaseBody, exchange.AccountTemporary, "submission-quota", true},
-		{"end", "430 4.2.0 STOREDRV; mailbox logon failure; MapiExceptionLogonFailed", PhaseBody, exchange.Configuration, "mailbox-permission", true},
-		{"end", "354 what?", PhaseBody, exchange.Temporary, "protocol", false},
-		{"end", "drop", PhaseBody, exchange.Temporary, "connection-lost", false},
-		{"end", "stall", PhaseBody, exchange.Temporary, "timeout", false},
+		{"mail", "451 4.7.0 later", PhaseMail, diagnose.Temporary, "other-temporary", true},
+		{"mail", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", PhaseMail, diagnose.Configuration, "send-as-denied", true},
+		{"mail", "drop", PhaseMail, diagnose.Temporary, "connection-lost", false},
+		{"mail", "stall", PhaseMail, diagnose.Temporary, "timeout", false},
+		{"mail", "421 4.4.1 Connection timed out. Total session duration: 00:20:55", PhaseMail, diagnose.Temporary, "service-closing", false},
+		{"mail", "235 2.7.0 what?", PhaseMail, diagnose.Temporary, "protocol", false},
+		{"mail", "354 what?", PhaseMail, diagnose.Temporary, "protocol", false},
+		{"rcpt", "drop", PhaseRcpt, diagnose.Temporary, "connection-lost", false},
+		{"rcpt", "stall", PhaseRcpt, diagnose.Temporary, "timeout", false},
+		{"rcpt 2", "421 4.3.2 Service not active", PhaseRcpt, diagnose.Temporary, "service-closing", false},
+		{"rcpt", "354 what?", PhaseRcpt, diagnose.Temporary, "protocol", false},
+		{"data", "451 4.7.0 later", PhaseData, diagnose.Temporary, "other-temporary", true},
+		{"data", "554 5.7.1 no", PhaseData, diagnose.Permanent, "other-permanent", true},
+		{"data", "250 2.0.0 what?", PhaseData, diagnose.Temporary, "protocol", false},
+		{"data", "drop", PhaseData, diagnose.Temporary, "connection-lost", false},
+		{"data", "stall", PhaseData, diagnose.Temporary, "timeout", false},
+		{"end", "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=X]", PhaseBody, diagnose.AccountTemporary, "too-many-connections", true},
+		{"end", "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", PhaseBody, diagnose.AccountTemporary, "submission-quota", true},
+		{"end", "430 4.2.0 STOREDRV; mailbox logon failure; MapiExceptionLogonFailed", PhaseBody, diagnose.Configuration, "mailbox-permission", true},
+		{"end", "354 what?", PhaseBody, diagnose.Temporary, "protocol", false},
+		{"end", "drop", PhaseBody, diagnose.Temporary, "connection-lost", false},
+		{"end", "stall", PhaseBody, diagnose.Temporary, "timeout", false},
 	}
 	for _, d := range dialects {
 		for _, tt := range tests {
@@ -212,7 +212,7 @@ func TestPartialRecipients(t *testing.T) {
 						t.Fatal(err)
 					}
 					a, b, c := res.Recipients[0].Err, res.Recipients[1].Err, res.Recipients[2].Err
-					if a == nil || a.Class != exchange.Permanent || a.Code != 550 || a.Address != "a@x.org" || a.Enhanced != "5.1.10" {
+					if a == nil || a.Class != diagnose.Permanent || a.Code != 550 || a.Address != "a@x.org" || a.Enhanced != "5.1.10" {
 						t.Errorf("a: %+v", a)
 					}
 					if (b != nil) != all || b != nil && !b.Temporary() {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/smtpreply"
 )
 
@@ -62,30 +62,30 @@ func (s *Session) plan(env *envelope.Envelope, msg envelope.Message) *transactio
 		t.utf8 = t.utf8 || !ascii(r.Address)
 	}
 	if len(env.Recipients) == 0 {
-		t.err = s.cfg.fault(PhaseRcpt, exchange.FaultAddress, errors.New("the message has no recipient"))
+		t.err = s.cfg.fault(PhaseRcpt, diagnose.FaultAddress, errors.New("the message has no recipient"))
 	}
 	return t
 }
 
 func (s *Session) checkMessage(env *envelope.Envelope, size int64) *Error {
 	if s.ext.Size > 0 && size > s.ext.Size {
-		return s.cfg.fault(PhaseMail, exchange.FaultTooLarge, &TooLargeError{Size: size, Limit: s.ext.Size})
+		return s.cfg.fault(PhaseMail, diagnose.FaultTooLarge, &TooLargeError{Size: size, Limit: s.ext.Size})
 	}
 	if env.Sender != "" {
 		if err := checkAddress(env.Sender); err != nil {
-			return s.cfg.addressError(PhaseMail, exchange.FaultAddress, env.Sender, err)
+			return s.cfg.addressError(PhaseMail, diagnose.FaultAddress, env.Sender, err)
 		}
 	}
 	if !s.ext.SMTPUTF8 {
 		if !ascii(env.Sender) {
-			return s.cfg.addressError(PhaseMail, exchange.FaultNoSMTPUTF8, env.Sender, nil)
+			return s.cfg.addressError(PhaseMail, diagnose.FaultNoSMTPUTF8, env.Sender, nil)
 		}
 		if env.SMTPUTF8 && allASCII(env.Recipients) {
-			return s.cfg.fault(PhaseMail, exchange.FaultNoSMTPUTF8, errors.New("a header field is not ASCII"))
+			return s.cfg.fault(PhaseMail, diagnose.FaultNoSMTPUTF8, errors.New("a header field is not ASCII"))
 		}
 	}
 	if env.EightBit && !s.ext.EightBitMIME {
-		return s.cfg.fault(PhaseMail, exchange.FaultNo8BITMIME, nil)
+		return s.cfg.fault(PhaseMail, diagnose.FaultNo8BITMIME, nil)
 	}
 	return nil
 }
@@ -101,15 +101,15 @@ func allASCII(rcpts []envelope.Recipient) bool {
 
 func (s *Session) checkRecipient(address string) *Error {
 	if err := checkAddress(address); err != nil {
-		return s.cfg.addressError(PhaseRcpt, exchange.FaultAddress, address, err)
+		return s.cfg.addressError(PhaseRcpt, diagnose.FaultAddress, address, err)
 	}
 	if !s.ext.SMTPUTF8 && !ascii(address) {
-		return s.cfg.addressError(PhaseRcpt, exchange.FaultNoSMTPUTF8, address, nil)
+		return s.cfg.addressError(PhaseRcpt, diagnose.FaultNoSMTPUTF8, address, nil)
 	}
 	return nil
 }
 
-func (c *Config) addressError(phase Phase, f exchange.Fault, address string, err error) *Error {
+func (c *Config) addressError(phase Phase, f diagnose.Fault, address string, err error) *Error {
 	e := c.fault(phase, f, err)
 	e.Address = address
 	return e
@@ -117,7 +117,7 @@ func (c *Config) addressError(phase Phase, f exchange.Fault, address string, err
 
 // tooMany is what the server would have said to one recipient too many.
 func (s *Session) tooMany(address string, limit int) *Error {
-	d := exchange.Diagnose(string(PhaseRcpt), 452, "4.5.3", "")
+	d := diagnose.Reply(string(PhaseRcpt), 452, "4.5.3", "")
 	return &Error{Phase: PhaseRcpt, Server: s.cfg.Host, Mailbox: s.cfg.User, Address: address, Class: d.Class, Diagnosis: d,
 		Err: fmt.Errorf("%d at once", limit)}
 }

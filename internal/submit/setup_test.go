@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/printable"
 )
 
@@ -234,7 +234,7 @@ func TestConfig(t *testing.T) {
 	for _, c := range []Config{{}, {Host: "h", User: "u"}, {Host: "h", Token: token}, {Host: "h", Token: token, User: "a\x01auth=Bearer b"}, {Host: "h", Token: token, User: "a\nb"}} {
 		_, err := Dial(t.Context(), c)
 		var e *Error
-		if !errors.As(err, &e) || e.Class != exchange.Configuration {
+		if !errors.As(err, &e) || e.Class != diagnose.Configuration {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}

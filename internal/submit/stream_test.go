@@ -17,7 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"o365-sendmail/internal/exchange"
+	"o365-sendmail/internal/diagnose"
 )
 
 // TestSizes sends messages whose ends fall beside every boundary of pieces and chunks.
@@ -418,7 +418,7 @@ func TestGraceEnds(t *testing.T) {
 		s := dial(t, p.config())
 		_, err := s.Send(t.Context(), to("a@x.org"), lines(3<<20))
 		var e *Error
-		if !errors.As(err, &e) || e.Class != exchange.Temporary {
+		if !errors.As(err, &e) || e.Class != diagnose.Temporary {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

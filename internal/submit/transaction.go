@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"o365-sendmail/internal/crash"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/exchange"
 	"o365-sendmail/internal/smtpreply"
 )
 
@@ -75,7 +75,7 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 	}
 	c, err := openContent(msg)
 	if err != nil {
-		t.err = s.cfg.fault(PhaseBody, exchange.FaultMessage, err)
+		t.err = s.cfg.fault(PhaseBody, diagnose.FaultMessage, err)
 		t.skip()
 		return
 	}
@@ -174,7 +174,7 @@ func (t *transaction) settle() {
 	}
 	if t.err != nil {
 		t.err.Chunked = t.begun != nil
-		if t.err.Diagnosis.Key == exchange.KeyTokenExpired {
+		if t.err.Diagnosis.Key == diagnose.KeyTokenExpired {
 			t.s.retire()
 		}
 		for i := range t.res.Recipients {

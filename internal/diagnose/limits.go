@@ -1,4 +1,4 @@
-package exchange
+package diagnose
 
 import "strings"
 

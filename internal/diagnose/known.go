@@ -1,4 +1,4 @@
-package exchange
+package diagnose
 
 import "strings"
 
@@ -13,7 +13,7 @@ type Known struct {
 	Diagnosis
 }
 
-// AllKnown returns every meaning that Diagnose and DiagnoseFault know by more than a first digit, the
+// AllKnown returns every meaning that Reply and Failure know by more than a first digit, the
 // latter without a code.
 func AllKnown() []Known {
 	var all []Known
@@ -30,7 +30,7 @@ func AllKnown() []Known {
 		all = append(all, Known{Phase: phase, Diagnosis: byFirstDigit(phase, 550)})
 	}
 	for f := FaultResolve; f <= lastFault; f++ {
-		all = append(all, Known{Diagnosis: DiagnoseFault(f)})
+		all = append(all, Known{Diagnosis: Failure(f)})
 	}
 	return append(all, Known{Diagnosis: byFirstDigit("", 450)})
 }

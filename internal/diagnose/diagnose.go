@@ -1,9 +1,9 @@
-// Package exchange knows what Exchange Online's SMTP replies mean: what is at fault,
+// Package diagnose knows what Exchange Online's SMTP replies mean: what is at fault,
 // whether waiting helps, and what an administrator does next. Exchange's first digit
 // often misleads (a missing mailbox permission is a 430, a used-up daily quota a 554),
 // so replies are told apart by enhanced code and words as well.
 // It only looks at replies: it opens no connection, keeps no state and decides no retry.
-package exchange
+package diagnose
 
 import "strings"
 
@@ -89,7 +89,7 @@ func (d Diagnosis) SenderRefused() bool {
 	return false
 }
 
-// The phases of a session that Diagnose tells apart. Others are allowed.
+// The phases of a session that Reply tells apart. Others are allowed.
 const (
 	phaseGreeting = "greeting"
 	phaseEHLO     = "ehlo"
@@ -99,10 +99,10 @@ const (
 	phaseRcpt     = "rcpt"
 )
 
-// Diagnose tells what a negative reply means. Phase is the command it answers, in lower
+// Reply says what a negative reply means. Phase is the command it answers, in lower
 // case ("greeting", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "bdat", "body");
 // enhanced is the RFC 3463 code without blanks, "" if none; text is the rest of the reply.
-func Diagnose(phase string, code int, enhanced, text string) Diagnosis {
+func Reply(phase string, code int, enhanced, text string) Diagnosis {
 	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
 	if enhanced == "" {
 		enhanced = leadingCode(text)

@@ -1,4 +1,4 @@
-package exchange
+package diagnose
 
 // Remedies that several rows share.
 const (

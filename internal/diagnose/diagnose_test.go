@@ -1,12 +1,12 @@
-package exchange
+package diagnose
 
 import (
 	"strings"
 	"testing"
 )
 
-// TestDiagnose quotes replies as they were found in public logs and on Microsoft's pages.
-func TestDiagnose(t *testing.T) {
+// TestReply quotes replies as they were found in public logs and on Microsoft's pages.
+func TestReply(t *testing.T) {
 	t.Parallel()
 	const tag = " [MN2PR05CA0004.namprd05.prod.outlook.com 2023-09-12T20:59:57.214Z 08DBB276B7E699C4]"
 	tests := []struct {
@@ -179,9 +179,9 @@ func TestDiagnose(t *testing.T) {
 		{"body", 499, "", "", Temporary, "other-temporary", false, ""},
 	}
 	for _, tt := range tests {
-		d := Diagnose(tt.phase, tt.code, tt.enhanced, tt.text)
+		d := Reply(tt.phase, tt.code, tt.enhanced, tt.text)
 		if d.Class != tt.class || d.Key != tt.key || d.RefreshToken != tt.refresh {
-			t.Errorf("Diagnose(%s, %d %s %.60s) = %v %s refresh=%v, want %v %s refresh=%v", tt.phase, tt.code, tt.enhanced, tt.text,
+			t.Errorf("Reply(%s, %d %s %.60s) = %v %s refresh=%v, want %v %s refresh=%v", tt.phase, tt.code, tt.enhanced, tt.text,
 				d.Class, d.Key, d.RefreshToken, tt.class, tt.key, tt.refresh)
 		}
 		if advice := d.Advice("noreply@contoso.com"); !strings.Contains(advice, tt.remedy) || strings.Contains(advice, "<mailbox>") {
@@ -230,7 +230,7 @@ func TestThrottlingNeverBounces(t *testing.T) {
 				for _, phase := range []string{"greeting", "auth", "mail", "rcpt", "body"} {
 					for _, code := range codes {
 						for _, number := range numbers {
-							if d := Diagnose(phase, code, number, text); d.Class == Permanent {
+							if d := Reply(phase, code, number, text); d.Class == Permanent {
 								t.Fatalf("%s: %d %s %q is taken for %s, for good", phase, code, number, text, d.Key)
 							}
 						}
@@ -251,7 +251,7 @@ func TestRepeatedErrorIsNamed(t *testing.T) {
 		"Sender throttled.": "",
 		"Sender throttled due to continuous something new errors [Hostname]": "something new",
 	} {
-		d := Diagnose("body", 550, "5.2.299", text)
+		d := Reply("body", 550, "5.2.299", text)
 		if d.Key != KeyThrottled || d.Repeated != want || !strings.HasSuffix(d.Cause, want) {
 			t.Errorf("%q: %+v, want %q", text, d, want)
 		}
@@ -260,7 +260,7 @@ func TestRepeatedErrorIsNamed(t *testing.T) {
 
 func TestPersonalMailbox(t *testing.T) {
 	t.Parallel()
-	d := Diagnose("auth", 535, "5.7.139",
+	d := Reply("auth", 535, "5.7.139",
 		"Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.")
 	for address, want := range map[string]bool{"a@outlook.com": true, "a@HOTMAIL.co.uk": true, "a@live.nl": true,
 		"a@outlook.com.br":   true,
@@ -271,17 +271,17 @@ func TestPersonalMailbox(t *testing.T) {
 	}
 }
 
-func TestDiagnoseFault(t *testing.T) {
+func TestFailure(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for f := FaultResolve; f <= FaultMessage; f++ {
-		d := DiagnoseFault(f)
+		d := Failure(f)
 		if d.Cause == "" || seen[d.Key] || d.Class == Configuration && d.Remedy == "" {
 			t.Errorf("fault %d: %+v", f, d)
 		}
 		seen[d.Key] = true
 	}
-	if !strings.Contains(DiagnoseFault(FaultNoStartTLS).Cause, "an SMTP-inspecting firewall strips it") {
+	if !strings.Contains(Failure(FaultNoStartTLS).Cause, "an SMTP-inspecting firewall strips it") {
 		t.Error("the stripped STARTTLS is not explained")
 	}
 }

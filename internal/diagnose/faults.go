@@ -1,4 +1,4 @@
-package exchange
+package diagnose
 
 // Fault is a failure that no reply code names.
 type Fault int
@@ -27,8 +27,8 @@ const (
 	lastFault        = FaultMessage
 )
 
-// DiagnoseFault tells what a failure means that no reply names.
-func DiagnoseFault(f Fault) Diagnosis {
+// Failure says what a failure means that no reply names.
+func Failure(f Fault) Diagnosis {
 	switch f {
 	case FaultResolve:
 		return Diagnosis{Class: Temporary, Key: "dns", Cause: "the server's name can't be resolved", Remedy: "check smtp.host and this machine's DNS"}
