@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"o365-sendmail/internal/emulator"
 )
 
 // chroot is a fresh Debian system: an overlay over the suite's base, or a copy of it,
@@ -38,8 +40,14 @@ func eachSuite(t *testing.T, test func(c *chroot)) {
 
 func newChroot(t *testing.T, suite string) *chroot {
 	t.Helper()
+	return newChrootFor(t, suite, emulator.Options{})
+}
+
+// newChrootFor is a fresh system with the package, beside a Microsoft 365 that has that account.
+func newChrootFor(t *testing.T, suite string, account emulator.Options) *chroot {
+	t.Helper()
 	c := bareChroot(t, suite)
-	c.m = newMicrosoft(t)
+	c.m = newMicrosoft(t, account)
 	c.m.knownIn(c)
 	c.copyIn(deb, "/tmp/o365-sendmail.deb")
 	return c

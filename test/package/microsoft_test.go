@@ -42,14 +42,17 @@ const (
 	loginName = "login.microsoftonline.com"
 )
 
-func newMicrosoft(t *testing.T) *microsoft {
+// newMicrosoft starts one with the account's Tenant, ClientID, ClientSecret and Mailbox; those
+// that are empty have the emulator's own values.
+func newMicrosoft(t *testing.T, account emulator.Options) *microsoft {
 	t.Helper()
 	// Another run on the same machine may have an address already.
 	m := &microsoft{}
 	for try := 1; ; try++ {
 		m.address = fmt.Sprintf("127.36.%d.%d", mathrand.IntN(250), 1+mathrand.IntN(250))
+		account.SMTP, account.Token, account.ServerName = m.address+":587", m.address+":8443", smtpName
 		var err error
-		if m.Emulator, err = emulator.Start(emulator.Options{SMTP: m.address + ":587", Token: m.address + ":8443", ServerName: smtpName}); err == nil {
+		if m.Emulator, err = emulator.Start(account); err == nil {
 			break
 		}
 		if try == 5 {
