@@ -1,7 +1,7 @@
 // Command front is the quick half of sendmail, which a package installs as
 // /usr/sbin/sendmail: a program of two megabytes that hands a message to the agent. For
 // everything else it turns into the whole program, cmd/sendmail. A host without an agent
-// needs it not.
+// has no need of it.
 package main
 
 import (
@@ -11,16 +11,15 @@ import (
 	"syscall"
 
 	"o365-sendmail/internal/crash"
-	_ "o365-sendmail/internal/early" // before anything reads TZ
-	"o365-sendmail/internal/front"
-	"o365-sendmail/internal/paths"
+	"o365-sendmail/internal/host"
+	_ "o365-sendmail/internal/utc" // before anything reads TZ
 )
 
 // Where a package installs the whole program, and where the agent listens. Tests set others
 // at link time.
 var (
-	program = paths.Program
-	socket  = paths.Socket
+	program = "/usr/sbin/o365-sendmail"
+	socket  = host.Socket
 )
 
 func main() {
@@ -28,7 +27,7 @@ func main() {
 	// A reader of standard error that goes away must not kill the call half-way. Other signals
 	// may: the agent has the message or has not, and to watch for them takes three threads.
 	signal.Ignore(syscall.SIGPIPE)
-	code, done, note := front.Main(context.Background(), front.Env{
+	code, done, note := handOff(context.Background(), process{
 		Args: os.Args, Stdin: os.Stdin, Stderr: os.Stderr, Getenv: os.Getenv, UID: os.Getuid(), Socket: socket,
 	})
 	if !done {
@@ -36,7 +35,7 @@ func main() {
 		if note != "" {
 			environ = append([]string{note}, environ...) // the first of two counts
 		}
-		code = front.Start(os.Stderr, program, os.Args, environ)
+		code = start(os.Stderr, program, os.Args, environ)
 	}
 	os.Exit(code)
 }

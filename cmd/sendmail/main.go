@@ -12,7 +12,7 @@ import (
 
 	"o365-sendmail/internal/cli"
 	"o365-sendmail/internal/crash"
-	_ "o365-sendmail/internal/early" // before anything reads TZ
+	_ "o365-sendmail/internal/utc" // before anything reads TZ
 )
 
 // version is set at link time.

@@ -113,8 +113,7 @@ var onlyRules = []onlyRule{
 	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/diagnose", "internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
 		"it stays testable alone"},
-	{"internal/paths", nil, nil, "the lowest names, for every layer"},
-	{"internal/config", []string{"xoauth", "internal/paths", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
+	{"internal/config", []string{"xoauth", "internal/host", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
 }
 
 func TestPackagesImportOnly(t *testing.T) {
@@ -146,7 +145,7 @@ type withoutRule struct {
 var withoutRules = []withoutRule{
 	{[]string{"rfc822", "internal/envelope", "internal/sysexits", "internal/durable", "internal/schedule", "internal/spool"},
 		[]string{"net", "crypto/tls", "os/exec"}, "what reads messages and keeps them must not be able to reach the network or start a program"},
-	{[]string{"internal/early"}, []string{"time", "os", "fmt"}, "it has to be initialised before package time, which opens what TZ names as soon as a package asks for the zone"},
+	{[]string{"internal/utc"}, []string{"time", "os", "fmt"}, "it has to be initialised before package time, which opens what TZ names as soon as a package asks for the zone"},
 	{[]string{"cmd/front"}, []string{"crypto/tls", "net/http", "encoding/json", "encoding/asn1", "os/exec", "github.com/BurntSushi/toml", module + "/internal/config"},
 		"its start-up is what every caller waits for: a package that is linked is initialised, used or not"},
 	{[]string{"internal/diagnose"}, []string{"net", "crypto/tls", "os"}, "a table of meanings touches nothing"},

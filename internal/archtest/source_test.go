@@ -60,7 +60,7 @@ func TestNoWorkAtStart(t *testing.T) {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
 				// One package may clear the environment before package time reads TZ.
-				if d.Name.Name == "init" && d.Recv == nil && p.path() != "internal/early" {
+				if d.Name.Name == "init" && d.Recv == nil && p.path() != "internal/utc" {
 					t.Errorf("%s: func init: start-up is paid for each message", set.Position(d.Pos()))
 				}
 			case *ast.GenDecl:
@@ -93,7 +93,7 @@ var callerRules = []struct {
 	{"net.Listen", socketPackages, "only these open sockets"},
 	{"log.Fatal", nil, "only a main function ends the process"},
 	{"log.Fatalf", nil, "only a main function ends the process"},
-	{"syscall.Exec", []string{"internal/front"}, "the quick program turns into the whole one, and nothing into anything else"},
+	{"syscall.Exec", []string{"cmd/front"}, "the quick program turns into the whole one, and nothing into anything else"},
 	{"syscall.ForkExec", nil, "no part of the program starts another program"},
 	{"os.StartProcess", []string{"internal/cli"}, "the program starts itself for a queue run, and nothing else"},
 	{"os.Getenv", []string{"cmd", "internal/cli", "internal/agent", "internal/maillog"}, "the environment is the caller's: who reads it decides which variable may matter"},

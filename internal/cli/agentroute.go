@@ -11,18 +11,18 @@ import (
 	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 )
 
 // openRoute picks the way: the agent's socket if something answers there, else the
 // configuration, if the caller can read one. A caller who names a configuration means
 // that one, and its agent only if it names the socket.
-func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, user host.User, hostName string) (front.Route, error) {
+func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, user host.User, hostName string) (route.Route, error) {
 	conn, err := e.agentFor(ctx, o, user, hostName)
 	if conn != nil {
-		return &front.AgentRoute{Conn: conn, Options: o}, nil
+		return &route.AgentRoute{Conn: conn, Options: o}, nil
 	}
 	var gone *agentclient.UnreachableError
 	if err != nil && !errors.As(err, &gone) {
@@ -36,10 +36,10 @@ func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, us
 		return d, nil
 	}
 	// The caller's own configuration knows an agent elsewhere.
-	if conn, err := front.DialAgent(ctx, o, agentclient.Options{Path: d.config.Agent.Socket, HostName: hostName},
+	if conn, err := route.DialAgent(ctx, o, agentclient.Options{Path: d.config.Agent.Socket, HostName: hostName},
 		e.Stderr); err == nil {
 		d.Close()
-		return &front.AgentRoute{Conn: conn, Options: o}, nil
+		return &route.AgentRoute{Conn: conn, Options: o}, nil
 	}
 	return d, nil
 }
@@ -54,10 +54,10 @@ func (e *Env) agentFor(ctx context.Context, o *cmdline.Options, user host.User, 
 			return nil, nil // openDirect tells what is wrong
 		}
 		path = cfg.Agent.Socket
-	} else if front.Waited(e.Getenv) {
+	} else if route.Waited(e.Getenv) {
 		return nil, &agentclient.UnreachableError{Path: path, Err: errors.New("it was waited for in vain")}
 	}
-	return front.DialAgent(ctx, o, agentclient.Options{Path: path, HostName: hostName}, e.Stderr)
+	return route.DialAgent(ctx, o, agentclient.Options{Path: path, HostName: hostName}, e.Stderr)
 }
 
 // namesConfig reports whether the caller chose a configuration.

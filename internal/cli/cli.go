@@ -10,7 +10,7 @@ import (
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/front"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -46,7 +46,7 @@ func Main(ctx context.Context, e Env) int {
 	if len(args) > 0 {
 		args = args[1:]
 	}
-	if err := front.EnoughDescriptors(front.ForAgent); err != nil {
+	if err := route.EnoughDescriptors(route.ForAgent); err != nil {
 		return e.fail(name, err)
 	}
 	if len(args) == 1 && name != "o365-sendmail" {

@@ -10,8 +10,8 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -23,9 +23,9 @@ func (e *Env) deliver(ctx context.Context, name string, o *cmdline.Options) int 
 		return e.fail(name, err)
 	}
 	defer r.Close()
-	c := front.Call{
+	c := route.Call{
 		Name: name, Options: o, User: user, Stdin: e.Stdin, Stderr: e.Stderr, ExitCode: deliver.ExitCode,
-		MailBack: func(d *front.Draft, refused []envelope.Refusal) []envelope.Refusal {
+		MailBack: func(d *route.Draft, refused []envelope.Refusal) []envelope.Refusal {
 			return e.mailBack(ctx, name, o, user, d, refused)
 		},
 	}

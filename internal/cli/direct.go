@@ -16,11 +16,11 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 )
@@ -46,7 +46,7 @@ type direct struct {
 func (e *Env) openDirect(name string, o *cmdline.Options, user host.User, hostName string) (*direct, error) {
 	cfg, err := e.loadOnce(o, user)
 	if err == nil {
-		err = front.EnoughDescriptors(front.ForDelivery)
+		err = route.EnoughDescriptors(route.ForDelivery)
 	}
 	if err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func (d *direct) Close() {
 }
 
 // Send completes, aliases and rewrites, and delivers.
-func (d *direct) Send(ctx context.Context, draft *front.Draft) (envelope.Receipt, error) {
+func (d *direct) Send(ctx context.Context, draft *route.Draft) (envelope.Receipt, error) {
 	env := draft.Envelope
 	env.Caller = envelope.Caller{UID: d.user.UID, User: d.user.Name, Via: "userid " + strconv.Itoa(d.user.UID)}
 	env.Mode = d.opts.Delivery

@@ -10,8 +10,8 @@ import (
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
@@ -20,7 +20,7 @@ import (
 // mailBack tells the sender by mail which recipients were refused for good, as -oem asks: cron throws
 // standard error away. It returns those of whom nobody was told. What may pass later is among them,
 // since the caller keeps the message.
-func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, user host.User, d *front.Draft,
+func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, user host.User, d *route.Draft,
 	refused []envelope.Refusal) []envelope.Refusal {
 	to := user.Name
 	if o.Sender != nil {
@@ -95,6 +95,6 @@ func (e *Env) sendReport(ctx context.Context, name string, o *cmdline.Options, u
 		return err
 	}
 	defer r.Close()
-	_, err = r.Send(ctx, &front.Draft{Envelope: &envelope.Envelope{Recipients: []envelope.Recipient{{Address: to}}}, Message: msg})
+	_, err = r.Send(ctx, &route.Draft{Envelope: &envelope.Envelope{Recipients: []envelope.Recipient{{Address: to}}}, Message: msg})
 	return err
 }

@@ -12,12 +12,12 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
-	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/internal/unprocessed"
@@ -84,7 +84,7 @@ func (q *ownSpool) prepare(o *cmdline.Options) error {
 	e, hostName := q.env, host.Name()
 	cfg, err := e.loadConfig(o, host.UserByID(e.UID))
 	if err == nil {
-		err = front.EnoughDescriptors(front.ForDelivery)
+		err = route.EnoughDescriptors(route.ForDelivery)
 	}
 	if err != nil {
 		return err

@@ -9,9 +9,9 @@ import (
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/deliver"
-	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -100,7 +100,7 @@ func (e *Env) sendTest(ctx context.Context, m testMessage) (string, error) {
 		return "", err
 	}
 	defer r.Close()
-	d, err := front.Compose(strings.NewReader(m.text()), o, m.user, r.MaxSize(), r.MaxHeader())
+	d, err := route.Compose(strings.NewReader(m.text()), o, m.user, r.MaxSize(), r.MaxHeader())
 	if err != nil {
 		return "", err
 	}

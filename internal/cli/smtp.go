@@ -13,8 +13,8 @@ import (
 	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/front"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
@@ -31,7 +31,7 @@ func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 	}
 	defer r.Close()
 	switch r := r.(type) {
-	case *front.AgentRoute:
+	case *route.AgentRoute:
 		return e.relay(ctx, name, r.Conn)
 	case *direct:
 		c := smtpd.Stdio(e.Stdin, e.Stdout)
@@ -68,7 +68,7 @@ func (h *directHandler) Recipient(addr string) error {
 }
 
 func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, _ agentproto.Options) (envelope.Receipt, error) {
-	return h.d.Send(ctx, &front.Draft{Envelope: env, Message: msg})
+	return h.d.Send(ctx, &route.Draft{Envelope: env, Message: msg})
 }
 
 // relay carries the dialogue between the caller and the agent.

@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"time"
 
-	"o365-sendmail/internal/paths"
+	"o365-sendmail/internal/host"
 	"o365-sendmail/xoauth"
 )
 
@@ -19,7 +19,7 @@ const (
 	SystemPath    = "/etc/o365-sendmail.toml"
 	DefaultCache  = "/var/lib/o365-sendmail"
 	DefaultSpool  = "/var/spool/o365-sendmail"
-	DefaultSocket = paths.Socket
+	DefaultSocket = host.Socket
 	// MetricsDir is the folder for agent.metrics_file that packages make: the service may write there, and
 	// all may read. MetricsName is the file's name in examples.
 	MetricsDir  = "/run/o365-sendmail-metrics"

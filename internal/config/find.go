@@ -8,11 +8,11 @@ import (
 	"strings"
 	"syscall"
 
-	"o365-sendmail/internal/paths"
+	"o365-sendmail/internal/host"
 )
 
 // EnvPath names another configuration file. The agent never looks at it.
-const EnvPath = paths.ConfigVariable
+const EnvPath = host.ConfigVariable
 
 // Find chooses the configuration file: explicit (-C), else what EnvPath names, else
 // ~/.config/o365-sendmail.toml, else SystemPath. The first two are taken unseen, so that a

@@ -13,6 +13,14 @@ import (
 	"syscall"
 )
 
+// What programs and packages have to agree on.
+const (
+	// Socket is where the agent of a package installation listens.
+	Socket = "/run/o365-sendmail/submit.sock"
+	// ConfigVariable is the environment variable that names another configuration file.
+	ConfigVariable = "O365_SENDMAIL_CONFIG"
+)
+
 // Name returns the host's name in lower case, "localhost" when it has none that
 // could stand in an address.
 func Name() string {

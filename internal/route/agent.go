@@ -1,4 +1,4 @@
-package front
+package route
 
 import (
 	"context"
@@ -49,7 +49,8 @@ func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, erro
 
 // DialAgent connects to the agent at a socket. When nobody answers there the error is a
 // *agentclient.UnreachableError.
-func DialAgent(ctx context.Context, o *cmdline.Options, opts agentclient.Options, stderr io.Writer) (*agentclient.Conn, error) {
+func DialAgent(ctx context.Context, o *cmdline.Options, opts agentclient.Options, stderr io.Writer) (
+	*agentclient.Conn, error) {
 	if o.Verbose && o.Mode == cmdline.ModeDeliver {
 		opts.Trace = func(direction byte, line string) {
 			fmt.Fprintf(stderr, "%c %s\n", direction, printable.Line(line))

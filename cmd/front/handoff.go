@@ -1,4 +1,4 @@
-package front
+package main
 
 import (
 	"context"
@@ -14,12 +14,12 @@ import (
 	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/host"
-	"o365-sendmail/internal/paths"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 )
 
-// Env is what the quick program gets from outside. Tests pass their own.
-type Env struct {
+// process is what the quick program gets from outside. Tests pass their own.
+type process struct {
 	Args   []string // with the program's name
 	Stdin  io.Reader
 	Stderr io.Writer
@@ -31,36 +31,38 @@ type Env struct {
 	Silence time.Duration
 }
 
-// Main hands a message from standard input to the agent and returns the exit code. False
+// handOff hands a message from standard input to the agent and returns the exit code. False
 // means that the call is none of that kind, or that no agent answers: nothing was read then,
 // nothing was printed, and the whole program has to be started in place of this one. Note is then what
 // its environment has to say besides, a variable with its value, or "".
-func Main(ctx context.Context, e Env) (code int, done bool, note string) {
+func handOff(ctx context.Context, p process) (code int, done bool, note string) {
 	name := "sendmail"
-	if len(e.Args) > 0 && e.Args[0] != "" {
-		name = filepath.Base(e.Args[0])
+	if len(p.Args) > 0 && p.Args[0] != "" {
+		name = filepath.Base(p.Args[0])
 	}
-	o := ours(name, &e)
+	o := ours(name, &p)
 	if o == nil {
 		return 0, false, ""
 	}
-	c := Call{Name: name, Options: o, User: host.UserByID(e.UID), Stdin: e.Stdin, Stderr: e.Stderr, ExitCode: exitCode}
-	if err := EnoughDescriptors(ForAgent); err != nil {
+	c := route.Call{Name: name, Options: o, User: host.UserByID(p.UID), Stdin: p.Stdin, Stderr: p.Stderr,
+		ExitCode: exitCode}
+	if err := route.EnoughDescriptors(route.ForAgent); err != nil {
 		return c.Fail(err), true, ""
 	}
 	start := time.Now()
-	conn, err := DialAgent(ctx, o, agentclient.Options{Path: e.Socket, HostName: host.Name(), Silence: e.Silence}, e.Stderr)
+	conn, err := route.DialAgent(ctx, o,
+		agentclient.Options{Path: p.Socket, HostName: host.Name(), Silence: p.Silence}, p.Stderr)
 	var gone *agentclient.UnreachableError
 	switch {
 	case errors.As(err, &gone):
 		if time.Since(start) >= silent {
-			note = paths.SilentVariable + "=" + strconv.Itoa(os.Getpid())
+			note = route.SilentVariable + "=" + strconv.Itoa(os.Getpid())
 		}
 		return 0, false, note
 	case err != nil:
 		return c.Fail(err), true, ""
 	}
-	r := &AgentRoute{Conn: conn, Options: o}
+	r := &route.AgentRoute{Conn: conn, Options: o}
 	defer r.Close()
 	return c.Deliver(ctx, r), true, ""
 }
@@ -68,20 +70,16 @@ func Main(ctx context.Context, e Env) (code int, done bool, note string) {
 // silent is from when a wait for the agent was so long that there should be no second one.
 const silent = time.Second
 
-// Waited reports whether the quick program has waited for the agent in vain, in this very process.
-func Waited(getenv func(string) string) bool {
-	return getenv(paths.SilentVariable) == strconv.Itoa(os.Getpid())
-}
-
 // ours returns the options of a call that the quick program can serve, else nil: one with
 // another name, mode or configuration is not, nor is one that may have to send a report, nor
 // a wrong one, which the whole program shall explain.
-func ours(name string, e *Env) *cmdline.Options {
-	if name == "mailq" || name == "newaliases" || name == "o365-sendmail" || len(e.Args) == 0 {
+func ours(name string, p *process) *cmdline.Options {
+	if name == "mailq" || name == "newaliases" || name == "o365-sendmail" || len(p.Args) == 0 {
 		return nil
 	}
-	o, err := cmdline.Parse(e.Args[1:])
-	if err != nil || o.Mode != cmdline.ModeDeliver || o.Config != "" || MailsBack(o) || e.Getenv(paths.ConfigVariable) != "" {
+	o, err := cmdline.Parse(p.Args[1:])
+	if err != nil || o.Mode != cmdline.ModeDeliver || o.Config != "" || route.MailsBack(o) ||
+		p.Getenv(host.ConfigVariable) != "" {
 		return nil
 	}
 	return o
@@ -95,13 +93,13 @@ func exitCode(err error) int {
 	return sysexits.Code(err, sysexits.TempFail)
 }
 
-// Start replaces the process by the whole program. It returns only if that fails, with an
+// start replaces the process by the whole program. It returns only if that fails, with an
 // exit code.
-func Start(stderr io.Writer, program string, args, environ []string) int {
+func start(stderr io.Writer, program string, args, environ []string) int {
 	err := syscall.Exec(program, args, environ)
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("%w; install the package o365-sendmail again", err)
 	}
-	Errorf(stderr, "sendmail", "the program %s can't be started: %v", program, err)
+	route.Errorf(stderr, "sendmail", "the program %s can't be started: %v", program, err)
 	return sysexits.OSErr
 }

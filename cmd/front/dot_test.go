@@ -1,4 +1,4 @@
-package front
+package main
 
 import (
 	"context"
@@ -19,17 +19,14 @@ func TestDotCut(t *testing.T) {
 		t.Skipf("no pseudo-terminal can be opened here: %v", err)
 	}
 	defer terminal.Close()
-	if !isTerminal(terminal) || isTerminal(&strings.Builder{}) {
-		t.Error("what is a terminal is not known")
-	}
 	code, done, errs := call(socket, strings.NewReader("Subject: x\n\nhello\n.\nmore\n"), "sendmail", "a@example.org")
 	if code != 0 || !done || errs != "" || !h.Taken()[0].Options.DotCut {
 		t.Errorf("%d %v %q, options %+v", code, done, errs, h.Taken()[0].Options)
 	}
 	args := []string{"sendmail", "-i", "a@example.org"}
-	env := Env{Args: args, Stdin: strings.NewReader("\n.\nx\n"), Stderr: terminal,
+	env := process{Args: args, Stdin: strings.NewReader("\n.\nx\n"), Stderr: terminal,
 		Getenv: func(string) string { return "" }, Socket: socket}
-	if code, _, _ := Main(context.Background(), env); code != 0 || h.Taken()[1].Options.DotCut {
+	if code, _, _ := handOff(context.Background(), env); code != 0 || h.Taken()[1].Options.DotCut {
 		t.Errorf("-i: %d, options %+v", code, h.Taken()[1].Options)
 	}
 }

@@ -1,4 +1,4 @@
-package front
+package route
 
 import (
 	"context"
@@ -25,6 +25,8 @@ func (fixed) Close()           {}
 func (f fixed) Send(context.Context, *Draft) (envelope.Receipt, error) {
 	return f.receipt, f.err
 }
+
+func exitCode(err error) int { return sysexits.Code(err, sysexits.TempFail) }
 
 // TestRefused: whatever a route answers, each refused recipient is told once, by mail or in print, and an exit
 // code of 0 never hides one.

@@ -1,4 +1,4 @@
-package front
+package main
 
 import (
 	"bytes"
@@ -11,7 +11,8 @@ import (
 	"testing"
 
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/paths"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/smtpd/smtpdtest"
 	"o365-sendmail/internal/sysexits"
 )
@@ -34,12 +35,12 @@ func (r unread) Read([]byte) (int, error) {
 
 func call(socket string, stdin io.Reader, args ...string) (code int, done bool, stderr string) {
 	var errs bytes.Buffer
-	code, done, _ = Main(context.Background(), Env{Args: args, Stdin: stdin, Stderr: &errs,
+	code, done, _ = handOff(context.Background(), process{Args: args, Stdin: stdin, Stderr: &errs,
 		Getenv: func(string) string { return "" }, Socket: socket})
 	return code, done, errs.String()
 }
 
-func TestMain(t *testing.T) {
+func TestHandOff(t *testing.T) {
 	t.Parallel()
 	h := taker()
 	socket := smtpdtest.Serve(t, h)
@@ -83,9 +84,9 @@ func TestNotOurs(t *testing.T) {
 		}
 	}
 	var errs bytes.Buffer
-	_, done, _ := Main(context.Background(), Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs,
+	_, done, _ := handOff(context.Background(), process{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs,
 		Socket: socket,
-		Getenv: func(name string) string { return map[string]string{paths.ConfigVariable: "/etc/other.toml"}[name] }})
+		Getenv: func(name string) string { return map[string]string{host.ConfigVariable: "/etc/other.toml"}[name] }})
 	if done || errs.Len() > 0 {
 		t.Errorf("with a configuration of the caller's: %v %q", done, errs.String())
 	}
@@ -104,24 +105,24 @@ func TestSilentAgent(t *testing.T) {
 	}
 	defer l.Close()
 	var errs bytes.Buffer
-	env := Env{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs,
+	env := process{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs,
 		Getenv: func(string) string { return "" }, Socket: path, Silence: silent}
-	_, done, note := Main(t.Context(), env)
+	_, done, note := handOff(t.Context(), env)
 	name, value, _ := strings.Cut(note, "=")
-	if done || errs.Len() > 0 || name != paths.SilentVariable {
+	if done || errs.Len() > 0 || name != route.SilentVariable {
 		t.Fatalf("%v, %q, %q", done, note, errs.String())
 	}
-	if !Waited(func(n string) string { return map[string]string{name: value}[n] }) {
+	if !route.Waited(func(n string) string { return map[string]string{name: value}[n] }) {
 		t.Errorf("the same process does not know by %q", note)
 	}
 	// another process has inherited it, or somebody made it up
 	for _, other := range []string{"", "1", value + "0", "x"} {
-		if Waited(func(string) string { return other }) {
+		if route.Waited(func(string) string { return other }) {
 			t.Errorf("it believes %q", other)
 		}
 	}
 	env.Socket = path + "-none"
-	if _, done, note := Main(t.Context(), env); done || note != "" {
+	if _, done, note := handOff(t.Context(), env); done || note != "" {
 		t.Errorf("without a socket: %v, %q", done, note)
 	}
 }
