@@ -30,7 +30,7 @@ help:
 	@echo "make system           the tests with real peers (root, Debian, its packages)"
 	@echo "make interop          the tests with an independent OAuth server (node 18, npm)"
 	@echo "make crash            kill the program at its system calls, fill its disk (root, strace; 90 s)"
-	@echo "make corpora          send other projects' messages through the program (root, Debian, python3)"
+	@echo "make corpora          send other projects' messages through the program (root, Debian)"
 	@echo "make peer-suites      run other mail programs' own tests against this one (root, Debian)"
 	@echo "make packages         install the Debian packages that 'make check' uses"
 	@echo "make callers-more     run more callers of sendmail, in a Debian of their own (root, Debian)"
@@ -99,6 +99,7 @@ interop:
 # Test messages of other projects, fetched at pinned versions; CORPORAFLAGS=-update writes docs/corpora.md.
 .PHONY: corpora
 corpora: build
+	test/packages.sh --yes corpora
 	test/corpora/fetch.sh build/corpora/fetched
 	$(GO) vet -tags corpora ./test/corpora/ && $(GO) tool staticcheck -tags corpora ./test/corpora/
 	$(GO) test -tags corpora -count=1 -timeout 30m ./test/corpora/ $(CORPORAFLAGS)
@@ -106,7 +107,7 @@ corpora: build
 # Other mail programs' own suites, fetched at pinned versions; PEERFLAGS=-update writes docs/peer-suites.md.
 .PHONY: peer-suites
 peer-suites: build
-	test/peers/packages.sh
+	test/packages.sh --yes peers
 	test/peers/fetch.sh build/peers
 	$(GO) vet -tags peers ./test/peers/ && $(GO) tool staticcheck -tags peers ./test/peers/
 	$(GO) test -tags peers -count=1 -timeout 15m ./test/peers/ $(PEERFLAGS)
@@ -114,7 +115,7 @@ peer-suites: build
 # Programs and web applications of Debian in systems of their own; CALLERSFLAGS=-update writes docs/callers-*.md.
 .PHONY: callers-more callers-web
 callers-more callers-web: callers-%: build
-	packaging/deb/packages.sh
+	test/packages.sh --yes callers
 	$(GO) vet -tags callers ./test/callers/ && $(GO) tool staticcheck -tags callers ./test/callers/
 	$(GO) test -tags callers -count=1 -timeout 30m -run '^Test$(if $(filter web,$*),Web,More)$$' ./test/callers/ $(CALLERSFLAGS)
 

@@ -8,6 +8,8 @@
 #	        of /usr/sbin/sendmail; a C compiler for the race tests, strace for the crash tests
 #	deb     build the package and test it in fresh systems
 #	full    piuparts
+#	corpora, peers, callers
+#	        what the targets of that name fetch, unpack and judge with
 #
 # It ends with 3 if something is still missing, and with 1 if Go is. It starts no service,
 # and apt-get removes nothing: a host's own mailer stays.
@@ -21,6 +23,9 @@ bsd-mailx s-nail mailutils mutt neomutt msmtp cron anacron at git git-email libm
 libmime-lite-perl libemail-sender-perl ruby-mail nodejs node-nodemailer python3
 mdadm smartmontools unattended-upgrades apticron fail2ban logwatch
 gnutls-bin libnss3-tools curl openssl gcc libc6-dev strace man-db procps util-linux libc-bin make ca-certificates"
+packages_corpora="python3 xz-utils bzip2 ca-certificates"
+packages_peers="$packages_corpora perl git git-email libmailtools-perl php-cli php-xml php-symfony-mailer phpunit"
+packages_callers="python3 debootstrap dpkg util-linux mount"
 packages_deb="dpkg-dev debhelper po-debconf gettext lintian debootstrap systemd-container"
 
 yes=${CI:-}
@@ -69,7 +74,10 @@ for what; do
 		;;
 	deb) wanted="$wanted $packages_deb" ;;
 	full) wanted="$wanted piuparts" ;;
-	*) say "$what: it takes go, system, deb and full"; exit 64 ;;
+	corpora) wanted="$wanted $packages_corpora" ;;
+	peers) wanted="$wanted $packages_peers" ;;
+	callers) wanted="$wanted $packages_callers" ;;
+	*) say "$what: it takes go, system, deb, full, corpora, peers and callers"; exit 64 ;;
 	esac
 done
 

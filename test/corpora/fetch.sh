@@ -10,21 +10,18 @@ echo "module fetched" >"$folder/go.mod" # keeps their packages out of this proje
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The sources of Debian's packages are asked for apart, so that the machine's own lists stay as they are.
+# The sources of Debian 12 are asked for with lists of their own, so that the machine's stay as they are, and what else it
+# asks (backports have other versions) does not count.
 apt() {
-	apt-get -q -o Dir::Etc::sourcelist="$work/none" -o Dir::Etc::sourceparts="$work/apt" \
+	apt-get -q -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o APT::Sandbox::User=root "$@"
 }
 prepare() {
-	[ ! -d "$work/apt" ] || return 0
-	mkdir -p "$work/apt" "$work/lists/partial" "$work/cache/archives/partial"
-	touch "$work/none"
-	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-		case $f in
-		*.sources) grep -q 'debian-archive' "$f" && sed 's/^Types:.*/Types: deb-src/' "$f" >"$work/apt/${f##*/}" ;;
-		*.list) grep -E '^deb .* (bookworm|trixie)' "$f" | sed 's/^deb /deb-src /' >"$work/apt/${f##*/}" ;;
-		esac || true
-	done
+	[ ! -e "$work/sources.list" ] || return 0
+	mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+	local mirror
+	mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | awk '/debian/ && !/security/ && !n++')}
+	echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm main" >"$work/sources.list"
 	apt update >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 }
 
