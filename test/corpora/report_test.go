@@ -100,7 +100,7 @@ func refusal(a arrival) (rule string, ok bool) {
 var rules = []struct{ name, what, why string }{
 	{"received", "a Received field on top", "RFC 5321 4.4"},
 	{"from", "From is the mailbox with the author's name; the authors' addresses are in Reply-To",
-		"the sender rule: Exchange sends as nobody else"},
+		"RFC 6409 6.1, 8.8: Exchange sends as the mailbox that signs in and as nobody else"},
 	{"sender", "Sender is gone", "RFC 5322 3.6.2: the author and the transmitter are one now"},
 	{"return-path", "Return-Path is gone", "RFC 5321 4.4: it is for the final delivery to add"},
 	{"bcc", "Bcc is gone", "RFC 5322 3.6.3"},
@@ -110,7 +110,7 @@ var rules = []struct{ name, what, why string }{
 	{"date", "a Date that is none is written as one, or replaced; X-Original-Date has it", "RFC 5322 3.3"},
 	{"undisclosed", "To: undisclosed-recipients:; where neither To nor Cc names anybody",
 		"RFC 5322 3.6.3, and RFC 822 wanted one"},
-	{"qualified", "a local name in To or Cc has the mail domain", "RFC 6409 8.1"},
+	{"qualified", "a local name in To or Cc has the mail domain", "RFC 6409 4.2"},
 	{"joined", "fields that stand once were joined", "RFC 5322 3.6"},
 	{"once", "of fields that stand once the first was kept", "RFC 5322 3.6"},
 	{"empty", "an empty field is gone", "RFC 5322 3.6.3, 3.6.4: an address list has an address"},
@@ -119,7 +119,8 @@ var rules = []struct{ name, what, why string }{
 		"RFC 6531 3.2, RFC 6532 3.2"},
 	{"parameter", "an 8-bit parameter is written in its extended form", "RFC 2231 4"},
 	{"label", "8-bit content, or content with a wrong label, has labels that are true; its bytes are the same " +
-		"when decoded", "RFC 2045 6, RFC 6152 3"},
+		"when decoded", "RFC 2045 6, RFC 6152 3; a multipart has no encoding (RFC 2045 6.4), and there is no binary " +
+		"without BDAT (RFC 3030 3)"},
 	{"no-boundary", "a multipart without a boundary is text", "RFC 2045 5.2, RFC 2046 5.1.1: it can't have parts"},
 	{"bare-cr", "a CR by itself ends a line", "RFC 5321 2.3.8: there is no CR without LF on the wire"},
 	{"blank-first", "a first line that begins with a blank is no field, and so all is text", "RFC 5322 2.2"},
