@@ -113,6 +113,9 @@ var onlyRules = []onlyRule{
 	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/diagnose", "internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
 		"it stays testable alone"},
+	{"internal/notify", []string{"rfc822", "internal/envelope", "internal/maillog", "internal/printable",
+		"internal/schedule", "internal/submit"}, []string{"github.com/emersion/go-message"},
+		"it gets conditions and fates, and gives messages to submit: it knows neither engine nor queue"},
 	{"internal/config", []string{"xoauth", "internal/host", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
 }
 

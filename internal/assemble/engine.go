@@ -5,6 +5,7 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/spool"
 )
 
@@ -18,7 +19,7 @@ func Engine(c *config.Config, account *deliver.Account, fault error, host string
 		IdleTimeout: c.SMTP.IdleTimeout, ProbeInterval: c.Agent.ProbeInterval, QueueInterval: c.Agent.QueueInterval,
 		DrainTimeout: c.Agent.DrainTimeout, Lifetime: c.Spool.Lifetime, DelayWarning: c.Spool.DelayWarning,
 		RetryFloor: c.Delivery.RetryFloor,
-		Reports: deliver.Reports{Host: host, AlertTo: c.AlertTo, BounceTo: c.BounceTo, RootTo: c.RootTo,
+		Reports: notify.Config{Host: host, AlertTo: c.AlertTo, BounceTo: c.BounceTo, RootTo: c.RootTo,
 			Resolve: resolve},
 	}
 	if life, err := CredentialLife(c); err == nil && life.What != "" && !life.Ends.IsZero() {

@@ -5,14 +5,13 @@ import (
 	"context"
 	"io"
 
-	"o365-sendmail/internal/bounce"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/route"
-	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -29,14 +28,15 @@ func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, use
 	if to == "" {
 		return refused // a report on a report would never end
 	}
-	r := bounce.Report{
-		Action: bounce.Failed, From: "MAILER-DAEMON@" + host.Name(), To: []string{to}, Host: host.Name(),
+	r := notify.Report{
+		Action: notify.Failed, From: "MAILER-DAEMON@" + host.Name(), To: []string{to}, Host: host.Name(),
 		Now: e.Now(), Arrived: e.Now(), Envelope: d.Envelope,
 	}
 	var rest []envelope.Refusal
 	for _, f := range refused {
 		if final(f.Err) {
-			r.Recipients = append(r.Recipients, bounced(f))
+			fate := notify.Fate{To: envelope.Recipient{Address: f.Address}, Err: f.Err}
+			r.Recipients = append(r.Recipients, fate.Explain())
 		} else {
 			rest = append(rest, f)
 		}
@@ -49,7 +49,7 @@ func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, use
 			r.Message = wire
 		}
 	}
-	_, msg, err := bounce.Build(&r)
+	_, msg, err := notify.Build(&r)
 	if err != nil || e.sendReport(ctx, name, o, user, to, msg) != nil {
 		return refused
 	}
@@ -65,14 +65,6 @@ func final(err error) bool {
 	return false
 }
 
-func bounced(f envelope.Refusal) bounce.Recipient {
-	r := bounce.Recipient{Address: f.Address, Reason: f.Err.Error()}
-	if e, ok := f.Err.(*submit.Error); ok {
-		r.Status, r.Reply = e.Enhanced, e.Text
-	}
-	return r
-}
-
 // sendReport sends a report of the program's own with the null sender.
 func (e *Env) sendReport(ctx context.Context, name string, o *cmdline.Options, user host.User, to string, report envelope.Message) error {
 	body, err := report.Open()
@@ -80,7 +72,7 @@ func (e *Env) sendReport(ctx context.Context, name string, o *cmdline.Options, u
 		return err
 	}
 	defer body.Close()
-	text, err := io.ReadAll(body) // bounded by bounce.Build
+	text, err := io.ReadAll(body) // bounded by notify.Build
 	if err != nil {
 		return err
 	}

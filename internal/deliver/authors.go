@@ -45,7 +45,7 @@ func (e *Engine) settleAuthor(j *job, v *Outcome, now time.Time) {
 	wait, more := schedule.AuthorPause(g.failures)
 	if more {
 		g.next = now.Add(wait)
-		e.noteShut(g, changed, now)
+		e.noteShut(g, changed)
 		return
 	}
 	g.final, g.next = true, now.Add(authorMemory)

@@ -11,15 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/bounce"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/submit"
 )
 
 // dotted is a message that DATA has to stuff.
-func dotted(from, subject string) bounce.Text {
-	return bounce.Text(string(testMessage(from, subject)) + ".\r\n..\r\n.x\r\n\r\n.\r\n")
+func dotted(from, subject string) notify.Text {
+	return notify.Text(string(testMessage(from, subject)) + ".\r\n..\r\n.x\r\n\r\n.\r\n")
 }
 
 // arrived counts the messages with a subject.
@@ -54,7 +54,7 @@ func TestRefusedBDAT(t *testing.T) {
 						a.Warn = func(err error) { warnings = append(warnings, err.Error()) }
 						return a
 					}
-					text := bounce.Text(string(dotted(em.Mailbox, "first")) +
+					text := notify.Text(string(dotted(em.Mailbox, "first")) +
 						strings.Repeat(".0123456789\r\n", size/13))
 					res, err := process().Deliver(t.Context(), testEnvelope(em.Mailbox), text)
 					if err != nil || res.Accepted() != 1 {

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/bounce"
 	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/rfc822"
 )
 
@@ -57,9 +57,9 @@ func TestEightBitArrivesWhole(t *testing.T) {
 func TestEightBitIsEncodedForTheServer(t *testing.T) {
 	t.Parallel()
 	without := func(s *emulator.State) { s.Exchange.Without = append(s.Exchange.Without, "8BITMIME") }
-	text := func(from, subject, kind string) bounce.Text {
+	text := func(from, subject, kind string) notify.Text {
 		head, _, _ := strings.Cut(string(testMessage(from, subject)), "\r\n\r\n")
-		return bounce.Text(head + "\r\nMIME-Version: 1.0\r\nContent-Type: " + kind + "\r\nContent-Transfer-Encoding: " +
+		return notify.Text(head + "\r\nMIME-Version: 1.0\r\nContent-Type: " + kind + "\r\nContent-Transfer-Encoding: " +
 			"8bit\r\n\r\n" +
 			"--b\r\n\r\nfor all of you here: gr\u00fc\u00dfe\r\n--b--\r\n")
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/schedule"
 	"o365-sendmail/internal/spool"
 )
@@ -43,7 +44,8 @@ type Config struct {
 	// Process makes ready what was accepted while the configuration could not be used. Without
 	// it such messages stay.
 	Process Process
-	Reports Reports
+	// Reports says who gets what this program writes itself; From, Relay and ProbeInterval are filled in.
+	Reports notify.Config
 	// Expiries are the ends of the account's secrets and certificates.
 	Expiries []Expiry
 }
@@ -84,6 +86,8 @@ type Engine struct {
 	spool *spool.Spool
 	log   *maillog.Logger
 
+	notifier *notify.Notifier
+
 	mu         sync.Mutex
 	config     Config
 	generation int // of config
@@ -96,9 +100,6 @@ type Engine struct {
 	waiting    waitHeap
 	app        gate
 	counters   Counters
-	notices    []notice
-	alerts     map[string]*alertState
-	told       map[string]int // days of the last warning, by what ends and when
 	stuck      []stuckItem
 	stuckOpen  []*job
 	rescan     bool
@@ -148,12 +149,12 @@ func NewEngine(o EngineOptions) *Engine {
 	}
 	e := &Engine{
 		o: o, clock: o.Clock, spool: o.Spool, log: o.Log,
-		alerts: map[string]*alertState{}, told: map[string]int{},
 		wake: make(chan struct{}, 1), chore: make(chan struct{}, 1), looker: make(chan struct{}, 1), quiet: make(chan struct{}, 1),
 		begun: make(chan struct{}),
 	}
 	e.boxes, e.index = map[string]*box{}, map[spool.Key]*entry{}
 	e.app.scope = scopeApp
+	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, Log: e.log, Warn: o.Warn})
 	e.setConfig(o.Config)
 	return e
 }
@@ -170,6 +171,12 @@ func (e *Engine) setConfig(c Config) {
 	}
 	e.config = c
 	e.generation++
+	r := c.Reports
+	r.ProbeInterval = c.ProbeInterval
+	if a := c.Account; a != nil {
+		r.From, r.Relay = a.Mailbox, a.Submit.Host
+	}
+	e.notifier.Configure(r)
 }
 
 // Reconfigure takes a new configuration. Sessions of the old one end after what they
@@ -386,7 +393,7 @@ func (e *Engine) end(cancel context.CancelFunc) {
 func (e *Engine) finish() {
 	e.tidy()
 	e.tidyOpen()
-	e.sendNotices()
+	e.notifier.Look(e.conditions())
 	e.syncSpool()
 	e.mu.Lock()
 	e.running = false

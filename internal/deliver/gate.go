@@ -155,7 +155,7 @@ func (e *Engine) shutGate(g *gate, s *stop, probe bool, now time.Time) {
 	if g.scope == scopeSender {
 		e.shutLanes(g)
 	}
-	e.noteShut(g, changed, now)
+	e.noteShut(g, changed)
 	e.flushExpress(g)
 	e.rouse()
 }

@@ -86,12 +86,14 @@ type box struct {
 type fault struct {
 	at    time.Time // the last time
 	times int
+	own   *stop // set where it is the message's own and an administrator has to act
+	since time.Time
 }
 
 func newBox(name string) *box {
 	b := &box{
 		name: name, senders: map[string]*gate{}, authors: map[string]*gate{}, persons: map[int]*person{},
-		users: map[int]*user{}, rows: map[int]*row{},
+		users: map[int]*user{}, rows: map[int]*row{}, faulted: map[spool.Key]fault{},
 	}
 	b.gate, b.outside = gate{scope: scopeBox, box: b}, gate{scope: scopeOutside, box: b}
 	return b

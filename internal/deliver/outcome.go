@@ -177,22 +177,6 @@ func (o *Outcome) states(todo []int) map[int]spool.RecipientStatus {
 	return states
 }
 
-// failed are the recipients that won't get the message.
-func (o *Outcome) failed(to []envelope.Recipient) (failed []failure) {
-	for k, f := range o.fate {
-		if f == fateRefused {
-			failed = append(failed, failure{to[k], o.errs[k]})
-		}
-	}
-	return failed
-}
-
-// failure is a recipient that won't get the message.
-type failure struct {
-	recipient envelope.Recipient
-	err       error
-}
-
 // word is the log's word for the fate of a recipient, with its priority and the status code that stands for it
 // when the server gave none (RFC 3463).
 func (o *Outcome) word(k int) (word, dsn string, p maillog.Priority) {

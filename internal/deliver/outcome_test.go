@@ -11,6 +11,7 @@ import (
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
@@ -66,7 +67,7 @@ func TestOutcome(t *testing.T) {
 			map[int]spool.State{0: spool.Failed, 1: spool.Failed}, Counters{Bounced: 2}},
 		"it is too old": {result(later), func(o *Outcome) {
 			o.told, o.expired = toldByMail, true
-			o.refuseLater(func(err error) error { return &expiredError{48 * time.Hour, err} })
+			o.refuseLater(func(err error) error { return &notify.ExpiredError{Age: 48 * time.Hour, Err: err} })
 		}, "expired 4.7.1 relay", 0, 1, false, later, map[int]spool.State{0: spool.Failed}, Counters{Expired: 1}},
 		"an administrator has to act": {untried(2, dial), func(o *Outcome) { o.stop = &stop{hold: true} },
 			"held 4.0.0 none, held 4.0.0 none", 2, 0, true, nil, nil, Counters{Deferred: 2}},

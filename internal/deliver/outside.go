@@ -43,7 +43,7 @@ func (e *Engine) settleOutside(j *job, v *Outcome, now time.Time) {
 		}
 		g.failures++
 		g.shut, g.cause, g.probing, g.next = true, *s, false, now.Add(outsidePause)
-		e.noteShut(g, changed, now)
+		e.noteShut(g, changed)
 	}
 	if inside > 0 {
 		v.stop, v.again = nil, true

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/bounce"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 )
@@ -135,7 +135,7 @@ func (r *rig) waitlessly(t *testing.T, f func()) {
 
 // closable is a message that can't be read any more when its owner has closed it.
 type closable struct {
-	b      bounce.Text
+	b      notify.Text
 	closed atomic.Bool
 }
 

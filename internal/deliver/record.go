@@ -7,6 +7,7 @@ import (
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/schedule"
 	"o365-sendmail/internal/spool"
 )
@@ -26,7 +27,7 @@ func (e *Engine) record(j *job, v *Outcome, s session) {
 	now := e.clock.Now()
 	v.told = toldByMail
 	e.expire(it, v, now)
-	if err := e.reportFailures(j, v.failed(j.env.Recipients), now); err != nil {
+	if err := e.report(j, v, notify.Failed, fateRefused, now, time.Time{}); err != nil {
 		// Without a report the refusal must not be final.
 		for k, f := range v.fate {
 			if f == fateRefused {
@@ -80,30 +81,7 @@ func (e *Engine) expire(it *spool.Item, v *Outcome, now time.Time) {
 		return
 	}
 	v.expired = true
-	v.refuseLater(func(err error) error { return &expiredError{age: now.Sub(arrived), err: err} })
-}
-
-// expiredError says that a message was given up.
-type expiredError struct {
-	age time.Duration
-	err error
-}
-
-func (e *expiredError) Error() string {
-	return fmt.Sprintf("given up after %s: %v", roughly(e.age), e.err)
-}
-
-func (e *expiredError) Unwrap() error { return e.err }
-
-// roughly shows a time in its largest unit.
-func roughly(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%d hours", d/time.Hour)
-	}
-	return fmt.Sprintf("%d minutes", max(d/time.Minute, 1))
+	v.refuseLater(func(err error) error { return &notify.ExpiredError{Age: now.Sub(arrived), Err: err} })
 }
 
 // close ends a message of which nothing is to do. Its file is removed without a mark before: the
@@ -164,7 +142,7 @@ func (e *Engine) unreported(it *spool.Item, states map[int]spool.RecipientStatus
 		}
 		wanted := env.Recipients[i].Notify&envelope.NotifyNever == 0 || env.Origin == ""
 		if r.State == spool.Failed && wanted {
-			return !e.reportable(it)
+			return !e.notifier.Reaches(env.Origin)
 		}
 	}
 	return false

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"o365-sendmail/cache"
-	"o365-sendmail/internal/bounce"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/xoauth"
@@ -181,7 +181,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		Config: Config{
 			Account: a, Wait: 5 * time.Second, IdleTimeout: 2 * time.Second, ProbeInterval: 5 * time.Minute, QueueInterval: time.Minute,
 			DrainTimeout: 5 * time.Second, Lifetime: 5 * 24 * time.Hour, DelayWarning: 4 * time.Hour,
-			Reports: Reports{Host: "web1.contoso.test", AlertTo: "alerts@contoso.test", BounceTo: bounceTo},
+			Reports: notify.Config{Host: "web1.contoso.test", AlertTo: "alerts@contoso.test", BounceTo: bounceTo},
 		},
 		Spool: sp, Clock: clock, StateFile: filepath.Join(r.dir, "state.json"),
 		Log:    maillog.New(maillog.Options{To: "stderr", Format: "text", Stderr: r.log}),
@@ -294,8 +294,8 @@ func testEnvelope(from string, to ...string) *envelope.Envelope {
 	return env
 }
 
-func testMessage(from, subject string) bounce.Text {
-	return bounce.Text("From: " + from + "\r\nTo: user@example.com\r\nDate: Tue, 01 Jan 2030 00:00:00 +0000\r\nMessage-ID: <" + subject + "@test>\r\nSubject: " + subject + "\r\n\r\nHello.\r\n")
+func testMessage(from, subject string) notify.Text {
+	return notify.Text("From: " + from + "\r\nTo: user@example.com\r\nDate: Tue, 01 Jan 2030 00:00:00 +0000\r\nMessage-ID: <" + subject + "@test>\r\nSubject: " + subject + "\r\n\r\nHello.\r\n")
 }
 
 // subjects counts the messages that arrived by their subject.

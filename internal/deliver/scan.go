@@ -252,7 +252,7 @@ func (e *Engine) chores(ctx context.Context) {
 	last := e.clock.Now()
 	e.minutely(last)
 	for ctx.Err() == nil {
-		e.sendNotices()
+		e.notifier.Look(e.conditions())
 		wait := saveInterval
 		if e.unsynced.Load() {
 			wait = syncInterval
@@ -286,17 +286,18 @@ func (e *Engine) doze(ctx context.Context, wait time.Duration) bool {
 	return true
 }
 
+// forgetAfter is how long what has not shown since is remembered.
+const forgetAfter = 24 * time.Hour
+
 // minutely is what is done every minute.
 func (e *Engine) minutely(now time.Time) {
 	e.tidy()
 	e.tidyOpen()
 	e.mu.Lock()
-	e.remind(now)
-	e.warnExpiry(now)
 	for _, b := range e.boxes {
 		b.forgetPersons(now)
 		for sender, g := range b.senders {
-			if !g.shut && now.Sub(g.lastOK) > remindAfter {
+			if !g.shut && now.Sub(g.lastOK) > forgetAfter {
 				delete(b.senders, sender)
 			}
 		}

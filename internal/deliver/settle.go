@@ -91,7 +91,9 @@ func (e *Engine) settleStop(j *job, v *Outcome, now time.Time) {
 		alone := *s
 		alone.scope = scopeMessage
 		v.stop = &alone
-		e.noteOwn(j, &alone, now)
+		if alone.hold {
+			e.noteOwn(j, &alone, now)
+		}
 	}
 }
 
@@ -117,10 +119,9 @@ func (e *Engine) only(j *job, g *gate, now time.Time) bool {
 	}
 	b := j.box
 	before := b.faulted[id]
-	if b.faulted == nil {
-		b.faulted = map[spool.Key]fault{}
-	}
-	b.faulted[id] = fault{at: now, times: before.times + 1}
+	f := before
+	f.at, f.times = now, before.times+1
+	b.faulted[id] = f
 	return before.times > 0 && g.lastOK.After(before.at)
 }
 

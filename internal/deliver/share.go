@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"o365-sendmail/cache"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/spool"
 )
 
@@ -86,9 +87,9 @@ func (e *Engine) personOf(b *box, m spool.Meta) *person {
 	switch {
 	case m.UID == 0, m.UID > 0 && m.UID == e.config.ServiceUID:
 		return b.person(personRoot)
-	case m.UID < 0 && m.Origin == originNotice:
+	case m.UID < 0 && m.Origin == notify.OriginAlert:
 		return b.person(personRoot)
-	case m.UID < 0 && m.Origin == originReport:
+	case m.UID < 0 && m.Origin == notify.OriginReport:
 		return b.person(personReports)
 	case e.config.Owner == nil:
 		return b.person(m.Sharer())

@@ -9,6 +9,7 @@ import (
 
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/spool"
 )
 
@@ -76,9 +77,9 @@ func TestPersonOf(t *testing.T) {
 		known bool
 	}{
 		{spool.Meta{UID: 0}, personRoot, true}, {spool.Meta{UID: 990}, personRoot, true},
-		{spool.Meta{UID: -1, Origin: originNotice}, personRoot, true},
-		{spool.Meta{UID: 33, Origin: originNotice}, 33, true},
-		{spool.Meta{UID: -1, Origin: originReport}, personReports, true},
+		{spool.Meta{UID: -1, Origin: notify.OriginAlert}, personRoot, true},
+		{spool.Meta{UID: 33, Origin: notify.OriginAlert}, 33, true},
+		{spool.Meta{UID: -1, Origin: notify.OriginReport}, personReports, true},
 		{spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:2525"}, spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:7"}.Sharer(),
 			false},
 		{spool.Meta{UID: -1, Origin: "odd"}, -1, false},

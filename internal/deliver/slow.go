@@ -118,7 +118,7 @@ func (b *box) hurry(now time.Time) {
 				b.ring.add(u)
 			}
 		}
-		if !r.slow && now.Sub(r.until) > remindAfter && !r.until.IsZero() {
+		if !r.slow && now.Sub(r.until) > forgetAfter && !r.until.IsZero() {
 			delete(b.rows, uid)
 		}
 	}

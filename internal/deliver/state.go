@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/durable"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/schedule"
 	"o365-sendmail/internal/spool"
 )
@@ -134,6 +135,7 @@ func (e *Engine) State() State {
 		}
 	})
 	e.mu.Unlock()
+	s.Counters.Alerts, s.Counters.Bounces = e.notifier.Counts()
 	slices.SortFunc(s.Mailboxes, func(a, b Mailbox) int { return strings.Compare(a.Name, b.Name) })
 	s.Spool, _ = e.spool.Stats()
 	if a != nil {
@@ -196,10 +198,9 @@ type StateFile struct {
 	// Stops are the reasons why mail waits now.
 	Stops []Stop `json:"stops,omitempty"`
 	// Asked is when a person last asked for probes.
-	Asked  time.Time              `json:"asked,omitzero"`
-	Alerts map[string]*alertState `json:"alerts,omitempty"`
-	// Told is, for each end of a secret or certificate, the days of the last warning.
-	Told map[string]int `json:"told,omitempty"`
+	Asked time.Time `json:"asked,omitzero"`
+	// Alerts is what people were told, by the conditions' names.
+	Alerts map[string]notify.Told `json:"alerts,omitempty"`
 }
 
 const stateVersion = 1
@@ -236,14 +237,7 @@ func (e *Engine) loadState() {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for name, a := range s.Alerts {
-		if a != nil {
-			e.alerts[name] = a
-		}
-	}
-	for name, days := range s.Told {
-		e.told[name] = days
-	}
+	e.notifier.Remember(s.Alerts)
 	e.restored, e.asked = s.Stops, s.Asked
 }
 
@@ -291,7 +285,7 @@ func (e *Engine) saveState() {
 	}
 	e.mu.Lock()
 	s := StateFile{
-		Version: stateVersion, PID: os.Getpid(), Stops: e.stops(), Asked: e.asked, Alerts: e.alerts, Told: e.told,
+		Version: stateVersion, PID: os.Getpid(), Stops: e.stops(), Asked: e.asked, Alerts: e.notifier.Memory(),
 	}
 	b, err := json.MarshalIndent(s, "", "\t")
 	same := bytes.Equal(b, e.saved)

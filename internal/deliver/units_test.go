@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/bounce"
 	"o365-sendmail/internal/diagnose"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
@@ -177,7 +177,7 @@ func TestRing(t *testing.T) {
 func TestHandoff(t *testing.T) {
 	t.Parallel()
 	text := strings.Repeat("0123456789", 1000)
-	first := &closable{b: bounce.Text(text)}
+	first := &closable{b: notify.Text(text)}
 	h := newHandoff(first)
 	r, err := h.Open()
 	if err != nil {
@@ -187,7 +187,7 @@ func TestHandoff(t *testing.T) {
 	if _, err := io.CopyN(&got, r, 3333); err != nil {
 		t.Fatal(err)
 	}
-	h.change(bounce.Text(text))
+	h.change(notify.Text(text))
 	first.closed.Store(true)
 	if _, err := io.Copy(&got, r); err != nil || got.String() != text || h.Size() != int64(len(text)) {
 		t.Errorf("%d bytes, %v", got.Len(), err)
@@ -199,7 +199,7 @@ func TestHandoff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.change(bounce.Text("short"))
+	h.change(notify.Text("short"))
 	if _, err := again.Read(make([]byte, 1)); err != nil {
 		t.Error(err) // nothing was read before, so nothing is missing
 	}

@@ -1,4 +1,4 @@
-package bounce
+package notify
 
 import (
 	"bufio"
@@ -46,16 +46,7 @@ func header(in io.Reader) []byte {
 		if len(line) == 0 {
 			break
 		}
-		if len(line) > maxField {
-			line = line[:maxField]
-		}
-		b.Write(bytes.Map(func(r rune) rune {
-			if r >= 0x80 || r < ' ' && r != '\t' || r == 0x7f {
-				return '?'
-			}
-			return r
-		}, line))
-		b.WriteString("\r\n")
+		b.WriteString(ascii(string(line)) + "\r\n")
 		if err != nil {
 			break
 		}

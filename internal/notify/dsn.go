@@ -1,4 +1,4 @@
-package bounce
+package notify
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-message"
 
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/rfc822"
 )
 
@@ -67,8 +68,10 @@ func Build(r *Report) (*envelope.Envelope, envelope.Message, error) {
 	h.SetText("Subject", r.subject())
 	h.Set("MIME-Version", "1.0")
 	h.SetContentType("multipart/report", map[string]string{"report-type": "delivery-status"})
+	encoding := ""
 	if eightBit {
-		h.Set("Content-Transfer-Encoding", "8bit")
+		encoding = "8bit"
+		h.Set("Content-Transfer-Encoding", encoding)
 	}
 	w, err := message.CreateWriter(&b, h)
 	if err != nil {
@@ -77,7 +80,7 @@ func Build(r *Report) (*envelope.Envelope, envelope.Message, error) {
 	for _, p := range []part{
 		{"text/plain", map[string]string{"charset": "utf-8"}, "quoted-printable", r.text()},
 		{"message/delivery-status", nil, "", r.status()},
-		{kind, nil, transferEncoding(eightBit), original},
+		{kind, nil, encoding, original},
 	} {
 		if p.kind == "" {
 			continue
@@ -90,13 +93,6 @@ func Build(r *Report) (*envelope.Envelope, envelope.Message, error) {
 		return nil, nil, err
 	}
 	return env, Text(b.Bytes()), nil
-}
-
-func transferEncoding(eightBit bool) string {
-	if eightBit {
-		return "8bit"
-	}
-	return ""
 }
 
 // part is one part of a report.
@@ -171,7 +167,7 @@ func (r *Report) subject() string {
 // text is the part for people.
 func (r *Report) text() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "This is the mail system at %s.\n\n", plain(r.Host))
+	fmt.Fprintf(&b, "This is the mail system at %s.\n\n", printable.Line(r.Host))
 	switch r.Action {
 	case Delayed:
 		b.WriteString("Your message could not be delivered yet. You need not send it again:\nit is kept and tried ")
@@ -197,24 +193,14 @@ func (r *Report) text() []byte {
 }
 
 func (rc *Recipient) describe(b *strings.Builder, relay string) {
-	fmt.Fprintf(b, "\n<%s>\n", plain(rc.Address))
+	fmt.Fprintf(b, "\n<%s>\n", printable.Line(rc.Address))
 	if rc.Reply != "" {
-		fmt.Fprintf(b, "  %s said: %s\n", plain(relay), plain(rc.Reply))
+		fmt.Fprintf(b, "  %s said: %s\n", printable.Line(relay), printable.Line(rc.Reply))
 	}
 	if rc.Reason != "" {
-		fmt.Fprintf(b, "  Why: %s\n", plain(rc.Reason))
+		fmt.Fprintf(b, "  Why: %s\n", printable.Line(rc.Reason))
 	}
 	if rc.Remedy != "" {
-		fmt.Fprintf(b, "  What to do: %s\n", plain(rc.Remedy))
+		fmt.Fprintf(b, "  What to do: %s\n", printable.Line(rc.Remedy))
 	}
-}
-
-// plain makes foreign text one line without control characters.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
 }

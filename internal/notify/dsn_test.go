@@ -1,4 +1,4 @@
-package bounce
+package notify
 
 import (
 	"bytes"
@@ -167,9 +167,8 @@ func TestOriginal(t *testing.T) {
 
 func TestNotice(t *testing.T) {
 	t.Parallel()
-	n := &Notice{From: "noreply@contoso.test", To: []string{"it@contoso.test"}, Host: "web1", Now: time.Now(),
-		Subject: "Mail is held\r\nBcc: x@y", Body: "Line ü\n" + strings.Repeat("z", 3000) + "\n"}
-	env, msg, err := n.Write()
+	env, msg, err := notice(&Config{From: "noreply@contoso.test", Host: "web1"}, []string{"it@contoso.test"}, time.Now(),
+		"Mail is held\r\nBcc: x@y", "Line ü\n"+strings.Repeat("z", 3000)+"\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,9 @@
-package bounce
+package notify
 
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"o365-sendmail/rfc822"
 )
@@ -93,10 +94,5 @@ func ascii(s string) string {
 }
 
 func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
