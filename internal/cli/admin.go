@@ -28,6 +28,7 @@ func verbs() []verb {
 			(*Env).explainCommand},
 		{"token", "print an access token's claims, or with --raw the token", (*Env).tokenCommand},
 		{"config", "check the configuration, or show the values in force", (*Env).configCommand},
+		{"completion", "print a script that completes commands in bash, zsh or fish", (*Env).completionCommand},
 		{"version", "print the version", func(e *Env, _ context.Context, args []string) int {
 			if len(args) == 1 && isHelp(args[0]) {
 				fmt.Fprintln(e.Stdout, "usage: o365-sendmail version")

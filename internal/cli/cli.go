@@ -33,6 +33,8 @@ type Env struct {
 
 	named  *config.Config // see admit
 	loaded *loaded        // see loadOnce
+	// onHelp takes the flags of a command in place of its help text; may be nil.
+	onHelp func(*verbFlags)
 }
 
 // Main runs the program and returns its exit code. The name that it was called by

@@ -98,7 +98,7 @@ func TestManVerbs(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^\.It Cm ` + v.name + `( |$)`).MatchString(page) {
 			t.Errorf("o365-sendmail(8) does not explain %s", v.name)
 		}
-		if v.name == "setup" || v.name == "serve" || v.name == "version" {
+		if v.name == "setup" || v.name == "serve" || v.name == "completion" || v.name == "version" {
 			continue
 		}
 		var out bytes.Buffer

@@ -15,27 +15,36 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-const queueUsage = `usage: o365-sendmail queue [list] [--failed] [--held] [FILTER ...] [ID ...]
+const queueUsage = `[list] [--failed] [--held] [FILTER ...] [ID ...]
        o365-sendmail queue show [--headers | --message] ID
        o365-sendmail queue retry | hold | release | delete [--failed] [FILTER ...] ID ... | all
        o365-sendmail queue flush [--wait | --no-wait] [FILTER ...] [ID ...]
-
-  --failed           what was given up, instead of the queue
-  --held             only what an administrator holds back
-  --sender TEXT      the sender's address has TEXT in it
-  --recipient TEXT   a recipient's address has TEXT in it
-  --uid USER         the local user who sent it, by name or number
-  --json             one JSON object a line; the last has the exit code
-  --config FILE      another configuration
 `
+
+// queueFlags are the flags of queue, for its help and for completion; parseQueueArgs reads them.
+func queueFlags() *verbFlags {
+	f := newVerbFlags("queue", queueUsage)
+	f.Bool("failed", false, "what was given up, instead of the queue")
+	f.Bool("held", false, "only what an administrator holds back")
+	f.String("sender", "", "the sender's address has `TEXT` in it")
+	f.String("recipient", "", "a recipient's address has `TEXT` in it")
+	f.String("uid", "", "the local `USER` who sent it, by name or number")
+	f.Bool("headers", false, "with show: the message's header")
+	f.Bool("message", false, "with show: the whole message")
+	f.Bool("wait", false, "with flush: wait until all have been tried, as on a terminal")
+	f.Bool("no-wait", false, "with flush: do not wait")
+	f.Bool("json", false, "one JSON object a line; the last has the exit code")
+	f.String("config", "", "another configuration `FILE`")
+	f.String("C", "", "the same as --config `FILE`")
+	return f
+}
 
 // queueCommand is o365-sendmail queue.
 func (e *Env) queueCommand(ctx context.Context, args []string) int {
 	const name = "o365-sendmail"
 	a, err := parseQueueArgs(args)
 	if err == nil && a.help {
-		fmt.Fprint(e.Stdout, queueUsage)
-		return sysexits.OK
+		return e.failVerb(queueFlags(), errHelp)
 	}
 	var q control.Queue
 	if err == nil {

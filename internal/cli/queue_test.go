@@ -382,3 +382,33 @@ func FuzzParseQueueArgs(f *testing.F) {
 		}
 	})
 }
+
+func TestCompleteQueueIDs(t *testing.T) {
+	t.Parallel()
+	s := newQueueSite(t)
+	s.open()
+	a, b := s.put(33, "x@example.org"), s.put(34, "y@example.net")
+	s.claim(b, func(it *spool.Item) error { return it.Hold("by hand") })
+	offered := func(want string, args ...string) {
+		t.Helper()
+		r := s.as("o365-sendmail", append([]string{"completion", "words"}, args...)...)
+		var ids []string
+		for line := range strings.Lines(r.stdout) {
+			id, about, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+			if ids = append(ids, id); id != "all" && about != "from "+s.Mailbox {
+				t.Errorf("%s: %q", id, about)
+			}
+		}
+		if got := strings.Join(ids, " "); r.code != 0 || r.stderr != "" || got != want {
+			t.Errorf("%q: %q, want %q: %+v", args, got, want, r)
+		}
+	}
+	offered(a+" "+b, "queue", "show", "")
+	offered(b, "queue", "show", b[:len(b)-1])
+	offered(b, "queue", "release", b[:4])
+	offered(b+" all", "queue", "release", "")
+	offered(b, "queue", "delete", a, "")
+	offered(a+" "+b, "queue", "retry", "-C", s.config, "2")
+	offered("", "queue", "list", "--failed", "")
+	offered("", "queue", "list", "--sender", "")
+}

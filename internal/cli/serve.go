@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,8 +17,9 @@ import (
 func serveVerb(e *Env, ctx context.Context, args []string) int {
 	const name = "o365-sendmail serve"
 	if len(args) == 1 && (isHelp(args[0])) {
-		fmt.Fprintln(e.Stdout, "usage: o365-sendmail serve [-C FILE] [-qINTERVAL]")
-		return sysexits.OK
+		f := newVerbFlags("serve", "[-C FILE] [-qINTERVAL]")
+		f.String("C", "", "use the configuration `FILE`")
+		return e.failVerb(f, errHelp)
 	}
 	o, err := cmdline.Parse(args)
 	if err == nil && len(o.Recipients) > 0 {

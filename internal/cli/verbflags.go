@@ -63,6 +63,10 @@ func (f *verbFlags) help(w io.Writer) {
 // failVerb prints what was wrong with the flags, or the help that was asked for.
 func (e *Env) failVerb(f *verbFlags, err error) int {
 	if errors.Is(err, errHelp) {
+		if e.onHelp != nil {
+			e.onHelp(f)
+			return sysexits.OK
+		}
 		f.help(e.Stdout)
 		return sysexits.OK
 	}

@@ -90,6 +90,16 @@ func byKey(text string) []Meaning {
 	return found
 }
 
+// Keys returns the words of the log that byKey takes, sorted.
+func Keys() []string {
+	var all []string
+	for _, k := range diagnose.AllKnown() {
+		all = append(all, k.Key)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // byReply takes an SMTP reply, or only its codes.
 func byReply(text string) []Meaning {
 	code, extended, words := takeApart(text)

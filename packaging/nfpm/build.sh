@@ -38,7 +38,7 @@ for GOARCH; do
 
 	cp "$STAGE/o365-sendmail" "$top/README.md" "$top/SECURITY.md" "$top/LICENSE" "$top/etc-sample/o365-sendmail.toml" "$tree/"
 	cp ../deb/debian/copyright "$tree/COPYRIGHT"
-	cp ../completion/* "$tree/completion/"
+	cp "$top"/internal/completion/*o365-sendmail* "$tree/completion/"
 	cp ../systemd/*.service ../systemd/*.socket ../systemd/*.timer "$tree/systemd/"
 	tar -C "$STAGE" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
 		-cf - "$(basename "$tree")" | gzip -9n >"$out/$(basename "$tree").tar.gz"
