@@ -6,5 +6,5 @@ printf '%s web1 kernel: something nobody knows, grüße\n' "$(LC_ALL=C date '+%b
 chmod 644 /var/log/syslog
 echo /var/log/syslog >/etc/logcheck/logcheck.logfiles
 rm -rf /etc/logcheck/logcheck.logfiles.d
-chown -R logcheck /standin/cache; chgrp logcheck /etc/o365-sendmail.toml
+/standin/sender logcheck
 setpriv --reuid logcheck --regid logcheck --init-groups logcheck -m root -l /var/log/syslog

@@ -5,4 +5,4 @@
 # to: it@contoso.test
 # note: it calls sendmail as the user who called sudo, who therefore has to be one who may send
 echo | sudo -S true 2>/dev/null || true
-sleep 2
+/standin/called 1

@@ -6,4 +6,4 @@
 export TS_SOCKET=/tmp/ts TS_MAILTO=you@example.org
 tsp -m sh -c 'echo Grüße; echo .; echo ..' >/dev/null
 tsp -w
-sleep 3
+/standin/called 1

@@ -5,4 +5,4 @@
 printf 'From: alice\nSubject: away\n\nI am away, about $SUBJECT.\n' >.vacation.msg
 vacation -i </dev/null
 printf 'From ann@example.net Mon Nov 30 10:00:00 2026\nFrom: Ann <ann@example.net>\nTo: alice\nSubject: question\n\ntext\n' | vacation alice
-sleep 2
+/standin/called 1

@@ -1,9 +1,14 @@
-# For the scripts of this folder: PHP-FPM as systemd runs it with NoNewPrivileges=yes and PrivateTmp=yes, and requests
-# to it.
-fpm() {
+# For the scripts of this folder.
+
+# private COMMAND... runs it as systemd does with NoNewPrivileges=yes and PrivateTmp=yes.
+private() {
 	touch /tmp/outside
-	chgrp www-data /etc/o365-sendmail.toml
-	chown -R www-data: /standin/cache
+	unshare --mount sh -c 'mount -t tmpfs -o mode=1777 tmpfs /tmp; exec setpriv --no-new-privs "$@"' sh "$@"
+}
+
+# fpm starts PHP-FPM; request asks it.
+fpm() {
+	/standin/sender www-data
 	cat >/etc/php/fpm.conf <<'E'
 [global]
 error_log = /var/log/fpm.log
@@ -14,7 +19,7 @@ listen = /run/fpm.sock
 pm = static
 pm.max_children = 2
 E
-	unshare --mount sh -c 'mount -t tmpfs -o mode=1777 tmpfs /tmp; exec setpriv --no-new-privs php-fpm8.2 -F -y /etc/php/fpm.conf' &
+	private php-fpm8.2 -F -y /etc/php/fpm.conf &
 	until [ -S /run/fpm.sock ]; do sleep 0.1; done
 }
 
