@@ -2,10 +2,8 @@ package cache
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"o365-sendmail/internal/durable"
@@ -17,6 +15,13 @@ const (
 	defaultLockWait      = 20 * time.Second
 	maxMargin            = time.Minute // before its end a token is not used any more
 	youngAge             = 30 * time.Second
+)
+
+const (
+	// theCache is what of the directory may fail by itself.
+	theCache = "the token cache"
+	// lost is what goes with the directory: other packages keep counts and slots in it (see Shared).
+	lost = "each process asks for a token of its own, and connections and messages are not counted"
 )
 
 // Options say where the cache lies and how it behaves. The zero value of each but Dir is good.
@@ -38,29 +43,22 @@ type Options struct {
 // Cache is a directory of tokens. It may be used by many goroutines and, through
 // any number of Cache values, by many processes.
 type Cache struct {
-	dir           string
+	dir           *durable.Shared
 	clock         clock
-	warnFunc      func(error)
 	refreshBefore time.Duration
 	lockWait      time.Duration
-	ops           *durable.Ops
 
 	mem        memory
-	notes      notes
 	background background
-	warnMu     sync.Mutex
-	warned     map[warnKind]bool
 }
 
 // New returns a cache. It touches nothing on disk.
 func New(o Options) *Cache {
 	c := &Cache{
-		dir:           o.Dir,
+		dir:           &durable.Shared{Path: o.Dir, Warn: o.Warn, Lost: lost, Ops: durable.System},
 		clock:         newClock(o.Now),
-		warnFunc:      o.Warn,
 		refreshBefore: o.RefreshBefore,
 		lockWait:      o.LockWait,
-		ops:           durable.System,
 	}
 	if c.refreshBefore <= 0 {
 		c.refreshBefore = defaultRefreshBefore
@@ -71,12 +69,17 @@ func New(o Options) *Cache {
 	return c
 }
 
+// Shared is the cache's directory, for what else its processes share.
+func (c *Cache) Shared() *durable.Shared { return c.dir }
+
 // Token returns a token for k that can be used now. fetch gets a new one; it is called
 // only when the cache has none, or in the background when the token nears
-// its end: a process must call [Cache.Wait] before it exits, or that work is lost. Of all processes that share the directory one at a time calls it.
+// its end: a process must call [Cache.Wait] before it exits, or that work is lost. Of all processes
+// that share the directory one at a time calls it.
 //
 // The error is fetch's own, a [*RememberedError], or wraps ctx.Err().
-func (c *Cache) Token(ctx context.Context, k Key, fetch func(context.Context) (xoauth.Token, error)) (xoauth.Token, error) {
+func (c *Cache) Token(ctx context.Context, k Key, fetch func(context.Context) (xoauth.Token, error)) (
+	xoauth.Token, error) {
 	found := c.load(k)
 	switch found.state {
 	case fresh:
@@ -110,11 +113,11 @@ func (c *Cache) Discard(k Key, t xoauth.Token) {
 	}
 	// Under the lock nobody replaces the file between look and removal. When it is held,
 	// a new token is on its way and the worst case is one request too many.
-	if unlock, ok, err := c.ops.TryLock(c.path(k, lockSuffix), fileMode); err == nil && ok {
+	if unlock, ok, err := c.dir.Ops.TryLock(c.path(k, lockSuffix), durable.SharedFileMode); err == nil && ok {
 		defer unlock()
 	}
 	if c.holds(k, t) {
-		_ = c.ops.Unlink(c.path(k, tokenSuffix))
+		_ = c.dir.Ops.Unlink(c.path(k, tokenSuffix))
 	}
 }
 
@@ -127,7 +130,7 @@ func (c *Cache) Young(t xoauth.Token) bool {
 
 // holds reports whether t is the token on disk.
 func (c *Cache) holds(k Key, t xoauth.Token) bool {
-	data, err := readPrivate(c.path(k, tokenSuffix), maxFile)
+	data, err := durable.ReadPrivate(c.path(k, tokenSuffix), maxFile, os.Geteuid())
 	if err != nil {
 		return false
 	}
@@ -137,10 +140,10 @@ func (c *Cache) holds(k Key, t xoauth.Token) bool {
 
 // path is the file of k with the given suffix; "" without a directory.
 func (c *Cache) path(k Key, suffix string) string {
-	if c.dir == "" {
+	if c.dir.Path == "" {
 		return ""
 	}
-	return filepath.Join(c.dir, k.name()+suffix)
+	return filepath.Join(c.dir.Path, k.name()+suffix)
 }
 
 type state int
@@ -162,7 +165,7 @@ type cached struct {
 // load finds the best token for k on disk or, when the disk failed, in memory.
 func (c *Cache) load(k Key) cached {
 	var found cached
-	if data, err := readPrivate(c.path(k, tokenSuffix), maxFile); err == nil {
+	if data, err := durable.ReadPrivate(c.path(k, tokenSuffix), maxFile, os.Geteuid()); err == nil {
 		if rec, err := decodeToken(data, k); err == nil {
 			found = c.judge(k, rec)
 		}
@@ -204,47 +207,4 @@ func (c *Cache) times(rec *tokenRecord) (dueAt, endAt time.Duration) {
 		dueAt = in
 	}
 	return min(dueAt, endAt), endAt
-}
-
-// warnKind tells apart what may fail independently.
-type warnKind int
-
-const (
-	warnCache warnKind = iota
-	warnSlots
-	warnCount
-	warnDir
-)
-
-var warnWhat = [...]string{
-	warnCache: "the token cache",
-	warnSlots: "the connection slots",
-	warnCount: "the count of sent messages",
-}
-
-// warn says once for each kind that the cache can't be used and why. Where it is the directory, one
-// warning says it for all.
-func (c *Cache) warn(kind warnKind, err error) {
-	if errors.Is(err, errNoDir) {
-		return
-	}
-	var dir *dirError
-	if errors.As(err, &dir) {
-		kind = warnDir
-	}
-	c.warnMu.Lock()
-	again := c.warned[kind]
-	if c.warned == nil {
-		c.warned = make(map[warnKind]bool)
-	}
-	c.warned[kind] = true
-	c.warnMu.Unlock()
-	if again || c.warnFunc == nil {
-		return
-	}
-	if kind == warnDir {
-		c.warnFunc(fmt.Errorf("the cache directory %q can't be used: %w%s; until then each process asks for a token of its own, and connections and messages are not counted", c.dir, err, dirHint(err)))
-		return
-	}
-	c.warnFunc(fmt.Errorf("%s in %q can't be used, going on without: %w%s", warnWhat[kind], c.dir, err, hint(err)))
 }

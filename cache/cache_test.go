@@ -191,7 +191,7 @@ func TestDiscard(t *testing.T) {
 	if got := h.ask(t, c); got != "token-1" {
 		t.Errorf("after a discard of another token: %s", got)
 	}
-	other := h.cache(c.dir) // another process met the same refusal
+	other := h.cache(c.dir.Path) // another process met the same refusal
 	c.Discard(testKey, first)
 	if got := h.ask(t, c); got != "token-2" {
 		t.Errorf("after the discard: %s", got)
@@ -209,7 +209,7 @@ func TestDiscardWhatCantBeRemoved(t *testing.T) {
 	first, _ := c.Token(t.Context(), testKey, h.fetch)
 	o := *durable.System
 	o.Unlink = func(string) error { return syscall.EPERM }
-	c.ops = &o
+	c.dir.Ops = &o
 	c.Discard(testKey, first)
 	if got := h.ask(t, c); got != "token-2" {
 		t.Errorf("got %s", got)
@@ -240,7 +240,7 @@ func TestWaiterGivesUpWithItsContext(t *testing.T) {
 	t.Parallel()
 	h := newHost()
 	c := h.cache(preparedDir(t))
-	unlock, _, err := durable.TryLock(c.path(testKey, lockSuffix), fileMode)
+	unlock, _, err := durable.TryLock(c.path(testKey, lockSuffix), durable.SharedFileMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestBothLocksStuck(t *testing.T) {
 	c := h.cache(preparedDir(t))
 	c.lockWait = 10 * time.Millisecond
 	for _, suffix := range []string{lockSuffix, takeoverSuffix} {
-		unlock, _, err := durable.TryLock(c.path(testKey, suffix), fileMode)
+		unlock, _, err := durable.TryLock(c.path(testKey, suffix), durable.SharedFileMode)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestRefreshAheadPastAStoppedProcess(t *testing.T) {
 	h := newHost()
 	c := h.cache(cacheDir(t))
 	h.ask(t, c)
-	unlock, _, err := durable.TryLock(c.path(testKey, lockSuffix), fileMode)
+	unlock, _, err := durable.TryLock(c.path(testKey, lockSuffix), durable.SharedFileMode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,13 +300,13 @@ func TestRefreshDoneBetweenLookAndLock(t *testing.T) {
 	c := h.cache(cacheDir(t))
 	h.ask(t, c)
 	h.pass(51 * time.Minute)
-	other := h.cache(c.dir)
+	other := h.cache(c.dir.Path)
 	o := *durable.System
 	o.Flock = func(f *os.File, how int) error {
 		other.store(testKey, tokenOf("of-another", h.now, time.Hour), other.clock.stamp())
 		return durable.System.Flock(f, how)
 	}
-	c.ops = &o
+	c.dir.Ops = &o
 	if got := h.ask(t, c); got != "of-another" || h.fetched != 1 {
 		t.Errorf("got %s after %d requests", got, h.fetched)
 	}
@@ -368,22 +368,22 @@ func TestSweepKeepsWhatIsNotOurs(t *testing.T) {
 	stay := []string{"README", "x" + tokenSuffix, stem + lockSuffix, "slot-1.lock"}
 	old := time.Now().AddDate(0, 0, -8)
 	for _, name := range append(gone, stay...) {
-		path := filepath.Join(c.dir, name)
+		path := filepath.Join(c.dir.Path, name)
 		write(t, path, nil)
 		if err := os.Chtimes(path, old, old); err != nil {
 			t.Fatal(err)
 		}
 	}
-	young := filepath.Join(c.dir, durable.TempPrefix+"2")
+	young := filepath.Join(c.dir.Path, durable.TempPrefix+"2")
 	write(t, young, nil)
 	c.sweep()
 	for _, name := range gone {
-		if _, err := os.Lstat(filepath.Join(c.dir, name)); err == nil {
+		if _, err := os.Lstat(filepath.Join(c.dir.Path, name)); err == nil {
 			t.Errorf("%s is still there", name)
 		}
 	}
 	for _, name := range append(stay, filepath.Base(young)) {
-		if _, err := os.Lstat(filepath.Join(c.dir, name)); err != nil {
+		if _, err := os.Lstat(filepath.Join(c.dir.Path, name)); err != nil {
 			t.Error(err)
 		}
 	}

@@ -34,15 +34,13 @@ func TestMain(m *testing.M) {
 
 // child says what a child process does.
 type child struct {
-	Role     string // token, thrice, slot, reserve
+	Role     string // token, thrice
 	Dir, URL string
 	LockWait time.Duration
 	Umask    int
 	Gate     bool   // wait for the end of standard input before the start
 	KillAt   string // before-request, after-reply, in-write, before-rename, after-rename
 	Timeout  time.Duration
-	N        int // slots, limit
-	Now      time.Time
 }
 
 // outcome is what a child prints: one line.
@@ -74,7 +72,7 @@ func childMain(config string) int {
 	c := New(Options{Dir: ch.Dir, LockWait: ch.LockWait, Warn: func(err error) {
 		out.Warnings = append(out.Warnings, err.Error())
 	}})
-	c.ops = killingOps(ch.KillAt)
+	c.dir.Ops = killingOps(ch.KillAt)
 	begin := time.Now()
 	err := ch.run(ctx, c, &out)
 	out.Took = time.Since(begin)
@@ -105,18 +103,6 @@ func (ch child) run(ctx context.Context, c *Cache, out *outcome) error {
 			out.Token = t.Access.Reveal()
 		}
 		return nil
-	case "slot":
-		release, err := c.Slot(ctx, "noreply@contoso.com", ch.N)
-		if err != nil {
-			return err
-		}
-		defer release()
-		_, err = post(ctx, ch.URL)
-		return err
-	case "reserve":
-		wait, err := c.Reserve("noreply@contoso.com", 1, Limits{MessagesPerMinute: ch.N}, ch.Now)
-		out.Token = wait.String()
-		return err
 	}
 	return fmt.Errorf("unknown role %q", ch.Role)
 }

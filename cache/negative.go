@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"o365-sendmail/internal/durable"
+	"o365-sendmail/internal/printable"
 )
 
 const (
@@ -73,7 +73,8 @@ type refusedRecord struct {
 }
 
 func (r *refusedRecord) entry() NegativeEntry {
-	return NegativeEntry{Text: r.Text, Advice: r.Advice, At: r.At, Until: r.Until, Failures: r.Failures, Refused: r.Refused}
+	return NegativeEntry{Text: r.Text, Advice: r.Advice, At: r.At, Until: r.Until, Failures: r.Failures,
+		Refused: r.Refused}
 }
 
 func encodeRefused(r *refusedRecord) ([]byte, error) {
@@ -101,7 +102,7 @@ func decodeRefused(data []byte, k Key) (*refusedRecord, error) {
 		return nil, errContent
 	}
 	// What was written by hand must not reach a terminal raw either.
-	r.Text, r.Advice = oneLine(r.Text), oneLine(r.Advice)
+	r.Text, r.Advice = printable.OneLine(r.Text, maxText), printable.OneLine(r.Advice, maxText)
 	return r, nil
 }
 
@@ -114,7 +115,7 @@ type refusal struct {
 // lastRefusal reads what is remembered of the last failure; nil when there is nothing.
 func (c *Cache) lastRefusal(k Key) *refusal {
 	rec := c.mem.refused(k)
-	if data, err := readPrivate(c.path(k, refusedSuffix), maxFile); err == nil {
+	if data, err := durable.ReadPrivate(c.path(k, refusedSuffix), maxFile, os.Geteuid()); err == nil {
 		if r, err := decodeRefused(data, k); err == nil && (rec == nil || r.At.After(rec.At)) {
 			rec = r
 		}
@@ -160,18 +161,19 @@ func (c *Cache) remember(ctx context.Context, k Key, err error) {
 	now := c.clock.now()
 	rec := &refusedRecord{
 		Key: k, At: now.UTC(), Until: now.Add(hold(err)).UTC(), Failures: 1,
-		Refused: isConfiguration(err), Text: oneLine(err.Error()), Advice: oneLine(advice(err)), stamp: c.clock.stamp(),
+		Refused: isConfiguration(err), Text: printable.OneLine(err.Error(), maxText),
+		Advice: printable.OneLine(advice(err), maxText), stamp: c.clock.stamp(),
 	}
 	if last := c.lastRefusal(k); last != nil && last.age < failureStreak {
 		rec.Failures = last.rec.Failures + 1
 	}
 	data, encErr := encodeRefused(rec)
 	if encErr == nil {
-		encErr = c.writeFile(c.path(k, refusedSuffix), data)
+		encErr = c.dir.Replace(c.path(k, refusedSuffix), data)
 	}
 	if encErr != nil {
 		c.mem.keepRefused(k, rec)
-		c.warn(warnCache, encErr)
+		c.dir.Failed(theCache, encErr)
 	}
 }
 
@@ -201,22 +203,4 @@ func advice(err error) string {
 		return a.Advice()
 	}
 	return ""
-}
-
-// oneLine replaces what could move a cursor or start a new line, and cuts.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	if len(s) <= maxText {
-		return s
-	}
-	cut := maxText - len("...")
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "..."
 }

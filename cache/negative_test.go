@@ -163,7 +163,7 @@ func TestNoTokenInWhatIsSaid(t *testing.T) {
 	h := newHost()
 	c := h.cache(cacheDir(t))
 	said := ""
-	c.warnFunc = func(err error) { said += err.Error() }
+	c.dir.Warn = func(err error) { said += err.Error() }
 	tok, _ := c.Token(t.Context(), testKey, h.fetch)
 	h.pass(2 * time.Hour)
 	h.err = &endpointError{status: 400}

@@ -104,16 +104,16 @@ func TestOddFileIsNoToken(t *testing.T) {
 			t.Parallel()
 			h := newHost()
 			c := h.cache(preparedDir(t))
-			c.warnFunc = func(err error) { t.Error(err) }
+			c.dir.Warn = func(err error) { t.Error(err) }
 			o.make(t, c, c.path(testKey, tokenSuffix))
 			if got := h.ask(t, c); got != "token-1" {
 				t.Errorf("got %s", got)
 			}
 			// The write replaced whatever it was.
-			if got := h.ask(t, h.cache(c.dir)); got != "token-1" || h.fetched != 1 {
+			if got := h.ask(t, h.cache(c.dir.Path)); got != "token-1" || h.fetched != 1 {
 				t.Errorf("then %s after %d requests", got, h.fetched)
 			}
-			if st, err := os.Lstat(c.path(testKey, tokenSuffix)); err != nil || st.Mode() != fileMode {
+			if st, err := os.Lstat(c.path(testKey, tokenSuffix)); err != nil || st.Mode() != durable.SharedFileMode {
 				t.Errorf("%v, %v", st.Mode(), err)
 			}
 		})
@@ -146,29 +146,29 @@ var unusable = []struct {
 	name, reason string
 	make         func(t *testing.T, c *Cache)
 }{
-	{"directory is a file", "not a directory", func(t *testing.T, c *Cache) { write(t, c.dir, nil) }},
+	{"directory is a file", "not a directory", func(t *testing.T, c *Cache) { write(t, c.dir.Path, nil) }},
 	{"parent is a file", "not a directory", func(t *testing.T, c *Cache) {
-		write(t, c.dir, nil)
-		c.dir = filepath.Join(c.dir, "cache")
+		write(t, c.dir.Path, nil)
+		c.dir.Path = filepath.Join(c.dir.Path, "cache")
 	}},
 	{"others may write", "mode 0777", func(t *testing.T, c *Cache) {
-		if err := errors.Join(os.Mkdir(c.dir, 0o700), os.Chmod(c.dir, 0o777)); err != nil {
+		if err := errors.Join(os.Mkdir(c.dir.Path, 0o700), os.Chmod(c.dir.Path, 0o777)); err != nil {
 			t.Fatal(err)
 		}
 	}},
 	{"read-only file system", "name another", func(_ *testing.T, c *Cache) {
-		c.ops = failingOps(syscall.EROFS)
+		c.dir.Ops = failingOps(syscall.EROFS)
 	}},
 	{"no locks", "no locks available", func(_ *testing.T, c *Cache) {
 		o := *durable.System
 		o.Flock = func(*os.File, int) error { return syscall.ENOLCK }
 		o.Write = func(*os.File, []byte) (int, error) { return 0, syscall.EIO }
-		c.ops = &o
+		c.dir.Ops = &o
 	}},
 	{"disk full", "no space left", func(_ *testing.T, c *Cache) {
 		o := *durable.System
 		o.Write = func(*os.File, []byte) (int, error) { return 0, syscall.ENOSPC }
-		c.ops = &o
+		c.dir.Ops = &o
 	}},
 	{"full directory at the token's place", "file exists", func(t *testing.T, c *Cache) {
 		if err := os.MkdirAll(filepath.Join(c.path(testKey, tokenSuffix), "x"), 0o700); err != nil {
@@ -194,7 +194,7 @@ func TestGoesOnWithoutACache(t *testing.T) {
 			h := newHost()
 			c := h.cache(cacheDir(t))
 			var warnings []string
-			c.warnFunc = func(err error) { warnings = append(warnings, err.Error()) }
+			c.dir.Warn = func(err error) { warnings = append(warnings, err.Error()) }
 			u.make(t, c)
 			// One process keeps the token for itself, in memory.
 			for range 3 {
@@ -202,7 +202,7 @@ func TestGoesOnWithoutACache(t *testing.T) {
 					t.Errorf("got %s after %d requests", got, h.fetched)
 				}
 			}
-			if len(warnings) != 1 || !strings.Contains(warnings[0], c.dir) || !strings.Contains(warnings[0], u.reason) {
+			if len(warnings) != 1 || !strings.Contains(warnings[0], c.dir.Path) || !strings.Contains(warnings[0], u.reason) {
 				t.Errorf("warnings: %q; want one with %q", warnings, u.reason)
 			}
 			// Its end is seen, and a refusal remembered, without a disk, too.
@@ -231,17 +231,11 @@ func TestNoDirectoryIsNoFault(t *testing.T) {
 	t.Parallel()
 	h := newHost()
 	c := h.cache("")
-	c.warnFunc = func(err error) { t.Error(err) }
+	c.dir.Warn = func(err error) { t.Error(err) }
 	for range 2 {
 		if got := h.ask(t, c); got != "token-1" {
 			t.Errorf("got %s", got)
 		}
-	}
-	if _, err := c.Slot(t.Context(), "a@b", 1); err != nil {
-		t.Error(err)
-	}
-	if _, err := c.Reserve("a@b", 1, Limits{MessagesPerMinute: 1}, testTime); err != nil {
-		t.Error(err)
 	}
 	if left, _ := filepath.Glob("*" + tokenSuffix); len(left) > 0 {
 		t.Errorf("written to the working directory: %v", left)
@@ -253,9 +247,9 @@ func TestUnwritableDirectoryWithFreshToken(t *testing.T) {
 	h := newHost()
 	c := h.cache(cacheDir(t))
 	h.ask(t, c)
-	c.ops = failingOps(syscall.EROFS)
+	c.dir.Ops = failingOps(syscall.EROFS)
 	warnings := 0
-	c.warnFunc = func(error) { warnings++ }
+	c.dir.Warn = func(error) { warnings++ }
 	if got := h.ask(t, c); got != "token-1" || warnings != 0 {
 		t.Errorf("fresh: %s, %d warnings", got, warnings)
 	}

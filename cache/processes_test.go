@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,7 +66,7 @@ func plant(t testing.TB, c *Cache, token string, obtained time.Time, life time.D
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.writeFile(c.path(testKey, tokenSuffix), data); err != nil {
+	if err := c.dir.Replace(c.path(testKey, tokenSuffix), data); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -169,7 +168,7 @@ func TestKilledRefresherLeavesOthersWorking(t *testing.T) {
 // checkSwept makes leftovers old and lets a write remove them.
 func checkSwept(t *testing.T, c *Cache) {
 	t.Helper()
-	left, _ := filepath.Glob(filepath.Join(c.dir, durable.TempPrefix+"*"))
+	left, _ := filepath.Glob(filepath.Join(c.dir.Path, durable.TempPrefix+"*"))
 	old := time.Now().Add(-time.Hour)
 	for _, path := range left {
 		if err := os.Chtimes(path, old, old); err != nil {
@@ -178,7 +177,7 @@ func checkSwept(t *testing.T, c *Cache) {
 	}
 	now := time.Now()
 	c.store(testKey, tokenOf("last", now, time.Hour), c.clock.stamp())
-	if left, _ := filepath.Glob(filepath.Join(c.dir, durable.TempPrefix+"*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(c.dir.Path, durable.TempPrefix+"*")); len(left) > 0 {
 		t.Errorf("left over: %v", left)
 	}
 	if got, _, ok := c.Peek(testKey); !ok || got.Access.Reveal() != "last" {
@@ -311,70 +310,6 @@ func TestExpiredTokenOneRequest(t *testing.T) {
 	expect(t, all, "token-1")
 	if got := e.count(); got != 1 {
 		t.Errorf("%d requests, want 1", got)
-	}
-}
-
-func TestRealSlots(t *testing.T) {
-	const n, slots, kills = 200, 3, 10
-	const hold = 20 * time.Millisecond
-	var mu sync.Mutex
-	inside, most, served := 0, 0, 0
-	e := newEndpoint(t, func(_ http.ResponseWriter, r *http.Request, n, pid int) bool {
-		mu.Lock()
-		inside++
-		most = max(most, inside)
-		mu.Unlock()
-		time.Sleep(hold) // as a delivery would take
-		mu.Lock()
-		inside-- // before the reply, and before the kill: then the slot may pass on
-		served++
-		mu.Unlock()
-		if n <= kills {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-		return false
-	})
-	all, open := crowd(t, n, child{Role: "slot", Dir: cacheDir(t), URL: e.URL, N: slots})
-	begin := time.Now()
-	open()
-	var waits []time.Duration
-	dead := 0
-	for _, p := range all {
-		o, ok := p.outcome()
-		if !ok {
-			dead++
-			continue
-		}
-		if o.Err != "" || len(o.Warnings) > 0 {
-			t.Errorf("%+v", o)
-		}
-		waits = append(waits, o.Took)
-	}
-	slices.Sort(waits)
-	t.Logf("%d processes on %d slots: %v, ideal %v; wait median %v, most %v",
-		n, slots, time.Since(begin), hold*n/slots, waits[len(waits)/2], waits[len(waits)-1])
-	if most != slots || served != n || dead > kills {
-		t.Errorf("at most %d inside, %d served, %d dead; want %d, %d, at most %d", most, served, dead, slots, n, kills)
-	}
-}
-
-func TestRealReserve(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	all, open := crowd(t, 60, child{Role: "reserve", Dir: cacheDir(t), N: 30, Now: now})
-	open()
-	granted := 0
-	for _, p := range all {
-		o, ok := p.outcome()
-		if !ok || o.Err != "" || len(o.Warnings) > 0 {
-			t.Errorf("%+v, %v", o, ok)
-		}
-		if o.Token == "0s" {
-			granted++
-		}
-	}
-	if granted != 30 {
-		t.Errorf("%d granted, want 30", granted)
 	}
 }
 

@@ -147,14 +147,14 @@ func decodeToken(data []byte, k Key) (*tokenRecord, error) {
 // check refuses what no token endpoint can have given.
 func (r *tokenRecord) check() error {
 	life := r.Expiry.Sub(r.Obtained)
-	if r.Obtained.IsZero() || life <= 0 || life > maxLife || !printable(r.Token) {
+	if r.Obtained.IsZero() || life <= 0 || life > maxLife || !isBearer(r.Token) {
 		return errContent
 	}
 	return nil
 }
 
-// printable reports whether s can stand in an HTTP or SASL bearer line (RFC 6750 2.1).
-func printable(s string) bool {
+// isBearer reports whether s can stand in an HTTP or SASL bearer line (RFC 6750 2.1).
+func isBearer(s string) bool {
 	if s == "" || len(s) > maxToken {
 		return false
 	}

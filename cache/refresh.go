@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"o365-sendmail/internal/durable"
 	"o365-sendmail/xoauth"
 )
 
@@ -28,8 +29,8 @@ var errLockWait = errors.New("the process that fetches the token does not come b
 // waits for the process that does.
 func (c *Cache) obtain(ctx context.Context, k Key, fetch fetchFunc) (xoauth.Token, error) {
 	started := c.clock.now()
-	if err := c.prepareDir(); err != nil {
-		c.warn(warnCache, err)
+	if err := c.dir.Prepare(); err != nil {
+		c.dir.Failed(theCache, err)
 		return c.obtainAlone(ctx, k, fetch)
 	}
 	// A process that was stopped while it holds the first lock must not stop the others for ever. The
@@ -40,7 +41,7 @@ func (c *Cache) obtain(ctx context.Context, k Key, fetch fetchFunc) (xoauth.Toke
 		case errors.Is(err, errLockWait):
 			continue
 		case errors.Is(err, errLock):
-			c.warn(warnCache, err)
+			c.dir.Failed(theCache, err)
 			return c.obtainAlone(ctx, k, fetch)
 		case err != nil:
 			return xoauth.Token{}, err
@@ -62,7 +63,7 @@ func (c *Cache) await(ctx context.Context, k Key, suffix string, started time.Ti
 	deadline := time.Now().Add(c.lockWait) // real time: the injected clock may stand still
 	path := c.path(k, suffix)
 	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
-		unlock, ok, err := c.ops.TryLock(path, fileMode)
+		unlock, ok, err := c.dir.Ops.TryLock(path, durable.SharedFileMode)
 		if err != nil {
 			return nil, t, fmt.Errorf("%w: %w", errLock, err)
 		}
@@ -135,10 +136,10 @@ func (c *Cache) store(k Key, t xoauth.Token, s stamp) {
 	if found := c.load(k); found.state == fresh && found.token.Obtained.After(rec.Obtained) {
 		return
 	}
-	if err := c.writeFile(c.path(k, tokenSuffix), data); err != nil {
+	if err := c.dir.Replace(c.path(k, tokenSuffix), data); err != nil {
 		c.mem.keepToken(k, rec)
 		c.mem.keepRefused(k, nil)
-		c.warn(warnCache, err)
+		c.dir.Failed(theCache, err)
 		return
 	}
 	c.mem.keepToken(k, nil)
@@ -174,8 +175,8 @@ func (c *Cache) refreshAhead(ctx context.Context, k Key, old cached, fetch fetch
 
 // lockToRefresh takes the lock without waiting; nil means that another has it or that it can't be had.
 func (c *Cache) lockToRefresh(k Key, old cached) (unlock func()) {
-	if err := c.prepareDir(); err != nil {
-		c.warn(warnCache, err)
+	if err := c.dir.Prepare(); err != nil {
+		c.dir.Failed(theCache, err)
 		return nil
 	}
 	suffixes := []string{lockSuffix}
@@ -184,9 +185,9 @@ func (c *Cache) lockToRefresh(k Key, old cached) (unlock func()) {
 		suffixes = append(suffixes, takeoverSuffix)
 	}
 	for _, suffix := range suffixes {
-		unlock, ok, err := c.ops.TryLock(c.path(k, suffix), fileMode)
+		unlock, ok, err := c.dir.Ops.TryLock(c.path(k, suffix), durable.SharedFileMode)
 		if err != nil {
-			c.warn(warnCache, fmt.Errorf("%w: %w", errLock, err))
+			c.dir.Failed(theCache, fmt.Errorf("%w: %w", errLock, err))
 			return nil
 		}
 		if ok {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/share"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -160,7 +160,7 @@ func (l *limits) mayLog(name who, c *config.Config) (ok bool, left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u, now := l.user(name), l.now()
-	if !u.lines.take(most, now) || !l.lines.take(share.Greed*most, now) {
+	if !u.lines.take(most, now) || !l.lines.take(quota.Greed*most, now) {
 		u.left++
 		return false, 0
 	}

@@ -5,7 +5,7 @@ import (
 	"syscall"
 
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/share"
+	"o365-sendmail/internal/quota"
 )
 
 // meter watches a message come in: until it is in the spool nothing else bounds what it
@@ -71,9 +71,9 @@ func (m *meter) Body(n int64) bool {
 	return ok
 }
 
-func (l *limits) headerPool(c *config.Config) func() share.Pool {
-	return func() share.Pool {
-		return share.Pool{Size: c.Agent.MaxHeaderMemory, Used: l.header, Reserve: c.Agent.ReservePercent}
+func (l *limits) headerPool(c *config.Config) func() quota.Pool {
+	return func() quota.Pool {
+		return quota.Pool{Size: c.Agent.MaxHeaderMemory, Used: l.header, Reserve: c.Agent.ReservePercent}
 	}
 }
 
@@ -91,8 +91,8 @@ func (l *limits) grow(g *guest, n int64, c *config.Config) error {
 
 func (l *limits) addBytes(g *guest, n int64, c *config.Config) error {
 	u, s := l.user(g.who), &c.Spool
-	disk := func() share.Pool {
-		return share.Pool{Size: s.MaxBytes, Used: l.bytes, Reserve: c.Agent.ReservePercent}
+	disk := func() quota.Pool {
+		return quota.Pool{Size: s.MaxBytes, Used: l.bytes, Reserve: c.Agent.ReservePercent}
 	}
 	switch {
 	case g.gone:

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/share"
+	"o365-sendmail/internal/quota"
 )
 
 // Resources are shared as package share says. Where something can be taken back, as a connection can, the
@@ -63,7 +63,7 @@ var (
 const settled = 50 * time.Millisecond
 
 // makeRoom evicts connections until g gets n more of a kind, and reports whether it did.
-func (l *limits) makeRoom(k kind, p func() share.Pool, g *guest, n int64) bool {
+func (l *limits) makeRoom(k kind, p func() quota.Pool, g *guest, n int64) bool {
 	for !p().Gives(k.own(l.user(g.who)), n, g.trusted) {
 		victim := l.victim(k, g, n)
 		if victim == nil {
@@ -117,8 +117,8 @@ func (b *bucket) take(most int, now time.Time) bool {
 	return true
 }
 
-func connectionPool(l *limits, c *config.Config) func() share.Pool {
-	return func() share.Pool {
-		return share.Pool{Size: int64(c.Agent.MaxConnections), Used: int64(l.total), Reserve: c.Agent.ReservePercent}
+func connectionPool(l *limits, c *config.Config) func() quota.Pool {
+	return func() quota.Pool {
+		return quota.Pool{Size: int64(c.Agent.MaxConnections), Used: int64(l.total), Reserve: c.Agent.ReservePercent}
 	}
 }

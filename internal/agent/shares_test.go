@@ -14,7 +14,7 @@ import (
 	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/share"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -207,7 +207,7 @@ func TestRefusalsInTheLog(t *testing.T) {
 			written++
 		}
 	}
-	if written > share.Greed*5 {
+	if written > quota.Greed*5 {
 		t.Errorf("%d lines of all users", written)
 	}
 }

@@ -99,7 +99,11 @@ type onlyRule struct {
 var onlyRules = []onlyRule{
 	{"rfc822", nil, nil, "it is a public package for any Go program: the standard library is all it needs"},
 	{"xoauth", nil, []string{"golang.org/x/oauth2", "golang.org/x/crypto", "software.sslmate.com/src/go-pkcs12"}, "it is a public package and must not know this program"},
-	{"cache", []string{"xoauth", "internal/durable"}, []string{"golang.org/x/sys"}, "it is a public package: options come in a struct of its own"},
+	{"cache", []string{"xoauth", "internal/durable", "internal/printable"}, []string{"golang.org/x/sys"},
+		"it is a public package: options come in a struct of its own"},
+	{"internal/quota", []string{"internal/durable", "internal/printable"}, nil,
+		"it counts what others send: it knows no account but by name"},
+	{"internal/printable", nil, nil, "every layer prints what strangers wrote"},
 	{"internal/envelope", nil, nil, "it is plain data that every layer shares"},
 	{"internal/sysexits", nil, nil, "every layer may carry an exit code, so it must drag nothing in"},
 	{"internal/durable", nil, []string{"golang.org/x/sys"}, "it is the lowest layer: nobody may have a reason to bypass it"},
@@ -108,7 +112,7 @@ var onlyRules = []onlyRule{
 	{"internal/schedule", nil, nil, "retry timing is a pure function"},
 	{"internal/diagnose", nil, nil, "what a reply means depends on the reply alone"},
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
-	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/share", "internal/sysexits"},
+	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/quota", "internal/sysexits"},
 		[]string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
 	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/diagnose", "internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +

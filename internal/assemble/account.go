@@ -16,6 +16,7 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/internal/trust"
@@ -56,6 +57,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		return b, sysexits.With(sysexits.Config, err)
 	})
 	scope := first(c.Token.Scope, cloud.Scope)
+	tokens := cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn, LockWait: lockWait(c.Token.Timeout)})
 	a := &deliver.Account{
 		Mailbox: c.Mailbox, Patience: c.Delivery.Wait, Warn: o.Warn, Now: o.Now,
 		Submit: submit.Config{
@@ -70,11 +72,10 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			Chunking:       chunkingOf(c.SMTP.Chunking),
 			MaxRecipients:  c.Delivery.MaxRecipients,
 		},
-		Cache: cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn,
-			LockWait: lockWait(c.Token.Timeout)}),
+		Cache: tokens, Quota: quota.New(tokens.Shared(), o.Now),
 		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
 		Connections: c.Delivery.Connections, PipelineAuth: c.SMTP.PipelineAuth,
-		Limits: cache.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute,
+		Limits: quota.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute,
 			RecipientsPerDay: c.Delivery.RecipientsPerDay},
 		TokenTimeout: c.Token.Timeout,
 		Shares: deliver.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent,

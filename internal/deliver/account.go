@@ -10,6 +10,7 @@ import (
 
 	"o365-sendmail/cache"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/xoauth"
 )
@@ -21,8 +22,9 @@ type Account struct {
 	Submit submit.Config
 	// Mailbox signs in when the envelope names no other.
 	Mailbox string
-	// Cache keeps the token and the slots that processes share.
+	// Cache keeps the token that processes share, Quota their slots, their counts and what they found out.
 	Cache *cache.Cache
+	Quota *quota.Ledger
 	// Key names the token in the cache.
 	Key cache.Key
 	// Source makes the source of new tokens. It is called only when one is needed.
@@ -34,7 +36,7 @@ type Account struct {
 	// Domains are the organization's, in lower case, as far as they are known besides the mailbox's own.
 	Domains []string
 	// Limits are the account's rates.
-	Limits cache.Limits
+	Limits quota.Limits
 	// Shares divide the limits among the local users.
 	Shares Shares
 	// TokenTimeout bounds a delivery's wait for tokens, however many it needs; 0 for none.
@@ -159,7 +161,7 @@ func (a *Account) Deliver(ctx context.Context, env *envelope.Envelope, msg envel
 // slot, and for the rates and the token, which can be given up without doubt about the message's fate.
 func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	user := a.User(env)
-	release, err := a.Cache.Slot(slot, user, a.Connections)
+	release, err := a.Quota.Slot(slot, user, a.Connections)
 	if err != nil {
 		return nil, &busyError{user, a.Connections, err}
 	}
@@ -177,7 +179,7 @@ func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Env
 	}
 	res, err := a.deliverOnce(ctx, token, user, env, msg)
 	if !reserved.IsZero() && judge(orNone(res, n), err).failedAlone() {
-		a.Cache.Unreserve(user, n, reserved, time.Now())
+		a.Quota.Unreserve(user, n, reserved, time.Now())
 	}
 	return res, err
 }
@@ -248,20 +250,20 @@ func (e *busyError) Unwrap() error { return e.err }
 // returns a *LimitError at once. What others have sent a process can't know, so that to it the reserve
 // of root is the one share that there is.
 func (a *Account) reserve(ctx context.Context, user string, root bool, recipients int) (reserved time.Time, err error) {
-	if a.Limits == (cache.Limits{}) {
+	if a.Limits == (quota.Limits{}) {
 		return time.Time{}, nil
 	}
 	r := rankLight
 	if root {
 		r = rankRoot
 	}
-	limits := cache.Limits{
+	limits := quota.Limits{
 		MessagesPerMinute: a.Shares.within(a.Limits.MessagesPerMinute, r),
 		RecipientsPerDay:  a.Shares.within(a.Limits.RecipientsPerDay, r),
 	}
 	for {
 		now := time.Now()
-		wait, err := a.Cache.Reserve(user, recipients, limits, now)
+		wait, err := a.Quota.Reserve(user, recipients, limits, now)
 		if err != nil || wait <= 0 {
 			return now, err
 		}

@@ -36,7 +36,7 @@ func TestAllConnectionsBusy(t *testing.T) {
 			a := r.e.config.Account
 			release := func() {}
 			for range a.Connections {
-				free, ok := a.Cache.TrySlot(a.User(testEnvelope(r.em.Mailbox)), a.Connections)
+				free, ok := a.Quota.TrySlot(a.User(testEnvelope(r.em.Mailbox)), a.Connections)
 				if !ok {
 					t.Fatal("no slot")
 				}

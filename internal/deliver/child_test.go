@@ -11,6 +11,7 @@ import (
 
 	"o365-sendmail/cache"
 	"o365-sendmail/internal/durable"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/xoauth"
@@ -36,9 +37,10 @@ func childAccount(t testing.TB, dir string) *Account {
 		t.Fatal(err)
 	}
 	const scope = "https://outlook.office365.com/.default"
+	tokens := cache.New(cache.Options{Dir: filepath.Join(dir, "cache")})
 	return &Account{
 		Submit: submit.Config{Host: host, Port: port, RootCAs: pool, EHLOName: "web1.contoso.test", CommandTimeout: 10 * time.Second},
-		Cache:  cache.New(cache.Options{Dir: filepath.Join(dir, "cache")}), Mailbox: mailbox, Connections: 3,
+		Cache:  tokens, Quota: quota.New(tokens.Shared(), nil), Mailbox: mailbox, Connections: 3,
 		Key: cache.Key{Authority: url, Tenant: tenant, ClientID: client, Scope: scope, Credential: "child"},
 		Source: func() (xoauth.TokenSource, error) {
 			hc, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: pool, Timeout: 10 * time.Second})

@@ -18,7 +18,7 @@ func (a *Account) NoChunks() (why string, until time.Time, ok bool) {
 	if a.Submit.Chunking != submit.ChunkingAuto {
 		return "", time.Time{}, false
 	}
-	return a.Cache.Note(a.chunksNote())
+	return a.Quota.Note(a.chunksNote())
 }
 
 func (a *Account) chunksNote() string {
@@ -52,7 +52,7 @@ func (a *Account) learn(err error) bool {
 	}
 	// The header really is too large: that DATA had the same answer clears BDAT.
 	if why, _, off := a.NoChunks(); off && e.Diagnosis.Key == "header-too-large" && strings.HasPrefix(why, "552 ") {
-		a.Cache.DropNote(a.chunksNote())
+		a.Quota.DropNote(a.chunksNote())
 	}
 	return false
 }
@@ -64,7 +64,7 @@ func (a *Account) noteNoChunks(e *submit.Error) {
 	}
 	_, _, known := a.NoChunks()
 	until := a.now().Add(noChunksFor)
-	a.Cache.SetNote(a.chunksNote(), why, until)
+	a.Quota.SetNote(a.chunksNote(), why, until)
 	a.chunksWork.Store(false)
 	if a.Warn != nil && !known {
 		a.Warn(fmt.Errorf("%s offers CHUNKING and fails at BDAT (%s): messages go by DATA until %s; "+

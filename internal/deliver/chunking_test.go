@@ -286,7 +286,7 @@ func newCutter(t *testing.T, em *emulator.Emulator) *cutter {
 
 // send makes one call with the cut, as if nothing were known of the server, and returns its outcome.
 func (k *cutter) send(t *testing.T, em *emulator.Emulator, subject string, which int, write, read int64) error {
-	k.account.Cache.DropNote(k.account.chunksNote())
+	k.account.Quota.DropNote(k.account.chunksNote())
 	k.connection, k.which, k.write, k.read = 0, which, write, read
 	_, err := k.account.Deliver(t.Context(), testEnvelope(em.Mailbox), testMessage(em.Mailbox, subject))
 	return err

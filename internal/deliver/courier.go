@@ -139,7 +139,7 @@ const slotPause = time.Second
 // slot takes one of the mailbox's connections on this host. Only the first courier waits for one.
 func (c *courier) slot() (release func(), ok bool) {
 	n := max(c.account.Connections, 1)
-	if release, ok := c.account.Cache.TrySlot(c.mailbox, n); ok {
+	if release, ok := c.account.Quota.TrySlot(c.mailbox, n); ok {
 		return release, true
 	}
 	e := c.e
@@ -153,7 +153,7 @@ func (c *courier) slot() (release func(), ok bool) {
 	if others {
 		return nil, false
 	}
-	release, err := c.account.Cache.Slot(c.seek, c.mailbox, n)
+	release, err := c.account.Quota.Slot(c.seek, c.mailbox, n)
 	return release, err == nil
 }
 

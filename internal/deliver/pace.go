@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"o365-sendmail/cache"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/quota"
 )
 
 // shortage says which of the account's rates has no room for a message.
-func (a *Account) shortage(mailbox string, mine cache.Limits, r rank, n int, wait time.Duration,
+func (a *Account) shortage(mailbox string, mine quota.Limits, r rank, n int, wait time.Duration,
 	now time.Time) *shortage {
-	_, day := a.Cache.Usage(mailbox, now)
+	_, day := a.Quota.Usage(mailbox, now)
 	if most := mine.RecipientsPerDay; most > 0 && day+n > most {
 		text := dayText(n, day, most, a.Limits.RecipientsPerDay, now.Add(wait))
 		return &shortage{wait: wait, alone: true, reason: text}
@@ -52,7 +52,7 @@ func (e *Engine) giveBack(c *courier, j *job) {
 		return
 	}
 	n := len(j.env.Recipients)
-	c.account.Cache.Unreserve(c.mailbox, n, j.reserved, e.clock.Now())
+	c.account.Quota.Unreserve(c.mailbox, n, j.reserved, e.clock.Now())
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	j.by.takeBackRecipients(n, j.reserved)
@@ -70,8 +70,8 @@ func (e *Engine) restamp(c *courier, j *job) {
 	e.rates.Lock() // no other courier takes the place meanwhile
 	defer e.rates.Unlock()
 	n := len(j.env.Recipients)
-	c.account.Cache.Unreserve(c.mailbox, n, j.reserved, now)
-	_, _ = c.account.Cache.Reserve(c.mailbox, n, c.account.Limits, now)
+	c.account.Quota.Unreserve(c.mailbox, n, j.reserved, now)
+	_, _ = c.account.Quota.Reserve(c.mailbox, n, c.account.Limits, now)
 }
 
 // settleRates corrects the charge when the outcome is known: what failed by a fault of the message, its

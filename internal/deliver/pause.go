@@ -33,7 +33,7 @@ func (s *Stop) counted() bool {
 
 // noted is the stop that the last process without an agent left; the zero Stop if there is none.
 func (a *Account) noted(mailbox string) (s Stop) {
-	text, _, ok := a.Cache.Note(pauseNote(mailbox))
+	text, _, ok := a.Quota.Note(pauseNote(mailbox))
 	if !ok || json.Unmarshal([]byte(text), &s) != nil || s.Mailbox != mailbox || !s.counted() {
 		return Stop{}
 	}
@@ -62,7 +62,7 @@ func (e *Engine) notePause(mailbox string, v *Outcome, began time.Time) {
 	s := a.noted(mailbox)
 	if v.stop == nil || v.stop.scope != scopeBox || !v.stop.counted() {
 		if v.taken > 0 && s.Mailbox != "" {
-			a.Cache.DropNote(pauseNote(mailbox))
+			a.Quota.DropNote(pauseNote(mailbox))
 		}
 		return
 	}
@@ -79,7 +79,7 @@ func (e *Engine) notePause(mailbox string, v *Outcome, began time.Time) {
 	s.Next = now.Add(pause).UTC()
 	if text, err := json.Marshal(s); err == nil {
 		// It outlasts the pause, so that the next one is longer.
-		a.Cache.SetNote(pauseNote(mailbox), string(text), s.Next.Add(schedule.MaxProbePause))
+		a.Quota.SetNote(pauseNote(mailbox), string(text), s.Next.Add(schedule.MaxProbePause))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/notify"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/xoauth"
@@ -209,12 +210,13 @@ func newRig(t testing.TB, o rigOptions) *rig {
 func testAccount(em *emulator.Emulator, dir string, now func() time.Time) *Account {
 	_, port := em.SMTPAddr()
 	key := cache.Key{Authority: em.TokenURL(), Tenant: em.Tenant, ClientID: em.ClientID, Scope: "https://outlook.office365.com/.default", Credential: "test"}
+	tokens := cache.New(cache.Options{Dir: dir, Now: now})
 	return &Account{
 		Submit: submit.Config{Host: em.SMTPHost, Port: port, RootCAs: em.CAPool(), EHLOName: "web1.contoso.test",
 			ConnectTimeout: 5 * time.Second, CommandTimeout: 5 * time.Second, DataTimeout: 5 * time.Second},
 		Mailbox: em.Mailbox,
-		Cache:   cache.New(cache.Options{Dir: dir, Now: now}),
-		Key:     key, Connections: 3,
+		Cache:   tokens, Quota: quota.New(tokens.Shared(), now),
+		Key: key, Connections: 3,
 		Source: func() (xoauth.TokenSource, error) {
 			hc, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: em.CAPool(), Timeout: 5 * time.Second})
 			if err != nil {

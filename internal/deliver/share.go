@@ -3,8 +3,8 @@ package deliver
 import (
 	"time"
 
-	"o365-sendmail/cache"
 	"o365-sendmail/internal/notify"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/spool"
 )
 
@@ -243,7 +243,7 @@ const aloneLook = 15 * time.Minute
 // reserve charges the account's rates and the user's share of them; nil means that the message may go.
 func (e *Engine) reserve(c *courier, j *job) *shortage {
 	limits, shares := c.account.Limits, c.account.Shares
-	if limits == (cache.Limits{}) {
+	if limits == (quota.Limits{}) {
 		return nil
 	}
 	e.rates.Lock()
@@ -258,11 +258,11 @@ func (e *Engine) reserve(c *courier, j *job) *shortage {
 	if short != nil {
 		return short
 	}
-	mine := cache.Limits{
+	mine := quota.Limits{
 		MessagesPerMinute: shares.within(limits.MessagesPerMinute, minuteRank),
 		RecipientsPerDay:  shares.within(limits.RecipientsPerDay, dayRank),
 	}
-	wait, err := c.account.Cache.Reserve(c.mailbox, n, mine, now)
+	wait, err := c.account.Quota.Reserve(c.mailbox, n, mine, now)
 	switch {
 	case err != nil: // an interactive message with too many: by way of the queue it goes in parts
 		return &shortage{wait: time.Minute, alone: true, reason: err.Error()}
@@ -273,7 +273,7 @@ func (e *Engine) reserve(c *courier, j *job) *shortage {
 	defer e.mu.Unlock()
 	// Those that failed are no longer among the account's.
 	if most := shares.within(limits.MessagesPerMinute, rankUser); j.by.id != personRoot && most > 0 && tries >= most {
-		c.account.Cache.Unreserve(c.mailbox, n, now, now)
+		c.account.Quota.Unreserve(c.mailbox, n, now, now)
 		return &shortage{wait: j.by.minute.oldest(now), own: true,
 			reason: "the user's own tries of this minute are used up"}
 	}

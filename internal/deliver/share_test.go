@@ -338,7 +338,7 @@ func TestDirectKeepsTheReserve(t *testing.T) {
 			t.Fatal("it was taken")
 		}
 	}
-	if _, day := account.Cache.Usage(r.em.Mailbox, time.Now()); day != 0 {
+	if _, day := account.Quota.Usage(r.em.Mailbox, time.Now()); day != 0 {
 		t.Errorf("%d recipients of failed tries are counted", day)
 	}
 	if err := submit(33, addresses(90)...); err != nil {

@@ -141,7 +141,7 @@ func (e *Engine) State() State {
 	if a != nil {
 		for i := range s.Mailboxes {
 			m := &s.Mailboxes[i]
-			m.LastMinute, m.LastDay = a.Cache.Usage(m.Name, now)
+			m.LastMinute, m.LastDay = a.Quota.Usage(m.Name, now)
 		}
 		if t, _, ok := a.Cache.Peek(a.Key); ok {
 			s.TokenObtained, s.TokenExpires = t.Obtained, t.Expiry

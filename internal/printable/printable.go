@@ -18,14 +18,7 @@ func Clean(s string) string {
 	if !plain(s) {
 		s = escape(s, 2*maxValue)
 	}
-	if len(s) > maxValue {
-		cut := maxValue - 3
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "..."
-	}
-	return s
+	return cut(s, maxValue)
 }
 
 // Line is Clean for text that must not be cut.
@@ -34,6 +27,30 @@ func Line(s string) string {
 		return s
 	}
 	return escape(s, -1)
+}
+
+// OneLine is text of at most limit bytes in which a space stands for each character that is not printable, and for each
+// byte that is not UTF-8; what is too long is cut. It is for text that other programs read.
+func OneLine(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !strconv.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	return cut(s, limit)
+}
+
+// cut shortens s to limit bytes, at a character, and says so by three dots.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len("...")
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "..."
 }
 
 // opening begins a program in a file that a web server takes for PHP. Nobody shall write one by way of a log.

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"o365-sendmail/internal/share"
+	"o365-sendmail/internal/quota"
 )
 
 // usage counts messages and octets for each user, so that the bounds cost no look at
@@ -239,13 +239,13 @@ func (u *usage) overShare(all, own userCount, meta Meta, size int64) error {
 	trusted := meta.UID == 0 || meta.UID == os.Geteuid()
 	for _, c := range [...]struct {
 		key       string
-		pool      share.Pool
+		pool      quota.Pool
 		own, more int64
 		unit      string
 	}{
-		{"max_messages", share.Pool{Size: int64(l.MaxMessages), Used: int64(all.messages), Reserve: l.ReservePercent},
+		{"max_messages", quota.Pool{Size: int64(l.MaxMessages), Used: int64(all.messages), Reserve: l.ReservePercent},
 			int64(own.messages), 1, "messages"},
-		{"max_bytes", share.Pool{Size: l.MaxBytes, Used: all.bytes, Reserve: l.ReservePercent}, own.bytes,
+		{"max_bytes", quota.Pool{Size: l.MaxBytes, Used: all.bytes, Reserve: l.ReservePercent}, own.bytes,
 			size, "bytes"},
 	} {
 		if !c.pool.Gives(c.own, c.more, trusted) {

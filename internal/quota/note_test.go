@@ -1,4 +1,4 @@
-package cache
+package quota
 
 import (
 	"os"
@@ -13,7 +13,7 @@ func TestNote(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
 	dir := filepath.Join(t.TempDir(), "cache")
-	one, two := New(Options{Dir: dir, Now: clock}), New(Options{Dir: dir, Now: clock})
+	one, two := New(testDir(dir, nil), clock), New(testDir(dir, nil), clock)
 	if _, _, ok := one.Note("bdat a 587"); ok {
 		t.Error("a note without a directory")
 	}
@@ -45,13 +45,13 @@ func TestNote(t *testing.T) {
 func TestNoteWithoutDirectory(t *testing.T) {
 	t.Parallel()
 	for _, dir := range []string{"", "/dev/null/cache"} {
-		c := New(Options{Dir: dir})
-		c.SetNote("x", "why", time.Now().Add(time.Hour))
-		if text, _, ok := c.Note("x"); !ok || text != "why" {
+		l := New(testDir(dir, nil), nil)
+		l.SetNote("x", "why", time.Now().Add(time.Hour))
+		if text, _, ok := l.Note("x"); !ok || text != "why" {
 			t.Errorf("%q: %q %v", dir, text, ok)
 		}
-		c.DropNote("x")
-		if _, _, ok := c.Note("x"); ok {
+		l.DropNote("x")
+		if _, _, ok := l.Note("x"); ok {
 			t.Errorf("%q: it was dropped", dir)
 		}
 	}
@@ -63,13 +63,13 @@ func TestDamagedNote(t *testing.T) {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c := New(Options{Dir: dir})
+	l := New(testDir(dir, nil), nil)
 	for _, data := range []string{"", "note 1\n", "note 1\n99999999999\n", "note 1\nx\ny\n", "note 2\n99999999999\ny\n",
 		"note 1\n99999999999\na\nb\n", strings.Repeat("x", maxNote+1)} {
-		if err := os.WriteFile(c.accountPath("note", "x", "note"), []byte(data), 0o600); err != nil {
+		if err := os.WriteFile(l.path("note", "x", "note"), []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if text, _, ok := c.Note("x"); ok {
+		if text, _, ok := l.Note("x"); ok {
 			t.Errorf("%.20q: %q", data, text)
 		}
 	}

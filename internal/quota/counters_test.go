@@ -1,4 +1,4 @@
-package cache
+package quota
 
 import (
 	"bytes"
@@ -10,14 +10,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"o365-sendmail/internal/durable"
 )
 
-const account = "noreply@contoso.com"
-
 // reserve is Reserve without an error.
-func reserve(t testing.TB, c *Cache, recipients int, l Limits, now time.Time) time.Duration {
+func reserve(t testing.TB, ledger *Ledger, recipients int, l Limits, now time.Time) time.Duration {
 	t.Helper()
-	wait, err := c.Reserve(account, recipients, l, now)
+	wait, err := ledger.Reserve(account, recipients, l, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func reserve(t testing.TB, c *Cache, recipients int, l Limits, now time.Time) ti
 
 func TestMessagesPerMinute(t *testing.T) {
 	t.Parallel()
-	c := New(Options{Dir: cacheDir(t), Warn: func(err error) { t.Error(err) }})
+	ledger := testLedger(t, func(err error) { t.Error(err) })
 	l := Limits{MessagesPerMinute: 3}
 	for i, step := range []struct {
 		at   time.Duration
@@ -37,45 +37,46 @@ func TestMessagesPerMinute(t *testing.T) {
 		{61 * time.Second, 0}, {62 * time.Second, 9 * time.Second}, {71 * time.Second, 0},
 		{time.Hour, 0},
 	} {
-		if got := reserve(t, c, 1, l, testTime.Add(step.at)); got != step.want {
+		if got := reserve(t, ledger, 1, l, testTime.Add(step.at)); got != step.want {
 			t.Errorf("step %d: wait %v, want %v", i, got, step.want)
 		}
 	}
-	if wait, _ := c.Reserve("other@contoso.com", 1, l, testTime); wait != 0 {
+	if wait, _ := ledger.Reserve("other@contoso.com", 1, l, testTime); wait != 0 {
 		t.Errorf("another account waits %v", wait)
 	}
-	if wait, _ := c.Reserve(strings.ToUpper(account), 1, Limits{MessagesPerMinute: 1}, testTime.Add(time.Hour)); wait == 0 {
+	one := Limits{MessagesPerMinute: 1}
+	if wait, _ := ledger.Reserve(strings.ToUpper(account), 1, one, testTime.Add(time.Hour)); wait == 0 {
 		t.Error("the same account in capitals is not the same")
 	}
 }
 
 func TestRecipientsPerDay(t *testing.T) {
 	t.Parallel()
-	c := New(Options{Dir: cacheDir(t)})
+	ledger := testLedger(t, nil)
 	l := Limits{RecipientsPerDay: 1000}
-	if wait := reserve(t, c, 600, l, testTime); wait != 0 {
+	if wait := reserve(t, ledger, 600, l, testTime); wait != 0 {
 		t.Error(wait)
 	}
-	if wait := reserve(t, c, 400, l, testTime.Add(time.Hour)); wait != 0 {
+	if wait := reserve(t, ledger, 400, l, testTime.Add(time.Hour)); wait != 0 {
 		t.Error(wait)
 	}
-	if wait := reserve(t, c, 1, l, testTime.Add(2*time.Hour)); wait != 22*time.Hour+time.Minute {
+	if wait := reserve(t, ledger, 1, l, testTime.Add(2*time.Hour)); wait != 22*time.Hour+time.Minute {
 		t.Error(wait)
 	}
-	if wait := reserve(t, c, 601, l, testTime.Add(2*time.Hour)); wait != 23*time.Hour+time.Minute {
+	if wait := reserve(t, ledger, 601, l, testTime.Add(2*time.Hour)); wait != 23*time.Hour+time.Minute {
 		t.Error(wait)
 	}
-	if _, err := c.Reserve(account, 1001, l, testTime.Add(72*time.Hour)); !errors.Is(err, ErrTooManyRecipients) {
+	if _, err := ledger.Reserve(account, 1001, l, testTime.Add(72*time.Hour)); !errors.Is(err, ErrTooManyRecipients) {
 		t.Error(err)
 	}
-	if m, r := c.Usage(account, testTime.Add(time.Hour)); m != 1 || r != 1000 {
+	if m, r := ledger.Usage(account, testTime.Add(time.Hour)); m != 1 || r != 1000 {
 		t.Errorf("usage %d, %d", m, r)
 	}
-	c.Unreserve(account, 600, testTime, testTime.Add(2*time.Hour))
-	if wait := reserve(t, c, 500, l, testTime.Add(2*time.Hour)); wait != 0 {
+	ledger.Unreserve(account, 600, testTime, testTime.Add(2*time.Hour))
+	if wait := reserve(t, ledger, 500, l, testTime.Add(2*time.Hour)); wait != 0 {
 		t.Error(wait)
 	}
-	if _, r := c.Usage(account, testTime.Add(25*time.Hour+time.Minute)); r != 500 {
+	if _, r := ledger.Usage(account, testTime.Add(25*time.Hour+time.Minute)); r != 500 {
 		t.Errorf("a day later: %d", r)
 	}
 }
@@ -154,25 +155,25 @@ func TestWindowAndClock(t *testing.T) {
 func TestWindowFileDamage(t *testing.T) {
 	t.Parallel()
 	l := Limits{MessagesPerMinute: 5}
-	fill := func(t *testing.T) (*Cache, string) {
-		c := New(Options{Dir: cacheDir(t), Warn: func(err error) { t.Error(err) }})
+	fill := func(t *testing.T) (*Ledger, string) {
+		ledger := testLedger(t, func(err error) { t.Error(err) })
 		for range 5 {
-			reserve(t, c, 1, l, testTime)
+			reserve(t, ledger, 1, l, testTime)
 		}
-		path := c.accountPath("count", account, "window")
-		if st, err := os.Stat(path); err != nil || st.Size() != int64(2*windowSize) || st.Mode() != fileMode {
+		path := ledger.path("count", account, "window")
+		if st, err := os.Stat(path); err != nil || st.Size() != int64(2*windowSize) || st.Mode() != durable.SharedFileMode {
 			t.Fatal(st, err)
 		}
-		return c, path
+		return ledger, path
 	}
 	t.Run("torn write", func(t *testing.T) {
 		t.Parallel()
-		c, path := fill(t)
+		ledger, path := fill(t)
 		data, _ := os.ReadFile(path)
 		older := 1 // five writings: sequence 4 is in the first copy
 		copy(data[older*windowSize:], bytes.Repeat([]byte{0xff}, windowSize/2))
 		write(t, path, data)
-		if wait := reserve(t, c, 1, l, testTime); wait == 0 {
+		if wait := reserve(t, ledger, 1, l, testTime); wait == 0 {
 			t.Error("the newer copy was not used")
 		}
 	})
@@ -199,10 +200,10 @@ func TestWindowFileDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, path := fill(t)
+			ledger, path := fill(t)
 			spoil(t, path)
 			for i := range 6 {
-				if wait := reserve(t, c, 1, l, testTime); (wait > 0) != (i == 5) {
+				if wait := reserve(t, ledger, 1, l, testTime); (wait > 0) != (i == 5) {
 					t.Errorf("message %d: wait %v", i, wait)
 				}
 			}
@@ -212,9 +213,9 @@ func TestWindowFileDamage(t *testing.T) {
 
 func TestLimitsOff(t *testing.T) {
 	t.Parallel()
-	c := New(Options{Dir: cacheDir(t)})
+	ledger := testLedger(t, nil)
 	for range 100 {
-		if wait := reserve(t, c, 1<<20, Limits{}, testTime); wait != 0 {
+		if wait := reserve(t, ledger, 1<<20, Limits{}, testTime); wait != 0 {
 			t.Fatal(wait)
 		}
 	}
@@ -223,19 +224,16 @@ func TestLimitsOff(t *testing.T) {
 func TestCountAndSlotsWithoutDirectory(t *testing.T) {
 	t.Parallel()
 	for _, u := range unusable {
-		if strings.HasPrefix(u.name, "full directory") || u.name == "disk full" {
-			continue // these stop no lock; see TestCountOnFullDisk
-		}
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
 			var warnings []string
-			c := New(Options{Dir: cacheDir(t), Warn: func(err error) { warnings = append(warnings, err.Error()) }})
-			u.make(t, c)
+			ledger := testLedger(t, func(err error) { warnings = append(warnings, err.Error()) })
+			u.make(t, ledger.dir)
 			for range 3 {
-				if wait := reserve(t, c, 1, Limits{MessagesPerMinute: 1}, testTime); wait != 0 {
+				if wait := reserve(t, ledger, 1, Limits{MessagesPerMinute: 1}, testTime); wait != 0 {
 					t.Error(wait)
 				}
-				release, err := c.Slot(t.Context(), account, 1)
+				release, err := ledger.Slot(t.Context(), account, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -245,7 +243,8 @@ func TestCountAndSlotsWithoutDirectory(t *testing.T) {
 			if u.name == "no locks" {
 				want = 2
 			}
-			if len(warnings) != want || slices.ContainsFunc(warnings, func(w string) bool { return !strings.Contains(w, u.reason) }) {
+			other := func(w string) bool { return !strings.Contains(w, u.reason) }
+			if len(warnings) != want || slices.ContainsFunc(warnings, other) {
 				t.Errorf("%q, want %d with %q", warnings, want, u.reason)
 			}
 		})
@@ -255,15 +254,44 @@ func TestCountAndSlotsWithoutDirectory(t *testing.T) {
 func TestCountOnFullDisk(t *testing.T) {
 	t.Parallel()
 	warnings := 0
-	c := New(Options{Dir: preparedDir(t), Warn: func(error) { warnings++ }})
-	reserve(t, c, 1, Limits{}, testTime) // makes the lock file
-	if err := os.Remove(c.accountPath("count", account, "window")); err != nil {
+	ledger := testLedger(t, func(error) { warnings++ })
+	reserve(t, ledger, 1, Limits{}, testTime) // makes the lock file
+	if err := os.Remove(ledger.path("count", account, "window")); err != nil {
 		t.Fatal(err)
 	}
-	c.ops = func() *Cache { x := New(Options{}); unusable[5].make(t, x); return x }().ops
+	ledger.dir.Ops = changed(func(o *durable.Ops) {
+		o.Write = func(*os.File, []byte) (int, error) { return 0, syscall.ENOSPC }
+	})
 	for range 2 {
-		if wait := reserve(t, c, 1, Limits{MessagesPerMinute: 1}, testTime); wait != 0 || warnings != 1 {
+		if wait := reserve(t, ledger, 1, Limits{MessagesPerMinute: 1}, testTime); wait != 0 || warnings != 1 {
 			t.Errorf("wait %v, %d warnings", wait, warnings)
 		}
+	}
+}
+
+func FuzzDecodeWindow(f *testing.F) {
+	w := new(window)
+	w.advance(testTime)
+	w.add(3, 70)
+	f.Add(w.encode())
+	f.Add([]byte{})
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		w := new(window)
+		if w.decode(data) == nil {
+			w.advance(testTime)
+			w.wait(1, Limits{MessagesPerMinute: 1, RecipientsPerDay: 1})
+			w.add(1, 1)
+		}
+	})
+}
+
+func TestNoDirectoryIsNoFault(t *testing.T) {
+	t.Parallel()
+	ledger := New(testDir("", func(err error) { t.Error(err) }), nil)
+	if _, err := ledger.Slot(t.Context(), account, 1); err != nil {
+		t.Error(err)
+	}
+	if _, err := ledger.Reserve(account, 1, Limits{MessagesPerMinute: 1}, testTime); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package cache
+package quota
 
 import (
 	"context"
@@ -9,35 +9,35 @@ import (
 
 func TestSlots(t *testing.T) {
 	t.Parallel()
-	c := New(Options{Dir: cacheDir(t), Warn: func(err error) { t.Error(err) }})
+	l := testLedger(t, func(err error) { t.Error(err) })
 	var all []func()
 	for range 3 {
-		release, ok := c.TrySlot(account, 3)
+		release, ok := l.TrySlot(account, 3)
 		if !ok {
 			t.Fatal("no slot")
 		}
 		all = append(all, release)
 	}
-	if _, ok := c.TrySlot(account, 3); ok {
+	if _, ok := l.TrySlot(account, 3); ok {
 		t.Error("a fourth slot of three")
 	}
-	if release, ok := c.TrySlot("other@contoso.com", 3); !ok {
+	if release, ok := l.TrySlot("other@contoso.com", 3); !ok {
 		t.Error("accounts share slots")
 	} else {
 		release()
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := c.Slot(ctx, account, 3); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := l.Slot(ctx, account, 3); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 	all[1]()
-	release, err := c.Slot(t.Context(), account, 3)
+	release, err := l.Slot(t.Context(), account, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all[1]() // once more frees nothing that is another's now
-	if _, ok := c.TrySlot(account, 3); ok {
+	if _, ok := l.TrySlot(account, 3); ok {
 		t.Error("a second release freed another's slot")
 	}
 	release()
@@ -45,13 +45,13 @@ func TestSlots(t *testing.T) {
 
 func TestSlotsBelowOne(t *testing.T) {
 	t.Parallel()
-	c := New(Options{Dir: cacheDir(t)})
-	release, ok := c.TrySlot(account, 0)
+	l := testLedger(t, nil)
+	release, ok := l.TrySlot(account, 0)
 	if !ok {
 		t.Fatal("no slot")
 	}
 	defer release()
-	if _, ok := c.TrySlot(account, -1); ok {
+	if _, ok := l.TrySlot(account, -1); ok {
 		t.Error("two slots of one")
 	}
 }

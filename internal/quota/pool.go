@@ -1,9 +1,4 @@
-// Package share says how much of a resource one user may take, be it connections, memory or the disk. A
-// part of it is root's and the service user's alone. Of the rest a user gets what there is, but never more
-// than Greed times what then is left: one who is alone gets nearly all, and every further one finds
-// something. What many user ids of one attacker leave is little, so half as much as the first part is for
-// users who hold next to nothing.
-package share
+package quota
 
 // Greed is how many times what is left a user may hold: alone, eight ninths.
 const Greed = 8
@@ -11,7 +6,10 @@ const Greed = 8
 // little is the part of a pool, one of so many, up to which a user holds next to nothing.
 const little = 2048
 
-// Pool is a resource and how much of it is in use.
+// Pool is a resource and how much of it is in use, be it connections, memory or the disk. A part of it is root's and
+// the service user's alone. Of the rest a user gets what there is, but never more than Greed times what then is left: one
+// who is alone gets nearly all, and every further one finds something. What many user ids of one attacker leave is
+// little, so half as much as the first part is for users who hold next to nothing.
 type Pool struct {
 	Size, Used int64 // Size 0 is no bound
 	Reserve    int   // percent of Size that only trusted users get; 0 is neither reserve nor shares

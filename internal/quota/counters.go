@@ -1,11 +1,14 @@
-package cache
+package quota
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
+
+	"o365-sendmail/internal/durable"
 )
 
 // countLockWait bounds the wait for the count's lock, which is held for microseconds.
@@ -28,12 +31,12 @@ var ErrTooManyRecipients = errors.New("more recipients than the account may have
 // and one minute.
 //
 // When the directory can't be used, Reserve warns once and allows everything.
-func (c *Cache) Reserve(account string, recipients int, limits Limits, now time.Time) (wait time.Duration, err error) {
+func (l *Ledger) Reserve(account string, recipients int, limits Limits, now time.Time) (wait time.Duration, err error) {
 	recipients = max(recipients, 0)
 	if limits.RecipientsPerDay > 0 && recipients > limits.RecipientsPerDay {
 		return 0, fmt.Errorf("%w: %d, limit %d", ErrTooManyRecipients, recipients, limits.RecipientsPerDay)
 	}
-	c.updateWindow(account, now, func(w *window) bool {
+	l.updateWindow(account, now, func(w *window) bool {
 		if wait = w.wait(recipients, limits); wait > 0 {
 			return false
 		}
@@ -44,42 +47,42 @@ func (c *Cache) Reserve(account string, recipients int, limits Limits, now time.
 }
 
 // Unreserve takes back what Reserve counted at the time at, for a message that the server never saw.
-func (c *Cache) Unreserve(account string, recipients int, at, now time.Time) {
-	c.updateWindow(account, now, func(w *window) bool {
+func (l *Ledger) Unreserve(account string, recipients int, at, now time.Time) {
+	l.updateWindow(account, now, func(w *window) bool {
 		w.remove(1, max(recipients, 0), at)
 		return true
 	})
 }
 
 // Usage returns the messages of the last 60 seconds and the recipients of the last 24 hours.
-func (c *Cache) Usage(account string, now time.Time) (messages, recipients int) {
+func (l *Ledger) Usage(account string, now time.Time) (messages, recipients int) {
 	w := new(window)
-	if c.dir != "" {
-		w, _ = loadWindow(c.accountPath("count", account, "window"), now)
+	if l.dir.Path != "" {
+		w, _ = loadWindow(l.path("count", account, "window"), now)
 	}
 	return w.totals()
 }
 
 // updateWindow runs f on the account's window under its lock and writes it back when f returns true.
-func (c *Cache) updateWindow(account string, now time.Time, f func(*window) bool) {
-	err := c.prepareDir()
+func (l *Ledger) updateWindow(account string, now time.Time, f func(*window) bool) {
+	err := l.dir.Prepare()
 	if err == nil {
-		err = c.updateLocked(account, now, f)
+		err = l.updateLocked(account, now, f)
 	}
 	if err != nil {
-		c.warn(warnCount, err)
+		l.dir.Failed(theCount, err)
 	}
 }
 
-func (c *Cache) updateLocked(account string, now time.Time, f func(*window) bool) error {
+func (l *Ledger) updateLocked(account string, now time.Time, f func(*window) bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), countLockWait)
 	defer cancel()
-	unlock, err := c.ops.Lock(ctx, c.accountPath("count", account, "lock"), fileMode)
+	unlock, err := l.dir.Ops.Lock(ctx, l.path("count", account, "lock"), durable.SharedFileMode)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	path := c.accountPath("count", account, "window")
+	path := l.path("count", account, "window")
 	w, whole := loadWindow(path, now)
 	if !f(w) {
 		return nil
@@ -87,14 +90,14 @@ func (c *Cache) updateLocked(account string, now time.Time, f func(*window) bool
 	if whole {
 		return writeCopy(path, w)
 	}
-	return c.writeFile(path, append(w.encode(), make([]byte, windowSize)...))
+	return l.dir.Replace(path, append(w.encode(), make([]byte, windowSize)...))
 }
 
 // loadWindow reads the window as of now. A file that can't be read is an empty window; whole
 // is true when the file can be written in place.
 func loadWindow(path string, now time.Time) (w *window, whole bool) {
 	w = new(window)
-	data, err := readPrivate(path, 2*windowSize)
+	data, err := durable.ReadPrivate(path, 2*windowSize, os.Geteuid())
 	if err == nil && len(data) == 2*windowSize {
 		whole = true
 		w = newest(data)
@@ -107,7 +110,7 @@ func loadWindow(path string, now time.Time) (w *window, whole bool) {
 // meanwhile leaves the newer one. In place, because a rename over a file
 // makes ext4 write it out at once, with every message.
 func writeCopy(path string, w *window) error {
-	fd, size, err := openPrivate(path, syscall.O_WRONLY)
+	fd, size, err := durable.OpenPrivate(path, syscall.O_WRONLY, os.Geteuid())
 	if err != nil {
 		return err
 	}

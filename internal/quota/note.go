@@ -1,4 +1,4 @@
-package cache
+package quota
 
 import (
 	"bytes"
@@ -6,11 +6,15 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"o365-sendmail/internal/durable"
+	"o365-sendmail/internal/printable"
 )
 
 const (
 	noteMagic = "note 1\n"
-	maxNote   = 4 << 10
+	maxNote   = 4 << 10 // bytes of a file
+	maxText   = 2000    // bytes of its text
 )
 
 // notes are those of this process, for when the directory can't be used.
@@ -26,45 +30,45 @@ type note struct {
 
 // SetNote keeps a line about name, such as what a server was found not to do, until the given time. All
 // processes with this directory share it; when the directory can't be used, this one alone has it.
-func (c *Cache) SetNote(name, text string, until time.Time) {
-	n := note{oneLine(text), until}
+func (l *Ledger) SetNote(name, text string, until time.Time) {
+	n := note{printable.OneLine(text, maxText), until}
 	data := strconv.AppendInt([]byte(noteMagic), until.Unix(), 10)
 	data = append(append(append(data, '\n'), n.text...), '\n')
-	err := c.writeFile(c.accountPath("note", name, "note"), data)
-	c.notes.mu.Lock()
-	defer c.notes.mu.Unlock()
-	if delete(c.notes.kept, name); err == nil {
+	err := l.dir.Replace(l.path("note", name, "note"), data)
+	l.notes.mu.Lock()
+	defer l.notes.mu.Unlock()
+	if delete(l.notes.kept, name); err == nil {
 		return
 	}
-	if c.notes.kept == nil {
-		c.notes.kept = map[string]note{}
+	if l.notes.kept == nil {
+		l.notes.kept = map[string]note{}
 	}
-	c.notes.kept[name] = n
+	l.notes.kept[name] = n
 }
 
 // Note returns what SetNote kept about name; ok is false when there is nothing, or its time is over.
-func (c *Cache) Note(name string) (text string, until time.Time, ok bool) {
-	c.notes.mu.Lock()
-	n, found := c.notes.kept[name]
-	c.notes.mu.Unlock()
-	if !found && c.dir != "" {
+func (l *Ledger) Note(name string) (text string, until time.Time, ok bool) {
+	l.notes.mu.Lock()
+	n, found := l.notes.kept[name]
+	l.notes.mu.Unlock()
+	if !found && l.dir.Path != "" {
 		uid := os.Geteuid()
 		if uid == 0 {
 			uid = -1 // root looks at the notes of the service's user
 		}
-		data, err := readOwned(c.accountPath("note", name, "note"), maxNote, uid)
+		data, err := durable.ReadPrivate(l.path("note", name, "note"), maxNote, uid)
 		if err != nil {
 			return "", time.Time{}, false
 		}
 		n, found = parseNote(data)
 	}
-	return n.text, n.until, found && c.clock.now().Before(n.until)
+	return n.text, n.until, found && l.now().Before(n.until)
 }
 
 // DropNote forgets what is kept about name.
-func (c *Cache) DropNote(name string) {
-	if _, _, ok := c.Note(name); ok {
-		c.SetNote(name, "", time.Unix(0, 0))
+func (l *Ledger) DropNote(name string) {
+	if _, _, ok := l.Note(name); ok {
+		l.SetNote(name, "", time.Unix(0, 0))
 	}
 }
 
@@ -79,5 +83,5 @@ func parseNote(data []byte) (note, bool) {
 	if !ok || err != nil || !whole || bytes.IndexByte(line, '\n') >= 0 {
 		return note{}, false
 	}
-	return note{oneLine(string(line)), time.Unix(seconds, 0)}, true
+	return note{printable.OneLine(string(line), maxText), time.Unix(seconds, 0)}, true
 }
