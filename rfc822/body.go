@@ -29,11 +29,17 @@ type bodyReader struct {
 	binary  binaryPart
 
 	out     []byte // text on its way to the store
-	lineLen int64  // octets of the unfinished line
-	crlf    bool   // the last line ended in CRLF
-	crs     int64  // CRs at the end of the last piece, whose meaning is open
-	heldDot bool   // the unfinished line is a dot that is not yet in out
-	ended   bool   // the dot line was met
+	scanned int    // octets of out that facts knows
+
+	outline   outline
+	facts     facts // of the section, or of the header before it
+	sectionAt int64 // where that began
+	inHead    bool  // it is a header
+	lineLen   int64 // octets of the unfinished line
+	crlf      bool  // the last line ended in CRLF
+	crs       int64 // CRs at the end of the last piece, whose meaning is open
+	heldDot   bool  // the unfinished line is a dot that is not yet in out
+	ended     bool  // the dot line was met
 }
 
 // maxOpenCRs bounds the CRs that can belong to one line end across two pieces.
@@ -72,9 +78,7 @@ func (b *bodyReader) feed(p []byte, final bool) int {
 		}
 		b.line(line)
 	}
-	used := len(p) - len(rest)
-	b.note(p[:used])
-	return used
+	return len(p) - len(rest)
 }
 
 // feedBinary takes a piece of content that is declared binary.
@@ -143,6 +147,9 @@ func (b *bodyReader) tail(text []byte, hasCR bool) {
 	}
 	if len(text) > 0 {
 		b.releaseDot()
+		if b.lineLen == 0 && text[0] == '-' {
+			b.delimiter() // or not: the next byte is not known yet
+		}
 		b.watch.begin(text)
 		b.out = append(b.out, text...)
 		b.lineLen += int64(len(text))
@@ -172,12 +179,19 @@ func (b *bodyReader) line(text []byte) {
 
 // emit writes text and ends the line.
 func (b *bodyReader) emit(text []byte) {
+	if b.lineLen == 0 && len(text) > 1 && text[0] == '-' && text[1] == '-' {
+		b.delimiter()
+	}
 	b.watch.line(text)
 	b.out = append(b.out, text...)
 	b.out = append(b.out, '\r', '\n')
-	b.info.LongestLine = max(b.info.LongestLine, b.lineLen+int64(len(text)))
+	n := b.lineLen + int64(len(text))
+	b.facts.longest = max(b.facts.longest, n)
 	b.info.Lines++
 	b.lineLen = 0
+	if n == 0 && b.inHead {
+		b.blank()
+	}
 }
 
 func (b *bodyReader) releaseDot() {
@@ -203,19 +217,12 @@ func (b *bodyReader) finish() {
 	}
 }
 
-// note gathers the facts that do not depend on lines.
-func (b *bodyReader) note(p []byte) {
-	b.info.EightBit = b.info.EightBit || hasEightBit(p)
-	b.info.NUL = b.info.NUL || bytes.IndexByte(p, 0) >= 0
-}
-
 // hasEightBit reports whether p has an octet over 127, eight octets at a time.
 func hasEightBit(p []byte) bool {
-	const high = 0x8080808080808080
 	for len(p) >= 32 {
 		x := binary.LittleEndian.Uint64(p) | binary.LittleEndian.Uint64(p[8:]) |
 			binary.LittleEndian.Uint64(p[16:]) | binary.LittleEndian.Uint64(p[24:])
-		if x&high != 0 {
+		if x&highBits != 0 {
 			return true
 		}
 		p = p[32:]

@@ -87,11 +87,15 @@ var highTable = func() (t [256]highBytes) {
 	return t
 }()
 
-func highIn(s string) highBytes {
-	var h highBytes
+func highInBytes[T string | []byte](s T) (h highBytes) {
 	for i := range len(s) {
 		h |= highTable[s[i]]
 	}
+	return h
+}
+
+func highIn(s string) highBytes {
+	h := highInBytes(s)
 	if !utf8.ValidString(s) {
 		h |= highNotValid
 	}

@@ -3,6 +3,10 @@ package rfc822
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
+	"math/bits"
+	"slices"
+	"unicode/utf8"
 )
 
 // encoder turns a run of octets of a stored body into what goes out.
@@ -38,7 +42,12 @@ func (q *qpLine) put(dst []byte, unit ...byte) []byte {
 }
 
 func (q *qpLine) putEscaped(dst []byte, c byte) []byte {
-	return q.put(dst, '=', hexDigits[c>>4], hexDigits[c&15])
+	if q.col+len("=00") > encodedLine-1 {
+		dst = append(dst, "=\r\n"...)
+		q.col, q.soft = 0, true
+	}
+	q.col += len("=00")
+	return append(dst, '=', hexDigits[c>>4], hexDigits[c&15])
 }
 
 func (q *qpLine) end(dst []byte) []byte {
@@ -50,6 +59,7 @@ func (q *qpLine) end(dst []byte) []byte {
 type qpEncoder struct{ line qpLine }
 
 func (e *qpEncoder) encode(dst, src []byte, last bool) ([]byte, int) {
+	dst = slices.Grow(dst, len(src)+len(src)/2)
 	i := 0
 	for i < len(src) {
 		if n := e.plainRun(src[i:]); n > 0 {
@@ -58,29 +68,19 @@ func (e *qpEncoder) encode(dst, src []byte, last bool) ([]byte, int) {
 			i += n
 			continue
 		}
-		c := src[i]
-		rest := src[i+1:]
+		c, rest := src[i], src[i+1:]
 		switch {
-		case c == '\r':
-			if len(rest) == 0 && !last {
-				return dst, i
+		case c >= utf8.RuneSelf:
+			for ; i < len(src) && src[i] >= utf8.RuneSelf; i++ {
+				dst = e.line.putEscaped(dst, src[i])
 			}
-			if len(rest) > 0 && rest[0] == '\n' {
-				dst = e.line.end(dst)
-				i++
-			} else {
-				dst = e.line.putEscaped(dst, c)
-			}
-		case isBlank(c):
-			if len(rest) == 0 && !last {
-				return dst, i
-			}
-			if len(rest) == 0 || rest[0] == '\r' {
-				dst = e.line.putEscaped(dst, c)
-			} else {
-				dst = e.line.put(dst, c)
-			}
-		case isPlain(c):
+			continue
+		case (c == '\r' || isBlank(c)) && len(rest) == 0 && !last:
+			return dst, i
+		case c == '\r' && len(rest) > 0 && rest[0] == '\n':
+			dst = e.line.end(dst)
+			i++
+		case isBlank(c) && len(rest) > 0 && rest[0] != '\r', isPlain(c):
 			dst = e.line.put(dst, c)
 		default:
 			dst = e.line.putEscaped(dst, c)
@@ -95,9 +95,25 @@ func (e *qpEncoder) plainRun(src []byte) int {
 	if e.line.col == 0 && e.line.soft {
 		return 0
 	}
-	room := min(encodedLine-1-e.line.col, len(src))
+	n := leadingPlain(src[:min(encodedLine-1-e.line.col, len(src))])
+	for n > 0 && isBlank(src[n-1]) && (n == len(src) || src[n] == '\r') { // it may end the line
+		n--
+	}
+	return n
+}
+
+// leadingPlain returns how many octets at the start are plain or spaces, eight octets at a time: in the lowest
+// octet that is neither, and in none below it, the highest bit of one of the terms is set.
+func leadingPlain(src []byte) int {
 	n := 0
-	for n < room && (isPlain(src[n]) || src[n] == ' ' && n+1 < len(src) && isPlain(src[n+1])) {
+	for ; len(src)-n >= 8; n += 8 {
+		x := binary.LittleEndian.Uint64(src[n:])
+		not := x | (x - ' '*eachByte) | ((x ^ '='*eachByte) - eachByte) | ((x ^ 0x7f*eachByte) - eachByte)
+		if not &= highBits; not != 0 {
+			return n + bits.TrailingZeros64(not)/8
+		}
+	}
+	for n < len(src) && (isPlain(src[n]) || src[n] == ' ') {
 		n++
 	}
 	return n

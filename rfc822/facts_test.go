@@ -5,26 +5,54 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzEightBitFacts holds the counts made in steps of eight bytes against those made one by one.
+// FuzzEightBitFacts holds the facts that are found in steps, of a text in two pieces, against those found one by one.
 func FuzzEightBitFacts(f *testing.F) {
-	for _, s := range []string{"", "ascii only, and longer than eight", "Grüße aus Köln", "01234567ü", "ü01234567", "0123456\xc3", "\xc3\xbc\xc3",
-		"\xff", "01234567\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "日本語のテキスト", "\xc0\x80"} {
-		f.Add([]byte(s))
+	for _, s := range []string{"", "ascii only, and longer than eight", "Grüße aus Köln", "01234567ü", "ü01234567", "0123456\xc3",
+		"\xc3\xbc\xc3", "\xff", "01234567\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "日本語のテキスト", "\xc0\x80",
+		"Grüße aus Köln, und noch länger als zwei mal zweiunddreißig Bytes, sodass auch die Übergänge stimmen: Äpfel",
+		"Широкая электрификация южных губерний даст мощный толчок подъёму сельского хозяйства",
+		"\xf0\x9f\x98\x80", "a\x00ü", "\xe6\x97x", "\xf0\x9f\x98"} {
+		for cut := range len(s) + 1 {
+			f.Add([]byte(s), cut)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte, cut int) {
+		cut = max(0, min(cut, len(text)))
+		var got facts
+		got.scan(text[:cut])
+		got.scan(text[cut:])
+		if valid := !got.notUTF8 && got.cut.n == 0; valid != utf8.Valid(text) {
+			t.Errorf("%q at %d: valid %v", text, cut, valid)
+		}
+		var n, nul int64
+		for _, c := range text {
+			if c == 0 {
+				nul++
+			}
+			n += int64(c >> 7)
+		}
+		if got.eightBit != n || got.nul != nul || got.octets != int64(len(text)) {
+			t.Errorf("%q at %d: %+v, want %d bytes over 127, %d NUL", text, cut, got, n, nul)
+		}
+	})
+}
+
+// FuzzLeadingPlain holds the run that is found in steps against the one found byte by byte.
+func FuzzLeadingPlain(f *testing.F) {
+	for c := range 256 {
+		for at := range 10 {
+			text := []byte("abc def ghi")
+			text[at] = byte(c)
+			f.Add(text)
+		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if got, want := validUTF8(text), utf8.Valid(text); got != want {
-			t.Errorf("%q: valid %v, want %v", text, got, want)
+		want := 0
+		for want < len(text) && (isPlain(text[want]) || text[want] == ' ') {
+			want++
 		}
-		var got facts
-		got.addEightBit(text)
-		var n int64
-		var high highBytes
-		for _, c := range text {
-			n += int64(c >> 7)
-			high |= highTable[c]
-		}
-		if got.eightBit != n || got.high != high {
-			t.Errorf("%q: %d and %b, want %d and %b", text, got.eightBit, got.high, n, high)
+		if got := leadingPlain(text); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
 		}
 	})
 }

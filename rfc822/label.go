@@ -72,7 +72,7 @@ func (l *leaf) relabelCoding(high bool) {
 // mendCharset gives a text the charset that it is in, if the one it names can't be.
 func (l *leaf) mendCharset(message string) {
 	if l.relabel {
-		l.header.Set("Content-Type", "text/plain; charset="+l.facts.charset(l.charset))
+		l.header.Set("Content-Type", "text/plain; charset="+l.charsetOf(l.charset))
 		l.badHead = true
 		return
 	}
@@ -83,7 +83,7 @@ func (l *leaf) mendCharset(message string) {
 	if own == "" {
 		own = message
 	}
-	charset := l.facts.charset(own)
+	charset := l.charsetOf(own)
 	if strings.EqualFold(charset, l.charset) {
 		return
 	}
@@ -93,6 +93,17 @@ func (l *leaf) mendCharset(message string) {
 	}
 	l.header.Set("Content-Type", setParam(value, "charset", charset))
 	l.badHead = true
+}
+
+// charsetOf names the charset of the leaf's text; own is what it or its message names.
+func (l *leaf) charsetOf(own string) string {
+	if l.facts.eightBit == 0 {
+		if kindOf(own) == charsetUnknown {
+			return "us-ascii"
+		}
+		return own
+	}
+	return l.high.charset(own)
 }
 
 // folds reports whether the leaf may not be encoded, and has its long lines folded instead (RFC 2045 6.4, RFC 2046

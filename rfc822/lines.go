@@ -52,10 +52,22 @@ func (l *lineReader) next() (piece, error) {
 	}
 }
 
+// pos returns where the next piece begins in the body.
+func (l *lineReader) pos() int64 { return l.off - int64(l.hi-l.lo) }
+
+// seek goes on with the line that begins at off, which is not before pos.
+func (l *lineReader) seek(off int64) {
+	l.lo += int(min(off-l.pos(), int64(l.hi-l.lo)))
+	if l.lo == l.hi {
+		l.off = off
+	}
+	l.begun = false
+}
+
 func (l *lineReader) cut(n int, eol bool) piece {
 	p := piece{
 		text: l.buf[l.lo : l.lo+n],
-		off:  l.off - int64(l.hi-l.lo),
+		off:  l.pos(),
 		bol:  !l.begun,
 		eol:  eol,
 	}

@@ -32,9 +32,10 @@ type Budget interface {
 type Message struct {
 	Header *Header
 
-	body  io.ReaderAt // wire form
-	info  BodyInfo
-	close func() error
+	body    io.ReaderAt // wire form
+	info    BodyInfo
+	outline outline
+	close   func() error
 }
 
 // Body returns what was seen of the body while it came in.
@@ -102,7 +103,7 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 		}
 		return nil, errors.Join(err, b.keep.Close())
 	}
-	return &Message{Header: header, body: b.keep, info: b.info, close: b.keep.Close}, nil
+	return &Message{Header: header, body: b.keep, info: b.info, outline: b.outline, close: b.keep.Close}, nil
 }
 
 // begin looks at the header, which may declare the body binary.
@@ -138,6 +139,7 @@ func (b *bodyReader) readAll(in *input, room int64) error {
 		}
 		b.finish()
 	}
+	b.endSection()
 	return b.flush(room, true)
 }
 
@@ -156,6 +158,7 @@ func (b *bodyReader) ask(in *input) {
 
 // flush hands out to the store.
 func (b *bodyReader) flush(room int64, final bool) error {
+	b.scan()
 	if b.keep.size+int64(len(b.out)) > room {
 		return &TooLargeError{What: "message"}
 	}
@@ -164,6 +167,7 @@ func (b *bodyReader) flush(room int64, final bool) error {
 		return err
 	}
 	b.out = append(b.out[:0], b.out[n:]...)
+	b.scanned = len(b.out)
 	b.info.Size = b.keep.size
 	return nil
 }

@@ -40,6 +40,8 @@ type walker struct {
 	headAt int64
 	digest bool // the part is a message unless it says otherwise
 
+	body            io.ReaderAt
+	err             error // of reading it
 	brokenSignature bool
 }
 
@@ -70,14 +72,20 @@ type leaf struct {
 	coding  transferEncoding
 	base64  base64Check
 	facts   facts
+	high    highBytes // of what is not UTF-8
 }
 
-// walk plans the body of a message with the header top, which it edits.
-func (w *walker) walk(top *Header, r io.ReaderAt, size int64) error {
+// walk plans the body of a message with the header top, which it edits. Sections whose facts are known are not read.
+func (w *walker) walk(top *Header, size int64, known outline) error {
 	w.leaf = leaf{header: top, headAt: -1}
 	w.enter()
-	lines := newLineReader(r, size)
+	lines := newLineReader(w.body, size)
 	for !w.plan.full() {
+		if s := known.at(lines.pos()); s != nil && !w.inHead {
+			w.section(s)
+			lines.seek(s.to)
+			continue
+		}
 		p, err := lines.next()
 		if err == io.EOF {
 			break
@@ -91,11 +99,33 @@ func (w *walker) walk(top *Header, r io.ReaderAt, size int64) error {
 	}
 	if w.plan.full() {
 		w.plan.crude(w.plan.copied, size)
-		return nil
+		return w.err
 	}
 	w.close(size, true)
 	w.plan.copyTo(size)
-	return nil
+	return w.err
+}
+
+// section follows text whose facts are known.
+func (w *walker) section(s *section) {
+	w.leaf.facts.merge(&s.facts)
+	if w.leaf.coding == encodingBase64 {
+		w.each(s.from, min(s.to, s.from+2*enough), w.leaf.base64.add)
+	}
+}
+
+// each gives lines of the body to a function once more.
+func (w *walker) each(from, to int64, do func(piece)) {
+	lines := &lineReader{r: w.body, off: from, end: to, buf: make([]byte, min(to-from, pieceSize))}
+	for w.err == nil {
+		p, err := lines.next()
+		if err == io.EOF {
+			return
+		}
+		if w.err = err; err == nil {
+			do(p)
+		}
+	}
 }
 
 // delimiter reports whether the line is a delimiter of an open multipart, and follows it.
@@ -257,6 +287,10 @@ func (w *walker) close(end int64, last bool) {
 		w.brokenSignature = true
 	}
 	if !l.sealed {
+		if l.facts.notUTF8 && (l.relabel || strings.HasPrefix(l.media, "text/")) {
+			w.each(l.at, end, func(p piece) { l.high |= highInBytes(p.text) })
+			l.high |= highNotValid
+		}
 		bad = l.mend(w.charset) || bad
 	}
 	stays := !bad || l.folds() && !w.sevenBit

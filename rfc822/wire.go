@@ -54,8 +54,8 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 	charset := m.charset()
 	encodeParts := o.EncodeParts && m.info.EightBit && encodable(top)
 	if m.mustWalk(o) {
-		walk := walker{plan: &w.plan, sevenBit: w.plan.sevenBit, charset: charset, encodeParts: encodeParts}
-		if err := walk.walk(top, m.body, m.info.Size); err != nil {
+		walk := walker{body: m.body, plan: &w.plan, sevenBit: w.plan.sevenBit, charset: charset, encodeParts: encodeParts}
+		if err := walk.walk(top, m.info.Size, m.outline); err != nil {
 			return nil, bodyError(err)
 		}
 		if walk.brokenSignature {
