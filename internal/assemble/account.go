@@ -63,6 +63,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		Submit: submit.Config{
 			Host:           first(c.SMTP.Host, cloud.SMTPHost),
 			Port:           c.SMTP.Port,
+			Way:            c.Way,
 			IPv4Only:       c.SMTP.IPv4Only,
 			EHLOName:       first(c.SMTP.EHLOName, o.HostName),
 			LoadTrust:      bundle,

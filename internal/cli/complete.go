@@ -13,7 +13,7 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/completion"
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/doctor"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/explain"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
@@ -135,7 +135,7 @@ func flagValues(f *stdflag.Flag, current, prefix string) []candidate {
 	case "FILE":
 		return []candidate{fileNames}
 	case "WAY":
-		list = bare([]string{doctor.WayAPI, doctor.WayScoped})
+		list = bare([]string{diagnose.WayAPI, diagnose.WayScoped})
 	case "CLOUD":
 		list = keyValues("cloud")
 	case "KEY=VALUE":

@@ -8,6 +8,7 @@ import (
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/doctor"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/host"
 )
 
@@ -50,7 +51,7 @@ func (o *doctorFlags) check() error {
 		}
 	}
 	switch o.way {
-	case "", doctor.WayAPI, doctor.WayScoped:
+	case "", diagnose.WayAPI, diagnose.WayScoped:
 		return nil
 	}
 	return cmdline.Usagef("doctor: --way is api or scoped, not %.64q", o.way)

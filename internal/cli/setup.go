@@ -12,6 +12,7 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/doctor"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/setup"
 	"o365-sendmail/internal/sysexits"
@@ -197,7 +198,7 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 		return cmdline.Usagef("setup: %v", err)
 	}
 	switch o.way {
-	case "", doctor.WayAPI, doctor.WayScoped:
+	case "", diagnose.WayAPI, diagnose.WayScoped:
 	default:
 		return cmdline.Usagef("setup: --way is api or scoped, not %.64q", o.way)
 	}

@@ -42,6 +42,7 @@ type Config struct {
 	SecondSecretFile string
 	SecretExpires    time.Time // zero when not told
 	Mailbox          string    // signs in and sends
+	Way              string    // scoped or api: how the application may send; "" when not told
 	Cloud            string    // global, gcc-high, dod or china
 	RootTo           string    // "" = none
 	AlertTo          string    // "" = none

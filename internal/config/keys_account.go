@@ -52,6 +52,15 @@ var accountKeys = []Key{
 		field: func(c *Config) any { return &c.Mailbox },
 	},
 	{
+		Name: "way", Kind: KindEnum, Values: []string{"scoped", "api"}, Example: `"scoped"`, Optional: true,
+		Help: "How the application was allowed to send: by the scoped role or by the API permission.",
+		More: "\"scoped\" is Exchange's role \"Application SMTP.SendAsApp\" for the mailboxes of one group. \"api\" is " +
+			"the permission SMTP.SendAsApp in Entra with admin consent, and permissions on each mailbox. " +
+			"A token does not show which was meant: with this key, o365-sendmail doctor, mailq and the log name one " +
+			"remedy in place of two. It changes nothing else.",
+		field: func(c *Config) any { return &c.Way },
+	},
+	{
 		Name: "cloud", Kind: KindEnum, Default: "global", Values: []string{"global", "gcc-high", "dod", "china"},
 		Help:  "The Microsoft cloud that the tenant lives in.",
 		More:  "It gives the sign-in host, the scope and the relay. A GCC tenant is in \"global\". \"china\" is the one that 21Vianet runs.",

@@ -196,16 +196,38 @@ func leadingCode(text string) string {
 	return word
 }
 
-// Advice returns the remedy with the mailbox filled in.
-func (d Diagnosis) Advice(mailbox string) string {
+// The ways in which an application may have been given leave to send, as the key way names them.
+const (
+	WayScoped = "scoped" // Exchange's role "Application SMTP.SendAsApp" with a management scope
+	WayAPI    = "api"    // Entra's permission SMTP.SendAsApp with admin consent, and permissions on the mailbox
+)
+
+// byWay picks the part of a remedy that concerns a way; "" is none that is known.
+func (d Diagnosis) byWay(way string) string {
+	switch {
+	case way == WayScoped && d.Remedy == registerApp:
+		return registerScoped
+	case way == WayAPI && d.Remedy == registerApp:
+		return registerAPI
+	case way == WayScoped && d.Remedy == grantMailbox:
+		return removeConsent
+	case way == WayAPI && d.Remedy == grantMailbox:
+		return grantAPI
+	}
+	return d.Remedy
+}
+
+// Advice returns the remedy for an application that may send by that way, with the mailbox filled in.
+// Either may be "".
+func (d Diagnosis) Advice(mailbox, way string) string {
 	if personal(mailbox) && (d.Key == "smtp-auth-disabled-mailbox" || d.Key == "smtp-auth-disabled-tenant") {
 		return "new personal mailboxes can't send by SMTP and have no switch for it: use a mailbox of a Microsoft " +
 			"365 organization"
 	}
 	if mailbox == "" {
-		return d.Remedy
+		return d.byWay(way)
 	}
-	return strings.ReplaceAll(d.Remedy, "<mailbox>", quote(mailbox))
+	return strings.ReplaceAll(d.byWay(way), "<mailbox>", quote(mailbox))
 }
 
 // personal reports whether an address is below one of Microsoft's domains for personal mailboxes, as

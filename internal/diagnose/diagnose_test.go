@@ -184,7 +184,7 @@ func TestReply(t *testing.T) {
 			t.Errorf("Reply(%s, %d %s %.60s) = %v %s refresh=%v, want %v %s refresh=%v", tt.phase, tt.code, tt.enhanced, tt.text,
 				d.Class, d.Key, d.RefreshToken, tt.class, tt.key, tt.refresh)
 		}
-		if advice := d.Advice("noreply@contoso.com"); !strings.Contains(advice, tt.remedy) || strings.Contains(advice, "<mailbox>") {
+		if advice := d.Advice("noreply@contoso.com", ""); !strings.Contains(advice, tt.remedy) || strings.Contains(advice, "<mailbox>") {
 			t.Errorf("%s: advice %q, want %q in it and no placeholder", tt.key, advice, tt.remedy)
 		}
 	}
@@ -265,8 +265,8 @@ func TestPersonalMailbox(t *testing.T) {
 	for address, want := range map[string]bool{"a@outlook.com": true, "a@HOTMAIL.co.uk": true, "a@live.nl": true,
 		"a@outlook.com.br":   true,
 		"a@live.contoso.com": false, "a@contoso.com": false, "a@outlook": false, "": false} {
-		if got := strings.Contains(d.Advice(address), "personal"); got != want {
-			t.Errorf("%s: %q", address, d.Advice(address))
+		if got := strings.Contains(d.Advice(address, ""), "personal"); got != want {
+			t.Errorf("%s: %q", address, d.Advice(address, ""))
 		}
 	}
 }
@@ -298,7 +298,7 @@ func TestAdviceQuotes(t *testing.T) {
 		"a’b@b.c":        "Get-Mailbox <mailbox>",
 		"a\nRemove-It@b": "Get-Mailbox <mailbox>",
 	} {
-		if got := d.Advice(in); got != want {
+		if got := d.Advice(in, ""); got != want {
 			t.Errorf("Advice(%q) = %q, want %q", in, got, want)
 		}
 	}

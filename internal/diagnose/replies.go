@@ -3,12 +3,22 @@ package diagnose
 // Remedies that several rows share.
 const (
 	enableSMTPAuth = "Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false"
-	registerApp    = "check that the SMTP.SendAsApp application permission has admin consent (Entra, API permissions), that " +
-		"Get-ServicePrincipal | fl AppId,ObjectId shows the enterprise application's object id (else New-ServicePrincipal -AppId <client id> -ObjectId " +
-		"<object id>) and that <mailbox> is a mailbox; changes take up to 2 h"
-	grantMailbox = "Add-MailboxPermission -Identity <mailbox> -User <object id of the enterprise application> -AccessRights FullAccess " +
-		"(and Add-RecipientPermission -Identity <mailbox> -Trustee <object id> -AccessRights SendAs); with App RBAC remove SMTP.SendAsApp in Entra instead; changes take up to 2 h"
-	allowSender = "send as <mailbox>, or Add-RecipientPermission -Identity <the From address> -Trustee <mailbox> " +
+	testScope      = "Test-ServicePrincipalAuthorization -Identity <client id> -Resource <mailbox> must show InScope True"
+	checkConsent   = "the permission SMTP.SendAsApp must have admin consent (Entra admin center > App registrations > your " +
+		"app > API permissions)"
+	checkApp = "Get-ServicePrincipal | fl AppId,ObjectId must show the enterprise application's object id (else " +
+		"New-ServicePrincipal -AppId <client id> -ObjectId <object id>), and <mailbox> must be a mailbox; " +
+		"changes take up to 2 h"
+	registerScoped = testScope + "; " + checkApp
+	registerAPI    = checkConsent + "; " + checkApp
+	registerApp    = "with the scoped role, " + testScope + "; with the API permission, " + checkConsent + "; " + checkApp
+	grantAPI       = "Add-MailboxPermission -Identity <mailbox> -User <object id of the enterprise application> " +
+		"-AccessRights FullAccess (and Add-RecipientPermission -Identity <mailbox> -Trustee <object id> -AccessRights " +
+		"SendAs); changes take up to 2 h"
+	removeConsent = "remove the permission SMTP.SendAsApp (Entra admin center > App registrations > your app > API " +
+		"permissions): it asks for permissions on the mailbox that the scoped role does without; changes take up to 2 h"
+	grantMailbox = "with the API permission, " + grantAPI + "; with the scoped role, " + removeConsent
+	allowSender  = "send as <mailbox>, or Add-RecipientPermission -Identity <the From address> -Trustee <mailbox> " +
 		"-AccessRights SendAs"
 	useXOAUTH2 = "sign in with XOAUTH2: a password can't be used here"
 	waitADay   = "wait up to 24 h; for more volume use High Volume Email or Azure Communication Services"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/setup"
 	"o365-sendmail/xoauth"
 )
@@ -109,15 +110,16 @@ func (r *runner) judgeRoles(c *Check) {
 	switch {
 	case r.claims.IDTyp != "" && !r.claims.Application():
 		c.fail(Configuration, "not-an-application", fmt.Sprintf("idtyp is %q: the token is a person's", r.claims.IDTyp), "check credential.type in "+r.path)
-	case !has && r.o.Way == WayAPI:
+	case !has && r.way() == diagnose.WayAPI:
 		c.fail(Configuration, "permission", who+": the role "+roleSendAsApp+r.otherRoles()+" is not in the token", setup.GrantConsent(r.values()))
-	case has && r.o.Way == WayScoped:
+	case has && r.way() == diagnose.WayScoped:
 		c.fail(Configuration, "permission-not-needed", who+": the role "+roleSendAsApp+" is in the token, which brings the mailbox permissions back that the scoped role does without",
 			"Entra admin center > App registrations > your app > API permissions: remove "+roleSendAsApp)
 	case has:
 		c.ok(who + ", role " + roleSendAsApp)
 	default:
-		c.ok(who + ", no role" + r.otherRoles() + ": right only with Exchange's role \"Application " + roleSendAsApp + "\"")
+		c.ok(who + ", no role" + r.otherRoles() + ": right with the scoped role only (Exchange's role \"Application " +
+			roleSendAsApp + "\")")
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/diagnose"
 )
 
 // row is one step left undone, alone, and what the doctor has to say about it.
@@ -182,7 +183,7 @@ func credentialRows() []row {
 
 // signInRows are steps in Exchange Online that show at AUTH.
 func signInRows() []row {
-	scoped := func(_ *testing.T, s *site) { s.o.Way = WayScoped }
+	scoped := func(_ *testing.T, s *site) { s.o.Way = diagnose.WayScoped }
 	return []row{
 		{"consent-missing", nil, "sign-in", "permission", "Grant admin consent"},
 		{"auth-challenge", nil, "sign-in", "permission", "Grant admin consent"},
@@ -228,7 +229,7 @@ func signInRows() []row {
 
 // messageRows are steps that show only with a message, or its envelope.
 func messageRows() []row {
-	scoped := func(_ *testing.T, s *site) { s.o.Way = WayScoped }
+	scoped := func(_ *testing.T, s *site) { s.o.Way = diagnose.WayScoped }
 	return []row{
 		{"send-as-other-mailbox", func(_ *testing.T, s *site) {
 			s.text = strings.Replace(s.text, "sign_in = \"sender\"", "sign_in = \"mailbox\"", 1)

@@ -86,9 +86,9 @@ func (r *runner) judgeMessage(c *Check, d diagnose.Diagnosis, seen string) {
 	}
 	v := r.values()
 	switch {
-	case r.o.Way == WayScoped && r.claims.HasRole(roleSendAsApp):
+	case r.way() == diagnose.WayScoped && r.claims.HasRole(roleSendAsApp):
 		c.Key, c.Hint = "permission-not-needed", "Entra admin center > App registrations > your app > API permissions: remove "+roleSendAsApp+", which asks for mailbox permissions that the scoped role does without"
-	case r.o.Way == WayAPI || r.o.Way == "" && r.claims.HasRole(roleSendAsApp):
+	case r.way() == diagnose.WayAPI || r.way() == "" && r.claims.HasRole(roleSendAsApp):
 		c.Hint = setup.GrantMailbox(v)
 	}
 }

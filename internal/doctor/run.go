@@ -16,12 +16,6 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-// The ways in which an application may have been given leave to send.
-const (
-	WayAPI    = "api"    // the API permission SMTP.SendAsApp with admin consent
-	WayScoped = "scoped" // the Exchange role "Application SMTP.SendAsApp" with a management scope
-)
-
 // Options say what to check, and with whose eyes.
 type Options struct {
 	// Config is the file that was named (-C), "" to look for it.
@@ -32,8 +26,8 @@ type Options struct {
 	HostName string
 	Version  string
 	Now      func() time.Time
-	// Way is how the application may send, if that is known: WayAPI, WayScoped or "".
-	// A token can't tell a missing consent from the other way.
+	// Way is how the application may send: diagnose.WayAPI, diagnose.WayScoped or, for what the configuration
+	// says, "". A token can't tell a missing consent from the other way.
 	Way string
 	// Other is a second mailbox that the application may use: whether it can sign in
 	// tells trouble of the mailbox from trouble of the application.
@@ -189,6 +183,14 @@ func (r *runner) known() []string {
 // limit bounds one step.
 func (r *runner) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, r.o.Timeout)
+}
+
+// way is how the application may send, "" when nobody has told.
+func (r *runner) way() string {
+	if r.o.Way == "" && r.cfg != nil {
+		return r.cfg.Way
+	}
+	return r.o.Way
 }
 
 func (r *runner) mailbox() string {

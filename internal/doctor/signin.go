@@ -153,11 +153,16 @@ func (r *runner) explain(c *Check, rep smtpreply.Reply, other opinion) {
 		c.fail(Configuration, "scope", fmt.Sprintf("%s can sign in and %s can't: it is not in the management scope of the role%s", other.mailbox, r.cfg.Mailbox, said), setup.JoinScope(v))
 	case has:
 		c.fail(Configuration, "service-principal", fmt.Sprintf("the token is good, but Exchange does not know the application with the object id %s%s", r.claims.OID, said), setup.RegisterApp(v, other.mailbox == ""))
-	case r.o.Way == WayScoped:
+	case r.way() == diagnose.WayScoped:
 		c.fail(Configuration, "scoped-role", "Exchange does not give the application the role \"Application "+roleSendAsApp+"\" for "+r.cfg.Mailbox+said, setup.AssignRole(v))
+	case r.way() == diagnose.WayAPI:
+		c.fail(Configuration, "permission", "the token has no role "+roleSendAsApp+": permission or admin consent is missing"+
+			said, setup.GrantConsent(v))
 	default:
-		c.fail(Configuration, "permission", "the token has no role "+roleSendAsApp+": permission or admin consent is missing"+said,
-			setup.GrantConsent(v)+"; or, without that permission, "+setup.AssignRole(v))
+		c.fail(Configuration, "permission", "the token has no role "+roleSendAsApp+": with the scoped role it does not "+
+			"cover "+r.cfg.Mailbox+", with the API permission that or its consent is missing"+said,
+			"with the scoped role, "+setup.AssignRole(v)+"; with the API permission, "+setup.GrantConsent(v)+
+				`; set way = "scoped" or "api" in `+r.path+", and one of the two is named")
 	}
 }
 
@@ -215,7 +220,7 @@ func (r *runner) senderAs(ctx context.Context, c *Check, host, from string) {
 		case r.spreading && refusedToken(diag):
 			c.skip("not judged while a change in Exchange is spreading: " + rep.String())
 		case !refusedToken(diag):
-			c.fail(classOf(diag.Class), diag.Key, user+" can't sign in: "+rep.String(), v.Fill(diag.Advice(user)))
+			c.fail(classOf(diag.Class), diag.Key, user+" can't sign in: "+rep.String(), v.Fill(diag.Advice(user, r.way())))
 		case r.claims.HasRole(roleSendAsApp):
 			c.fail(Configuration, "not-a-mailbox", user+" is no mailbox, or has no licence ("+rep.String()+")", setup.CheckMailbox(v))
 		default:

@@ -228,7 +228,7 @@ func (r *runner) judge(c *Check, d diagnose.Diagnosis, seen string) {
 	if d.Cause != "" {
 		seen = d.Cause + ": " + seen
 	}
-	hint := r.values().Fill(d.Advice(r.mailbox()))
+	hint := r.values().Fill(d.Advice(r.mailbox(), r.way()))
 	if hint == "" && classOf(d.Class) == Temporary {
 		hint = "wait and try again; if it lasts, see https://status.cloud.microsoft"
 	}

@@ -39,6 +39,9 @@ type Config struct {
 
 	// User is the mailbox that signs in.
 	User string
+	// Way is how the application may send (diagnose.WayScoped, diagnose.WayAPI), for the advice in errors;
+	// "" when that is not known.
+	Way string
 	// Token gets the access token. It is called once, at once, beside the connection's
 	// set-up, and has to return soon after its context ends.
 	Token func(context.Context) (string, error)

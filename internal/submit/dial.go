@@ -63,7 +63,7 @@ func newSession(cfg Config, conn net.Conn) *Session {
 }
 
 func (c *Config) misuse(err error) *Error {
-	return &Error{Phase: PhaseConnect, Server: c.Host, Mailbox: c.User, Class: diagnose.Configuration,
+	return &Error{Phase: PhaseConnect, Server: c.Host, Mailbox: c.User, Way: c.Way, Class: diagnose.Configuration,
 		Diagnosis: diagnose.Diagnosis{Class: diagnose.Configuration, Key: "configuration"}, Err: err}
 }
 
@@ -130,7 +130,7 @@ func (e *errands) wait() { e.wg.Wait() }
 
 // tokenError keeps what the token's source knows about its own failure.
 func (c *Config) tokenError(err error) *Error {
-	e := &Error{Phase: PhaseToken, Server: c.Host, Mailbox: c.User, Err: err,
+	e := &Error{Phase: PhaseToken, Server: c.Host, Mailbox: c.User, Way: c.Way, Err: err,
 		Diagnosis: diagnose.Diagnosis{Class: diagnose.Temporary, Key: "token"}}
 	var configuration interface{ Configuration() bool }
 	if errors.As(err, &configuration) && configuration.Configuration() {

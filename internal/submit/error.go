@@ -53,8 +53,8 @@ type Error struct {
 	// Class is Diagnosis.Class, except that an error of the token's source keeps its own.
 	Class     diagnose.Class
 	Diagnosis diagnose.Diagnosis
-	// Mailbox is the one that signs in.
-	Mailbox string
+	// Mailbox is the one that signs in, Way how the application may send (Config.Way).
+	Mailbox, Way string
 	// Uncertain is set when the whole message was sent and no reply came: the server may
 	// have taken it, and sending it again may send it twice.
 	Uncertain bool
@@ -115,7 +115,7 @@ func (e *Error) Configuration() bool { return e.Class == diagnose.Configuration 
 func (e *Error) Account() bool { return e.Class == diagnose.AccountTemporary }
 
 // Advice says what to do next, with the mailbox filled in; "" when only waiting helps.
-func (e *Error) Advice() string { return e.Diagnosis.Advice(e.Mailbox) }
+func (e *Error) Advice() string { return e.Diagnosis.Advice(e.Mailbox, e.Way) }
 
 // TooLargeError is below an Error when a message is larger than the server's SIZE.
 type TooLargeError struct{ Size, Limit int64 }
@@ -127,7 +127,7 @@ func (e *TooLargeError) Error() string {
 // replyError makes the error of a negative reply.
 func (c *Config) replyError(phase Phase, command string, r smtpreply.Reply) *Error {
 	d := diagnose.Reply(string(phase), r.Code, r.Enhanced, r.Text())
-	return &Error{Phase: phase, Server: c.Host, Command: command, Mailbox: c.User,
+	return &Error{Phase: phase, Server: c.Host, Command: command, Mailbox: c.User, Way: c.Way,
 		Code: r.Code, Enhanced: r.Enhanced, Text: r.Text(), Class: d.Class, Diagnosis: d}
 }
 
@@ -137,7 +137,7 @@ func (c *Config) fault(phase Phase, f diagnose.Fault, err error) *Error {
 	if c.Port != submissionPort {
 		d.Remedy = strings.ReplaceAll(d.Remedy, "587", strconv.Itoa(c.Port))
 	}
-	return &Error{Phase: phase, Server: c.Host, Mailbox: c.User, Class: d.Class, Diagnosis: d, Err: err}
+	return &Error{Phase: phase, Server: c.Host, Mailbox: c.User, Way: c.Way, Class: d.Class, Diagnosis: d, Err: err}
 }
 
 // ioError makes the error of a read, a write or a handshake that failed.

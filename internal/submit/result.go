@@ -118,7 +118,7 @@ func (c *Config) addressError(phase Phase, f diagnose.Fault, address string, err
 // tooMany is what the server would have said to one recipient too many.
 func (s *Session) tooMany(address string, limit int) *Error {
 	d := diagnose.Reply(string(PhaseRcpt), 452, "4.5.3", "")
-	return &Error{Phase: PhaseRcpt, Server: s.cfg.Host, Mailbox: s.cfg.User, Address: address, Class: d.Class, Diagnosis: d,
+	return &Error{Phase: PhaseRcpt, Server: s.cfg.Host, Mailbox: s.cfg.User, Way: s.cfg.Way, Address: address, Class: d.Class, Diagnosis: d,
 		Err: fmt.Errorf("%d at once", limit)}
 }
 
