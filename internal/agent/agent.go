@@ -93,6 +93,8 @@ type Agent struct {
 	draining  bool
 	status    string
 
+	asked chan chan error // for the configuration to be read again
+
 	metricsPath  string
 	writeMetrics func(deliver.State)
 
@@ -111,7 +113,8 @@ func newAgent(o Options) *Agent {
 	if o.Look <= 0 {
 		o.Look = defaultLook
 	}
-	a := &Agent{o: o, conns: map[*smtpd.Conn]struct{}{}, manager: sdnotify.New(o.Getenv, os.Getpid())}
+	a := &Agent{o: o, conns: map[*smtpd.Conn]struct{}{}, manager: sdnotify.New(o.Getenv, os.Getpid()),
+		asked: make(chan chan error)}
 	a.talking.most, a.taking.most = atWork(), atATime
 	a.users.now, a.owners.now, a.limits.now = o.Now, o.Now, o.Now
 	a.trusted = func(uid int) bool { return uid == 0 || uid == os.Geteuid() }
@@ -225,7 +228,7 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 	case err := <-errs:
 		errs <- err
 	}
-	queue := control.NewServer(control.NewLocal(a.spool, control.EngineHooks(a.engine, a.mailbox, a.o.Version)), a.metrics)
+	queue := control.NewServer(control.NewLocal(a.spool, a.hooks()), a.metrics)
 	defer queue.Close()
 	for _, l := range listeners {
 		a.accepting.Go(func() {

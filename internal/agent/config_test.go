@@ -74,7 +74,7 @@ func TestKeepsWhileBroken(t *testing.T) {
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "c.toml")
-	a := &Agent{o: Options{ConfigPath: path, Getenv: func(string) string { return "" }}}
+	a := newAgent(Options{ConfigPath: path, Getenv: func(string) string { return "" }})
 	want := "there is no configuration at " + path + "; run o365-sendmail setup"
 	if r := a.read(); r.fault == nil || r.reason() != want {
 		t.Errorf("no file: %v, want %q", r.fault, want)

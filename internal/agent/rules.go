@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"o365-sendmail/internal/agent/sdnotify"
 	"o365-sendmail/internal/assemble"
@@ -16,6 +17,7 @@ import (
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/sysexits"
 )
 
 // rules are one reading of the configuration and what follows from it.
@@ -28,6 +30,7 @@ type rules struct {
 	// faults, of which there are more than one.
 	fault error
 	more  int
+	read  time.Time // when the reading began
 }
 
 // notConfigured is the fault of a file that is not there yet.
@@ -59,9 +62,10 @@ func exists(path string) bool {
 
 // read reads the configuration, whatever is wrong with it, and the secrets.
 func (a *Agent) read() *rules {
-	path := a.path()
+	path, now := a.path(), a.o.Now()
 	c, faults := config.Loader{Getenv: a.o.Getenv}.LoadLenient(path)
-	r := &rules{config: c, host: a.o.HostName, fault: errors.Join(faults...), more: max(0, len(faults)-1)}
+	r := &rules{config: c, host: a.o.HostName, fault: errors.Join(faults...), more: max(0, len(faults)-1),
+		read: now}
 	if len(faults) == 1 && errors.Is(faults[0], fs.ErrNotExist) && !exists(path) {
 		r.fault = notConfigured(path)
 	}
@@ -159,8 +163,9 @@ func (a *Agent) tell(r *rules) {
 }
 
 // reload reads the configuration and the secrets again. One that is broken never takes
-// the place of one that works.
-func (a *Agent) reload(ctx context.Context) {
+// the place of one that works; the error then says what is wrong with it.
+func (a *Agent) reload(ctx context.Context) error {
+	defer a.notify(sdnotify.Ready)
 	a.notify(sdnotify.Reloading)
 	old, r := a.rules.Load(), a.read()
 	a.tell(r)
@@ -182,7 +187,10 @@ func (a *Agent) reload(ctx context.Context) {
 		a.setStatus("")
 		a.log.Log(maillog.Info, "", "", "the configuration was read again")
 	}
-	a.notify(sdnotify.Ready)
+	if r.fault != nil {
+		return sysexits.With(sysexits.Config, errors.New(r.reason()))
+	}
+	return nil
 }
 
 // rereadAliases takes the alias file in anew.

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/queueview"
+	"o365-sendmail/internal/sysexits"
 )
 
 // watch reads the configuration again when it is told to, and, as long as mail is held
@@ -24,6 +27,11 @@ func (a *Agent) watch(ctx context.Context, seen []string, aliases string) {
 		case <-ctx.Done():
 			return
 		case <-a.o.Reload:
+		case done := <-a.asked:
+			seen = a.signature()
+			done <- a.reload(ctx)
+			aliases = a.aliasState()
+			continue
 		case <-tick.C:
 			if now := a.aliasState(); now != aliases {
 				aliases = now
@@ -35,8 +43,37 @@ func (a *Agent) watch(ctx context.Context, seen []string, aliases string) {
 		}
 		// Taken before the reading: what changes meanwhile is seen at the next look.
 		seen = a.signature()
-		a.reload(ctx)
+		_ = a.reload(ctx) // what is wrong with it is in the log
 		aliases = a.aliasState()
+	}
+}
+
+// hooks are what the control socket asks for.
+func (a *Agent) hooks() control.Hooks {
+	h := control.EngineHooks(a.engine, a.mailbox, a.o.Version)
+	status := h.Status
+	h.Status = func() queueview.Status {
+		st := status()
+		st.Config, st.ConfigRead = a.path(), a.rules.Load().read
+		return st
+	}
+	h.Reload = a.askReload
+	return h
+}
+
+// askReload has the configuration read again, and waits until that is done.
+func (a *Agent) askReload(ctx context.Context) (path string, err error) {
+	done := make(chan error, 1)
+	select {
+	case a.asked <- done:
+	case <-ctx.Done():
+		return "", sysexits.With(sysexits.TempFail, ctx.Err())
+	}
+	select {
+	case err := <-done:
+		return a.path(), err
+	case <-ctx.Done():
+		return "", sysexits.With(sysexits.TempFail, ctx.Err())
 	}
 }
 

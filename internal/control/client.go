@@ -161,6 +161,14 @@ func (c *Client) Status(ctx context.Context) (st queueview.Status, err error) {
 	return st, err
 }
 
+// Reload has the agent read its configuration again, and returns the path of the file when that is done. The
+// error says why the configuration before stays in force.
+func (c *Client) Reload(ctx context.Context) (path string, err error) {
+	var r reloaded
+	err = c.object(ctx, http.MethodPost, "/v1/reload", queueview.Filter{}, &r)
+	return r.Config, err
+}
+
 // Show is in Queue.
 func (c *Client) Show(ctx context.Context, id string) (*queueview.Detail, error) {
 	d := new(queueview.Detail)

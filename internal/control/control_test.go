@@ -422,6 +422,8 @@ func TestRawRequests(t *testing.T) {
 		{root.path, get("/v1/queue"), 200, `{"end":true}`},
 		{root.path, post("/v1/queue"), 405, "method GET"},
 		{root.path, get("/v1/flush"), 405, "method POST"},
+		{root.path, get("/v1/reload"), 405, "method POST"},
+		{user.path, post("/v1/reload"), 403, "root"},
 		{root.path, get("/v1/queue/all/delete"), 405, "method POST"},
 		{root.path, post("/v1/queue/all/explode"), 404, "does not know"},
 		{root.path, post("/v1/queue/x/delete"), 400, "not a queue id"},

@@ -24,6 +24,9 @@ type Hooks struct {
 	RetryFloor func() time.Duration
 	// Flush tries the messages of the filter now, as Queue's; nil means that each is made due.
 	Flush func(ctx context.Context, f queueview.Filter, ask bool) (Flushed, error)
+	// Reload reads the configuration again, and returns its path when that is done. It fails when the one
+	// before stays in force.
+	Reload func(ctx context.Context) (path string, err error)
 }
 
 // Local is a queue whose spool this process can read.
@@ -67,6 +70,17 @@ func (l *Local) Status(context.Context) (queueview.Status, error) {
 	}
 	st.Messages, st.Bytes, st.Failed = size.Messages, size.Bytes, size.Failed
 	return st, nil
+}
+
+// Reload has the agent read its configuration again, and returns its path when that is done.
+func (l *Local) Reload(ctx context.Context) (path string, err error) {
+	if !l.viewer.All {
+		return "", errAdmin("reload")
+	}
+	if l.hooks.Reload == nil {
+		return "", sysexits.With(sysexits.NoInput, errors.New("there is no agent that could read its configuration again"))
+	}
+	return l.hooks.Reload(ctx)
 }
 
 // List is in Queue.

@@ -143,6 +143,8 @@ func (a *answer) route(r *http.Request) {
 		run = a.metrics
 	case r.URL.Path == "/v1/status":
 		run = a.status
+	case r.URL.Path == "/v1/reload":
+		run, method = a.reload, http.MethodPost
 	case r.URL.Path == "/v1/flush", r.URL.Path == "/v1/flush/ask":
 		run, method = a.flush, http.MethodPost
 	case len(path) < 2 || path[0] != "v1" || path[1] != "queue" || len(path) > 4:
@@ -213,6 +215,19 @@ func (a *answer) status(r *http.Request, _ []string) error {
 		return err
 	}
 	return a.reply(st)
+}
+
+// reloaded is the answer to a reload.
+type reloaded struct {
+	Config string `json:"config"` // the file that was read
+}
+
+func (a *answer) reload(r *http.Request, _ []string) error {
+	path, err := a.queue.Reload(r.Context())
+	if err != nil {
+		return err
+	}
+	return a.reply(reloaded{path})
 }
 
 func (a *answer) filter(r *http.Request) (queueview.Filter, error) {

@@ -12,6 +12,9 @@ type Status struct {
 	Version string    `json:"version,omitempty"`
 	Mailbox string    `json:"mailbox,omitempty"` // the configured one
 	Since   time.Time `json:"since,omitzero"`
+	// Config is the file that the agent reads, and ConfigRead when it did so last.
+	Config     string    `json:"config,omitempty"`
+	ConfigRead time.Time `json:"config_read,omitzero"`
 	// Messages, Bytes and Failed are the size of the spool; -1 when the viewer may not know.
 	Messages int   `json:"messages"`
 	Bytes    int64 `json:"bytes"`
