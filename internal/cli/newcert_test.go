@@ -35,9 +35,19 @@ func (s *site) uploadFrom(t *testing.T, screen string) *x509.Certificate {
 	return cert
 }
 
-// TestNewcomerByCertificate takes the first choice of each question that has one.
+// TestNewcomerByCertificate takes the first choice of each question, in both ways: the scoped role, and the API
+// permission.
 func TestNewcomerByCertificate(t *testing.T) {
 	t.Parallel()
+	for _, way := range []string{"", "api"} {
+		t.Run("way="+way, func(t *testing.T) {
+			t.Parallel()
+			newcomerByCertificate(t, way)
+		})
+	}
+}
+
+func newcomerByCertificate(t *testing.T, way string) {
 	s := newSite(t)
 	s.Update(func(st *emulator.State) { nothingDone(st, s) })
 	s.writeConfig(t, s.plumbing())
@@ -50,6 +60,7 @@ func TestNewcomerByCertificate(t *testing.T) {
 	c.types("The new certificate's life in days", "10 years")
 	c.sees("a whole number of days from 1 to 3650")
 	c.types("", "180")
+	c.types("How the application may send", way)
 	c.types("Mailbox that sends", s.Mailbox)
 	c.types("Where root's mail goes", s.RootTo)
 	c.types("Who is told when mail stops", "")
@@ -59,7 +70,7 @@ func TestNewcomerByCertificate(t *testing.T) {
 	cert := s.uploadFrom(t, c.text())
 	c.types("When it is uploaded, press Enter.", "")
 	c.sees("When that is done:")
-	followScript(t, s, c.text())
+	followSteps(t, s, c.text())
 	c.types("["+s.RootTo+"]", "")
 	select {
 	case code := <-done:
@@ -69,8 +80,23 @@ func TestNewcomerByCertificate(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("setup does not end")
 	}
-	if strings.Contains(c.text(), "PRIVATE KEY") {
+	screen := c.text()
+	if strings.Contains(screen, "PRIVATE KEY") {
 		t.Error("the private key shows")
+	}
+	// What the token in the hand proves is not listed as undone.
+	if strings.Contains(screen, "New registration: any name") || strings.Contains(screen, "Upload certificate: ") {
+		t.Errorf("what is done is listed\n%s", screen)
+	}
+	scoped := way == ""
+	if strings.Contains(screen, "New-ManagementRoleAssignment") != scoped ||
+		strings.Contains(screen, "Grant admin consent") == scoped ||
+		strings.Contains(screen, "Add-MailboxPermission") == scoped {
+		t.Errorf("the steps are of another way\n%s", screen)
+	}
+	text, err := os.ReadFile(s.config)
+	if want := "way = \"" + first(way, "scoped") + "\""; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("%v: %s is not in\n%s", err, want, text)
 	}
 	if len(s.Messages()) != 1 {
 		t.Errorf("%d messages arrived", len(s.Messages()))
@@ -137,9 +163,9 @@ func TestNewCertificateLeavesNothing(t *testing.T) {
 	}{
 		{[]string{"--dry-run"}, 0, "certificate_file = "},
 		{[]string{"--certificate-days", "0"}, sysexits.Usage, "a whole number of days"},
-		{[]string{"--key-file", "/x"}, sysexits.Usage, "--new-certificate makes the files"},
+		{[]string{"--key-file", "/x"}, sysexits.Usage, "--new-certificate makes its own files"},
 		{[]string{"--client-secret-file", "/x"}, sysexits.Usage,
-			"there can be one credential, not certificate and secret"},
+			"an account has one credential: choose certificate or secret"},
 		{[]string{"--set", "delivery.max_size=big"}, sysexits.Config, "delivery.max_size"},
 	} {
 		r := s.verb("", s.certificateArgs(tt.args...)...)

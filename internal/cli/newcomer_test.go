@@ -155,28 +155,47 @@ func nothingDone(st *emulator.State, s *site) {
 	box.FullAccess, box.SendAs, box.SMTPAuthDisabled = map[string]*emulator.Grant{}, map[string]*emulator.Grant{}, nil
 }
 
-// followScript does in the tenant what the printed steps and script say, with their values.
-func followScript(t *testing.T, s *site, screen string) {
+// commandArgs splits a command of PowerShell into its name and what its parameters are set to.
+func commandArgs(line string) (name string, args map[string]string) {
+	args = map[string]string{}
+	words := regexp.MustCompile(`"[^"]*"|'[^']*'|\S+`).FindAllString(line, -1)
+	for i, w := range words {
+		if strings.HasPrefix(w, "-") && i+1 < len(words) {
+			args[w] = strings.Trim(words[i+1], `"'`)
+		}
+	}
+	if len(words) > 0 {
+		name = words[0]
+	}
+	return name, args
+}
+
+// followSteps does in the tenant what the printed steps and commands say, with their values, and nothing else.
+func followSteps(t *testing.T, s *site, screen string) {
 	t.Helper()
-	value := func(name string) string {
-		m := regexp.MustCompile(`(?m)^\$` + name + ` += '([^']*)'`).FindStringSubmatch(screen)
-		if m == nil {
-			t.Fatalf("the script sets no $%s", name)
-		}
-		return m[1]
-	}
-	app, object, mailbox := value("AppId"), value("ObjectId"), value("Mailbox")
-	for _, line := range []string{"Grant admin consent", "New-ServicePrincipal -AppId $AppId -ObjectId $ObjectId", "Add-MailboxPermission -Identity $Mailbox -User $ObjectId", "Add-RecipientPermission", "Set-CASMailbox -Identity $Mailbox -SmtpClientAuthenticationDisabled $false"} {
-		if !strings.Contains(screen, line) {
-			t.Errorf("%q is not printed", line)
-		}
-	}
+	_, screen, _ = strings.Cut(screen, "In the tenant, what may be left to do:")
 	s.Update(func(st *emulator.State) {
-		tenant, off := st.Tenant(s.Tenant), false
-		tenant.Apps[app].Roles = []string{"SMTP.SendAsApp"}
-		tenant.ServicePrincipals[app] = &emulator.ServicePrincipal{ObjectID: object}
-		box := tenant.Mailboxes[mailbox]
-		box.FullAccess[object], box.SendAs[object], box.SMTPAuthDisabled = &emulator.Grant{}, &emulator.Grant{}, &off
+		tenant, off, group := st.Tenant(s.Tenant), false, ""
+		if strings.Contains(screen, "Grant admin consent") {
+			tenant.Apps[s.ClientID].Roles = []string{"SMTP.SendAsApp"}
+		}
+		for line := range strings.Lines(screen) {
+			name, args := commandArgs(line)
+			switch name {
+			case "New-ServicePrincipal":
+				tenant.ServicePrincipals[args["-AppId"]] = &emulator.ServicePrincipal{ObjectID: args["-ObjectId"]}
+			case "Set-CASMailbox":
+				tenant.Mailboxes[args["-Identity"]].SMTPAuthDisabled = &off
+			case "Add-MailboxPermission":
+				tenant.Mailboxes[args["-Identity"]].FullAccess[args["-User"]] = &emulator.Grant{}
+			case "Add-RecipientPermission":
+				tenant.Mailboxes[args["-Identity"]].SendAs[args["-Trustee"]] = &emulator.Grant{}
+			case "New-DistributionGroup":
+				group = args["-Members"]
+			case "New-ManagementRoleAssignment":
+				tenant.RoleAssignments[args["-App"]] = &emulator.RoleAssignment{Mailboxes: []string{group}}
+			}
+		}
 	})
 }
 
@@ -203,6 +222,9 @@ func TestNewcomer(t *testing.T) {
 	c.types("The secret's last day", "31.1.2099")
 	c.sees("a date is written as 2027-01-31")
 	c.types("", "2099-01-31")
+	c.types("How the application may send", "both")
+	c.sees("scoped (the scoped role) or api (the API permission)")
+	c.types("", "api")
 	c.types("Mailbox that sends", "noreply")
 	c.sees("an address is written as name@domain")
 	c.types("", s.Mailbox)
@@ -212,7 +234,7 @@ func TestNewcomer(t *testing.T) {
 	fmt.Fprintln(c.master)
 	c.sees("is written (mode 0600)")
 	c.sees("When that is done:")
-	followScript(t, s, c.text())
+	followSteps(t, s, c.text())
 	c.types("["+s.RootTo+"]", "")
 
 	select {
@@ -244,6 +266,7 @@ func TestNewcomer(t *testing.T) {
 func TestSetupInterrupted(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	s.writeConfig(t, s.plumbing())
 	before, _ := os.ReadFile(s.config)
 	c := newConsole(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -281,7 +304,7 @@ func TestSetupFlags(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil {
 		t.Fatalf("%v in %q %q", err, r.stdout, r.stderr)
 	}
-	if r.code != 0 || out.Doctor == nil || out.Doctor.Exit != 0 || out.ObjectID != emulator.DefaultObjectID || !strings.Contains(out.Script, out.ObjectID) || out.Backup == "" {
+	if r.code != 0 || out.Doctor == nil || out.Doctor.Exit != 0 || out.ObjectID != emulator.DefaultObjectID || !strings.Contains(strings.Join(out.Commands, "\n"), out.ObjectID) || out.Backup == "" {
 		t.Errorf("exit %d\n%s", r.code, r.stdout)
 	}
 	if len(s.Messages()) == 0 {
@@ -337,6 +360,7 @@ func TestSetupDryRun(t *testing.T) {
 func TestSetupRefuses(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
+	s.writeConfig(t, s.plumbing())
 	before, _ := os.ReadFile(s.config)
 	for _, tt := range []struct {
 		stdin string
@@ -348,11 +372,11 @@ func TestSetupRefuses(t *testing.T) {
 		{"", []string{"setup", "--tenant", "common"}, sysexits.Usage, "many tenants"},
 		{"", []string{"setup", "--client-id", s.ClientID[:30]}, sysexits.Usage, "something is missing"},
 		{emulator.DefaultSecretID, s.setupArgs(), sysexits.Usage, "Secret ID"},
-		{s.ClientSecret, s.setupArgs("--device-code"), sysexits.Usage, "one credential"},
+		{s.ClientSecret, s.setupArgs("--device-code"), sysexits.Usage, "choose device-code or secret"},
 		{s.ClientSecret, s.setupArgs("--set", "nothing.such=1"), sysexits.Usage, "no key"},
 		{s.ClientSecret, s.setupArgs("--set", "client_secret=abcdefghijklmnopqrstuvwxyz"), sysexits.Usage, "is a secret"},
 		{s.ClientSecret, s.setupArgs("--set", "smtp.port=many"), sysexits.Config, "smtp.port"},
-		{s.ClientSecret, s.setupArgs("--way", "both"), sysexits.Usage, "api or scoped"},
+		{s.ClientSecret, s.setupArgs("--way", "both"), sysexits.Usage, "scoped (the scoped role) or api (the API permission)"},
 		{s.ClientSecret, append(s.setupArgs(), "--config", s.dir+"/no/such/directory.toml"), sysexits.CantCreat, "is not changed"},
 	} {
 		r := s.verb(tt.stdin, tt.args...)

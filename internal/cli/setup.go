@@ -12,16 +12,15 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/doctor"
-	"o365-sendmail/internal/diagnose"
-	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/setup"
 	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/xoauth"
 )
 
 // setupFlags are the command line of setup.
 type setupFlags struct {
 	answers                                    setup.Answers
-	path, way, sendTo                          string
+	path, sendTo, script                       string
 	set                                        []string
 	json, dryRun, noDoctor, yes, secretOnStdin bool
 	federated, identity, device                bool
@@ -30,16 +29,22 @@ type setupFlags struct {
 // setupOutcome is what --json prints.
 type setupOutcome struct {
 	setup.Written
-	DryRun bool `json:"dry_run,omitempty"`
+	// Changes are the keys that change, or would.
+	Changes []setup.KeyChange `json:"changes"`
+	DryRun  bool              `json:"dry_run,omitempty"`
 	// Config is the text that a dry run would write, secrets left out.
 	Config string `json:"config,omitempty"`
+	// Agent says what the agent has done with the changed file; "" where none runs.
+	Agent string `json:"agent,omitempty"`
 	// Certificate is the one that was made.
 	Certificate *setup.NewCertificate `json:"certificate,omitempty"`
 	ObjectID    string                `json:"object_id,omitempty"`
 	Warnings    []string              `json:"warnings,omitempty"`
 	Steps       []string              `json:"steps"`
-	Script      string                `json:"script"`
+	Commands    []string              `json:"commands"`
 	Doctor      *doctor.Report        `json:"doctor,omitempty"`
+
+	claims xoauth.Claims // of the token in our hand
 }
 
 // setupCommand asks for what is needed, or takes it as flags, writes the configuration,
@@ -86,7 +91,8 @@ func (o *setupFlags) flags() *verbFlags {
 	})
 	f.StringVar(&o.path, "config", config.SystemPath, "write `FILE`")
 	f.StringVar(&o.path, "C", config.SystemPath, "the same as --config `FILE`")
-	f.StringVar(&o.way, "way", "", "how the application may send, for the doctor: `WAY` is api or scoped")
+	f.StringVar(&a.Way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API permission)")
+	f.StringVar(&o.script, "script", "", "write PowerShell for who administers the tenant to `FILE` (- is standard output)")
 	f.StringVar(&o.sendTo, "send-to", "", "the doctor sends a test message to `ADDRESS`")
 	f.BoolVar(&o.yes, "yes", false, "write without asking")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be written and done, and change nothing")
@@ -127,39 +133,94 @@ func (e *Env) runSetup(ctx context.Context, o *setupFlags) (int, error) {
 	if o.json || o.secretOnStdin {
 		term = nil
 	}
-	if term != nil {
-		if err := term.Ask(ctx, &o.answers, e.presentAnswers(o.path)); err != nil {
-			return 0, sysexits.With(sysexits.Usage, err)
-		}
-	}
-	o.answers.Default()
-	if missing := o.answers.Missing(); len(missing) > 0 {
-		return 0, cmdline.Usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists all flags)", strings.Join(missing, ", "))
+	if err := e.answer(ctx, o, term); err != nil {
+		return 0, err
 	}
 	file := e.setupFile(o.path)
 	makes := file.PlanCertificate(&o.answers)
 	if o.dryRun {
-		return e.drySetup(o, file)
+		return e.drySetup(o, file, makes)
 	}
-	if term != nil && !o.yes {
+	changes, err := file.Changes(&o.answers)
+	if err != nil {
+		return 0, explainWrite(o.path, err)
+	}
+	out := setupOutcome{Changes: changes}
+	if o.script != "" {
+		if err := e.writeScript(o); err != nil || len(changes) == 0 && o.script == "-" {
+			return sysexits.OK, err
+		}
+	}
+	if term != nil && !o.yes && len(changes) > 0 {
 		if ok, err := term.Confirm(ctx, "\nWrite "+o.path+"?"); err != nil || !ok {
 			return 0, sysexits.With(sysexits.Usage, errors.Join(err, errors.New("nothing was changed")))
 		}
 	}
-	out := setupOutcome{}
-	var err error
 	if makes {
 		if out.Certificate, err = e.makeCertificate(ctx, o, file, term); err != nil {
 			return 0, err
 		}
 	}
-	if out.Written, err = file.Write(&o.answers); err != nil {
-		if makes {
-			err = errors.Join(err, out.Certificate.Remove())
-		}
-		return 0, explainWrite(o.path, err)
+	if err := e.writeSetup(ctx, o, file, term, &out); err != nil {
+		return 0, err
 	}
 	return e.afterSetup(ctx, o, term, &out)
+}
+
+// answer fills in what the flags leave open, from the present configuration or by asking. On a host that is
+// configured, flags change what they name and nothing is asked.
+func (e *Env) answer(ctx context.Context, o *setupFlags, term *setup.Terminal) error {
+	a := &o.answers
+	present := e.presentAnswers(o.path)
+	given := a.Given() || o.script != ""
+	if present != nil {
+		a.Keep(present)
+		a.HVE = a.HVE || present.HVE
+	}
+	if filled := *a; term != nil {
+		filled.Fill()
+		if given && present != nil && filled.Type != "" && len(filled.Missing()) == 0 {
+			term = nil
+		}
+	}
+	if term != nil {
+		if err := term.Ask(ctx, a); err != nil {
+			return sysexits.With(sysexits.Usage, err)
+		}
+	}
+	a.Fill()
+	a.Default()
+	if missing := a.Missing(); len(missing) > 0 {
+		return cmdline.Usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists all flags)",
+			strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// writeSetup puts the configuration in place. A pair that a person has uploaded stays, whatever comes.
+func (e *Env) writeSetup(
+	ctx context.Context, o *setupFlags, file *setup.File, term *setup.Terminal, out *setupOutcome,
+) error {
+	made := out.Certificate
+	uploaded := made != nil && term != nil && !o.yes
+	file.Check = e.checkFile(o.path, func(cfg *config.Config) error {
+		if o.noDoctor || !touchesAccount(out.Changes) {
+			return nil
+		}
+		return e.tryFirst(ctx, o, cfg, term)
+	})
+	written, err := file.Write(&o.answers)
+	out.Written = written
+	switch {
+	case err == nil:
+		return nil
+	case uploaded:
+		err = fmt.Errorf("%w; the new pair is kept: o365-sendmail setup --certificate-file %s --key-file %s", err,
+			made.File, made.KeyFile)
+	case made != nil:
+		err = errors.Join(err, made.Remove())
+	}
+	return explainWrite(o.path, err)
 }
 
 // fillAnswers derives the credential's type and reads the secret.
@@ -179,10 +240,11 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	}
 	if len(given) > 1 {
 		slices.Sort(given)
-		return cmdline.Usagef("setup: there can be one credential, not %s", strings.Join(given, " and "))
+		return cmdline.Usagef("setup: an account has one credential: choose %s", strings.Join(given, " or "))
 	}
 	if a.NewCertificate && a.CertFile+a.KeyFile+a.PFXFile != "" {
-		return cmdline.Usagef("setup: --new-certificate makes the files: it can't stand beside one that is named")
+		return cmdline.Usagef("setup: --new-certificate makes its own files: leave out --certificate-file, --key-file and " +
+			"--pfx-file")
 	}
 	if len(given) == 1 {
 		a.Type = given[0]
@@ -193,14 +255,10 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 			return cmdline.Usagef("setup: --set: %v", err)
 		}
 		a.Set = append(a.Set, c)
+		a.HVE = a.HVE || c.Key == "smtp.host" && setup.HVEHost(strings.Trim(string(c.Value), `"`))
 	}
 	if err := a.CheckAll(); err != nil {
 		return cmdline.Usagef("setup: %v", err)
-	}
-	switch o.way {
-	case "", diagnose.WayAPI, diagnose.WayScoped:
-	default:
-		return cmdline.Usagef("setup: --way is api or scoped, not %.64q", o.way)
 	}
 	if o.sendTo != "" {
 		if err := checkAddress(o.sendTo); err != nil {
@@ -220,68 +278,32 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	return nil
 }
 
-// presentAnswers offers what the present configuration says.
-func (e *Env) presentAnswers(path string) func(flag string) string {
-	cfg, faults := config.Loader{Getenv: e.Getenv}.LoadLenient(path)
-	if cfg == nil || len(faults) > 0 {
-		return func(string) string { return "" }
-	}
-	return func(flag string) string {
-		switch flag {
-		case "tenant":
-			return cfg.Tenant
-		case "client-id":
-			return cfg.ClientID
-		case "mailbox":
-			return cfg.Mailbox
-		case "credential":
-			return cfg.Credential.Type
-		case "certificate-file":
-			return cfg.Credential.CertificateFile
-		case "key-file":
-			return cfg.Credential.KeyFile
-		case "root-to":
-			return cfg.RootTo
-		case "alert-to":
-			return cfg.AlertTo
-		}
-		return ""
-	}
-}
-
-// setupFile says how the configuration is written: readable by root and the service, or
-// by its owner alone.
-func (e *Env) setupFile(path string) *setup.File {
-	f := &setup.File{Path: path, Sample: []byte(config.Sample()), Owner: setup.Owner{GID: -1}, Now: e.Now}
-	if u, ok := host.UserByName(config.ServiceUser); ok && os.Geteuid() == 0 && strings.HasPrefix(path, "/etc/") {
-		f.Owner.GID = u.GID
-	}
-	f.Check = func(tried string) error {
-		cfg, err := config.Loader{Getenv: e.Getenv}.Load(tried)
-		if err == nil && len(cfg.Ignored) > 0 {
-			err = cfg.Ignored
-		}
-		if err != nil {
-			return sysexits.With(sysexits.Config, errors.New(strings.ReplaceAll(err.Error(), tried, path)))
-		}
-		return nil
-	}
-	return f
-}
-
 // drySetup shows what would be written and done.
-func (e *Env) drySetup(o *setupFlags, file *setup.File) (int, error) {
+func (e *Env) drySetup(o *setupFlags, file *setup.File, makes bool) (int, error) {
 	text, err := file.Text(&o.answers, true)
 	if err != nil {
 		return 0, err
 	}
-	out := setupOutcome{Written: setup.Written{Path: o.path}, DryRun: true, Config: string(text)}
+	changes, err := file.Changes(&o.answers)
+	if err != nil {
+		return 0, err
+	}
+	if !makes { // the files of a pair that is to be made are not there
+		if err := e.checkText(file, &o.answers); err != nil {
+			return 0, explainWrite(o.path, err)
+		}
+	}
+	out := setupOutcome{Written: setup.Written{Path: o.path, Changed: len(changes) > 0}, Changes: changes, DryRun: true,
+		Config: string(text)}
 	e.tellSteps(o, &out)
 	if o.json {
 		printJSON(e.Stdout, out)
 		return sysexits.OK, nil
 	}
 	fmt.Fprintf(e.Stdout, "%s would be:\n\n%s\n", o.path, text)
+	for _, c := range changes {
+		fmt.Fprintf(e.Stdout, "%s would change from %s to %s\n", c.Key, first(c.Old, "nothing"), first(c.New, "nothing"))
+	}
 	e.printSteps(&out)
 	return sysexits.OK, nil
 }

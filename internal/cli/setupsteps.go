@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
@@ -31,9 +30,12 @@ func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 		if out.Backup != "" {
 			fmt.Fprintf(e.Stdout, "the old one is %s\n", out.Backup)
 		}
-		if _, err := os.Stat(e.socket()); err == nil && out.Changed {
-			fmt.Fprint(e.Stdout, host.Hint("the agent reads it with: sudo systemctl reload o365-sendmail\n", e.UID))
-		}
+	}
+	if out.Changed {
+		out.Agent = e.reloadAgent(ctx, out.Path)
+	}
+	if !o.json && out.Agent != "" {
+		fmt.Fprintln(e.Stdout, out.Agent)
 	}
 	if o.answers.Type == setup.TypeDevice {
 		if err := e.signInPerson(ctx, out.Path); err != nil {
@@ -44,7 +46,8 @@ func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 		return 0, err
 	}
 	if o.answers.Type != setup.TypeDevice && !o.noDoctor {
-		out.ObjectID = e.objectID(ctx, out.Path)
+		out.claims = e.claims(ctx, out.Path)
+		out.ObjectID = out.claims.OID
 	}
 	e.tellSteps(o, out)
 	if !o.json {
@@ -78,22 +81,22 @@ func (e *Env) makeCertificate(
 	return made, nil
 }
 
-// objectID asks for a token, which tells the one value that is easily mixed up. That it
+// claims asks for a token, which tells the one value that is easily mixed up and what is done already. That it
 // can't be had is for the doctor to explain.
-func (e *Env) objectID(ctx context.Context, path string) string {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+func (e *Env) claims(ctx context.Context, path string) xoauth.Claims {
+	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
 	quiet := *e
 	quiet.Stderr = discard{}
 	t, err := quiet.getToken(ctx, path, tokenAge{})
 	if err != nil {
-		return ""
+		return xoauth.Claims{}
 	}
 	c, err := xoauth.ParseClaims(t.Access)
 	if err != nil || !xoauth.IsGUID(c.OID) {
-		return ""
+		return xoauth.Claims{}
 	}
-	return c.OID
+	return c
 }
 
 type discard struct{}
@@ -103,20 +106,36 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 // tellSteps fills in what is to be done in the tenant.
 func (e *Env) tellSteps(o *setupFlags, out *setupOutcome) {
 	v := o.answers.Values()
-	v.ObjectID = out.ObjectID
+	v.ObjectID, v.ClientID = out.ObjectID, first(v.ClientID, out.claims.AppID)
+	v.SignedIn = out.ObjectID != ""
+	v.Consented = out.claims.HasRole("SMTP.SendAsApp")
+	if v.HVE {
+		v.Consented = out.claims.HasRole("Mail.Send")
+	}
 	out.Warnings = setup.Warnings(&o.answers)
-	out.Steps, out.Script = setup.Steps(o.answers.Type, v), setup.Script(o.answers.Type, v)
+	kind := o.answers.Type
+	out.Steps, out.Commands = setup.Steps(kind, v), setup.Commands(kind, v)
 }
 
 func (e *Env) printSteps(out *setupOutcome) {
 	for _, w := range out.Warnings {
 		e.warnf("o365-sendmail", "%s", w)
 	}
-	fmt.Fprint(e.Stdout, "\nIn the tenant, what is not done yet:\n\n")
+	if out.claims.OID != "" {
+		fmt.Fprint(e.Stdout, "\nEntra knows the application and takes its credential.\n")
+	}
+	if len(out.Steps) > 0 {
+		fmt.Fprint(e.Stdout, "\nIn the tenant, what may be left to do:\n\n")
+	}
 	for i, s := range out.Steps {
 		fmt.Fprintf(e.Stdout, "%d. %s\n", i+1, s)
 	}
-	fmt.Fprintf(e.Stdout, "\nThe PowerShell for it:\n\n%s\n", out.Script)
+	fmt.Fprint(e.Stdout, "\nIn Exchange Online PowerShell (Install-Module ExchangeOnlineManagement), once:\n\n")
+	for _, c := range out.Commands {
+		fmt.Fprintln(e.Stdout, c)
+	}
+	fmt.Fprint(e.Stdout, "\nChanges take up to 2 hours. o365-sendmail setup --script FILE writes all of it as one script\n"+
+		"for who administers the tenant, which may be run again and says what it finds.\n\n")
 }
 
 // checkSetup lets the doctor look, once the person has done what the script is for.
@@ -143,11 +162,11 @@ func (e *Env) checkSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 	now := *e
 	now.UID = os.Geteuid()
 	if o.json {
-		out.Doctor = now.examine(ctx, doctorFlags{config: out.Path, json: true, sendTo: o.sendTo, way: o.way})
+		out.Doctor = now.examine(ctx, doctorFlags{config: out.Path, json: true, sendTo: o.sendTo})
 		printJSON(e.Stdout, out)
 		return out.Doctor.Exit, nil
 	}
-	return now.runDoctor(ctx, doctorFlags{config: out.Path, sendTo: o.sendTo, way: o.way}), nil
+	return now.runDoctor(ctx, doctorFlags{config: out.Path, sendTo: o.sendTo}), nil
 }
 
 func first(values ...string) string {

@@ -16,8 +16,17 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-// verb calls the program as o365-sendmail with the site's configuration.
+// verb calls the program as o365-sendmail with the site's configuration, where no agent runs.
 func (s *site) verb(stdin string, args ...string) result {
+	return s.verbWith(filepath.Join(s.dir, "no.sock"), stdin, args)
+}
+
+// verbAt is verb where the agent runs.
+func (h *hostWithAgent) verbAt(stdin string, args ...string) result {
+	return h.verbWith(h.socket, stdin, args)
+}
+
+func (s *site) verbWith(socket, stdin string, args []string) result {
 	var out, errs bytes.Buffer
 	code := Main(context.Background(), Env{
 		Args:  append([]string{"/usr/bin/o365-sendmail"}, args...),
@@ -28,7 +37,7 @@ func (s *site) verb(stdin string, args ...string) result {
 			}
 			return ""
 		},
-		Now: time.Now, UID: os.Getuid(), Version: "test", Socket: filepath.Join(s.dir, "no.sock"),
+		Now: time.Now, UID: os.Getuid(), Version: "test", Socket: socket,
 	})
 	return result{code, out.String(), errs.String()}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -98,8 +99,23 @@ func (r *runner) queue(ctx context.Context) {
 			c.skip("the agent tells nothing of its queue: " + err.Error())
 			return
 		}
+		if r.older(c, st) {
+			return
+		}
 		r.judgeQueue(c, st)
 	})
+}
+
+// older reports, in c, an agent that works by an older state of the file that was read here.
+func (r *runner) older(c *Check, st queueview.Status) bool {
+	here, err := os.Stat(r.path)
+	theirs, bad := os.Stat(st.Config)
+	if r.cfg == nil || err != nil || bad != nil || !os.SameFile(here, theirs) || !here.ModTime().After(st.ConfigRead) {
+		return false
+	}
+	c.warn("agent-older", "the agent has not read "+r.path+" since it changed: what it does may differ from what is said here",
+		"sudo systemctl reload o365-sendmail")
+	return true
 }
 
 func (r *runner) judgeQueue(c *Check, st queueview.Status) {

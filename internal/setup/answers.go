@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/assemble"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/xoauth"
 )
 
@@ -35,10 +36,16 @@ type Answers struct {
 	TokenFile      string // federated; "" is the environment's
 	IdentityID     string // client ID of a user-assigned managed identity
 	Mailbox        string
-	RootTo         string
-	AlertTo        string
+	// Way is how the application may send: diagnose.WayScoped, diagnose.WayAPI or "".
+	Way     string
+	RootTo  string
+	AlertTo string
+	// HVE is set where the relay is one of High Volume Email's.
+	HVE bool
 	// Set are further keys with their values as TOML text.
 	Set []Change
+
+	kept *Answers // see Keep
 
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
@@ -62,9 +69,9 @@ type question struct {
 	needed func(a *Answers) bool
 	// asked reports whether to ask a person who did not give the flag.
 	asked func(a *Answers) bool
-	// fallback is what an empty answer means.
-	fallback func(a *Answers) string
-	secret   bool
+	// fallback is what an empty answer means; guess is one that only a person can confirm.
+	fallback, guess func(a *Answers) string
+	secret          bool
 }
 
 func always(*Answers) bool { return true }
@@ -99,7 +106,7 @@ func questions() []question {
 		{flag: "client-id", name: "Application (client) ID", value: func(a *Answers) *string { return &a.ClientID }, form: clientForm, needed: withApp, asked: withApp,
 			where: "on the same page; not the Object ID"},
 		{flag: "client-secret-stdin", name: "Client secret (its Value)", secret: true, form: secretForm,
-			needed: func(a *Answers) bool { return a.Type == TypeSecret && a.SecretFile == "" },
+			needed: func(a *Answers) bool { return a.Type == TypeSecret && a.SecretFile == "" && !a.keepsSecret() },
 			asked:  func(a *Answers) bool { return a.Type == TypeSecret && a.SecretFile == "" },
 			where:  "Certificates & secrets > New client secret > the column Value, not Secret ID; it is not shown while you type"},
 		{flag: "secret-expires", name: "The secret's last day", value: func(a *Answers) *string { return &a.SecretExpires }, form: dateForm, needed: never, asked: ofType(TypeSecret),
@@ -121,6 +128,13 @@ func questions() []question {
 			value: func(a *Answers) *string { return &a.CertDays }, form: daysForm, needed: never,
 			asked: (*Answers).makesCertificate, fallback: defaultLife,
 			where: "empty for " + defaultDays + "; a policy of the tenant may allow less",
+		},
+		{
+			flag: "way", name: "How the application may send", value: func(a *Answers) *string { return &a.Way },
+			form: wayForm, needed: never, asked: ofType(TypeSecret, TypeCertificate, TypeFederated, TypeIdentity),
+			guess: guessWay,
+			where: "scoped: the scoped role, Exchange's own for the mailboxes of one group; api: the API permission " +
+				"SMTP.SendAsApp, with permissions on each mailbox; empty for scoped, which only the worldwide cloud has",
 		},
 		{flag: "mailbox", name: "Mailbox that sends", value: func(a *Answers) *string { return &a.Mailbox }, form: mailboxForm, needed: always, asked: always,
 			where: "a shared mailbox is best: it needs no licence"},
@@ -182,48 +196,93 @@ func (a *Answers) open(q question) bool {
 	return *q.value(a) == ""
 }
 
-// Values are the answers as the administrator's commands need them.
-func (a *Answers) Values() Values {
-	return Values{Cloud: a.Cloud, Tenant: a.Tenant, ClientID: a.ClientID, Mailbox: a.Mailbox, CertFile: a.CertFile}
+// guessWay is the way that the cloud offers and that gives the application least.
+func guessWay(a *Answers) string {
+	if a.Cloud == "" || a.Cloud == "global" {
+		return diagnose.WayScoped
+	}
+	return diagnose.WayAPI
 }
 
-// changes are the keys to write; a nil value takes the key out.
+// Values are the answers as the administrator's commands need them.
+func (a *Answers) Values() Values {
+	return Values{Cloud: a.Cloud, Tenant: a.Tenant, ClientID: a.ClientID, Mailbox: a.Mailbox, CertFile: a.CertFile,
+		Way: a.Way, HVE: a.HVE}
+}
+
+// changes are the keys to write; a nil value takes the key out. What the present configuration says
+// already is left out.
 func (a *Answers) changes() []Change {
-	text := func(key, v string) Change {
-		if v == "" {
-			return Change{Key: key}
+	old := a.kept
+	if old == nil {
+		old = &Answers{}
+	}
+	var list []Change
+	// text takes a key out that had a value; optional ones stay where nothing is said of them.
+	text := func(key, v, was string) {
+		switch {
+		case a.kept != nil && v == was:
+		case v == "":
+			list = append(list, Change{Key: key})
+		default:
+			list = append(list, Change{Key: key, Value: tomlString(v)})
 		}
-		return Change{Key: key, Value: tomlString(v)}
 	}
-	list := []Change{text("tenant", a.Tenant), text("client_id", a.ClientID), text("client_secret_file", a.SecretFile)}
-	secret := Change{Key: "client_secret", Secret: true}
-	if !a.Secret.Empty() {
-		secret.Value = assemble.SecretText(a.Secret)
+	text("tenant", a.Tenant, old.Tenant)
+	text("client_id", a.ClientID, old.ClientID)
+	list = append(list, a.secretChanges(old)...)
+	text("mailbox", a.Mailbox, old.Mailbox)
+	for _, o := range [...]struct{ key, v, was string }{
+		{"way", a.Way, old.Way}, {"root_to", a.RootTo, old.RootTo}, {"alert_to", a.AlertTo, old.AlertTo},
+		{"cloud", a.Cloud, old.Cloud},
+	} {
+		if o.v != "" {
+			text(o.key, o.v, o.was)
+		}
 	}
-	list = append(list, secret, Change{Key: "mailbox", Value: tomlString(a.Mailbox)})
+	text("credential.type", a.namedType(), old.namedType())
+	text("credential.certificate_file", a.CertFile, old.CertFile)
+	text("credential.key_file", a.KeyFile, old.KeyFile)
+	text("credential.pfx_file", a.PFXFile, old.PFXFile)
+	text("credential.passphrase_file", a.PassphraseFile, old.PassphraseFile)
+	text("credential.token_file", a.TokenFile, old.TokenFile)
+	text("credential.identity_client_id", a.IdentityID, old.IdentityID)
+	return append(list, a.Set...)
+}
+
+// secretChanges are those of the client secret.
+func (a *Answers) secretChanges(old *Answers) []Change {
 	date := Change{Key: "secret_expires"}
 	if a.SecretExpires != "" {
 		date.Value = []byte(a.SecretExpires)
 	}
-	list = append(list, date)
-	for _, c := range []Change{text("root_to", a.RootTo), text("alert_to", a.AlertTo), text("cloud", a.Cloud)} {
-		if c.Value != nil {
-			list = append(list, c)
-		}
+	switch {
+	case a.keepsSecret() && date.Value != nil:
+		return []Change{date}
+	case a.keepsSecret(), a.kept != nil && a.Type == old.Type && a.Type != TypeSecret:
+		return nil
 	}
-	return append(append(list, a.credentialChanges(text)...), a.Set...)
+	secret, file := Change{Key: "client_secret", Secret: true}, Change{Key: "client_secret_file"}
+	if !a.Secret.Empty() {
+		secret.Value = assemble.SecretText(a.Secret)
+	}
+	if a.SecretFile != "" {
+		file.Value = tomlString(a.SecretFile)
+	}
+	list := []Change{file, secret, date}
+	if a.kept == nil {
+		return list
+	}
+	// What stood by for the old secret does not stand by for this one.
+	return append(list, Change{Key: "client_secret_next", Secret: true}, Change{Key: "client_secret_next_file"})
 }
 
-func (a *Answers) credentialChanges(text func(key, v string) Change) []Change {
-	kind := a.Type
-	if kind == TypeSecret {
-		kind = ""
+// namedType is credential.type as it is written: a secret needs no word.
+func (a *Answers) namedType() string {
+	if a.Type == TypeSecret {
+		return ""
 	}
-	return []Change{
-		text("credential.type", kind), text("credential.certificate_file", a.CertFile), text("credential.key_file", a.KeyFile),
-		text("credential.pfx_file", a.PFXFile), text("credential.passphrase_file", a.PassphraseFile),
-		text("credential.token_file", a.TokenFile), text("credential.identity_client_id", a.IdentityID),
-	}
+	return a.Type
 }
 
 func tomlString(s string) []byte {

@@ -52,7 +52,7 @@ func (f *File) PlanCertificate(a *Answers) bool {
 	if exists(base+".crt") || exists(base+".key") {
 		base += f.Now().UTC().Format("-20060102T150405Z")
 	}
-	a.CertFile, a.KeyFile = base+".crt", base+".key"
+	a.CertFile, a.KeyFile, a.PassphraseFile = base+".crt", base+".key", ""
 	return true
 }
 

@@ -59,6 +59,7 @@ func edit(lines []string, c Change) ([]string, error) {
 		return nil, fmt.Errorf("%s has a value of several lines: change it by hand", c.Key)
 	case active >= 0 && c.Value == nil:
 		return append(lines[:active:active], lines[active+1:]...), nil
+	case active >= 0 && sameValue(lines[active], string(c.Value)):
 	case active >= 0:
 		lines[active] = line
 	case c.Value == nil:
@@ -70,6 +71,62 @@ func edit(lines []string, c Change) ([]string, error) {
 		return append(lines, "\n["+table+"]\n", line), nil
 	}
 	return lines, nil
+}
+
+// sameValue reports whether a line has that value already, whatever its spacing and comment.
+func sameValue(line, value string) bool {
+	_, was, _ := strings.Cut(line, "=")
+	rest, ok := strings.CutPrefix(strings.TrimSpace(was), value)
+	rest = strings.TrimSpace(rest)
+	return ok && (rest == "" || rest[0] == '#')
+}
+
+// KeyChange is a key that would change: its values as TOML text, "" for none.
+type KeyChange struct {
+	Key string `json:"key"`
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+// Compare lists what changes do to the keys of a text. Secrets are left out.
+func Compare(text []byte, changes []Change) []KeyChange {
+	lines := strings.SplitAfter(string(text), "\n")
+	list := []KeyChange{}
+	for _, c := range changes {
+		old, set := current(lines, c.Key)
+		k := KeyChange{Key: c.Key, Old: old, New: string(c.Value)}
+		if c.Value == nil && !set || c.Value != nil && set && sameValue("="+old, k.New) {
+			continue
+		}
+		if c.Secret {
+			k.Old, k.New = redact(k.Old), redact(k.New)
+		}
+		list = append(list, k)
+	}
+	return list
+}
+
+func redact(value string) string {
+	if value == "" {
+		return ""
+	}
+	return `"[redacted]"`
+}
+
+// current returns the value of a key, which may have a comment behind it.
+func current(lines []string, key string) (value string, set bool) {
+	table, name, ok := strings.Cut(key, ".")
+	if !ok {
+		table, name = "", key
+	}
+	begin, end, _ := section(lines, table)
+	for _, line := range lines[begin:end] {
+		if names(line, name) {
+			_, value, _ = strings.Cut(line, "=")
+			return strings.TrimSpace(value), true
+		}
+	}
+	return "", false
 }
 
 // section returns the lines of a table, without its header; the top one is named "".

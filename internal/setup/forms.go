@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/xoauth"
 )
 
@@ -135,6 +136,14 @@ func typeForm(_ *Answers, s string) (string, error) {
 		return s, nil
 	}
 	return "", errors.New("one of secret, certificate, federated, managed-identity and device-code")
+}
+
+func wayForm(_ *Answers, s string) (string, error) {
+	switch s = strings.ToLower(s); s {
+	case diagnose.WayScoped, diagnose.WayAPI:
+		return s, nil
+	}
+	return "", errors.New("scoped (the scoped role) or api (the API permission)")
 }
 
 func cloudForm(_ *Answers, s string) (string, error) {

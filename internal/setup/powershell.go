@@ -1,6 +1,10 @@
 package setup
 
-import "strings"
+import (
+	"strings"
+
+	"o365-sendmail/xoauth"
+)
 
 // Values fill the administrator's commands. What is empty stays a placeholder.
 type Values struct {
@@ -11,6 +15,12 @@ type Values struct {
 	ObjectID string
 	Mailbox  string
 	CertFile string // the certificate's, to be uploaded
+	// Way is how the application may send (diagnose.WayScoped, diagnose.WayAPI), "" when nobody has told.
+	Way string
+	// HVE is set for an account of High Volume Email.
+	HVE bool
+	// SignedIn is set when the application has got a token, Consented when that has the role of the API permission.
+	SignedIn, Consented bool
 }
 
 // Names of what the scripts make in the tenant.
@@ -139,14 +149,28 @@ func enableSMTPAuth(v Values) string {
 
 // AssignRole gives the application Exchange's own role within a scope.
 func AssignRole(v Values) string {
-	return `New-ManagementRoleAssignment -Role "` + sendRole + `" -App ` + v.clientID() + ` -CustomResourceScope "` + scopeName + `"` +
-		" after New-ServicePrincipal and New-ManagementScope; Test-ServicePrincipalAuthorization -Identity " + v.clientID() + " -Resource " + v.mailbox() + " must show InScope True" + spread
+	return newRoleAssignment(v) + " after New-ServicePrincipal and New-ManagementScope; " + testScope(v) + spread
 }
 
 // JoinScope puts the mailbox among those that the role covers.
 func JoinScope(v Values) string {
 	return `Add-DistributionGroupMember -Identity "` + groupName + `" -Member ` + v.mailbox() +
-		"; Test-ServicePrincipalAuthorization -Identity " + v.clientID() + " -Resource " + v.mailbox() + " must show InScope True" + spread
+		"; " + testScope(v) + spread
+}
+
+// newRoleAssignment has a name of its own for each application: several may share group and scope.
+func newRoleAssignment(v Values) string {
+	name := appName + "-<client id>"
+	if xoauth.IsGUID(v.ClientID) {
+		name = appName + "-" + v.ClientID
+	}
+	return `New-ManagementRoleAssignment -Name "` + name + `" -Role "` + sendRole + `" -App ` + v.clientID() +
+		` -CustomResourceScope "` + scopeName + `"`
+}
+
+func testScope(v Values) string {
+	return "Test-ServicePrincipalAuthorization -Identity " + v.clientID() + " -Resource " + v.mailbox() +
+		" must show InScope True"
 }
 
 // Renewal says how a credential of that type is renewed.

@@ -1,89 +1,163 @@
 package setup
 
-import "strings"
+import (
+	_ "embed"
+	"strings"
 
-// Steps are the clicks in the portal, in order, with the tenant's values.
-func Steps(kind string, v Values) []string {
-	app := or(v.ClientID, "your app")
-	if kind == TypeIdentity {
-		return []string{
-			"Azure portal > the virtual machine (or App Service) > Identity: Status On",
-			"A managed identity gets the permission by PowerShell only: the script's way 'scoped' needs none. Microsoft does not document managed identities for SMTP: take it as an experiment",
-		}
-	}
-	steps := []string{
-		"https://entra.microsoft.com > App registrations > New registration: any name, \"Accounts in this organizational directory only\", no redirect URI (" + app + ")",
-	}
-	if kind == TypeDevice {
-		return append(steps,
-			"App registrations > "+app+" > Authentication: Allow public client flows > Yes",
-			DelegatedPermission())
-	}
-	switch kind {
-	case TypeCertificate:
-		steps = append(steps, "App registrations > "+app+" > Certificates & secrets > Certificates > Upload "+
-			"certificate: "+
-			or(v.CertFile, "the public part"))
-	case TypeFederated:
-		steps = append(steps, "App registrations > "+app+" > Certificates & secrets > Federated credentials > Add credential: issuer and subject of the token, audience api://AzureADTokenExchange")
-	default:
-		steps = append(steps, "App registrations > "+app+" > Certificates & secrets > New client secret: copy the Value, note the day in Expires")
-	}
-	return append(steps,
-		"Way A, the API permission: "+GrantConsent(v)+". A permission on Microsoft Graph that stands there is not needed",
-		"Way B, least privilege: no API permission at all; the script gives the application Exchange's role \""+sendRole+"\" for the mailboxes of one group (worldwide cloud and GCC)",
-		"Enterprise applications > "+app+": the Object ID there (not the one under App registrations) is "+or(v.ObjectID, "the $ObjectId of the script"))
+	"o365-sendmail/internal/diagnose"
+)
+
+// tenantScript is the PowerShell for every way, with placeholders for the tenant's values.
+//
+//go:embed tenant.ps1
+var tenantScript string
+
+// What the script calls the clouds. Source: learn.microsoft.com, Connect-ExchangeOnline and Connect-MgGraph.
+var environments = map[string]struct{ exchange, graph string }{
+	"":         {"O365Default", "Global"},
+	"global":   {"O365Default", "Global"},
+	"gcc-high": {"O365USGovGCCHigh", "USGov"},
+	"dod":      {"O365USGovDoD", "USGovDoD"},
+	"china":    {"O365China", "China"},
 }
 
-// Script is the PowerShell for both ways, with the tenant's values. It may be run again.
+// wayHVE is the script's word for an account of High Volume Email, which has one way only.
+const wayHVE = "hve"
+
+// way is the one that is meant, or the better one of the cloud's.
+func (v Values) way() string {
+	switch {
+	case v.HVE:
+		return wayHVE
+	case v.Way != "":
+		return v.Way
+	}
+	return guessWay(&Answers{Cloud: v.Cloud})
+}
+
+// Script is a PowerShell file for who administers the tenant: it makes what is missing, or undoes it, and reports.
+// Where a person signs in it is only the commands.
 func Script(kind string, v Values) string {
 	if kind == TypeDevice {
-		return deviceScript(v)
+		return "# o365-sendmail: let a person's sign-in send by SMTP. For an Exchange administrator, in PowerShell on any " +
+			"machine.\n" + strings.Join(Commands(kind, v), "\n") + "\n"
 	}
-	var b strings.Builder
-	line := func(s ...string) { b.WriteString(strings.Join(s, "") + "\n") }
-	line("# o365-sendmail: let an application send as a mailbox. For an Exchange administrator, in PowerShell on any machine.")
-	line("$AppId    = ", literal(v.ClientID, "<Application (client) ID>"))
-	line("$ObjectId = ", literal(v.ObjectID, "<Object ID of the enterprise application>"), "  # Enterprise applications, not App registrations")
-	line("$Mailbox  = ", literal(v.Mailbox, "<mailbox>"))
-	line("$Way      = 'api'     # 'api':    API permission SMTP.SendAsApp with admin consent, and permissions on the mailbox")
-	line("                      # 'scoped': Exchange's role for the mailboxes of one group; no API permission, no permission on the mailbox")
-	line("if ($ObjectId -notmatch '^[0-9a-fA-F-]{36}$') { throw 'put in the Object ID: Entra admin center > Enterprise applications > your app' }")
-	line()
-	line("if (-not (Get-Module -ListAvailable ExchangeOnlineManagement)) { Install-Module ExchangeOnlineManagement -Scope CurrentUser }")
-	line("Import-Module ExchangeOnlineManagement")
-	line(Connect(v))
-	line()
-	line("# The mailbox has to exist, and may use SMTP AUTH whatever the tenant's default is.")
-	line("Get-EXOMailbox -Identity $Mailbox -ErrorAction Stop | Format-List PrimarySmtpAddress,RecipientTypeDetails")
-	line("Set-CASMailbox -Identity $Mailbox -SmtpClientAuthenticationDisabled $false")
-	line()
-	line("# Exchange's own record of the application. One with another object ID is of no use.")
-	line("$sp = Get-ServicePrincipal | Where-Object AppId -eq $AppId")
-	line("if ($sp -and $sp.ObjectId -ne $ObjectId) { Remove-ServicePrincipal -Identity $sp.Identity -Confirm:$false; $sp = $null }")
-	line("if (-not $sp) { New-ServicePrincipal -AppId $AppId -ObjectId $ObjectId -DisplayName '", appName, "' }")
-	line()
-	line("if ($Way -eq 'api') {")
-	line("    Add-MailboxPermission -Identity $Mailbox -User $ObjectId -AccessRights FullAccess")
-	line("    Add-RecipientPermission -Identity $Mailbox -Trustee $ObjectId -AccessRights SendAs -Confirm:$false")
-	line("} else {")
-	line("    if (-not (Get-DistributionGroup '", groupName, "' -ErrorAction SilentlyContinue)) { New-DistributionGroup -Name '", groupName, "' -Type Security }")
-	line("    Add-DistributionGroupMember -Identity '", groupName, "' -Member $Mailbox -ErrorAction SilentlyContinue")
-	line("    $dn = (Get-DistributionGroup '", groupName, "').DistinguishedName")
-	line("    if (-not (Get-ManagementScope '", scopeName, "' -ErrorAction SilentlyContinue)) { New-ManagementScope -Name '", scopeName, "' -RecipientRestrictionFilter \"MemberOfGroup -eq '$dn'\" }")
-	line("    if (-not (Get-ManagementRoleAssignment '", scopeName, "' -ErrorAction SilentlyContinue)) { New-ManagementRoleAssignment -Name '", scopeName, "' -Role '", sendRole, "' -App $AppId -CustomResourceScope '", scopeName, "' }")
-	line("    Test-ServicePrincipalAuthorization -Identity $AppId -Resource $Mailbox | Format-Table RoleName,AllowedResourceScope,InScope")
-	line("}")
-	line("# Changes take up to 2 hours. Then, on the server: sudo o365-sendmail doctor --send-to you@your-domain")
-	return b.String()
+	env := environments[v.Cloud]
+	return strings.NewReplacer(
+		"'<tenant>'", literal(v.Tenant, "<tenant>"), "'<client id>'", literal(v.ClientID, "<client id>"),
+		"'<mailbox>'", literal(v.Mailbox, "<mailbox>"), "'<object id>'", literal(v.ObjectID, ""),
+		"<way>", v.way(), "<group>", groupName, "<scope>", scopeName, "<role>", sendRole, "<app>", appName,
+		"<exchange environment>", env.exchange, "<graph environment>", env.graph,
+	).Replace(tenantScript)
 }
 
-func deviceScript(v Values) string {
-	return "# o365-sendmail: let a person's sign-in send by SMTP. For an Exchange administrator, in PowerShell on any machine.\n" +
-		Connect(v) + "\n" + enableSMTPAuth(v) + "\n" +
-		"# Only if the mailbox is not the one of who signs in:\n" +
-		"# Add-MailboxPermission -Identity " + v.mailbox() + " -User <person> -AccessRights FullAccess\n" +
-		"# Add-RecipientPermission -Identity " + v.mailbox() + " -Trustee <person> -AccessRights SendAs -Confirm:$false\n"
+// IsScript reports whether a text is a script of ours, which a newer one may replace.
+func IsScript(text string) bool {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "# o365-sendmail: ") {
+			return true
+		}
+		if !strings.HasPrefix(line, "#") {
+			break
+		}
+	}
+	return false
+}
+
+// Commands are the ones that the script runs where nothing is there yet, for a person to type.
+func Commands(kind string, v Values) []string {
+	list := []string{Connect(v)}
+	if kind == TypeDevice {
+		return append(list, enableSMTPAuth(v), "# Only if the mailbox is not the one of who signs in:",
+			"# Add-MailboxPermission -Identity "+v.mailbox()+" -User <person> -AccessRights FullAccess",
+			"# Add-RecipientPermission -Identity "+v.mailbox()+" -Trustee <person> -AccessRights SendAs -Confirm:$false")
+	}
+	if v.way() == wayHVE {
+		return append(list, "Add-HVEAppAccess -Identity "+v.mailbox()+" -AppIds "+v.objectID())
+	}
+	list = append(list, newServicePrincipal(v), enableSMTPAuth(v))
+	if v.way() == diagnose.WayAPI {
+		return append(list, addMailboxPermission(v), addRecipientPermission(v))
+	}
+	return append(list,
+		`New-DistributionGroup -Name "`+groupName+`" -Type Security -Members `+v.mailbox(),
+		`$dn = (Get-DistributionGroup "`+groupName+`").DistinguishedName`,
+		`New-ManagementScope -Name "`+scopeName+`" -RecipientRestrictionFilter "MemberOfGroup -eq '$dn'"`,
+		newRoleAssignment(v), strings.TrimSuffix(testScope(v), " must show InScope True")+
+			" | ft RoleName,AllowedResourceScope,InScope")
+}
+
+// Steps are what is left to do in the portal, in order, with the tenant's values. What the token in our hand
+// proves is done.
+func Steps(kind string, v Values) []string {
+	if kind == TypeIdentity {
+		return append(identitySteps(v), wayStep(v)...)
+	}
+	var steps []string
+	if !v.SignedIn {
+		steps = append(steps, registerSteps(kind, v)...)
+	}
+	if kind == TypeDevice {
+		return steps
+	}
+	steps = append(steps, wayStep(v)...)
+	if v.ObjectID == "" {
+		steps = append(steps, "Enterprise applications > "+or(v.ClientID, "your app")+": note the Object ID there (not the "+
+			"one under App registrations) for New-ServicePrincipal")
+	}
+	return steps
+}
+
+func identitySteps(v Values) []string {
+	if v.SignedIn {
+		return nil
+	}
+	return []string{
+		"Azure portal > the virtual machine (or App Service) > Identity: Status On",
+		"Microsoft does not document managed identities for SMTP: take it as an experiment",
+	}
+}
+
+// registerSteps make the application and its credential.
+func registerSteps(kind string, v Values) []string {
+	app := or(v.ClientID, "your app")
+	secrets := "App registrations > " + app + " > Certificates & secrets > "
+	steps := []string{"https://entra.microsoft.com > App registrations > New registration: any name, \"Accounts in this " +
+		"organizational directory only\", no redirect URI (" + app + ")"}
+	switch kind {
+	case TypeDevice:
+		return append(steps, "App registrations > "+app+" > Authentication: Allow public client flows > Yes",
+			DelegatedPermission())
+	case TypeCertificate:
+		return append(steps, secrets+"Certificates > Upload certificate: "+or(v.CertFile, "the public part"))
+	case TypeFederated:
+		return append(steps, secrets+"Federated credentials > Add credential: issuer and subject of the token, audience "+
+			"api://AzureADTokenExchange")
+	}
+	return append(steps, secrets+"New client secret: copy the Value, note the day in Expires. Where a policy forbids "+
+		"secrets, upload a certificate: o365-sendmail setup --new-certificate")
+}
+
+// wayStep says what the way needs in Entra.
+func wayStep(v Values) []string {
+	scoped := "The scoped role needs no API permission: the PowerShell below gives the application Exchange's role \"" +
+		sendRole + "\" for the mailboxes of one group (worldwide cloud)"
+	api := "The API permission: " + GrantConsent(v) + ". A permission on Microsoft Graph is not needed"
+	switch {
+	case v.HVE:
+		return []string{"High Volume Email: " + strings.Replace(GrantConsent(v), "SMTP.SendAsApp", "Mail.Send", 1)}
+	case v.Way == diagnose.WayScoped && v.Consented:
+		return []string{"The token has the permission SMTP.SendAsApp, which the scoped role does without and which brings " +
+			"permissions on each mailbox back: Entra admin center > App registrations > " + or(v.ClientID, "your app") +
+			" > API permissions: remove it"}
+	case v.Way == diagnose.WayScoped:
+		return []string{scoped}
+	case v.Consented:
+		return nil
+	case v.Way == diagnose.WayAPI:
+		return []string{api}
+	}
+	return []string{scoped + ". Or:", api}
 }
 
 // literal is a PowerShell string.

@@ -239,33 +239,6 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestScript looks for the tenant's values, and for text that would leave its quotes.
-func TestScript(t *testing.T) {
-	t.Parallel()
-	v := Values{Tenant: someTenant, ClientID: someClient, ObjectID: "b7d3f1d2-0c5e-4b58-9f0c-51c7c0a4e6aa", Mailbox: "o'brien@contoso.com"}
-	s := Script(TypeSecret, v)
-	for _, want := range []string{
-		"$AppId    = '" + someClient + "'", "$ObjectId = 'b7d3f1d2-", "$Mailbox  = 'o''brien@contoso.com'", "Connect-ExchangeOnline -Organization " + someTenant,
-		"New-ServicePrincipal -AppId $AppId -ObjectId $ObjectId", "Add-MailboxPermission", "Add-RecipientPermission", "Set-CASMailbox",
-		"New-ManagementScope", "-Role 'Application SMTP.SendAsApp'", "Test-ServicePrincipalAuthorization",
-	} {
-		if !strings.Contains(s, want) {
-			t.Errorf("%q is not in\n%s", want, s)
-		}
-	}
-	if s := Script(TypeSecret, Values{Mailbox: "a’; Remove-Mailbox x#@contoso.com"}); strings.Contains(s, "Remove-Mailbox") || !strings.Contains(s, "'<mailbox>'") {
-		t.Errorf("%s", s)
-	}
-	if s := Connect(Values{Cloud: "gcc-high", Tenant: "contoso.us"}); s != "Connect-ExchangeOnline -Organization contoso.us -ExchangeEnvironmentName O365USGovGCCHigh" {
-		t.Errorf("%q", s)
-	}
-	for _, kind := range []string{TypeSecret, TypeCertificate, TypeFederated, TypeIdentity, TypeDevice} {
-		if len(Steps(kind, v)) < 2 || Script(kind, v) == "" {
-			t.Errorf("%s has no steps", kind)
-		}
-	}
-}
-
 // TestPlanted: setup writes through its own user's and root's links, and through nobody else's.
 func TestPlanted(t *testing.T) {
 	t.Parallel()

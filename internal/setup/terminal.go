@@ -88,7 +88,7 @@ func (t *Terminal) read(ctx context.Context) (string, error) {
 
 // Ask asks for every answer that is still open. What the present configuration says is
 // offered: an empty answer keeps it.
-func (t *Terminal) Ask(ctx context.Context, a *Answers, present func(flag string) string) error {
+func (t *Terminal) Ask(ctx context.Context, a *Answers) error {
 	fmt.Fprint(t.out, "This sets o365-sendmail up to send from one mailbox of Microsoft 365.\n"+
 		"Each answer is checked at once. Ctrl-C leaves everything as it is.\n\n"+
 		"It needs an app registration: https://entra.microsoft.com > App registrations >\n"+
@@ -97,8 +97,11 @@ func (t *Terminal) Ask(ctx context.Context, a *Answers, present func(flag string
 		if !q.asked(a) || !a.open(q) {
 			continue
 		}
-		if err := t.question(ctx, a, q, present(q.flag)); err != nil {
+		if err := t.question(ctx, a, q, a.offered(q)); err != nil {
 			return err
+		}
+		if q.flag == "credential" {
+			a.keepOthers()
 		}
 	}
 	return nil
@@ -106,7 +109,11 @@ func (t *Terminal) Ask(ctx context.Context, a *Answers, present func(flag string
 
 // question asks until the answer is in form.
 func (t *Terminal) question(ctx context.Context, a *Answers, q question, present string) error {
-	fmt.Fprintf(t.out, "\n%s\n  (%s)\n", q.name, q.where)
+	where := q.where
+	if q.secret && a.keepsSecret() {
+		where += "; empty keeps the present one"
+	}
+	fmt.Fprintf(t.out, "\n%s\n  (%s)\n", q.name, where)
 	prompt := "> "
 	if present != "" {
 		prompt = "[" + present + "] > "
@@ -123,8 +130,10 @@ func (t *Terminal) question(ctx context.Context, a *Answers, q question, present
 		if text == "" {
 			text = present
 		}
-		if text == "" && q.fallback != nil {
-			text = q.fallback(a)
+		for _, fallback := range [...]func(*Answers) string{q.fallback, q.guess} {
+			if text == "" && fallback != nil {
+				text = fallback(a)
+			}
 		}
 		if text == "" && !q.needed(a) {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -50,15 +51,41 @@ func (f *File) Text(a *Answers, shown bool) ([]byte, error) {
 	if old == nil {
 		old = f.Sample
 	}
-	changes := a.changes()
-	if shown {
-		for i := range changes {
-			if changes[i].Secret && changes[i].Value != nil {
-				changes[i].Value = []byte(`"[redacted]"`)
+	text, err := Edit(old, a.changes())
+	if shown && err == nil {
+		return hideSecrets(text)
+	}
+	return text, err
+}
+
+// secretKeys hold a secret as it is.
+var secretKeys = []string{"client_secret", "client_secret_next"}
+
+// hideSecrets replaces the secrets of a text, those that are commented out as well.
+func hideSecrets(text []byte) ([]byte, error) {
+	lines := strings.SplitAfter(string(text), "\n")
+	for i, line := range lines {
+		for _, key := range secretKeys {
+			bare := strings.TrimLeft(line, " \t#")
+			if !names(bare, key) {
+				continue
 			}
+			if openEnded(bare) {
+				return nil, fmt.Errorf("%s has a value of several lines, which can't be hidden: write it in one", key)
+			}
+			lines[i] = line[:len(line)-len(bare)] + key + " = \"[redacted]\"\n"
 		}
 	}
-	return Edit(old, changes)
+	return []byte(strings.Join(lines, "")), nil
+}
+
+// Changes lists the keys that Write would change.
+func (f *File) Changes(a *Answers) ([]KeyChange, error) {
+	old, err := f.old()
+	if err != nil {
+		return nil, err
+	}
+	return Compare(old, a.changes()), nil
 }
 
 // old returns the present file, nil when there is none.
