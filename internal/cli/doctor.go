@@ -7,8 +7,8 @@ import (
 	"io"
 
 	"o365-sendmail/internal/cmdline"
-	"o365-sendmail/internal/doctor"
 	"o365-sendmail/internal/diagnose"
+	"o365-sendmail/internal/doctor"
 	"o365-sendmail/internal/host"
 )
 

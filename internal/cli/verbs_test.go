@@ -304,4 +304,8 @@ func (h *hostWithAgent) withExpiry(t *testing.T) {
 	if err := os.WriteFile(h.config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	e := Env{Socket: h.socket, UID: os.Getuid()}
+	if said := e.reloadAgent(t.Context(), h.config); said != "the agent has read it" {
+		t.Error(said)
+	}
 }

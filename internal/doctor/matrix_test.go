@@ -20,8 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/diagnose"
+	"o365-sendmail/internal/emulator"
 )
 
 // row is one step left undone, alone, and what the doctor has to say about it.
