@@ -1,0 +1,68 @@
+#!/bin/bash
+# A text of UTF-8 sent by the mail commands of Debian 12 in the C locale, which cron, anacron and systemd services have unless
+# somebody sets LANG: four programs, four outcomes.
+#
+#  s-nail     sends nothing, writes ~/dead.letter and ends with 4: the report of a job is lost
+#  bsd-mailx  labels the body charset="ANSI_X3.4-1968", which is ASCII, with "8bit", and leaves the Subject raw
+#  mutt       labels body and Subject "unknown-8bit" (RFC 1428), which says that nobody knows
+#  mailutils  gives neither MIME-Version nor a charset: by RFC 2045 5.2 that is ASCII
+#
+# In C.UTF-8 the first three name a charset that is true, and mailutils names none then either.
+# Needs root on Debian 12: the pinned packages are unpacked in a temporary folder and laid over /usr and /etc in a mount
+# namespace of this script's own. The mailer is a stand-in.
+set -euo pipefail
+self=$(realpath "$0")
+packages="mailutils=1:3.15-4 libmailutils9=1:3.15-4 mailutils-common=1:3.15-4 bsd-mailx=8.1.2-0.20220412cvs-1 s-nail=14.9.24-2 mutt=2.2.12-0.1~deb12u2 libbsd0 liblockfile1 libgsasl18 libgssglue1 libntlm0 libunistring2 libmariadb3 libldap-2.5-0 libgc1 guile-3.0-libs libpython3.11 mysql-common libsasl2-2 libreadline8 libidn12 libkyotocabinet16v5 libgpgme11 libassuan0 libtokyocabinet9"
+
+if [ -z "${FINDING_WORK:-}" ]; then
+	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 2; }
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	chmod 755 "$work"
+	cd "$work"
+	# shellcheck disable=SC2086 # a list of words is meant
+	apt-get -q download $packages >log 2>&1 || { apt-get -q update && apt-get -q download $packages; } >log 2>&1 || { cat log; exit 2; }
+	for deb in *.deb; do dpkg -x "$deb" root; done
+	mkdir -p root/usr/sbin root/usr/lib root/etc home calls
+	chmod 777 home calls
+	cat >root/usr/sbin/sendmail <<E
+#!/bin/sh
+{ printf '[%s]' "\$@"; echo; } >>$work/calls/args
+cat >>$work/calls/input
+exit \$(cat $work/calls/exit 2>/dev/null || echo 0)
+E
+	chmod 755 root/usr/sbin/sendmail
+	ln -s ../sbin/sendmail root/usr/lib/sendmail
+	FINDING_WORK=$work unshare -m "$self"
+	exit
+fi
+
+work=$FINDING_WORK
+mount --make-rprivate /
+for dir in usr etc; do
+	mount -t overlay -o "lowerdir=$work/root/$dir:/$dir" overlay "/$dir"
+done
+cd "$work/home"
+export HOME=$work/home
+echo "$packages" | tr ' ' '\n' | sed 's/^/package: /'
+
+changed=
+export DEAD=$work/home/dead.letter # s-nail asks the passwd file for the home else
+sends() { # locale, wanted exit code, regular expression for what sendmail gets, command...
+	rm -f "$work/calls/input" dead.letter
+	status=0
+	printf 'Gr\303\274\303\237e\n' | LC_ALL=$1 "${@:4}" -s $'Gr\303\266\303\237e' you@example.org >out 2>&1 || status=$?
+	got=$(grep -aiE '^(Subject|Content-Type|MIME-Version):' "$work/calls/input" 2>/dev/null | tr '\n' '|' || true)
+	echo "$4, LC_ALL=$1: ended with $status; $got$([ ! -s dead.letter ] || echo "dead.letter is written")"
+	[ "$status" = "$2" ] && grep -qaE "$3" <<<"$got" || changed=1
+}
+raw=$'Subject: Gr\303\266\303\237e'
+sends C 4 '^$' s-nail
+sends C 0 "$raw.*ANSI_X3.4-1968" bsd-mailx
+sends C 0 'Subject: =.unknown-8bit.*charset=unknown-8bit' mutt
+sends C 0 "^$raw[|]$" mail.mailutils
+sends C.UTF-8 0 'utf-8' s-nail
+sends C.UTF-8 0 'UTF-8' bsd-mailx
+sends C.UTF-8 0 'charset=(utf-8|iso-8859-1)' mutt
+sends C.UTF-8 0 "^$raw[|]$" mail.mailutils
+[ -z "$changed" ] || { echo "CHANGED"; exit 1; }
