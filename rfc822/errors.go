@@ -5,9 +5,6 @@ import (
 	"fmt"
 )
 
-// ErrEmpty is returned when the input ends before its first octet.
-var ErrEmpty = errors.New("the message is empty")
-
 // ErrSignature is returned when a part that is signed can't go as it is: it has NUL, or 8-bit text for a server
 // without 8BITMIME. No server would take it, and any encoding would break the signature (RFC 8551 3.1.3).
 var ErrSignature = errors.New("a signed part has bytes that mail can't carry (NUL, or 8-bit text to a server without " +

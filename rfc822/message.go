@@ -49,13 +49,13 @@ func (m *Message) Close() error { return m.close() }
 
 // Read reads a message from r, up to its end or the line of a single dot that ends it.
 //
-// It never refuses odd input. A "From " or ">From " line of an mbox at the very beginning is dropped. The header
+// It never refuses odd input; input without a byte is a message without header and body. A "From " or ">From " line of an mbox at the very beginning is dropped. The header
 // ends with a blank line, or before a line that can be no part of one. NUL
 // is removed from the header and kept in the body. Line ends of any kind become CRLF,
 // and a last line without one gets it. In a header whose lines end in LF, a bare CR
 // is a space.
 //
-// Errors are ErrEmpty, *TooLargeError, and what reading r, keeping the body or asking the Budget met.
+// Errors are *TooLargeError, and what reading r, keeping the body or asking the Budget met.
 func Read(r io.Reader, o ReadOptions) (*Message, error) {
 	if o.MaxSize <= 0 {
 		o.MaxSize = math.MaxInt64
@@ -67,9 +67,6 @@ func Read(r io.Reader, o ReadOptions) (*Message, error) {
 		o.Memory = defaultMemory
 	}
 	in := newInput(r, o.Budget != nil)
-	if !in.more() && in.failure() == nil {
-		return nil, ErrEmpty
-	}
 	s := headerScanner{in: in, dotEnds: o.DotEnds, max: min(o.MaxHeader, o.MaxSize), budget: o.Budget, cost: freeHeader}
 	if err := s.scan(); err != nil {
 		if large, ok := err.(*TooLargeError); ok {

@@ -146,7 +146,6 @@ func TestReadErrors(t *testing.T) {
 		o    ReadOptions
 		is   error
 	}{
-		{"empty", strings.NewReader(""), ReadOptions{}, ErrEmpty},
 		{"fails at once", iotest.ErrReader(broken), ReadOptions{}, broken},
 		{"fails in the header", io.MultiReader(strings.NewReader("A: 1\nB"), iotest.ErrReader(broken)), ReadOptions{}, broken},
 		{"fails in the body", io.MultiReader(strings.NewReader("A: 1\n\nx"), iotest.ErrReader(broken)), ReadOptions{}, broken},

@@ -266,11 +266,12 @@ func TestHostileProcess(t *testing.T) {
 		codes  []int
 		sent   bool
 	}{
-		"umask 000":         {`umask 000; exec "$P" -t -i`, []int{0}, true},
-		"umask 777":         {`umask 777; exec "$P" -t -i`, []int{0}, true},
-		"no stdin":          {`exec "$P" -t -i <&-`, []int{sysexits.NoInput}, false},
+		"umask 000": {`umask 000; exec "$P" -t -i`, []int{0}, true},
+		"umask 777": {`umask 777; exec "$P" -t -i`, []int{0}, true},
+		// Go opens /dev/null in its place, so that the message is empty and names nobody.
+		"no stdin":          {`exec "$P" -t -i <&-`, []int{sysexits.Usage}, false},
 		"no stdout, stderr": {`exec "$P" -t -i >&- 2>&-`, []int{0}, true},
-		"no stdio at all":   {`exec "$P" -t -i <&- >&- 2>&-`, []int{sysexits.NoInput}, false},
+		"no stdio at all":   {`exec "$P" -t -i <&- >&- 2>&-`, []int{sysexits.Usage}, false},
 		"stdin a directory": {`exec "$P" -t -i </`, []int{sysexits.NoInput}, false},
 		"deleted cwd":       {`mkdir "$D/gone"; cd "$D/gone"; rmdir "$D/gone"; exec "$P" -t -i`, []int{0}, true},
 		"no HOME":           {`unset HOME; exec "$P" -t -i`, []int{0}, true},

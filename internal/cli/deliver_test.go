@@ -169,7 +169,6 @@ func TestUsage(t *testing.T) {
 	s.run("x\n").want(t, sysexits.Usage, "no recipients")
 	s.run("Subject: x\n\n", "-t").want(t, sysexits.Usage, "no recipients")
 	s.run("", "-Z").want(t, sysexits.Usage, "unknown flag")
-	s.run("", "a@example.org").want(t, sysexits.NoInput, "empty")
 	s.run("x\n", "-f", "a b@c d", "x@example.org").want(t, sysexits.Usage, "sender")
 	if n := len(s.Messages()); n != 0 {
 		t.Errorf("%d messages arrived", n)

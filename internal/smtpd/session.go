@@ -173,8 +173,6 @@ func (s *session) readError(err error) error {
 		return failure(agentproto.TooLarge, large.Error())
 	case errors.As(err, &reply):
 		return reply
-	case errors.Is(err, rfc822.ErrEmpty):
-		return s.negative(sysexits.With(sysexits.DataErr, err))
 	}
 	return s.negative(sysexits.With(sysexits.TempFail, err))
 }

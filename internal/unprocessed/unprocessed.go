@@ -156,7 +156,7 @@ func (r *Rules) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, int
 	}
 	defer f.Close()
 	msg, err := rfc822.Read(f, rfc822.ReadOptions{Memory: r.Memory, TempDir: r.TempDir})
-	if tooLarge := (*rfc822.TooLargeError)(nil); errors.Is(err, rfc822.ErrEmpty) || errors.As(err, &tooLarge) {
+	if tooLarge := (*rfc822.TooLargeError)(nil); errors.As(err, &tooLarge) {
 		err = sysexits.With(sysexits.DataErr, err)
 	}
 	if err != nil {
