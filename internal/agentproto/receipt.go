@@ -88,7 +88,7 @@ func parseRefused(line string) (envelope.Refusal, bool) {
 	}
 	code, rest, ok := strings.Cut(rest, " <")
 	exit, err := strconv.Atoi(code)
-	end := closing(rest)
+	end := PathEnd(rest)
 	if !ok || err != nil || end < 0 {
 		return envelope.Refusal{}, false
 	}
@@ -96,8 +96,9 @@ func parseRefused(line string) (envelope.Refusal, bool) {
 	return envelope.Refusal{Address: rest[:end], Err: sysexits.With(exit, reason)}, true
 }
 
-// closing finds the angle bracket that ends an address, which may be quoted.
-func closing(s string) int {
+// PathEnd returns where the angle bracket is that ends a path (RFC 5321 4.1.2), whose local part may be quoted; -1 if
+// there is none.
+func PathEnd(s string) int {
 	quoted := false
 	for i := 0; i < len(s); i++ {
 		switch {

@@ -1,139 +1,167 @@
 package smtpd
 
-import "bytes"
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
 
-// bodyFilter finds the end of a message that DATA began, and writes the message so that
-// the library behind finds the same end.
-//
-// The line end of the DATA command decides how lines end. A client that wrote CRLF there
-// means CRLF everywhere (RFC 5321 2.3.8): a dot between other line ends is text, or mail
-// could be smuggled in. A program that feeds sendmail -bs with LF alone means LF, with or
-// without a CR in front.
-type bodyFilter struct {
-	lf  bool
-	in  place
-	out place // where the library is with what it got
-}
-
-// place is a position in a line.
-type place byte
-
-const (
-	begin place = iota
-	middle
-	afterCR
-	afterDot   // a dot began the line
-	afterDotCR // and a CR followed
+	"github.com/emersion/go-smtp"
 )
 
-// feed converts b and appends to out. It stops behind the end of the message and tells so;
-// n is how much of b it used.
-func (f *bodyFilter) feed(out, b []byte) (_ []byte, n int, done bool) {
-	for n < len(b) {
-		if f.in == middle {
-			run := text(b[n:])
-			if run > 0 {
-				out = append(out, b[n:n+run]...)
-				f.out = middle
-				n += run
-				continue
-			}
-		}
-		out, done = f.octet(out, b[n])
-		n++
-		if done {
-			return f.end(out), n, true
-		}
-	}
-	return out, n, false
+// body is a message that comes in.
+type body interface {
+	io.Reader
+	// skip reads what is still to come, so that the next command is found.
+	skip()
 }
 
-// text returns how many octets at the start of b are neither CR nor LF.
-func text(b []byte) int {
-	if i := bytes.IndexByte(b, '\n'); i >= 0 {
-		b = b[:i]
+// take has a message read and handed on, and answers.
+func (s *session) take(b body) {
+	err := s.Data(b)
+	if err != nil {
+		b.skip()
 	}
-	if i := bytes.IndexByte(b, '\r'); i >= 0 {
-		b = b[:i]
-	}
-	return len(b)
-}
-
-func (f *bodyFilter) octet(out []byte, c byte) (_ []byte, done bool) {
-	switch f.in {
-	case begin:
-		if c == '.' {
-			f.in = afterDot
-			return out, false
-		}
-	case afterDot:
-		switch {
-		case c == '\r':
-			f.in = afterDotCR
-			return out, false
-		case c == '\n' && f.lf:
-			return out, true
-		case f.out == begin:
-			// The client's own dot hides the next octet from the library, too. Where the
-			// library sees no line begin, the filter has taken the dot away.
-			out, f.out = append(out, '.'), middle
-		}
-	case afterDotCR:
-		if c == '\n' {
-			return out, true
-		}
-		out = f.put(out, '\r')
-	case afterCR:
-		if c == '\n' {
-			f.in = begin
-			if f.lf {
-				out = f.put(out, '\r')
-			}
-			return f.put(out, '\n'), false
-		}
-		if f.lf {
-			out = f.put(out, '\r')
-		}
-	}
+	words := s.receipt
+	s.Reset()
 	switch {
-	case c == '\r':
-		return f.carriageReturn(out), false
-	case c == '\n' && f.lf:
-		f.in = begin
-		return f.put(f.put(out, '\r'), '\n'), false
-	}
-	f.in = middle
-	return f.put(out, c), false
-}
-
-// carriageReturn notes a CR. Where lines end in LF it is held back until it is known
-// whether it belongs to a line end.
-func (f *bodyFilter) carriageReturn(out []byte) []byte {
-	f.in = afterCR
-	if f.lf {
-		return out
-	}
-	return f.put(out, '\r')
-}
-
-// put appends an octet and follows the library: a CR counts only in front of an LF, and
-// the second of two CRs does not.
-func (f *bodyFilter) put(out []byte, c byte) []byte {
-	switch {
-	case f.out == afterCR && c == '\n':
-		f.out = begin
-	case f.out != afterCR && c == '\r':
-		f.out = afterCR
+	case errors.Is(err, smtp.ErrDataReset): // the command that ended the message is answered
+	case err != nil:
+		s.conn.refuse(err)
 	default:
-		f.out = middle
+		s.conn.say(250, done, words...)
 	}
-	return append(out, c)
 }
 
-// end appends the end of the message.
-func (f *bodyFilter) end(out []byte) []byte {
-	for f.out != begin {
-		out = f.put(f.put(out, '\r'), '\n')
+// dotted is a message that DATA began, without the dots of RFC 5321 4.5.2.
+//
+// The line end of the DATA command decides how lines end. A client that wrote CRLF there means CRLF everywhere
+// (RFC 5321 2.3.8): a dot between other line ends is text, or mail could be smuggled in. A program that feeds
+// sendmail -bs with LF alone means LF, with or without a CR in front.
+type dotted struct {
+	c     *Conn
+	lf    bool
+	start bool   // a line begins
+	cr    bool   // a CR was the last byte
+	rest  []byte // of the line, until the next read
+	err   error
+}
+
+func (d *dotted) Read(p []byte) (n int, err error) {
+	for n < len(p) && (n == 0 || len(d.rest) > 0 || d.c.in.Buffered() > 0) {
+		if len(d.rest) == 0 && !d.next() {
+			return n, d.err
+		}
+		k := copy(p[n:], d.rest)
+		n, d.rest = n+k, d.rest[k:]
 	}
-	return append(out, ".\r\n"...)
+	return n, nil
+}
+
+// next reads a line, or as much of one as there is room for, and reports whether it is of the message.
+func (d *dotted) next() bool {
+	if d.err != nil {
+		return false
+	}
+	line, err := d.c.in.ReadSlice('\n')
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		d.err = d.c.lost(err)
+		return false
+	}
+	if d.start && line[0] == '.' {
+		if line = line[1:]; string(line) == "\r\n" || d.lf && string(line) == "\n" {
+			d.err = io.EOF
+			return false
+		}
+	}
+	d.start = bytes.HasSuffix(line, []byte("\r\n")) || d.cr && string(line) == "\n" || d.lf && err == nil
+	d.cr = len(line) > 0 && line[len(line)-1] == '\r'
+	d.rest = line
+	return true
+}
+
+func (d *dotted) skip() { _, _ = io.Copy(io.Discard, d) }
+
+// chunks are a message that comes by BDAT (RFC 3030).
+type chunks struct {
+	s       *session
+	left    int64 // bytes of the chunk
+	last    bool
+	breaker command // what came in place of the next chunk and ended the message
+}
+
+// maxChunk is how many bytes of a chunk are read.
+const maxChunk = 1<<31 - 1
+
+// chunk begins a chunk by the argument of BDAT, and reports whether it is one. What follows a command that is
+// refused is read all the same, so that the session stays in step.
+func (b *chunks) chunk(arg string) bool {
+	c := b.s.conn
+	size, word, _ := strings.Cut(arg, " ")
+	word = strings.TrimLeft(word, " \t")
+	n, err := strconv.ParseUint(size, 10, 63)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		c.say(501, arguments, "the syntax is BDAT size [LAST]")
+		return false
+	case n > maxChunk:
+		c.say(552, tooLarge, "the chunk is too large")
+		c.over = true
+		return false
+	}
+	b.left, b.last = int64(n), strings.EqualFold(word, "LAST")
+	if word != "" && !b.last {
+		c.say(501, arguments, "the syntax is BDAT size [LAST]")
+		b.skip()
+		return false
+	}
+	return true
+}
+
+func (b *chunks) Read(p []byte) (int, error) {
+	for b.left == 0 {
+		if b.last {
+			return 0, io.EOF
+		}
+		if err := b.next(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := b.s.conn.in.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	if err != nil {
+		err = b.s.conn.lost(err)
+	}
+	return n, err
+}
+
+// next waits for another chunk. Commands that do not end the message are done meanwhile.
+func (b *chunks) next() error {
+	b.s.conn.say(250, done, "chunk taken")
+	for {
+		cmd, err := b.s.conn.next()
+		if err != nil {
+			return smtp.ErrDataReset // no command waits for an answer
+		}
+		switch cmd.verb {
+		case "BDAT":
+			if b.chunk(cmd.arg) {
+				return nil
+			}
+		case "RSET", "QUIT", "EHLO", "HELO":
+			b.breaker = cmd
+			return smtp.ErrDataReset
+		default:
+			b.s.do(cmd)
+		}
+	}
+}
+
+func (b *chunks) skip() {
+	if _, err := b.s.conn.in.Discard(int(b.left)); err != nil {
+		_ = b.s.conn.lost(err)
+	}
+	b.left = 0
 }

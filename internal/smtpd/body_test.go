@@ -2,9 +2,16 @@ package smtpd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
+
+	"github.com/emersion/go-smtp"
+
+	"o365-sendmail/internal/printable"
 )
 
 // endings are the line ends that smugglers try (CERT VU#302671).
@@ -63,46 +70,6 @@ func TestLFClient(t *testing.T) {
 	}
 }
 
-// library decodes as go-smtp's data reader does.
-func library(b []byte) (text []byte, rest int, done bool) {
-	state := begin
-	for i, c := range b {
-		switch state {
-		case begin:
-			if c == '.' {
-				state = afterDot
-				continue
-			}
-			state = middle
-			if c == '\r' {
-				state = afterCR
-			}
-		case afterDot:
-			if c == '\r' {
-				state = afterDotCR
-				continue
-			}
-			state = middle
-		case afterDotCR:
-			if c == '\n' {
-				return text, i + 1, true
-			}
-			state = middle
-		case afterCR:
-			state = middle
-			if c == '\n' {
-				state = begin
-			}
-		case middle:
-			if c == '\r' {
-				state = afterCR
-			}
-		}
-		text = append(text, c)
-	}
-	return text, 0, false
-}
-
 // reference decodes by RFC 5321 4.5.2: lines end in CRLF, or in LF where lf is set.
 func reference(b []byte, lf bool) (text []byte, rest int, done bool) {
 	end := "\r\n"
@@ -114,16 +81,28 @@ func reference(b []byte, lf bool) (text []byte, rest int, done bool) {
 		if i < 0 {
 			return append(text, bytes.TrimPrefix(b[at:], []byte("."))...), 0, false
 		}
-		line := b[at : at+i]
-		at += i + len(end)
-		if lf {
-			line = bytes.TrimSuffix(line, []byte("\r"))
-		}
-		if string(line) == "." {
+		line := b[at : at+i+len(end)]
+		at += len(line)
+		if word := string(line); word == ".\r\n" || lf && word == ".\n" {
 			return text, at, true
 		}
-		text = append(append(text, bytes.TrimPrefix(line, []byte("."))...), "\r\n"...)
+		text = append(text, bytes.TrimPrefix(line, []byte("."))...)
 	}
+}
+
+// drip reads a few bytes at a time.
+type drip struct {
+	rest []byte
+	step int
+}
+
+func (d *drip) Read(p []byte) (int, error) {
+	if len(d.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(max(d.step, 1), len(p))], d.rest)
+	d.rest = d.rest[n:]
+	return n, nil
 }
 
 func FuzzBody(f *testing.F) {
@@ -134,31 +113,23 @@ func FuzzBody(f *testing.F) {
 		}
 	}
 	f.Add([]byte("\r\r\n.\r\n.\r\n"), false, 100)
+	for _, n := range []int{maxCommand - 2, maxCommand - 1, maxCommand} { // the line end comes apart
+		f.Add([]byte(strings.Repeat("x", n)+"\r\n.\r\nrest"), false, 5000)
+	}
 	f.Fuzz(func(t *testing.T, in []byte, lf bool, step int) {
 		want, end, done := reference(in, lf)
-		filter := bodyFilter{lf: lf}
-		var out []byte
-		used, over := 0, false
-		for rest := in; len(rest) > 0 && !over; {
-			piece := rest[:min(max(step, 1), len(rest))]
-			var n int
-			out, n, over = filter.feed(out, piece)
-			used += n
-			rest = rest[n:]
-		}
-		if over != done || done && used != end {
-			t.Fatalf("end at %d (%v), want %d (%v)", used, over, end, done)
-		}
-		text, rest, libraryDone := library(out)
-		if libraryDone != done || done && rest != len(out) {
-			t.Fatalf("the library sees the end at %d of %d (%v): %q", rest, len(out), libraryDone, out)
-		}
+		c := Stdio(&drip{in, step}, io.Discard)
+		text, err := io.ReadAll(iotest.OneByteReader(&dotted{c: c, lf: lf, start: true}))
 		if !done {
+			if err != io.ErrUnexpectedEOF {
+				t.Fatalf("%q: %v", in, err)
+			}
 			return
 		}
-		// Behind a CR the filter may have to add a line end before the library sees the end.
-		if extra := bytes.TrimPrefix(text, want); len(extra) == len(text) && len(want) > 0 || strings.Trim(string(extra), "\r\n") != "" || len(extra) > 4 {
-			t.Fatalf("text %q, want %q", text, want)
+		c.over = false
+		rest, _ := io.ReadAll(c.in)
+		if err != nil || !bytes.Equal(text, want) || string(rest) != string(in[end:]) {
+			t.Fatalf("%q: %q, rest %q, want %q, %q: %v", in, text, rest, want, in[end:], err)
 		}
 	})
 }
@@ -178,16 +149,26 @@ func FuzzDialogue(f *testing.F) {
 }
 
 func FuzzPath(f *testing.F) {
-	for _, s := range []string{"MAIL FROM:<>", "RCPT TO:root", `RCPT TO:<"a\"> x"@b> NOTIFY=NEVER`, "MAIL FROM:<@x:y@z>", "RCPT TO:<a@[127.0.0.1]>"} {
+	for _, s := range []string{"FROM:<>", "FROM:root", `FROM:<"a\"> x"@b> RET=HDRS`, "FROM:<@x:y@z>",
+		"FROM:<a@[127.0.0.1]> ENVID=a+2Bb SIZE=1"} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, line string) {
-		if strings.ContainsAny(line, "\r\n") {
+	f.Fuzz(func(t *testing.T, arg string) {
+		s := &session{o: &Options{Host: "web1"}}
+		from, o, _, err := s.sender(arg)
+		if err != nil {
+			if e := (*smtp.SMTPError)(nil); !errors.As(err, &e) || e.Code < 500 || strings.Contains(e.Message, "\r") {
+				t.Errorf("%q: %v", arg, err)
+			}
 			return
 		}
-		out := string(rewrite([]byte(line), "web1"))
-		if strings.ContainsAny(out, "\r\n") {
-			t.Errorf("%q became %q", line, out)
+		if printable.HasControl(from + o.EnvelopeID) {
+			t.Errorf("%q gave %q and %q", arg, from, o.EnvelopeID)
+		}
+		if strings.Contains(arg, "@") && from != "" { // it means itself
+			if again, _, _, err := s.sender("FROM:<" + from + ">"); err != nil || again != from {
+				t.Errorf("%q gave %q, and that %q: %v", arg, from, again, err)
+			}
 		}
 	})
 }

@@ -31,10 +31,10 @@ func TestDialogues(t *testing.T) {
 		{"BDAT broken off", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 600 LAST\r\nA: 1\r\n\r\nx\r\n", "", nil},
 		{"DATA broken off", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nA: 1\r\n\r\nx\r\n", "", nil},
 		{"RSET between chunks", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\nRSET\r\nMAIL FROM:<e@b.org>\r\nRCPT TO:<f@d.org>\r\nBDAT 9 LAST\r\nB: 2\r\n\r\nyQUIT\r\n",
-			"220 250 250 250 250 421", nil},
+			"220 250 250 250 250 250 250 250 250 221", []string{"e@b.org>f@d.org:B: 2\r\n\r\ny\r\n"}},
 		{"unknown recipient", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:nobody\r\nRCPT TO:<x@y.org>\r\nDATA\r\nA: 1\r\n\r\n.\r\nQUIT\r\n",
 			"220 250 250 550 250 354 250 221", []string{"a@b.org>x@y.org:A: 1\r\n\r\n"}},
-		{"nobody is left", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<nobody>\r\nDATA\r\nQUIT\r\n", "220 250 250 550 502 221", nil},
+		{"nobody is left", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<nobody>\r\nDATA\r\nQUIT\r\n", "220 250 250 550 503 221", nil},
 		{"quoted", "EHLO x\r\nMAIL FROM:<\"a b\"@c.org>\r\nRCPT TO:<\"x> ORCPT=a\"@y.org> NOTIFY=NEVER\r\nRCPT TO:<\"q\\\"\\\\\"@y.org>\r\nDATA\r\nA: 1\r\n\r\n.\r\nQUIT\r\n",
 			"220 250 250 250 250 354 250 221", []string{`"a b"@c.org>"x> ORCPT=a"@y.org,"q\"\\"@y.org:A: 1` + "\r\n\r\n"}},
 		{"source route, case, blanks", "ehlo x\r\nmail from: <@relay.org,@x.org:a@b.org> size=10\r\nrcpt to:  c@d.org notify=success,delay\r\ndata\r\nA: 1\r\n\r\n.\r\nquit\r\n",
@@ -42,12 +42,12 @@ func TestDialogues(t *testing.T) {
 		{"bad paths", "EHLO x\r\nMAIL FROM:<a@b\r\nMAIL FROM:<a@b>x\r\nMAIL FROM:<a\x01@b>\r\nQUIT\r\n", "220 250 501 501 501 221", nil},
 		{"null recipient", "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<>\r\nQUIT\r\n", "220 250 250 501 221", nil},
 		{"helpful", "HELP\r\nEHLO x\r\nVERB\r\nNOOP\r\nHELP\r\nVRFY root\r\nEXPN x\r\nRSET\r\nQUIT\r\n", "220 214 250 250 250 214 252 502 250 221", nil},
-		{"no order", "MAIL FROM:<a@b>\r\nEHLO x\r\nRCPT TO:<a@b>\r\nDATA\r\nQUIT\r\n", "220 502 250 502 502 221", nil},
+		{"no order", "MAIL FROM:<a@b>\r\nEHLO x\r\nRCPT TO:<a@b>\r\nDATA\r\nQUIT\r\n", "220 250 250 503 503 221", nil},
 		{"too large", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nA: 1\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 20000) + ".\r\nMAIL FROM:<a@b.org> SIZE=99999999\r\nQUIT\r\n",
 			"220 250 250 250 354 552 552 221", nil},
 		{"long command", "EHLO x\r\nNOOP " + strings.Repeat("x", 20000) + "\r\nNOOP\r\nQUIT\r\n", "220 250 500 250 221", nil},
 		{"endless command", strings.Repeat("x", 3<<20), "220 421", nil},
-		{"unknown parameter", "EHLO x\r\nMAIL FROM:<a@b.org> FOO=1\r\nMAIL FROM:<a@b.org> SMTPUTF8 RET=HDRS ENVID=a+2Bb\r\nQUIT\r\n", "220 250 500 250 221", nil},
+		{"unknown parameter", "EHLO x\r\nMAIL FROM:<a@b.org> FOO=1\r\nMAIL FROM:<a@b.org> SMTPUTF8 RET=HDRS ENVID=a+2Bb\r\nQUIT\r\n", "220 250 555 250 221", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -2,122 +2,124 @@ package smtpd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/emersion/go-smtp"
 
 	"o365-sendmail/internal/agentproto"
 )
 
-// maxReplies is how much the filter holds back before it sends.
+// maxReplies is how many bytes of replies wait until they are sent.
 const maxReplies = 16 << 10
 
-// Write takes what the library answers.
+// Enhanced codes (RFC 3463 3).
+var (
+	done      = smtp.EnhancedCode{2, 0, 0}
+	order     = smtp.EnhancedCode{5, 5, 1} // of a command that can't come now, or never
+	syntax    = smtp.EnhancedCode{5, 5, 2}
+	arguments = smtp.EnhancedCode{5, 5, 4}
+	tooLarge  = smtp.EnhancedCode(agentproto.TooLarge.Enhanced)
+)
+
+// say writes a reply. Each of its lines has the enhanced code (RFC 2034 4).
+func (c *Conn) say(code int, enhanced smtp.EnhancedCode, lines ...string) {
+	if c.gone {
+		return
+	}
+	for i, line := range lines {
+		more := '-'
+		if i == len(lines)-1 {
+			more = ' '
+		}
+		c.out = fmt.Appendf(c.out, "%d%c", code, more)
+		if enhanced != smtp.NoEnhancedCode {
+			c.out = fmt.Appendf(c.out, "%d.%d.%d ", enhanced[0], enhanced[1], enhanced[2])
+		}
+		c.out = append(append(c.out, line...), "\r\n"...)
+	}
+	if code >= 500 && code <= 504 || code == 555 { // RFC 5321 4.2.1
+		c.errors++
+	}
+	if len(c.out) >= maxReplies {
+		_ = c.flush()
+	}
+}
+
+// refuse writes a negative reply.
+func (c *Conn) refuse(err error) {
+	if e := (*smtp.SMTPError)(nil); errors.As(err, &e) {
+		c.say(e.Code, e.EnhancedCode, strings.Split(e.Message, "\n")...)
+	}
+}
+
+// giveUp says the last word, and ends the session.
+func (c *Conn) giveUp(text string) {
+	c.out = append(append(append(c.out, "421 "...), text...), "\r\n"...)
+	c.over, c.gone = true, true
+}
+
+// Write takes a reply of the library, a line at a time.
 func (c *Conn) Write(p []byte) (int, error) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
 	if c.gone {
 		return len(p), nil
 	}
-	if c.atStart && len(p) >= len(c.code) {
-		copy(c.code[:], p)
-		c.countError(p)
-	}
-	if c.atStart {
-		var plain string
-		if plain, c.reword = plainReply(p); !c.reword {
-			plain, c.reword = c.sizeLine(p)
-		}
-		if !c.reword {
-			plain, c.reword = c.limitsLine(p)
-		}
-		c.out = append(c.out, plain...)
-	}
-	c.atStart = bytes.HasSuffix(p, []byte{'\n'})
-	if !c.reword {
-		c.out = append(c.out, p...)
-	}
-	if len(c.out) >= maxReplies {
-		return len(p), c.flush()
+	c.out = append(c.out, p...)
+	if c.keyword != "" && bytes.HasPrefix(p, []byte("250-")) {
+		c.out, c.keyword = append(c.out, c.keyword...), ""
 	}
 	return len(p), nil
 }
 
-// plainReplies are the library's answers that have the wrong enhanced code (RFC 3463 3.2) and words
-// of its own, and what is sent in their place.
-var plainReplies = [...]struct{ library, plain string }{
-	{"250 2.0.0 Roger, accepting mail from <", "250 2.1.0 sender ok\r\n"},
-	{"250 2.0.0 I'll make sure <", "250 2.1.5 recipient ok\r\n"},
-	{"250 2.0.0 I have successfully done nothing", "250 2.0.0 ok\r\n"},
-}
-
-func plainReply(line []byte) (string, bool) {
-	for _, r := range &plainReplies {
-		if bytes.HasPrefix(line, []byte(r.library)) {
-			return r.plain, true
-		}
-	}
-	return "", false
-}
-
-// sizeLine puts the limit into the line of EHLO's reply that the library, which knows of none, leaves
-// without it (RFC 1870 3).
-func (c *Conn) sizeLine(line []byte) (string, bool) {
-	mark, isSize := bytes.CutPrefix(line, []byte("250"))
-	if c.maxSize <= 0 || !isSize || string(mark) != "-SIZE\r\n" && string(mark) != " SIZE\r\n" {
-		return "", false
-	}
-	return "250" + string(mark[:1]) + "SIZE " + strconv.FormatInt(c.maxSize, 10) + "\r\n", true
-}
-
-// limitsLine tells every client its own limit of recipients: the library knows but one (RFC 9422).
-func (c *Conn) limitsLine(line []byte) (string, bool) {
-	if c.maxOwnRcpt == 0 || len(line) < 4 || !bytes.HasPrefix(line, []byte("250")) ||
-		!bytes.HasPrefix(line[4:], []byte("LIMITS RCPTMAX=")) {
-		return "", false
-	}
-	return fmt.Sprintf("250-%s %d\r\n250%cLIMITS RCPTMAX=%d\r\n", agentproto.RecipientsKeyword, c.maxOwnRcpt, line[3],
-		c.maxRcpt), true
-}
-
-// countError counts the replies to wrong commands: 500 to 504 (RFC 5321 4.2.1).
-func (c *Conn) countError(line []byte) {
-	if len(line) > 3 && line[3] == ' ' && line[0] == '5' && line[1] == '0' && line[2] <= '4' {
-		c.errors++
-	}
-}
-
-func (c *Conn) reply(text string) { _, _ = c.Write([]byte(text)) }
-
-func (c *Conn) lastCode() string {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	return string(c.code[:])
-}
-
-// Flush sends what was answered so far.
-func (c *Conn) Flush() error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	return c.flush()
-}
-
+// flush sends the replies.
 func (c *Conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
 	wait := c.timeouts.Data
-	c.waiting.Lock()
+	c.mu.Lock()
 	if c.evicted != "" {
 		wait = evictionWait
 	}
 	err := c.Conn.SetWriteDeadline(time.Now().Add(wait))
-	c.waiting.Unlock()
-	if err != nil {
-		return err
-	}
+	c.mu.Unlock()
 	c.turn.give() // the client may not read
-	_, err = c.Conn.Write(c.out)
+	if err == nil {
+		_, err = c.Conn.Write(c.out)
+	}
 	c.out = c.out[:0]
+	if err != nil {
+		c.over = true
+	}
 	return err
+}
+
+// maxLine is how many bytes of text go on one line of a reply (RFC 5321 4.5.3.1.5).
+const maxLine = 480
+
+// refusal makes a negative reply of text of any length.
+func refusal(code int, enhanced smtp.EnhancedCode, text string) error {
+	return reply(code, enhanced, wrap(text))
+}
+
+func reply(code int, enhanced smtp.EnhancedCode, lines []string) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: strings.Join(lines, "\n")}
+}
+
+// wrap breaks text into the lines of a reply.
+func wrap(text string) (lines []string) {
+	text = agentproto.OneLine(text)
+	for len(text) > maxLine {
+		cut := strings.LastIndexByte(text[:maxLine], ' ')
+		if cut < maxLine/2 {
+			for cut = maxLine; cut > maxLine-utf8.UTFMax && !utf8.RuneStart(text[cut]); cut-- {
+			}
+		}
+		lines = append(lines, text[:cut])
+		text = strings.TrimPrefix(text[cut:], " ")
+	}
+	return append(lines, text)
 }

@@ -55,33 +55,22 @@ type EnvelopeBudget interface {
 // and a From.
 const slack = 1 << 10
 
-// Serve holds the dialogue on c until it ends, and closes c. When ctx ends, the
-// connection is cut.
+// Serve holds the dialogue on c until it ends, and closes c. When ctx ends, the connection is cut.
 func Serve(ctx context.Context, c *Conn, o Options) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, c.Abort)()
-	c.turn.ctx, c.turn.turns = ctx, o.Turns
+	c.turn = turn{ctx: ctx, turns: o.Turns}
 	defer c.turn.give()
-	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
-		return &session{ctx: ctx, o: &o, conn: c}, nil
-	}))
-	s.Domain = o.Host
-	c.maxSize = o.MaxSize // the library would count what comes, not the message in wire form
-	s.MaxRecipients = o.MaxRecipients
-	if o.MaxOwnRecipients > o.MaxRecipients && o.MaxRecipients > 0 {
-		s.MaxRecipients = o.MaxOwnRecipients // the session keeps the others to theirs
-		c.maxRcpt, c.maxOwnRcpt = o.MaxRecipients, o.MaxOwnRecipients
-	}
-	s.MaxLineLength = 0 // the filter bounds commands, and a message has lines of any length
-	s.EnableSMTPUTF8 = true
-	s.EnableDSN = true
-	s.ErrorLog = logger(o.log)
-	if o.Host != "" {
-		c.host = o.Host
-	}
-	l := &once{conn: c}
-	_ = s.Serve(l)
+	c.session = &session{ctx: ctx, o: &o, conn: c}
+	defer c.session.Reset()
+	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return c.session, nil }))
+	// The bounds are announced by the library and kept by the session.
+	s.Domain, s.MaxMessageBytes, s.MaxRecipients = o.Host, o.MaxSize, o.MaxRecipients
+	s.EnableSMTPUTF8, s.EnableDSN = true, true
+	s.MaxLineLength = 0 // Conn bounds them
+	s.ErrorLog = faults(o.log)
+	_ = s.Serve(&once{conn: c})
 	_ = s.Shutdown(context.Background()) // waits for the library's goroutine, which has nothing to wait for
 }
 
@@ -93,8 +82,9 @@ func (o *Options) log(err error) {
 
 // once is a listener that one connection comes from. It ends with the connection.
 type once struct {
-	conn *Conn
-	used bool
+	net.Listener // nil: the library asks for no address
+	conn         *Conn
+	used         bool
 }
 
 func (l *once) Accept() (net.Conn, error) {
@@ -106,8 +96,7 @@ func (l *once) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-func (l *once) Close() error   { return nil }
-func (l *once) Addr() net.Addr { return l.conn.LocalAddr() }
+func (l *once) Close() error { return nil }
 
 // FaultError is a panic in the server.
 type FaultError struct {
@@ -123,15 +112,9 @@ func (e *FaultError) Error() string {
 // Trace returns the same with the stack.
 func (e *FaultError) Trace() string { return "fault of the program: " + e.trace }
 
-// logger takes the library's own complaints: of a client that went away there is
-// nothing to say, a panic is a fault of the program.
-type logger func(error)
+// faults takes what the library logs: since reads from a Conn end with EOF alone, that is its panics.
+type faults func(error)
 
-func (log logger) Printf(format string, v ...any) {
-	text := fmt.Sprintf(format, v...)
-	if strings.HasPrefix(text, "panic") {
-		log(&FaultError{text})
-	}
-}
+func (log faults) Printf(format string, v ...any) { log(&FaultError{fmt.Sprintf(format, v...)}) }
 
-func (log logger) Println(v ...any) { log.Printf("%s", fmt.Sprintln(v...)) }
+func (log faults) Println(v ...any) { log(&FaultError{fmt.Sprintln(v...)}) }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -27,41 +27,37 @@ type Handler interface {
 	Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o agentproto.Options) (envelope.Receipt, error)
 }
 
-// session is one client's dialogue. The library may still read a chunked message in a
-// goroutine of its own when the next transaction begins: each has a transaction of its own.
+// session is one client's dialogue.
 type session struct {
-	ctx  context.Context
-	o    *Options
-	conn *Conn
-
-	mu sync.Mutex
-	tx *transaction
+	ctx     context.Context
+	o       *Options
+	conn    *Conn
+	tx      *transaction // nil outside of one
+	size    int          // of the last RCPT command, in bytes
+	receipt []string     // the lines of the reply to a message that was taken
 }
 
-type transaction struct{ env envelope.Envelope }
+// transaction is what came since MAIL.
+type transaction struct {
+	env    envelope.Envelope
+	own    bool // the client is this program's own
+	coming bool // the message has begun
+}
 
 // Reset forgets the transaction.
 func (s *session) Reset() { s.begin(nil) }
 
-// Logout forgets the transaction.
-func (s *session) Logout() error {
-	s.begin(nil)
-	return nil
-}
+// Logout does nothing: Serve forgets the transaction.
+func (s *session) Logout() error { return nil }
 
 func (s *session) begin(tx *transaction) {
 	if s.o.Envelope != nil {
 		s.o.Envelope.Drop()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.tx = tx
-}
-
-func (s *session) current() *transaction {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.tx
+	s.tx, s.conn.ends = tx, time.Time{}
+	if tx != nil {
+		s.conn.ends = time.Now().Add(s.conn.timeouts.Transaction)
+	}
 }
 
 // Mail begins a transaction.
@@ -69,71 +65,71 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if err := s.o.Handler.Begin(); err != nil {
 		return s.negative(err)
 	}
-	tx := &transaction{env: envelope.Envelope{Sender: from, Ret: string(o.Return), EnvID: o.EnvelopeID}}
-	s.begin(tx)
+	s.begin(&transaction{env: envelope.Envelope{Sender: from, Ret: string(o.Return), EnvID: o.EnvelopeID}})
 	return nil
 }
 
 // Rcpt adds a recipient that can get mail.
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
-	tx := s.current()
-	if most := s.conn.maxRcpt; most > 0 && !s.conn.own && len(tx.env.Recipients) >= most {
-		return reply(agentproto.Status{Code: 452, Enhanced: [3]int{4, 5, 3}},
-			[]string{fmt.Sprintf("Maximum limit of %d recipients reached", most)})
+	most := s.o.MaxRecipients
+	if s.tx.own {
+		most = s.o.MaxOwnRecipients
+	}
+	if most > 0 && len(s.tx.env.Recipients) >= most {
+		return refusal(452, smtp.EnhancedCode{4, 5, 3}, fmt.Sprintf("a message can have %d recipients", most))
 	}
 	if err := s.o.Handler.Recipient(to); err != nil {
 		return s.negative(err)
 	}
 	if s.o.Envelope != nil {
-		if err := s.o.Envelope.Take(s.conn.recipientMemory(len(o.OriginalRecipient))); err != nil {
+		if err := s.o.Envelope.Take(s.recipientMemory(o)); err != nil {
 			return s.noRoom(err)
 		}
 	}
-	r := envelope.Recipient{Address: to, Notify: notify(o.Notify)}
+	r := envelope.Recipient{Address: to}
+	for _, n := range o.Notify {
+		r.Notify |= condition(n)
+	}
 	if o.OriginalRecipient != "" {
 		r.ORcpt = strings.ToLower(string(o.OriginalRecipientType)) + ";" + o.OriginalRecipient
 	}
-	tx.env.Recipients = append(tx.env.Recipients, r)
+	s.tx.env.Recipients = append(s.tx.env.Recipients, r)
 	return nil
+}
+
+// recipientMemory is about how many bytes a recipient takes: the command, of which an address is a part, the original
+// recipient, and their places in lists.
+func (s *session) recipientMemory(o *smtp.RcptOptions) int64 {
+	const places = 100
+	return int64(s.size + len(o.OriginalRecipient) + places)
 }
 
 // noRoom answers a recipient for whom there is no memory. This program's own client then has the whole message to
 // send later; others send what was taken and keep the rest (RFC 5321 4.5.3.1.10).
 func (s *session) noRoom(err error) error {
-	if s.conn.own || s.conn.isEvicted() {
-		s.conn.giveUp("421 4.3.2 " + agentproto.OneLine(err.Error()) + "\r\n")
-		return failure(closing, err.Error())
+	if s.tx.own || s.conn.isEvicted() {
+		s.conn.giveUp("4.3.2 " + agentproto.OneLine(err.Error()))
 	}
-	return failure(agentproto.Status{Code: 452, Enhanced: [3]int{4, 3, 1}}, err.Error())
+	return refusal(452, smtp.EnhancedCode{4, 3, 1}, err.Error())
 }
 
-// closing goes with the end of a connection. Nothing was taken: the client tries again.
-var closing = agentproto.Status{Code: 421, Enhanced: [3]int{4, 3, 2}}
-
-func notify(values []smtp.DSNNotify) envelope.Notify {
-	var n envelope.Notify
-	for _, v := range values {
-		switch v {
-		case smtp.DSNNotifyNever:
-			n |= envelope.NotifyNever
-		case smtp.DSNNotifySuccess:
-			n |= envelope.NotifySuccess
-		case smtp.DSNNotifyFailure:
-			n |= envelope.NotifyFailure
-		case smtp.DSNNotifyDelayed:
-			n |= envelope.NotifyDelay
-		}
+// condition returns one of a delivery report, 0 for a word that is none.
+func condition(word smtp.DSNNotify) envelope.Notify {
+	switch word {
+	case smtp.DSNNotifyNever:
+		return envelope.NotifyNever
+	case smtp.DSNNotifySuccess:
+		return envelope.NotifySuccess
+	case smtp.DSNNotifyFailure:
+		return envelope.NotifyFailure
+	case smtp.DSNNotifyDelayed:
+		return envelope.NotifyDelay
 	}
-	return n
+	return 0
 }
 
-// Data reads the message and hands it on. The library knows no other success than its
-// own words, so that ours is an error with a positive code.
+// Data reads the message and hands it on.
 func (s *session) Data(r io.Reader) error {
-	tx := s.current()
-	if tx == nil {
-		return smtp.ErrDataReset
-	}
 	read := rfc822.ReadOptions{Memory: s.o.Memory, TempDir: s.o.TempDir, MaxHeader: s.o.MaxHeader}
 	if s.o.Meter != nil {
 		metered, done := s.o.Meter(r)
@@ -151,28 +147,32 @@ func (s *session) Data(r io.Reader) error {
 	defer msg.Close()
 	options, own := takeOptions(msg.Header, s.o.Local)
 	if s.o.MaxSize > 0 && !own && msg.Size() > s.o.MaxSize {
-		return failure(agentproto.TooLarge, (&rfc822.TooLargeError{What: "message", Limit: s.o.MaxSize}).Error())
+		return s.tooLarge()
 	}
 	s.conn.turn.give() // the handler may wait for the disk and for Exchange
-	receipt, err := s.o.Handler.Message(s.ctx, &tx.env, msg, options)
+	receipt, err := s.o.Handler.Message(s.ctx, &s.tx.env, msg, options)
 	if err != nil {
 		return s.refusal(receipt, err, options)
 	}
-	return s.positive(receipt, options)
+	s.receipt = s.positive(receipt, options)
+	return nil
+}
+
+// tooLarge refuses a message for its size.
+func (s *session) tooLarge() error {
+	return refusal(552, tooLarge, (&rfc822.TooLargeError{What: "message", Limit: s.o.MaxSize}).Error())
 }
 
 // readError is for a message that did not come whole.
 func (s *session) readError(err error) error {
 	var large *rfc822.TooLargeError
-	var reply *smtp.SMTPError
 	switch {
-	case errors.As(err, &large):
-		if large.What == "message" {
-			large.Limit = s.o.MaxSize
-		}
-		return failure(agentproto.TooLarge, large.Error())
-	case errors.As(err, &reply):
-		return reply
+	case errors.Is(err, smtp.ErrDataReset):
+		return smtp.ErrDataReset
+	case errors.As(err, &large) && large.What == "message":
+		return s.tooLarge()
+	case large != nil:
+		return refusal(552, tooLarge, large.Error())
 	}
 	return s.negative(sysexits.With(sysexits.TempFail, err))
 }
@@ -191,10 +191,10 @@ func takeOptions(h *rfc822.Header, local bool) (o agentproto.Options, own bool) 
 // negative turns an error into a reply.
 func (s *session) negative(err error) error {
 	status := agentproto.StatusOf(s.o.ExitCode(err))
-	if status.Code/100 == 4 && s.conn.isEvicted() {
-		status = closing
+	if status.Code/100 == 4 && s.conn.isEvicted() { // the connection ends; the client tries again
+		status = agentproto.Status{Code: 421, Enhanced: [3]int{4, 3, 2}}
 	}
-	return failure(status, err.Error())
+	return refusal(status.Code, status.Enhanced, err.Error())
 }
 
 // refusal turns an error into a reply. Where recipients were refused one by one, a client that can read it is
@@ -203,7 +203,8 @@ func (s *session) refusal(r envelope.Receipt, err error, o agentproto.Options) e
 	if !o.Partial || len(r.Refused) < 2 {
 		return s.negative(err)
 	}
-	return reply(agentproto.StatusOf(s.o.ExitCode(err)), append(s.refusedLines(r), wrap(err.Error())...))
+	status := agentproto.StatusOf(s.o.ExitCode(err))
+	return reply(status.Code, status.Enhanced, append(s.refusedLines(r), wrap(err.Error())...))
 }
 
 func (s *session) refusedLines(r envelope.Receipt) []string {
@@ -214,47 +215,12 @@ func (s *session) refusedLines(r envelope.Receipt) []string {
 	return lines
 }
 
-// positive turns a receipt into a reply. A client that can't read who was refused is told
-// how many were, for people.
-func (s *session) positive(r envelope.Receipt, o agentproto.Options) error {
-	status := agentproto.Status{Code: 250, Enhanced: [3]int{2, 0, 0}}
+// positive makes the lines of a reply of a receipt. A client that can't read who was refused is told how many were,
+// for people.
+func (s *session) positive(r envelope.Receipt, o agentproto.Options) []string {
 	words := agentproto.Words(r)
 	if len(r.Refused) > 0 && !o.Partial {
-		words = fmt.Sprintf("%s (%d recipients refused, the first: %v)", words, len(r.Refused), r.Refused[0].Err)
-		return failure(status, words)
+		return wrap(fmt.Sprintf("%s (%d recipients refused, the first: %v)", words, len(r.Refused), r.Refused[0].Err))
 	}
-	return reply(status, append(s.refusedLines(r), words))
-}
-
-// maxLine is how much text goes on one line of a reply, in octets (RFC 5321 4.5.3.1.5).
-const maxLine = 480
-
-// failure makes a reply of text of any length.
-func failure(status agentproto.Status, text string) *smtp.SMTPError { return reply(status, wrap(text)) }
-
-// wrap breaks text into the lines of a reply.
-func wrap(text string) (lines []string) {
-	text = agentproto.OneLine(text)
-	for len(text) > maxLine {
-		cut := strings.LastIndexByte(text[:maxLine], ' ')
-		if cut < maxLine/2 {
-			if cut = maxLine; text[cut]&0xC0 == 0x80 {
-				cut = len(strings.ToValidUTF8(text[:cut], ""))
-			}
-		}
-		if cut <= 0 {
-			cut = maxLine
-		}
-		lines = append(lines, text[:cut])
-		text = strings.TrimPrefix(text[cut:], " ")
-	}
-	return append(lines, text)
-}
-
-// reply gives every line the enhanced code (RFC 2034 4); the library does it for the last.
-func reply(status agentproto.Status, lines []string) *smtp.SMTPError {
-	for i := range len(lines) - 1 {
-		lines[i] = status.EnhancedText() + " " + lines[i]
-	}
-	return &smtp.SMTPError{Code: status.Code, EnhancedCode: status.Enhanced, Message: strings.Join(lines, "\n")}
+	return append(s.refusedLines(r), words)
 }

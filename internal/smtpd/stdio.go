@@ -3,7 +3,7 @@ package smtpd
 import (
 	"io"
 	"net"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,39 +11,29 @@ import (
 // started the program waits at the other end, so there are no deadlines.
 func Stdio(in io.Reader, out io.Writer) *Conn {
 	const never = 100 * 365 * 24 * time.Hour
-	return NewConn(&stdio{in: in, out: out, closed: make(chan struct{})}, Timeouts{Command: never, Data: never, Transaction: never})
+	return NewConn(&stdio{in: in, out: out}, Timeouts{Command: never, Data: never, Transaction: never})
 }
 
 type stdio struct {
-	in     io.Reader
-	out    io.Writer
-	once   sync.Once
-	closed chan struct{}
+	net.Conn // nil: what is not below is not asked for
+	in       io.Reader
+	out      io.Writer
+	closed   atomic.Bool
 }
 
 func (s *stdio) Read(p []byte) (int, error) {
-	select {
-	case <-s.closed:
+	if s.closed.Load() {
 		return 0, net.ErrClosed
-	default:
-		return s.in.Read(p)
 	}
+	return s.in.Read(p)
 }
 
-func (s *stdio) Write(p []byte) (int, error) { return s.out.Write(p) }
-
 func (s *stdio) Close() error {
-	s.once.Do(func() { close(s.closed) })
+	s.closed.Store(true)
 	return nil
 }
 
-func (s *stdio) LocalAddr() net.Addr              { return stdioAddr{} }
-func (s *stdio) RemoteAddr() net.Addr             { return stdioAddr{} }
-func (s *stdio) SetDeadline(time.Time) error      { return nil }
+func (s *stdio) Write(p []byte) (int, error)      { return s.out.Write(p) }
+func (s *stdio) RemoteAddr() net.Addr             { return &net.UnixAddr{Name: "standard input", Net: "stdio"} }
 func (s *stdio) SetReadDeadline(time.Time) error  { return nil }
 func (s *stdio) SetWriteDeadline(time.Time) error { return nil }
-
-type stdioAddr struct{}
-
-func (stdioAddr) Network() string { return "stdio" }
-func (stdioAddr) String() string  { return "stdio" }

@@ -42,7 +42,7 @@ func text(form string, size int) []byte {
 			agentproto.RecipientsKeyword + "\r\n")
 		for i := 0; b.Len() < size; i++ {
 			fmt.Fprintf(b, "RCPT TO:<victim%d@example.org> ORCPT=rfc822;%s@example.org\r\n", i,
-				strings.Repeat("x", 7900))
+				strings.Repeat("x", 3900))
 		}
 		return b.Bytes()
 	case "mail": // whole messages to many, one after another
