@@ -95,7 +95,7 @@ var callerRules = []struct {
 	{"log.Fatalf", nil, "only a main function ends the process"},
 	{"syscall.Exec", []string{"cmd/front"}, "the quick program turns into the whole one, and nothing into anything else"},
 	{"syscall.ForkExec", nil, "no part of the program starts another program"},
-	{"os.StartProcess", []string{"internal/cli"}, "the program starts itself for a queue run, and nothing else"},
+	{"os.StartProcess", []string{"internal/direct"}, "the program starts itself for a queue run, and nothing else"},
 	{"os.Getenv", []string{"cmd", "internal/cli", "internal/agent", "internal/maillog"}, "the environment is the caller's: who reads it decides which variable may matter"},
 	{"http.ProxyFromEnvironment", nil, "a caller's proxy variable must not see the client secret"},
 	{"x509.SystemCertPool", []string{"internal/doctor"}, "it loads every certificate twice, which costs 10 ms a message"},

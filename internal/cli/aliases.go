@@ -7,6 +7,7 @@ import (
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/printable"
@@ -20,7 +21,7 @@ const aliasesFile = "/etc/aliases"
 // says what is skipped.
 func (e *Env) newAliases(o *cmdline.Options) error {
 	path := aliasesFile
-	if cfg, err := e.loadConfig(o, host.UserByID(e.UID)); err == nil {
+	if cfg, err := e.process("newaliases").LoadConfig(o); err == nil {
 		path = cfg.AliasesFile
 	}
 	if path == "" {
@@ -38,8 +39,8 @@ func (e *Env) newAliases(o *cmdline.Options) error {
 
 // verify is the mode -bv: where mail for each address would go.
 func (e *Env) verify(name string, o *cmdline.Options) int {
-	cfg, err := e.loadConfig(o, host.UserByID(e.UID))
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errNoConfig) {
+	cfg, err := e.process(name).LoadConfig(o)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, direct.ErrNoConfig) {
 		// The rules are not secret, but the file that holds them is: the alias file
 		// alone still answers something.
 		cfg, err = &config.Config{AliasesFile: aliasesFile}, nil

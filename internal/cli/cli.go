@@ -10,6 +10,7 @@ import (
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 )
@@ -31,10 +32,15 @@ type Env struct {
 	// limits and the environment of all of it.
 	Own bool
 
-	named  *config.Config // see admit
-	loaded *loaded        // see loadOnce
+	named *config.Config // see admit
 	// onHelp takes the flags of a command in place of its help text; may be nil.
 	onHelp func(*verbFlags)
+}
+
+// process is what a way of delivery knows of this process, called by name.
+func (e *Env) process(name string) *direct.Process {
+	return &direct.Process{Name: name, Stderr: e.Stderr, Getenv: e.Getenv, Now: e.Now, UID: e.UID, Socket: e.Socket,
+		Own: e.Own, Named: e.named}
 }
 
 // Main runs the program and returns its exit code. The name that it was called by

@@ -218,7 +218,7 @@ func (e *Env) queueIDs(ctx context.Context, before []string) []candidate {
 			o.Config = before[i+1]
 		}
 	}
-	q, err := asked.openQueue(ctx, "o365-sendmail", o, false)
+	q, err := asked.process("o365-sendmail").OpenQueue(ctx, o, false)
 	if err != nil {
 		return nil
 	}

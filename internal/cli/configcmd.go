@@ -7,7 +7,6 @@ import (
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 )
@@ -48,7 +47,7 @@ func (e *Env) configCommand(_ context.Context, args []string) int {
 		return e.fail("o365-sendmail", cmdline.Usagef("config has no command %.64q%s; it has check, show", rest[0],
 			didYouMean(rest[0], []string{"check", "show"})))
 	}
-	cfg, err := e.loadConfig(&cmdline.Options{Config: path}, host.UserByID(e.UID))
+	cfg, err := e.process("o365-sendmail").LoadConfig(&cmdline.Options{Config: path})
 	if rest[0] == "show" && err == nil {
 		e.showConfig(cfg, asJSON)
 		return sysexits.OK

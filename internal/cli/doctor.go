@@ -72,9 +72,10 @@ func (e *Env) examine(ctx context.Context, o doctorFlags) *doctor.Report {
 	user, hostName := host.UserByID(e.UID), host.Name()
 	opts := doctor.Options{
 		Config: o.config, Getenv: e.Getenv, User: user, HostName: hostName, Version: e.Version, Now: e.Now,
-		Way: o.way, Other: o.other, Strict: o.strict, Drop: e.dropRoot, Socket: e.Socket, SendTo: o.sendTo,
+		Way: o.way, Other: o.other, Strict: o.strict, Drop: e.process("o365-sendmail").DropRoot, Socket: e.Socket, SendTo: o.sendTo,
 		Send: func(ctx context.Context, from, to string) (string, error) {
-			return e.sendTest(ctx, testMessage{config: o.config, from: from, to: to, user: user, hostName: hostName})
+			m := testMessage{config: o.config, from: from, to: to, user: user, hostName: hostName}
+			return m.send(ctx, e.process("o365-sendmail"))
 		},
 	}
 	if !o.json && !o.report {

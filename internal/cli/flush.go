@@ -9,6 +9,7 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
 )
@@ -23,7 +24,7 @@ func (e *Env) flush(ctx context.Context, name string, o *cmdline.Options) int {
 	if err != nil {
 		return e.fail(name, err)
 	}
-	q, err := e.openQueue(ctx, name, o, true)
+	q, err := e.process(name).OpenQueue(ctx, o, true)
 	if err != nil {
 		return e.fail(name, err)
 	}
@@ -81,14 +82,14 @@ type flushResult struct {
 // flushAndWait tries messages and, with wait, follows them until nothing more happens.
 func (e *Env) flushAndWait(ctx context.Context, q control.Queue, f queueview.Filter, wait bool, line *progressLine) (r flushResult, err error) {
 	defer line.end()
-	if own, ok := q.(*ownSpool); ok {
-		own.progress = func(p deliver.Progress) {
+	if own, ok := q.(*direct.OwnQueue); ok {
+		own.Progress = func(p deliver.Progress) {
 			r.Messages = p.Selected
 			line.show(p.Counters.Sent, p.Counters.Deferred, p.Counters.Bounced, p.Left)
 		}
 		done, err := own.Flush(ctx, f, true)
 		r.Notes = done.Notes
-		c := own.last.Counters
+		c := own.Last.Counters
 		r.Waited, r.Sent, r.Deferred, r.Bounced = true, c.Sent, c.Deferred, c.Bounced
 		return r, err
 	}

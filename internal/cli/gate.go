@@ -18,9 +18,9 @@ func (e *Env) admit(o *cmdline.Options) error {
 	if o.Config == "" && !serves(o) {
 		return nil
 	}
-	installed := e.installed()
+	byService := installed(e.UID)
 	if o.Config != "" {
-		cfg, err := config.Loader{Getenv: e.Getenv, Trusted: !installed}.Load(o.Config)
+		cfg, err := config.Loader{Getenv: e.Getenv, Trusted: !byService}.Load(o.Config)
 		if errors.Is(err, config.ErrUntrusted) {
 			return sysexits.With(sysexits.NoPerm,
 				fmt.Errorf("-C %w; this user's own configuration is ~/.config/o365-sendmail.toml or what $%s names",
@@ -31,7 +31,7 @@ func (e *Env) admit(o *cmdline.Options) error {
 		}
 		e.named = cfg
 	}
-	if serves(o) && !installed {
+	if serves(o) && !byService {
 		return sysexits.With(sysexits.NoPerm,
 			fmt.Errorf("only root and the user %s start the agent in this way; others run o365-sendmail serve",
 				config.ServiceUser))
@@ -46,10 +46,10 @@ func serves(o *cmdline.Options) bool {
 }
 
 // installed reports whether the caller is root or the service user.
-func (e *Env) installed() bool {
-	if e.UID == 0 {
+func installed(uid int) bool {
+	if uid == 0 {
 		return true
 	}
 	service, ok := config.ServiceUID()
-	return ok && e.UID == service
+	return ok && uid == service
 }

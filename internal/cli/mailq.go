@@ -2,13 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io/fs"
+	"time"
 
 	"o365-sendmail/internal/cmdline"
-	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
-	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
@@ -23,7 +20,7 @@ func (e *Env) mailq(ctx context.Context, name string, o *cmdline.Options) int {
 	if err != nil {
 		return e.fail(name, err)
 	}
-	q, err := e.openQueue(ctx, name, o, false)
+	q, err := e.process(name).OpenQueue(ctx, o, false)
 	if err != nil {
 		return e.fail(name, err)
 	}
@@ -51,7 +48,7 @@ func filterOf(r *cmdline.QueueRun) (queueview.Filter, error) {
 
 // listQueue writes the list for people.
 func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter) error {
-	x, err := e.explainer(ctx, q)
+	x, err := explainer(ctx, q, e.Now)
 	if err != nil {
 		return err
 	}
@@ -71,32 +68,7 @@ func readerGone(err error) error {
 	return err
 }
 
-func (e *Env) explainer(ctx context.Context, q control.Queue) (*queueview.Explainer, error) {
+func explainer(ctx context.Context, q control.Queue, now func() time.Time) (*queueview.Explainer, error) {
 	st, err := q.Status(ctx)
-	return &queueview.Explainer{Status: st, Now: e.Now()}, err
-}
-
-// queueConfig reads as much of the configuration as can be: a typing error in it, which
-// comes back as fault, must not hide the queue.
-func (e *Env) queueConfig(o *cmdline.Options) (cfg *config.Config, fault, err error) {
-	if e.named != nil {
-		return e.named, nil, nil
-	}
-	path, tried := config.Find(o.Config, e.Getenv, host.UserByID(e.UID).Home)
-	if path == "" {
-		return nil, nil, explainNoConfig(tried)
-	}
-	cfg, faults := config.Loader{Getenv: e.Getenv}.LoadLenient(path)
-	for _, f := range faults {
-		if errors.Is(f, fs.ErrPermission) {
-			return nil, nil, sysexits.With(sysexits.NoPerm, errors.New("this user may not read the configuration, and so not the queue"))
-		}
-		if errors.Is(f, fs.ErrNotExist) {
-			return nil, nil, sysexits.With(sysexits.Config, f)
-		}
-	}
-	if len(faults) > 0 {
-		fault = faults[0]
-	}
-	return cfg, fault, nil
+	return &queueview.Explainer{Status: st, Now: now()}, err
 }

@@ -48,7 +48,7 @@ func (e *Env) queueCommand(ctx context.Context, args []string) int {
 	}
 	var q control.Queue
 	if err == nil {
-		q, err = e.openQueue(ctx, name, &cmdline.Options{Config: a.config}, a.verb == "flush")
+		q, err = e.process(name).OpenQueue(ctx, &cmdline.Options{Config: a.config}, a.verb == "flush")
 	}
 	r := &queueRunner{env: e, args: a, queue: q}
 	if err == nil {
@@ -122,7 +122,7 @@ func (r *queueRunner) run(ctx context.Context) error {
 }
 
 func (r *queueRunner) listJSON(ctx context.Context) error {
-	x, err := r.env.explainer(ctx, r.queue)
+	x, err := explainer(ctx, r.queue, r.env.Now)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (r *queueRunner) show(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", id, err)
 	}
-	x, err := r.env.explainer(ctx, r.queue)
+	x, err := explainer(ctx, r.queue, r.env.Now)
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (r *queueRunner) flush(ctx context.Context) error {
 		return nil
 	}
 	fmt.Fprintf(r.env.Stdout, "%s tried: %s\n", count(res.Messages, "message"), flushWords(res.Sent, res.Deferred, res.Bounced, 0))
-	x, err := r.env.explainer(ctx, r.queue)
+	x, err := explainer(ctx, r.queue, r.env.Now)
 	if err != nil {
 		return err
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/route"
@@ -45,9 +47,9 @@ func (e *Env) sendTestCommand(ctx context.Context, args []string) int {
 			return e.fail("o365-sendmail", cmdline.Usagef("send-test: %v", err))
 		}
 	}
-	words, err := e.sendTest(ctx, m)
+	words, err := m.send(ctx, e.process("o365-sendmail"))
 	if asJSON {
-		return e.sendTestJSON(m, words, err)
+		return m.printJSON(e.Stdout, words, err)
 	}
 	if err != nil {
 		return e.fail("o365-sendmail", err)
@@ -56,7 +58,7 @@ func (e *Env) sendTestCommand(ctx context.Context, args []string) int {
 	return sysexits.OK
 }
 
-func (e *Env) sendTestJSON(m testMessage, words string, err error) int {
+func (m testMessage) printJSON(w io.Writer, words string, err error) int {
 	out := struct {
 		To    string `json:"to"`
 		Sent  bool   `json:"sent"`
@@ -73,7 +75,7 @@ func (e *Env) sendTestJSON(m testMessage, words string, err error) int {
 			out.Queued = waiting.id
 		}
 	}
-	printJSON(e.Stdout, out)
+	printJSON(w, out)
 	return out.Exit
 }
 
@@ -89,13 +91,14 @@ func checkAddress(addr string) error {
 	return err
 }
 
-// sendTest sends m and returns the relay's words, or the agent's when it keeps the message.
-func (e *Env) sendTest(ctx context.Context, m testMessage) (string, error) {
-	o := &cmdline.Options{Mode: cmdline.ModeDeliver, Config: m.config, ErrorMode: 'p', Delivery: "interactive", IgnoreDots: true, Recipients: []string{m.to}}
+// send sends m and returns the relay's words, or the agent's when it keeps the message.
+func (m testMessage) send(ctx context.Context, p *direct.Process) (string, error) {
+	o := &cmdline.Options{Mode: cmdline.ModeDeliver, Config: m.config, ErrorMode: 'p', Delivery: "interactive",
+		IgnoreDots: true, Recipients: []string{m.to}}
 	if m.from != "" {
 		o.Sender = &m.from
 	}
-	r, err := e.openRoute(ctx, "o365-sendmail", o, m.user, m.hostName)
+	r, err := p.OpenRoute(ctx, o)
 	if err != nil {
 		return "", err
 	}
@@ -114,7 +117,7 @@ func (e *Env) sendTest(ctx context.Context, m testMessage) (string, error) {
 	case len(receipt.Refused) > 0:
 		return "", receipt.Refused[0].Err
 	case receipt.Queued:
-		return "", &waitingError{receipt.QueueID, e.whyWaiting(ctx, o, receipt.QueueID)}
+		return "", &waitingError{receipt.QueueID, whyWaiting(ctx, p, o, receipt.QueueID)}
 	}
 	return receipt.Reply, nil
 }
@@ -131,10 +134,10 @@ func (w *waitingError) Error() string {
 
 // whyWaiting asks the agent, or the spool, why a message is not delivered. A stop of all
 // mail tells more than the message, whose reason is cut short.
-func (e *Env) whyWaiting(ctx context.Context, o *cmdline.Options, id string) string {
+func whyWaiting(ctx context.Context, p *direct.Process, o *cmdline.Options, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	q, err := e.openQueue(ctx, "o365-sendmail", o, false)
+	q, err := p.OpenQueue(ctx, o, false)
 	if err != nil {
 		return ""
 	}

@@ -56,7 +56,7 @@ func (e *Env) serve(ctx context.Context, name string, o *cmdline.Options) int {
 	}
 	if e.Own {
 		opts.Drop = func() error {
-			if err := e.dropRoot(); err != nil {
+			if err := e.process(name).DropRoot(); err != nil {
 				return err
 			}
 			return agent.Harden() // a change of user gives some of it back

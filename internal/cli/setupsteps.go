@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Termina
 			return 0, err
 		}
 	}
-	if err := e.dropRoot(); err != nil {
+	if err := e.process("o365-sendmail").DropRoot(); err != nil {
 		return 0, err
 	}
 	if o.answers.Type != setup.TypeDevice && !o.noDoctor {
@@ -86,9 +87,9 @@ func (e *Env) makeCertificate(
 func (e *Env) claims(ctx context.Context, path string) xoauth.Claims {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
-	quiet := *e
-	quiet.Stderr = discard{}
-	t, err := quiet.getToken(ctx, path, tokenAge{})
+	quiet := e.process("o365-sendmail")
+	quiet.Stderr = io.Discard
+	t, err := tokenAge{}.get(ctx, quiet, path)
 	if err != nil {
 		return xoauth.Claims{}
 	}
@@ -98,10 +99,6 @@ func (e *Env) claims(ctx context.Context, path string) xoauth.Claims {
 	}
 	return c
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // tellSteps fills in what is to be done in the tenant.
 func (e *Env) tellSteps(o *setupFlags, out *setupOutcome) {
@@ -180,7 +177,7 @@ func first(values ...string) string {
 
 // signInPerson is the device code flow: the person enters a code in any browser.
 func (e *Env) signInPerson(ctx context.Context, path string) error {
-	cfg, err := e.loadConfig(&cmdline.Options{Config: path}, host.UserByID(e.UID))
+	cfg, err := e.process("o365-sendmail").LoadConfig(&cmdline.Options{Config: path})
 	if err != nil {
 		return err
 	}

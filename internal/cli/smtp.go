@@ -12,6 +12,7 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/route"
@@ -24,8 +25,7 @@ import (
 // an agent this process only carries octets to and fro, since the agent speaks as
 // sendmail's callers do; without one it is the server itself.
 func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
-	user, hostName := host.UserByID(e.UID), host.Name()
-	r, err := e.openRoute(ctx, name, o, user, hostName)
+	r, err := e.process(name).OpenRoute(ctx, o)
 	if err != nil {
 		return e.refuse(name, o, err)
 	}
@@ -33,12 +33,12 @@ func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 	switch r := r.(type) {
 	case *route.AgentRoute:
 		return e.relay(ctx, name, r.Conn)
-	case *direct:
+	case *direct.Direct:
 		c := smtpd.Stdio(e.Stdin, e.Stdout)
 		smtpd.Serve(ctx, c, smtpd.Options{
-			Host: hostName, Handler: &directHandler{r}, ExitCode: deliver.ExitCode,
+			Host: host.Name(), Handler: &directHandler{r}, ExitCode: deliver.ExitCode,
 			MaxSize: r.MaxSize(), MaxHeader: r.MaxHeader(),
-			MaxRecipients: min(r.config.Delivery.MaxRecipients, r.config.Delivery.MaxRecipientsPerCall),
+			MaxRecipients: r.MaxRecipients(),
 			Log:           func(err error) { e.errorf(name, "%v", err) },
 		})
 		if c.GivenUp() {
@@ -58,17 +58,13 @@ func (e *Env) refuse(name string, o *cmdline.Options, err error) int {
 }
 
 // directHandler takes messages in this process.
-type directHandler struct{ d *direct }
+type directHandler struct{ *direct.Direct }
 
 func (h *directHandler) Begin() error { return nil }
 
-func (h *directHandler) Recipient(addr string) error {
-	_, err := h.d.intake.Resolve(addr, h.d.opts.NoAliases)
-	return err
-}
-
-func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, _ agentproto.Options) (envelope.Receipt, error) {
-	return h.d.Send(ctx, &route.Draft{Envelope: env, Message: msg})
+func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
+	_ agentproto.Options) (envelope.Receipt, error) {
+	return h.Send(ctx, &route.Draft{Envelope: env, Message: msg})
 }
 
 // relay carries the dialogue between the caller and the agent.

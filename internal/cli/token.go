@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
@@ -63,9 +65,9 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 		return e.fail("o365-sendmail", cmdline.Usagef(
 			"token: --refresh-if-older takes a time above 0, and --refresh needs none"))
 	}
-	t, err := e.getToken(ctx, path, age)
+	t, err := age.get(ctx, e.process("o365-sendmail"), path)
 	if errors.Is(err, fs.ErrPermission) {
-		err = e.noTokens(ctx, err)
+		err = noTokens(ctx, e.process("o365-sendmail"), err)
 	}
 	if err != nil {
 		return e.fail("o365-sendmail", err)
@@ -82,7 +84,7 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 	case asJSON:
 		printJSON(e.Stdout, viewToken(t, e.Now()))
 	default:
-		e.printToken(viewToken(t, e.Now()))
+		printToken(e.Stdout, viewToken(t, e.Now()))
 	}
 	return sysexits.OK
 }
@@ -103,9 +105,9 @@ func (a tokenAge) tooOld(t xoauth.Token, now time.Time) bool {
 }
 
 // noTokens tells a user who may not read the configuration that tokens are not for him, and that mail is.
-func (e *Env) noTokens(ctx context.Context, err error) error {
+func noTokens(ctx context.Context, p *direct.Process, err error) error {
 	why := fmt.Errorf("%w; only who may read it gets tokens", err)
-	agent, absent := control.Connect(ctx, control.SocketPath(e.socket()))
+	agent, absent := control.Connect(ctx, control.SocketPath(p.AgentSocket()))
 	if absent != nil {
 		return sysexits.With(sysexits.NoPerm, why)
 	}
@@ -114,27 +116,27 @@ func (e *Env) noTokens(ctx context.Context, err error) error {
 		"%w; to send mail use sendmail: the agent answers and takes it from every user", why))
 }
 
-// getToken reads the configuration with the caller's rights, and gives up root's for the
+// get reads the configuration with the caller's rights, and gives up root's for the
 // network.
-func (e *Env) getToken(ctx context.Context, path string, age tokenAge) (xoauth.Token, error) {
-	cfg, err := e.loadConfig(&cmdline.Options{Config: path}, host.UserByID(e.UID))
+func (a tokenAge) get(ctx context.Context, p *direct.Process, path string) (xoauth.Token, error) {
+	cfg, err := p.LoadConfig(&cmdline.Options{Config: path})
 	if err != nil {
 		return xoauth.Token{}, err
 	}
-	a, err := assemble.Account(cfg, assemble.Options{
-		HostName: host.Name(), Getenv: e.Getenv, Now: e.Now, Warn: func(err error) { e.warnf("o365-sendmail", "%v", err) },
+	account, err := assemble.Account(cfg, assemble.Options{
+		HostName: host.Name(), Getenv: p.Getenv, Now: p.Now, Warn: p.Warn,
 	})
 	if err != nil {
 		return xoauth.Token{}, err
 	}
-	if err := e.dropRootFor(cfg.Cache.Dir); err != nil {
+	if err := p.DropRootFor(cfg.Cache.Dir); err != nil {
 		return xoauth.Token{}, err
 	}
-	if old, _, ok := a.Cache.Peek(a.Key); ok && age.tooOld(old, e.Now()) {
-		a.Cache.Discard(a.Key, old)
+	if old, _, ok := account.Cache.Peek(account.Key); ok && a.tooOld(old, p.Now()) {
+		account.Cache.Discard(account.Key, old)
 	}
-	defer assemble.Wait(a, refreshWait)
-	return a.Token(ctx)
+	defer assemble.Wait(account, direct.RefreshWait)
+	return account.Token(ctx)
 }
 
 func viewToken(t xoauth.Token, now time.Time) tokenView {
@@ -160,10 +162,10 @@ func utc(t time.Time) time.Time {
 	return t.UTC()
 }
 
-func (e *Env) printToken(v tokenView) {
+func printToken(w io.Writer, v tokenView) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(e.Stdout, "%-8s %s\n", name, printable.Line(value))
+			fmt.Fprintf(w, "%-8s %s\n", name, printable.Line(value))
 		}
 	}
 	line("expires", fmt.Sprintf("%s, in %s", v.Expires.Format(time.RFC3339), (time.Duration(v.ExpiresIn)*time.Second).String()))

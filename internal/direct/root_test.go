@@ -1,4 +1,4 @@
-package cli
+package direct
 
 import (
 	"os"
@@ -6,6 +6,9 @@ import (
 	"syscall"
 	"testing"
 )
+
+// noUser is a user id that nobody has.
+const noUser = 54321
 
 // TestMakeFor: root makes the service user's cache where only root could have, and nothing else.
 func TestMakeFor(t *testing.T) {

@@ -1,4 +1,4 @@
-package cli
+package direct
 
 import (
 	"context"
@@ -15,18 +15,16 @@ import (
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
-	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
-	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/internal/unprocessed"
 )
 
-// openQueue reaches the agent, else the spool itself if this user may. With run the queue
+// OpenQueue reaches the agent, else the spool itself if this user may. With run the queue
 // can be flushed without an agent, too, for which the credentials are read.
-func (e *Env) openQueue(ctx context.Context, name string, o *cmdline.Options, run bool) (control.Queue, error) {
-	cfg, fault, err := e.queueConfig(o)
+func (p *Process) OpenQueue(ctx context.Context, o *cmdline.Options, run bool) (control.Queue, error) {
+	cfg, fault, err := p.loadLenient(o)
 	socket := config.DefaultSocket
 	if cfg != nil && cfg.Agent.Socket != "" {
 		socket = cfg.Agent.Socket
@@ -39,19 +37,19 @@ func (e *Env) openQueue(ctx context.Context, name string, o *cmdline.Options, ru
 		return nil, sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w; %w", absent, err))
 	}
 	if fault != nil && !run {
-		e.warnf(name, "%v", fault) // a run tells it as the error that it is
+		p.Warn(fault) // a run tells it as the error that it is
 	}
 	if cfg.Spool.Dir == "" || missingFile(cfg.Spool.Dir) {
 		return noQueue{}, nil
 	}
-	q := &ownSpool{env: e, name: name, dueOnly: o.Queue.DueOnly}
+	q := &OwnQueue{process: p, dueOnly: o.Queue.DueOnly}
 	if run {
 		if err := q.prepare(o); err != nil {
 			return nil, err
 		}
 	}
 	// Root becomes the owner of the queue's files, so that whatever is written stays his.
-	if err := e.dropRoot(); err != nil {
+	if err := p.DropRoot(); err != nil {
 		return nil, err
 	}
 	return q.open(cfg, absent)
@@ -62,46 +60,36 @@ func missingFile(path string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// ownSpool is a queue without an agent.
-type ownSpool struct {
+// OwnQueue is a queue without an agent.
+type OwnQueue struct {
 	*control.Local
-	env   *Env
-	name  string
-	spool *spool.Spool
-	dir   string
+	process *Process
+	spool   *spool.Spool
+	dir     string
 	// dueOnly has Flush leave alone what is not due yet.
 	dueOnly bool
 	// What a run of the queue needs; account is nil when none was prepared.
 	account *deliver.Account
 	options deliver.EngineOptions
-	// progress is told how a run goes; may be nil.
-	progress func(deliver.Progress)
-	last     deliver.State
+	// Progress is told how a run goes; may be nil.
+	Progress func(deliver.Progress)
+	// Last is the engine's state at the end of the last run.
+	Last deliver.State
 }
 
 // prepare reads what delivery needs while root's rights are there.
-func (q *ownSpool) prepare(o *cmdline.Options) error {
-	e, hostName := q.env, host.Name()
-	cfg, err := e.loadConfig(o, host.UserByID(e.UID))
-	if err == nil {
-		err = route.EnoughDescriptors(route.ForDelivery)
-	}
+func (q *OwnQueue) prepare(o *cmdline.Options) error {
+	p, hostName := q.process, host.Name()
+	cfg, err := p.LoadConfig(o)
 	if err != nil {
 		return err
 	}
-	warned := func(err error) { e.warnf(q.name, "%v", err) }
-	opts := assemble.Options{HostName: hostName, Warn: warned, Getenv: e.Getenv, Now: e.Now}
-	if o.Verbose {
-		opts.Trace = func(direction byte, line string) {
-			fmt.Fprintf(e.Stderr, "%c %s\n", direction, printable.Line(line))
-		}
-	}
-	if q.account, err = assemble.Account(cfg, opts); err != nil {
+	if q.account, err = p.account(cfg, o); err != nil {
 		return err
 	}
-	log := assemble.Logger(cfg, o.Tag, e.Stderr)
+	log := assemble.Logger(cfg, o.Tag, p.Stderr)
 	q.account.Warn = func(err error) { log.Log(maillog.Warning, "", "", err) }
-	in := intake.New(cfg, hostName, e.Now, func(s string) { e.warnf(q.name, "%s", s) })
+	in := intake.New(cfg, hostName, p.Now, p.warnText)
 	resolve := func(addr string) ([]string, error) { return in.Resolve(addr, false) }
 	rules := unprocessed.Rules{Intake: in, User: func(uid int) string { return host.UserByID(uid).Name },
 		TempDir: cfg.Spool.Dir}
@@ -109,16 +97,16 @@ func (q *ownSpool) prepare(o *cmdline.Options) error {
 		Config:    assemble.Engine(cfg, q.account, nil, hostName, resolve),
 		Log:       log,
 		StateFile: assemble.StateFile(cfg),
-		Warn:      warned,
+		Warn:      p.Warn,
 	}
 	q.options.Process = rules.Process
 	return nil
 }
 
-func (q *ownSpool) open(cfg *config.Config, absent error) (control.Queue, error) {
-	e := q.env
+func (q *OwnQueue) open(cfg *config.Config, absent error) (control.Queue, error) {
+	p := q.process
 	o := assemble.SpoolOptions(cfg)
-	o.Now, o.Warn = e.Now, func(err error) { e.warnf(q.name, "%v", err) }
+	o.Now, o.Warn = p.Now, p.Warn
 	s, err := spool.Open(o)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, sysexits.With(sysexits.NoPerm, fmt.Errorf("%w, and this user may not read the spool %s", absent, o.Dir))
@@ -128,26 +116,26 @@ func (q *ownSpool) open(cfg *config.Config, absent error) (control.Queue, error)
 	}
 	q.spool, q.dir = s, o.Dir
 	q.Local = control.NewLocal(s, control.Hooks{Status: func() queueview.Status {
-		return queueview.Status{Mailbox: cfg.Mailbox, Stops: control.StopsFromFile(assemble.StateFile(cfg), e.Now())}
+		return queueview.Status{Mailbox: cfg.Mailbox, Stops: control.StopsFromFile(assemble.StateFile(cfg), p.Now())}
 	}})
 	return q, nil
 }
 
 // Flush delivers in this process, and returns when nothing more can be done now.
-func (q *ownSpool) Flush(ctx context.Context, f queueview.Filter, ask bool) (done control.Flushed, err error) {
+func (q *OwnQueue) Flush(ctx context.Context, f queueview.Filter, ask bool) (done control.Flushed, err error) {
 	if q.account == nil {
 		return q.Local.Flush(ctx, f, ask)
 	}
 	q.options.Spool = q.spool
-	if q.dueOnly && q.env.Own {
+	if q.dueOnly && q.process.Own {
 		defer waitForRun(ctx, q.dir)()
 	}
 	for _, sel := range control.Selections(f) {
 		sel.Force, sel.Ask = !q.dueOnly, ask
 		engine := deliver.NewEngine(q.options)
 		state, err := engine.RunOnce(ctx, sel, func(p deliver.Progress) {
-			if q.progress != nil {
-				q.progress(p)
+			if q.Progress != nil {
+				q.Progress(p)
 			}
 		})
 		if err != nil {
@@ -157,14 +145,15 @@ func (q *ownSpool) Flush(ctx context.Context, f queueview.Filter, ask bool) (don
 		if done.Notes == nil {
 			done.Notes = state.Asked
 		}
-		q.last = state
+		q.Last = state
 	}
 	return done, nil
 }
 
-func (q *ownSpool) Close() error {
+// Close waits for a token refresh under way.
+func (q *OwnQueue) Close() error {
 	if q.account != nil {
-		assemble.Wait(q.account, refreshWait)
+		assemble.Wait(q.account, RefreshWait)
 	}
 	return q.spool.Close()
 }

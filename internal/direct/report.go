@@ -1,4 +1,4 @@
-package cli
+package direct
 
 import (
 	"bytes"
@@ -16,12 +16,12 @@ import (
 	"o365-sendmail/rfc822"
 )
 
-// mailBack tells the sender by mail which recipients were refused for good, as -oem asks: cron throws
+// MailBack tells the sender by mail which recipients were refused for good, as -oem asks: cron throws
 // standard error away. It returns those of whom nobody was told. What may pass later is among them,
 // since the caller keeps the message.
-func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, user host.User, d *route.Draft,
-	refused []envelope.Refusal) []envelope.Refusal {
-	to := user.Name
+func (p *Process) MailBack(ctx context.Context, o *cmdline.Options, d *route.Draft, refused []envelope.Refusal) (
+	untold []envelope.Refusal) {
+	to := host.UserByID(p.UID).Name
 	if o.Sender != nil {
 		to = *o.Sender
 	}
@@ -30,7 +30,7 @@ func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, use
 	}
 	r := notify.Report{
 		Action: notify.Failed, From: "MAILER-DAEMON@" + host.Name(), To: []string{to}, Host: host.Name(),
-		Now: e.Now(), Arrived: e.Now(), Envelope: d.Envelope,
+		Now: p.Now(), Arrived: p.Now(), Envelope: d.Envelope,
 	}
 	var rest []envelope.Refusal
 	for _, f := range refused {
@@ -50,7 +50,7 @@ func (e *Env) mailBack(ctx context.Context, name string, o *cmdline.Options, use
 		}
 	}
 	_, msg, err := notify.Build(&r)
-	if err != nil || e.sendReport(ctx, name, o, user, to, msg) != nil {
+	if err != nil || p.sendReport(ctx, o, to, msg) != nil {
 		return refused
 	}
 	return rest
@@ -66,7 +66,7 @@ func final(err error) bool {
 }
 
 // sendReport sends a report of the program's own with the null sender.
-func (e *Env) sendReport(ctx context.Context, name string, o *cmdline.Options, user host.User, to string, report envelope.Message) error {
+func (p *Process) sendReport(ctx context.Context, o *cmdline.Options, to string, report envelope.Message) error {
 	body, err := report.Open()
 	if err != nil {
 		return err
@@ -82,11 +82,12 @@ func (e *Env) sendReport(ctx context.Context, name string, o *cmdline.Options, u
 	}
 	defer msg.Close()
 	way := cmdline.Options{Mode: cmdline.ModeDeliver, Config: o.Config, Tag: o.Tag}
-	r, err := e.openRoute(ctx, name, &way, user, host.Name())
+	r, err := p.OpenRoute(ctx, &way)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	_, err = r.Send(ctx, &route.Draft{Envelope: &envelope.Envelope{Recipients: []envelope.Recipient{{Address: to}}}, Message: msg})
+	env := &envelope.Envelope{Recipients: []envelope.Recipient{{Address: to}}}
+	_, err = r.Send(ctx, &route.Draft{Envelope: env, Message: msg})
 	return err
 }

@@ -1,4 +1,4 @@
-package cli
+package direct
 
 import (
 	"context"
@@ -27,9 +27,9 @@ const (
 	runPatience = 5 * time.Minute
 )
 
-// kick sees to it that a run will look at the queue, unless that is empty. The run is this very
+// startRun sees to it that a run will look at the queue, unless that is empty. The run is this very
 // program, and gets nothing from the caller but the configuration's name. It reports whether one will.
-func (e *Env) kick(sp *spool.Spool, dir, file string) bool {
+func startRun(sp *spool.Spool, dir, file string) bool {
 	if st, err := sp.Stats(); err != nil || st.Messages == 0 {
 		return false
 	}

@@ -1,4 +1,4 @@
-package cli
+package direct
 
 import (
 	"context"
@@ -16,11 +16,11 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-// openRoute picks the way: the agent's socket if something answers there, else the
+// OpenRoute picks the way: the agent's socket if something answers there, else the
 // configuration, if the caller can read one. A caller who names a configuration means
 // that one, and its agent only if it names the socket.
-func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, user host.User, hostName string) (route.Route, error) {
-	conn, err := e.agentFor(ctx, o, user, hostName)
+func (p *Process) OpenRoute(ctx context.Context, o *cmdline.Options) (route.Route, error) {
+	conn, err := p.agentFor(ctx, o)
 	if conn != nil {
 		return &route.AgentRoute{Conn: conn, Options: o}, nil
 	}
@@ -28,16 +28,16 @@ func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, us
 	if err != nil && !errors.As(err, &gone) {
 		return nil, err
 	}
-	d, err := e.openDirect(name, o, user, hostName)
+	d, err := p.open(o)
 	switch {
 	case err != nil:
 		return nil, bothFailed(gone, err)
-	case e.namesConfig(o) || d.config.Agent.Socket == e.socket():
+	case p.namesConfig(o) || d.config.Agent.Socket == p.AgentSocket():
 		return d, nil
 	}
 	// The caller's own configuration knows an agent elsewhere.
-	if conn, err := route.DialAgent(ctx, o, agentclient.Options{Path: d.config.Agent.Socket, HostName: hostName},
-		e.Stderr); err == nil {
+	if conn, err := route.DialAgent(ctx, o, agentclient.Options{Path: d.config.Agent.Socket, HostName: host.Name()},
+		p.Stderr); err == nil {
 		d.Close()
 		return &route.AgentRoute{Conn: conn, Options: o}, nil
 	}
@@ -46,32 +46,23 @@ func (e *Env) openRoute(ctx context.Context, name string, o *cmdline.Options, us
 
 // agentFor connects to the agent that the caller means. No connection and no error mean
 // that he means none.
-func (e *Env) agentFor(ctx context.Context, o *cmdline.Options, user host.User, hostName string) (*agentclient.Conn, error) {
-	path := e.socket()
-	if e.namesConfig(o) {
-		cfg, err := e.loadOnce(o, user)
+func (p *Process) agentFor(ctx context.Context, o *cmdline.Options) (*agentclient.Conn, error) {
+	path := p.AgentSocket()
+	if p.namesConfig(o) {
+		cfg, err := p.loadOnce(o)
 		if err != nil || !cfg.IsSet("agent.socket") {
-			return nil, nil // openDirect tells what is wrong
+			return nil, nil // open says what is wrong
 		}
 		path = cfg.Agent.Socket
-	} else if route.Waited(e.Getenv) {
+	} else if route.Waited(p.Getenv) {
 		return nil, &agentclient.UnreachableError{Path: path, Err: errors.New("it was waited for in vain")}
 	}
-	return route.DialAgent(ctx, o, agentclient.Options{Path: path, HostName: hostName}, e.Stderr)
+	return route.DialAgent(ctx, o, agentclient.Options{Path: path, HostName: host.Name()}, p.Stderr)
 }
 
 // namesConfig reports whether the caller chose a configuration.
-func (e *Env) namesConfig(o *cmdline.Options) bool {
-	return o.Config != "" || e.Getenv(config.EnvPath) != ""
-}
-
-// socket is where the agent listens. No variable of the environment moves it: whoever
-// answers there gets the mail.
-func (e *Env) socket() string {
-	if e.Socket != "" {
-		return e.Socket
-	}
-	return config.DefaultSocket
+func (p *Process) namesConfig(o *cmdline.Options) bool {
+	return o.Config != "" || p.Getenv(config.EnvPath) != ""
 }
 
 // bothFailed tells in one line why there is no way. A socket at which nobody answers, or the folder of one

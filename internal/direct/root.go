@@ -1,0 +1,57 @@
+package direct
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/sysexits"
+)
+
+// DropRootFor is DropRoot for a process that uses the cache: one that is not there yet becomes the
+// service user's, as root could make it and that user can't.
+func (p *Process) DropRootFor(cacheDir string) error {
+	if u, ok := host.UserByName(config.ServiceUser); ok && p.UID == 0 && os.Geteuid() == 0 && u.UID != 0 {
+		makeFor(cacheDir, u.UID, u.GID)
+	}
+	return p.DropRoot()
+}
+
+// makeFor makes a missing directory for a user, where nobody but root can be in the way. Whoever
+// uses it tells when it can't be used.
+func makeFor(dir string, uid, gid int) {
+	if parent, err := os.Lstat(filepath.Dir(dir)); err == nil && rootsOwn(parent) && os.Mkdir(dir, 0o700) == nil {
+		_ = os.Lchown(dir, uid, gid)
+	}
+}
+
+// rootsOwn reports whether only root can put files into a directory.
+func rootsOwn(dir fs.FileInfo) bool {
+	st, ok := dir.Sys().(*syscall.Stat_t)
+	return ok && dir.IsDir() && st.Uid == 0 && dir.Mode().Perm()&0o022 == 0
+}
+
+// DropRoot makes root the service user before any network I/O, where that user exists.
+func (p *Process) DropRoot() error {
+	if p.UID != 0 || os.Geteuid() != 0 {
+		return nil
+	}
+	u, ok := host.UserByName(config.ServiceUser)
+	if !ok || u.UID == 0 {
+		return nil
+	}
+	for _, step := range [...]func() error{
+		func() error { return syscall.Setgroups([]int{u.GID}) },
+		func() error { return syscall.Setresgid(u.GID, u.GID, u.GID) },
+		func() error { return syscall.Setresuid(u.UID, u.UID, u.UID) },
+	} {
+		if err := step(); err != nil {
+			return sysexits.With(sysexits.OSErr, fmt.Errorf("root can't become the user %s: %w", config.ServiceUser, err))
+		}
+	}
+	return nil
+}
