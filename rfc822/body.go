@@ -13,6 +13,7 @@ type BodyInfo struct {
 	LongestLine int64 // octets without CRLF
 	EightBit    bool  // octets over 127
 	NUL         bool
+	Altered     bool // a bare CR became a line end, or binary content base64, which a signature may cover
 	CutAtDot    bool // a line of a single dot ended the message, and more was already there
 	hints       hints
 }
@@ -36,6 +37,7 @@ type bodyReader struct {
 	sectionAt int64 // where that began
 	inHead    bool  // it is a header
 	lineLen   int64 // octets of the unfinished line
+	bareCR    bool  // a CR ended a line though other lines end in LF
 	crlf      bool  // the last line ended in CRLF
 	crs       int64 // CRs at the end of the last piece, whose meaning is open
 	heldDot   bool  // the unfinished line is a dot that is not yet in out
@@ -104,6 +106,8 @@ func (b *bodyReader) settleCRs(p []byte) []byte {
 	if p[0] == '\n' {
 		b.crs = 1
 		p = p[1:]
+	} else {
+		b.bareCR = true
 	}
 	b.releaseCRs(0)
 	return p
@@ -123,6 +127,7 @@ func (b *bodyReader) splitCRs(text []byte) []byte {
 		if i < 0 {
 			break
 		}
+		b.bareCR = true
 		b.line(text[:i])
 		text = text[i+1:]
 	}
@@ -167,6 +172,7 @@ func (b *bodyReader) line(text []byte) {
 	}
 	if b.binary.inHead || len(text) > 1 && text[0] == '-' {
 		keep, before := b.binary.header(text, b.crlf)
+		b.info.Altered = b.info.Altered || b.binary.active
 		if before != nil {
 			b.emit(before)
 		}
@@ -207,6 +213,7 @@ func (b *bodyReader) finish() {
 	if b.binary.active { // its last byte was a line end, behind which more might have come
 		b.feedBinary(nil, true)
 	}
+	b.bareCR = b.bareCR || b.crs > 0
 	b.releaseCRs(0)
 	if !b.ended && b.lineLen > 0 {
 		b.line(nil)

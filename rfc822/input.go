@@ -17,6 +17,7 @@ type input struct {
 	buf      []byte
 	pos, end int
 	err      error // sticky; io.EOF at the end
+	onlyCR   bool  // its first lines end in a bare CR
 }
 
 func newInput(r io.Reader, small bool) *input {
@@ -96,6 +97,7 @@ func (in *input) adoptBareCR() {
 	}
 	for i, c := range p {
 		if c == '\r' {
+			in.onlyCR = true
 			p[i] = '\n'
 		}
 	}

@@ -35,11 +35,15 @@ type Message struct {
 	body    io.ReaderAt // wire form
 	info    BodyInfo
 	outline outline
+	signed  []Field // as they came, if a signature in the header covers some of them
 	close   func() error
 }
 
 // Body returns what was seen of the body while it came in.
 func (m *Message) Body() BodyInfo { return m.info }
+
+// MarkAltered says that the body was altered before it was read here.
+func (m *Message) MarkAltered() { m.info.Altered = true }
 
 // Size returns the size of the message in wire form, as its header is now, in bytes.
 func (m *Message) Size() int64 { return int64(m.Header.size()+len("\r\n")) + m.info.Size }
@@ -92,6 +96,10 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 	}
 	b.watch.hints = &b.info.hints
 	header := s.header()
+	var signed []Field
+	if covered(header) {
+		signed = header.Fields()
+	}
 	b.begin(header)
 	room := o.MaxSize - int64(len(s.raw)) - int64(len("\r\n"))
 	if err := b.readAll(s.in, room); err != nil {
@@ -100,7 +108,7 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 		}
 		return nil, errors.Join(err, b.keep.Close())
 	}
-	return &Message{Header: header, body: b.keep, info: b.info, outline: b.outline, close: b.keep.Close}, nil
+	return &Message{Header: header, body: b.keep, info: b.info, outline: b.outline, signed: signed, close: b.keep.Close}, nil
 }
 
 // begin looks at the header, which may declare the body binary.
@@ -111,6 +119,7 @@ func (b *bodyReader) begin(h *Header) {
 	label, _ := h.Get("Content-Transfer-Encoding")
 	if strings.EqualFold(label, "binary") && !b.binary.lines && !b.binary.off && !b.ended {
 		b.binary.active = true
+		b.info.Altered = true
 		h.Set("Content-Transfer-Encoding", "base64")
 	}
 }
@@ -136,6 +145,7 @@ func (b *bodyReader) readAll(in *input, room int64) error {
 		}
 		b.finish()
 	}
+	b.info.Altered = b.info.Altered || b.bareCR && !in.onlyCR
 	b.endSection()
 	return b.flush(room, true)
 }

@@ -42,7 +42,9 @@ type walker struct {
 
 	body            io.ReaderAt
 	err             error // of reading it
-	brokenSignature bool
+	brokenSignature bool  // one that may not break
+	brokenInside    bool  // one of a message within the message
+	anySigned       bool  // there is a multipart/signed
 }
 
 // frame is an open multipart.
@@ -242,6 +244,7 @@ func (w *walker) enter() {
 	switch {
 	case multipart && ct.hasBoundary() && w.depth < maxDepth:
 		w.container()
+		w.anySigned = w.anySigned || l.media == "multipart/signed"
 		w.frames = append(w.frames, frame{
 			delimiter: "--" + strings.TrimRight(ct.boundary, " \t"),
 			digest:    l.media == "multipart/digest",
@@ -295,6 +298,7 @@ func (w *walker) close(end int64, last bool) {
 	}
 	stays := !bad || l.folds() && !w.sevenBit
 	w.eightBit(stays && (l.rawHigh || l.facts.eightBit > 0))
+	w.brokenInside = w.brokenInside || w.covered && (bad || l.badHead && l.headAt >= 0)
 	switch {
 	case bad && l.folds():
 		w.plan.fold(l, end, w.charset)
@@ -309,4 +313,15 @@ func (w *walker) close(end int64, last bool) {
 func (w *walker) encodes(l *leaf) bool {
 	return w.encodeParts && l.facts.eightBit > 0 && l.header != nil && l.headAt >= 0 && l.coding == encodingIdentity &&
 		strings.HasPrefix(l.media, "text/") && !w.covered && !l.sealed
+}
+
+// broken says which signatures below the header do not hold any more. altered: the body may be none that was signed.
+func (w *walker) broken(altered bool) (texts []string) {
+	if w.anySigned && altered {
+		texts = append(texts, "the signature of a part may not hold: a bare CR became a line end, or binary content base64")
+	}
+	if w.brokenInside {
+		texts = append(texts, "the signature of a message within the message does not hold after a change of its text")
+	}
+	return texts
 }

@@ -14,7 +14,7 @@ type WireOptions struct {
 	// EncodeParts gives 8-bit text in the parts of a multipart an encoding nevertheless, where no signature
 	// covers it (RFC 1847, DKIM, ARC): Exchange Online has been seen to damage it.
 	EncodeParts bool
-	// AsIs leaves 8-bit text its labels, true or not: the server is one of ours, and looks at the message itself.
+	// AsIs leaves the body as it is: the server is one of ours, and looks at it itself.
 	AsIs bool
 }
 
@@ -27,6 +27,7 @@ type Wire struct {
 	size     int64
 	eightBit bool
 	smtputf8 bool
+	broken   []string
 }
 
 // Size returns the octets of the message.
@@ -38,6 +39,10 @@ func (w *Wire) EightBit() bool { return w.eightBit }
 // SMTPUTF8 reports whether the header has an address that is not ASCII, and so needs the
 // extension of that name (RFC 6531).
 func (w *Wire) SMTPUTF8() bool { return w.smtputf8 }
+
+// Broken says which signatures of the message do not hold any more, in a sentence for each: it changed what they
+// cover. There are none where an error says so.
+func (w *Wire) Broken() []string { return w.broken }
 
 // Open returns a reader of the message, which is an io.WriterTo too.
 func (w *Wire) Open() (io.ReadCloser, error) {
@@ -53,6 +58,7 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 	top := &Header{fields: m.Header.Fields()}
 	charset := m.charset()
 	encodeParts := o.EncodeParts && m.info.EightBit && encodable(top)
+	changed := m.info.Altered
 	if m.mustWalk(o) {
 		walk := walker{body: m.body, plan: &w.plan, sevenBit: w.plan.sevenBit, charset: charset, encodeParts: encodeParts}
 		if err := walk.walk(top, m.info.Size, m.outline); err != nil {
@@ -69,6 +75,8 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 			top.supplyMIMEVersion()
 		}
 		charset = walk.charset
+		changed = changed || w.plan.changes > 0
+		w.broken = walk.broken(m.info.Altered)
 	} else {
 		w.plan.copyTo(m.info.Size)
 		w.size, w.eightBit = m.info.Size, m.info.EightBit
@@ -80,6 +88,9 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 		w.smtputf8 = w.smtputf8 || intl
 	}
 	w.head = append(w.head, '\r', '\n')
+	if m.signed != nil {
+		w.broken = append(w.broken, brokenSignatures(m.signed, ParseHeader(w.head).fields, changed)...)
+	}
 	w.size += int64(len(w.head))
 	return w, nil
 }
@@ -103,11 +114,6 @@ func encodable(top *Header) bool {
 	return strings.HasPrefix(parseContentType(value).media, "multipart/") && !covered(top)
 }
 
-// covered reports whether a signature in the header covers the body (RFC 6376, 8617, 4870).
-func covered(h *Header) bool {
-	return h.Has("DKIM-Signature") || h.Has("ARC-Message-Signature") || h.Has("DomainKey-Signature")
-}
-
 // charset returns the charset that the header names, "" if it names none.
 func (m *Message) charset() string {
 	value, _ := m.Header.Get("Content-Type")
@@ -120,10 +126,13 @@ func (m *Message) charset() string {
 // mustWalk reports whether the body has to be looked at before it can go.
 func (m *Message) mustWalk(o WireOptions) bool {
 	i := &m.info
-	if i.NUL || i.LongestLine > maxLine || i.EightBit && !o.AllowEightBit {
+	if o.AsIs {
+		return false
+	}
+	if i.NUL || i.Altered || i.LongestLine > maxLine || i.EightBit && !o.AllowEightBit {
 		return true
 	}
-	return !o.AsIs && (i.EightBit || i.hints.odd) || m.oddHeader()
+	return i.EightBit || i.hints.odd || m.oddHeader()
 }
 
 // oddHeader reports whether the header says something of the body that may not be so, or has raw

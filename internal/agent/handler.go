@@ -66,6 +66,9 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 	in := deliver.HandIn{Tag: o.Tag, MayLog: func() (bool, int) {
 		return h.a.limits.mayLog(h.guest.who, h.a.rules.Load().config)
 	}}
+	if o.Altered {
+		msg.MarkAltered()
+	}
 	if o.DotCut {
 		in.Note = agentproto.DotCutText
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/internal/unprocessed"
@@ -18,7 +19,8 @@ func (a *Agent) processKept(ctx context.Context, it *spool.Item) (*spool.Item, e
 	if r.fault != nil {
 		return nil, sysexits.With(sysexits.TempFail, errNoRules)
 	}
-	p := unprocessed.Rules{Intake: r.intake, User: a.users.name, Memory: memory, TempDir: r.config.Spool.Dir}
+	p := unprocessed.Rules{Intake: r.intake, User: a.users.name, Memory: memory, TempDir: r.config.Spool.Dir,
+		Note: func(id, text string) { a.log.Log(maillog.Notice, id, "", text) }}
 	return p.Process(ctx, it)
 }
 

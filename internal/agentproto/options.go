@@ -29,6 +29,8 @@ type Options struct {
 	Partial bool
 	// DotCut says that a line of a single dot ended the message and more followed.
 	DotCut bool
+	// Altered says that the client read what a signature may cover in another way than it was signed.
+	Altered bool
 }
 
 // DotCutText is what a person, or else the log, is told when DotCut is set.
@@ -54,6 +56,9 @@ func (o Options) Value() string {
 	}
 	if o.DotCut {
 		words = append(words, "dot-cut")
+	}
+	if o.Altered {
+		words = append(words, "altered")
 	}
 	return strings.Join(words, "; ")
 }
@@ -82,6 +87,8 @@ func ParseOptions(value string) Options {
 			o.Partial = true
 		case "dot-cut":
 			o.DotCut = true
+		case "altered":
+			o.Altered = true
 		}
 	}
 	return o

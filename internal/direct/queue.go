@@ -92,7 +92,7 @@ func (q *OwnQueue) prepare(o *cmdline.Options) error {
 	in := intake.New(cfg, hostName, p.Now, p.warnText)
 	resolve := func(addr string) ([]string, error) { return in.Resolve(addr, false) }
 	rules := unprocessed.Rules{Intake: in, User: func(uid int) string { return host.UserByID(uid).Name },
-		TempDir: cfg.Spool.Dir}
+		TempDir: cfg.Spool.Dir, Note: func(id, text string) { log.Log(maillog.Notice, id, "", text) }}
 	q.options = deliver.EngineOptions{
 		Config:    assemble.Engine(cfg, q.account, nil, hostName, resolve),
 		Log:       log,

@@ -177,6 +177,11 @@ func (in *Intake) Prepare(env *envelope.Envelope, m *rfc822.Message, c Caller) (
 	if err != nil {
 		return nil, refused, err
 	}
+	if c.Note != nil {
+		for _, text := range wire.Broken() {
+			c.Note(text)
+		}
+	}
 	return wire, refused, nil
 }
 

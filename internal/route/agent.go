@@ -43,7 +43,7 @@ func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, erro
 	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	return r.Conn.Send(ctx, &env, agentproto.Options{
 		Mode: r.Options.Delivery, NoAliases: r.Options.NoAliases, Hops: r.Options.Hops, Tag: r.Options.Tag,
-		DotCut: d.Message.Body().CutAtDot,
+		DotCut: d.Message.Body().CutAtDot, Altered: d.Message.Body().Altered,
 	}, wire)
 }
 

@@ -28,10 +28,11 @@ func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc8
 	why string) error {
 	o.Partial = false
 	msg.Header.Remove(agentproto.OptionsField)
+	o.Altered = o.Altered || msg.Body().Altered
 	if v := o.Value(); v != "" {
 		msg.Header.Prepend(agentproto.OptionsField, v)
 	}
-	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
+	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true, AsIs: true})
 	if err != nil {
 		return sysexits.With(intake.WireCode(err), err)
 	}
@@ -84,6 +85,8 @@ type Rules struct {
 	// Memory is how much of a message is held in memory before it goes to a file in TempDir.
 	Memory  int
 	TempDir string
+	// Note gets a line for the log about the message of that queue id.
+	Note func(id, text string)
 }
 
 // Process puts what the rules make of an unprocessed message in its place, and returns it, locked.
@@ -99,13 +102,10 @@ func (r *Rules) Process(ctx context.Context, it *spool.Item) (*spool.Item, error
 		return nil, failFor(it, err)
 	}
 	defer msg.Close()
-	refused, err := r.Intake.Accept(env, msg, caller)
+	caller.Note = func(text string) { r.Note(it.ID(), text) }
+	wire, refused, err := r.Intake.Prepare(env, msg, caller)
 	if err != nil {
 		return nil, failFor(it, err)
-	}
-	wire, err := r.Intake.Wire(env, msg)
-	if err != nil {
-		return nil, err
 	}
 	if err := setAside(ctx, it, refused); err != nil {
 		return nil, err
@@ -166,6 +166,9 @@ func (r *Rules) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, int
 	if v, ok := msg.Header.Get(agentproto.OptionsField); ok {
 		options = agentproto.ParseOptions(v)
 		msg.Header.Remove(agentproto.OptionsField)
+	}
+	if options.Altered {
+		msg.MarkAltered()
 	}
 	meta, env := it.Meta(), *it.Envelope()
 	env.Recipients = nil

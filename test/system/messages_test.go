@@ -34,7 +34,8 @@ type messageCase struct {
 // TestMessages sends odd messages on the direct route and has Python's email package read what arrives.
 func TestMessages(t *testing.T) {
 	t.Parallel()
-	for _, c := range slices.Concat(contentCases, asTheyAre(contentCases), fieldCases, senderCases) {
+	for _, c := range slices.Concat(contentCases, asTheyAre(contentCases), fieldCases, senderCases,
+		signedCases) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t)
