@@ -47,6 +47,14 @@ type setupOutcome struct {
 	claims xoauth.Claims // of the token in our hand
 }
 
+// setupRun is one run of setup.
+type setupRun struct {
+	*Env
+	*setupFlags
+	term *setup.Terminal // nil without a person to ask
+	out  setupOutcome
+}
+
 // setupCommand asks for what is needed, or takes it as flags, writes the configuration,
 // prints what to do in the tenant, and lets the doctor look.
 func (e *Env) setupCommand(ctx context.Context, args []string) int {
@@ -55,7 +63,7 @@ func (e *Env) setupCommand(ctx context.Context, args []string) int {
 	if _, err := f.parse(args, 0); err != nil {
 		return e.failVerb(f, err)
 	}
-	code, err := e.runSetup(ctx, &o)
+	code, err := (&setupRun{Env: e, setupFlags: &o}).run(ctx)
 	if err != nil {
 		return e.fail("o365-sendmail", err)
 	}
@@ -125,54 +133,53 @@ func keyChange(s string) (setup.Change, error) {
 	return setup.Change{Key: name, Value: []byte(value)}, nil
 }
 
-func (e *Env) runSetup(ctx context.Context, o *setupFlags) (int, error) {
-	if err := e.fillAnswers(o); err != nil {
+func (s *setupRun) run(ctx context.Context) (int, error) {
+	if err := s.fillAnswers(); err != nil {
 		return 0, err
 	}
-	term := setup.OpenTerminal(e.Stdin, e.Stdout)
-	if o.json || o.secretOnStdin {
-		term = nil
+	if !s.json && !s.secretOnStdin {
+		s.term = setup.OpenTerminal(s.Stdin, s.Stdout)
 	}
-	if err := e.answer(ctx, o, term); err != nil {
+	if err := s.answer(ctx, s.term); err != nil {
 		return 0, err
 	}
-	file := e.setupFile(o.path)
-	makes := file.PlanCertificate(&o.answers)
-	if o.dryRun {
-		return e.drySetup(o, file, makes)
+	file := s.file()
+	makes := file.PlanCertificate(&s.answers)
+	if s.dryRun {
+		return s.dry(file, makes)
 	}
-	changes, err := file.Changes(&o.answers)
+	changes, err := file.Changes(&s.answers)
 	if err != nil {
-		return 0, explainWrite(o.path, err)
+		return 0, explainWrite(s.path, err)
 	}
-	out := setupOutcome{Changes: changes}
-	if o.script != "" {
-		if err := e.writeScript(o); err != nil || len(changes) == 0 && o.script == "-" {
+	s.out.Changes = changes
+	if s.script != "" {
+		if err := s.writeScript(); err != nil || len(changes) == 0 && s.script == "-" {
 			return sysexits.OK, err
 		}
 	}
-	if term != nil && !o.yes && len(changes) > 0 {
-		if ok, err := term.Confirm(ctx, "\nWrite "+o.path+"?"); err != nil || !ok {
+	if s.term != nil && !s.yes && len(changes) > 0 {
+		if ok, err := s.term.Confirm(ctx, "\nWrite "+s.path+"?"); err != nil || !ok {
 			return 0, sysexits.With(sysexits.Usage, errors.Join(err, errors.New("nothing was changed")))
 		}
 	}
 	if makes {
-		if out.Certificate, err = e.makeCertificate(ctx, o, file, term); err != nil {
+		if s.out.Certificate, err = s.makeCertificate(ctx, file); err != nil {
 			return 0, err
 		}
 	}
-	if err := e.writeSetup(ctx, o, file, term, &out); err != nil {
+	if err := s.write(ctx, file); err != nil {
 		return 0, err
 	}
-	return e.afterSetup(ctx, o, term, &out)
+	return s.finish(ctx)
 }
 
 // answer fills in what the flags leave open, from the present configuration or by asking. On a host that is
 // configured, flags change what they name and nothing is asked.
-func (e *Env) answer(ctx context.Context, o *setupFlags, term *setup.Terminal) error {
-	a := &o.answers
-	present := e.presentAnswers(o.path)
-	given := a.Given() || o.script != ""
+func (s *setupRun) answer(ctx context.Context, term *setup.Terminal) error {
+	a := &s.answers
+	present := s.presentAnswers()
+	given := a.Given() || s.script != ""
 	if present != nil {
 		a.Keep(present)
 		a.HVE = a.HVE || present.HVE
@@ -197,20 +204,18 @@ func (e *Env) answer(ctx context.Context, o *setupFlags, term *setup.Terminal) e
 	return nil
 }
 
-// writeSetup puts the configuration in place. A pair that a person has uploaded stays, whatever comes.
-func (e *Env) writeSetup(
-	ctx context.Context, o *setupFlags, file *setup.File, term *setup.Terminal, out *setupOutcome,
-) error {
-	made := out.Certificate
-	uploaded := made != nil && term != nil && !o.yes
-	file.Check = e.checkFile(o.path, func(cfg *config.Config) error {
-		if o.noDoctor || !touchesAccount(out.Changes) {
+// write puts the configuration in place. A pair that a person has uploaded stays, whatever comes.
+func (s *setupRun) write(ctx context.Context, file *setup.File) error {
+	made := s.out.Certificate
+	uploaded := made != nil && s.term != nil && !s.yes
+	file.Check = s.checkFile(func(cfg *config.Config) error {
+		if s.noDoctor || !touchesAccount(s.out.Changes) {
 			return nil
 		}
-		return e.tryFirst(ctx, o, cfg, term)
+		return s.tryFirst(ctx, cfg)
 	})
-	written, err := file.Write(&o.answers)
-	out.Written = written
+	written, err := file.Write(&s.answers)
+	s.out.Written = written
 	switch {
 	case err == nil:
 		return nil
@@ -220,19 +225,19 @@ func (e *Env) writeSetup(
 	case made != nil:
 		err = errors.Join(err, made.Remove())
 	}
-	return explainWrite(o.path, err)
+	return explainWrite(s.path, err)
 }
 
 // fillAnswers derives the credential's type and reads the secret.
-func (e *Env) fillAnswers(o *setupFlags) error {
-	a := &o.answers
+func (s *setupRun) fillAnswers() error {
+	a := &s.answers
 	given := []string{}
 	for kind, is := range map[string]bool{
-		setup.TypeSecret:      o.secretOnStdin || a.SecretFile != "",
+		setup.TypeSecret:      s.secretOnStdin || a.SecretFile != "",
 		setup.TypeCertificate: a.CertFile+a.KeyFile+a.PFXFile+a.CertDays != "" || a.NewCertificate,
-		setup.TypeFederated:   o.federated || a.TokenFile != "",
-		setup.TypeIdentity:    o.identity || a.IdentityID != "",
-		setup.TypeDevice:      o.device,
+		setup.TypeFederated:   s.federated || a.TokenFile != "",
+		setup.TypeIdentity:    s.identity || a.IdentityID != "",
+		setup.TypeDevice:      s.device,
 	} {
 		if is {
 			given = append(given, kind)
@@ -249,7 +254,7 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	if len(given) == 1 {
 		a.Type = given[0]
 	}
-	for _, text := range o.set {
+	for _, text := range s.set {
 		c, err := keyChange(text)
 		if err != nil {
 			return cmdline.Usagef("setup: --set: %v", err)
@@ -260,15 +265,15 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	if err := a.CheckAll(); err != nil {
 		return cmdline.Usagef("setup: %v", err)
 	}
-	if o.sendTo != "" {
-		if err := checkAddress(o.sendTo); err != nil {
+	if s.sendTo != "" {
+		if err := checkAddress(s.sendTo); err != nil {
 			return cmdline.Usagef("setup: --send-to: %v", err)
 		}
 	}
-	if !o.secretOnStdin {
+	if !s.secretOnStdin {
 		return nil
 	}
-	text, err := io.ReadAll(io.LimitReader(e.Stdin, 64<<10))
+	text, err := io.ReadAll(io.LimitReader(s.Stdin, 64<<10))
 	if err != nil {
 		return sysexits.With(sysexits.NoInput, fmt.Errorf("the secret can't be read: %w", err))
 	}
@@ -278,33 +283,33 @@ func (e *Env) fillAnswers(o *setupFlags) error {
 	return nil
 }
 
-// drySetup shows what would be written and done.
-func (e *Env) drySetup(o *setupFlags, file *setup.File, makes bool) (int, error) {
-	text, err := file.Text(&o.answers, true)
+// dry shows what would be written and done.
+func (s *setupRun) dry(file *setup.File, makes bool) (int, error) {
+	text, err := file.Text(&s.answers, true)
 	if err != nil {
 		return 0, err
 	}
-	changes, err := file.Changes(&o.answers)
+	changes, err := file.Changes(&s.answers)
 	if err != nil {
 		return 0, err
 	}
 	if !makes { // the files of a pair that is to be made are not there
-		if err := e.checkText(file, &o.answers); err != nil {
-			return 0, explainWrite(o.path, err)
+		if err := s.checkText(file); err != nil {
+			return 0, explainWrite(s.path, err)
 		}
 	}
-	out := setupOutcome{Written: setup.Written{Path: o.path, Changed: len(changes) > 0}, Changes: changes, DryRun: true,
+	s.out = setupOutcome{Written: setup.Written{Path: s.path, Changed: len(changes) > 0}, Changes: changes, DryRun: true,
 		Config: string(text)}
-	e.tellSteps(o, &out)
-	if o.json {
-		printJSON(e.Stdout, out)
+	s.addSteps()
+	if s.json {
+		printJSON(s.Stdout, s.out)
 		return sysexits.OK, nil
 	}
-	fmt.Fprintf(e.Stdout, "%s would be:\n\n%s\n", o.path, text)
+	fmt.Fprintf(s.Stdout, "%s would be:\n\n%s\n", s.path, text)
 	for _, c := range changes {
-		fmt.Fprintf(e.Stdout, "%s would change from %s to %s\n", c.Key, first(c.Old, "nothing"), first(c.New, "nothing"))
+		fmt.Fprintf(s.Stdout, "%s would change from %s to %s\n", c.Key, first(c.Old, "nothing"), first(c.New, "nothing"))
 	}
-	e.printSteps(&out)
+	s.printSteps()
 	return sysexits.OK, nil
 }
 

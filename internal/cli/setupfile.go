@@ -19,13 +19,13 @@ import (
 )
 
 // presentAnswers are what the configuration says already; nil where there is none that can be read.
-func (e *Env) presentAnswers(path string) *setup.Answers {
-	if f, err := os.Open(path); err != nil {
+func (s *setupRun) presentAnswers() *setup.Answers {
+	if f, err := os.Open(s.path); err != nil {
 		return nil
 	} else {
 		_ = f.Close()
 	}
-	c, _ := config.Loader{Getenv: e.Getenv}.LoadLenient(path)
+	c, _ := config.Loader{Getenv: s.Getenv}.LoadLenient(s.path)
 	if c == nil {
 		return nil
 	}
@@ -48,30 +48,30 @@ func (e *Env) presentAnswers(path string) *setup.Answers {
 	return a
 }
 
-// setupFile says how the configuration is written: readable by root and the service, or
+// file says how the configuration is written: readable by root and the service, or
 // by its owner alone.
-func (e *Env) setupFile(path string) *setup.File {
-	f := &setup.File{Path: path, Sample: []byte(config.Sample()), Owner: setup.Owner{GID: -1}, Now: e.Now}
-	if u, ok := host.UserByName(config.ServiceUser); ok && os.Geteuid() == 0 && strings.HasPrefix(path, "/etc/") {
+func (s *setupRun) file() *setup.File {
+	f := &setup.File{Path: s.path, Sample: []byte(config.Sample()), Owner: setup.Owner{GID: -1}, Now: s.Now}
+	if u, ok := host.UserByName(config.ServiceUser); ok && os.Geteuid() == 0 && strings.HasPrefix(s.path, "/etc/") {
 		f.Owner.GID = u.GID
 	}
-	f.Check = e.checkFile(path, nil)
+	f.Check = s.checkFile(nil)
 	return f
 }
 
-// checkFile returns a check of a file that is to take the place of the one at path: it is read as a whole, and
+// checkFile returns a check of a file that is to take the place of the one at s.path: it is read as a whole, and
 // what proves the application's identity, too. try has the last word; it may be nil.
-func (e *Env) checkFile(path string, try func(*config.Config) error) func(tried string) error {
+func (s *setupRun) checkFile(try func(*config.Config) error) func(tried string) error {
 	return func(tried string) error {
-		cfg, err := config.Loader{Getenv: e.Getenv}.Load(tried)
+		cfg, err := config.Loader{Getenv: s.Getenv}.Load(tried)
 		if err == nil && len(cfg.Ignored) > 0 {
 			err = cfg.Ignored
 		}
 		if err == nil {
-			err = e.readCredential(cfg)
+			err = s.readCredential(cfg)
 		}
 		if err != nil {
-			return sysexits.With(sysexits.Config, errors.New(strings.ReplaceAll(err.Error(), tried, path)))
+			return sysexits.With(sysexits.Config, errors.New(strings.ReplaceAll(err.Error(), tried, s.path)))
 		}
 		if try != nil {
 			return try(cfg)
@@ -82,7 +82,7 @@ func (e *Env) checkFile(path string, try func(*config.Config) error) func(tried 
 
 // readCredential reads the files of a secret or a certificate. Those of another service's environment, such as
 // systemd's credentials, can't be seen from here.
-func (e *Env) readCredential(cfg *config.Config) error {
+func (s *setupRun) readCredential(cfg *config.Config) error {
 	k := &cfg.Credential
 	if k.Type != config.TypeSecret && k.Type != config.TypeCertificate {
 		return nil
@@ -92,13 +92,13 @@ func (e *Env) readCredential(cfg *config.Config) error {
 			return nil
 		}
 	}
-	_, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: e.Getenv, Now: e.Now})
+	_, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: s.Getenv, Now: s.Now})
 	return err
 }
 
 // checkText checks what would be written, in a directory of its own.
-func (e *Env) checkText(file *setup.File, a *setup.Answers) error {
-	text, err := file.Text(a, false)
+func (s *setupRun) checkText(file *setup.File) error {
+	text, err := file.Text(&s.answers, false)
 	if err != nil {
 		return err
 	}
@@ -115,26 +115,26 @@ func (e *Env) checkText(file *setup.File, a *setup.Answers) error {
 }
 
 // writeScript writes the PowerShell for the tenant. What is there already is replaced only if it is one of ours.
-func (e *Env) writeScript(o *setupFlags) error {
-	text := setup.Script(o.answers.Type, o.answers.Values())
-	if o.script == "-" {
-		fmt.Fprint(e.Stdout, text)
+func (s *setupRun) writeScript() error {
+	text := setup.Script(s.answers.Type, s.answers.Values())
+	if s.script == "-" {
+		fmt.Fprint(s.Stdout, text)
 		return nil
 	}
-	old, err := os.ReadFile(o.script)
+	old, err := os.ReadFile(s.script)
 	switch {
 	case err == nil && !setup.IsScript(string(old)):
-		return cmdline.Usagef("setup: --script: %s exists and is no script of o365-sendmail: name another file", o.script)
+		return cmdline.Usagef("setup: --script: %s exists and is no script of o365-sendmail: name another file", s.script)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return sysexits.With(sysexits.CantCreat, fmt.Errorf("--script: %w", err))
 	}
-	if err := durable.Replace(o.script, []byte(text), 0o644); err != nil {
+	if err := durable.Replace(s.script, []byte(text), 0o644); err != nil {
 		return sysexits.With(sysexits.CantCreat, fmt.Errorf("--script: %w", err))
 	}
-	if !o.json {
-		fmt.Fprintf(e.Stdout, "\n%s is written: give it to who administers the tenant.\n"+
+	if !s.json {
+		fmt.Fprintf(s.Stdout, "\n%s is written: give it to who administers the tenant.\n"+
 			"Its last lines are a report; save them here, and read them with: o365-sendmail doctor --tenant-report FILE\n",
-			o.script)
+			s.script)
 	}
 	return nil
 }

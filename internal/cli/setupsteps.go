@@ -19,63 +19,61 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-// afterSetup goes on when the configuration is written: a person's sign-in, the object id
+// finish goes on when the configuration is written: a person's sign-in, the object id
 // from a first token, what to do in the tenant, and the doctor.
-func (e *Env) afterSetup(ctx context.Context, o *setupFlags, term *setup.Terminal, out *setupOutcome) (int, error) {
-	if !o.json {
+func (s *setupRun) finish(ctx context.Context) (int, error) {
+	if !s.json {
 		done := "is written"
-		if !out.Changed {
+		if !s.out.Changed {
 			done = "says all that already"
 		}
-		fmt.Fprintf(e.Stdout, "\n%s %s (mode %s)\n", out.Path, done, out.Mode)
-		if out.Backup != "" {
-			fmt.Fprintf(e.Stdout, "the old one is %s\n", out.Backup)
+		fmt.Fprintf(s.Stdout, "\n%s %s (mode %s)\n", s.out.Path, done, s.out.Mode)
+		if s.out.Backup != "" {
+			fmt.Fprintf(s.Stdout, "the old one is %s\n", s.out.Backup)
 		}
 	}
-	if out.Changed {
-		out.Agent = e.reloadAgent(ctx, out.Path)
+	if s.out.Changed {
+		s.out.Agent = s.reloadAgent(ctx, s.out.Path)
 	}
-	if !o.json && out.Agent != "" {
-		fmt.Fprintln(e.Stdout, out.Agent)
+	if !s.json && s.out.Agent != "" {
+		fmt.Fprintln(s.Stdout, s.out.Agent)
 	}
-	if o.answers.Type == setup.TypeDevice {
-		if err := e.signInPerson(ctx, out.Path); err != nil {
+	if s.answers.Type == setup.TypeDevice {
+		if err := s.signInPerson(ctx); err != nil {
 			return 0, err
 		}
 	}
-	if err := e.process("o365-sendmail").DropRoot(); err != nil {
+	if err := s.process("o365-sendmail").DropRoot(); err != nil {
 		return 0, err
 	}
-	if o.answers.Type != setup.TypeDevice && !o.noDoctor {
-		out.claims = e.claims(ctx, out.Path)
-		out.ObjectID = out.claims.OID
+	if s.answers.Type != setup.TypeDevice && !s.noDoctor {
+		s.out.claims = s.claims(ctx)
+		s.out.ObjectID = s.out.claims.OID
 	}
-	e.tellSteps(o, out)
-	if !o.json {
-		e.printSteps(out)
+	s.addSteps()
+	if !s.json {
+		s.printSteps()
 	}
-	return e.checkSetup(ctx, o, term, out)
+	return s.check(ctx)
 }
 
 // makeCertificate makes the pair and shows what to upload. A person uploads it before the
 // configuration names it, so that a host that sends does not stop.
-func (e *Env) makeCertificate(
-	ctx context.Context, o *setupFlags, file *setup.File, term *setup.Terminal,
-) (*setup.NewCertificate, error) {
+func (s *setupRun) makeCertificate(ctx context.Context, file *setup.File) (*setup.NewCertificate, error) {
 	host, _ := os.Hostname()
-	made, err := file.MakeCertificate(&o.answers, host)
+	made, err := file.MakeCertificate(&s.answers, host)
 	if err != nil {
-		return nil, explainWrite(o.answers.KeyFile, err)
+		return nil, explainWrite(s.answers.KeyFile, err)
 	}
-	if !o.json {
-		fmt.Fprintf(e.Stdout, "\nThe private key is %s and stays here.\n"+
+	if !s.json {
+		fmt.Fprintf(s.Stdout, "\nThe private key is %s and stays here.\n"+
 			"The certificate is %s (thumbprint %s, until %s):\n\n%s\n"+
 			"Upload it: Entra admin center > App registrations > %s > Certificates & secrets > Certificates > "+
 			"Upload certificate\n",
-			made.KeyFile, made.File, made.Thumbprint, made.Expires, made.PEM, first(o.answers.ClientID, "your app"))
+			made.KeyFile, made.File, made.Thumbprint, made.Expires, made.PEM, first(s.answers.ClientID, "your app"))
 	}
-	if term != nil && !o.yes {
-		if _, err := term.Line(ctx, "When it is uploaded, press Enter.\n> "); err != nil {
+	if s.term != nil && !s.yes {
+		if _, err := s.term.Line(ctx, "When it is uploaded, press Enter.\n> "); err != nil {
 			return nil, sysexits.With(sysexits.Usage, errors.Join(err, made.Remove()))
 		}
 	}
@@ -84,12 +82,12 @@ func (e *Env) makeCertificate(
 
 // claims asks for a token, which tells the one value that is easily mixed up and what is done already. That it
 // can't be had is for the doctor to explain.
-func (e *Env) claims(ctx context.Context, path string) xoauth.Claims {
+func (s *setupRun) claims(ctx context.Context) xoauth.Claims {
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
-	quiet := e.process("o365-sendmail")
+	quiet := s.process("o365-sendmail")
 	quiet.Stderr = io.Discard
-	t, err := tokenAge{}.get(ctx, quiet, path)
+	t, err := tokenAge{}.get(ctx, quiet, s.out.Path)
 	if err != nil {
 		return xoauth.Claims{}
 	}
@@ -100,70 +98,71 @@ func (e *Env) claims(ctx context.Context, path string) xoauth.Claims {
 	return c
 }
 
-// tellSteps fills in what is to be done in the tenant.
-func (e *Env) tellSteps(o *setupFlags, out *setupOutcome) {
-	v := o.answers.Values()
-	v.ObjectID, v.ClientID = out.ObjectID, first(v.ClientID, out.claims.AppID)
-	v.SignedIn = out.ObjectID != ""
-	v.Consented = out.claims.HasRole("SMTP.SendAsApp")
+// addSteps fills in what is to be done in the tenant.
+func (s *setupRun) addSteps() {
+	v := s.answers.Values()
+	v.ObjectID, v.ClientID = s.out.ObjectID, first(v.ClientID, s.out.claims.AppID)
+	v.SignedIn = s.out.ObjectID != ""
+	v.Consented = s.out.claims.HasRole("SMTP.SendAsApp")
 	if v.HVE {
-		v.Consented = out.claims.HasRole("Mail.Send")
+		v.Consented = s.out.claims.HasRole("Mail.Send")
 	}
-	out.Warnings = setup.Warnings(&o.answers)
-	kind := o.answers.Type
-	out.Steps, out.Commands = setup.Steps(kind, v), setup.Commands(kind, v)
+	s.out.Warnings = setup.Warnings(&s.answers)
+	kind := s.answers.Type
+	s.out.Steps, s.out.Commands = setup.Steps(kind, v), setup.Commands(kind, v)
 }
 
-func (e *Env) printSteps(out *setupOutcome) {
-	for _, w := range out.Warnings {
-		e.warnf("o365-sendmail", "%s", w)
+func (s *setupRun) printSteps() {
+	for _, w := range s.out.Warnings {
+		s.warnf("o365-sendmail", "%s", w)
 	}
-	if out.claims.OID != "" {
-		fmt.Fprint(e.Stdout, "\nEntra knows the application and takes its credential.\n")
+	if s.out.claims.OID != "" {
+		fmt.Fprint(s.Stdout, "\nEntra knows the application and takes its credential.\n")
 	}
-	if len(out.Steps) > 0 {
-		fmt.Fprint(e.Stdout, "\nIn the tenant, what may be left to do:\n\n")
+	if len(s.out.Steps) > 0 {
+		fmt.Fprint(s.Stdout, "\nIn the tenant, what may be left to do:\n\n")
 	}
-	for i, s := range out.Steps {
-		fmt.Fprintf(e.Stdout, "%d. %s\n", i+1, s)
+	for i, step := range s.out.Steps {
+		fmt.Fprintf(s.Stdout, "%d. %s\n", i+1, step)
 	}
-	fmt.Fprint(e.Stdout, "\nIn Exchange Online PowerShell (Install-Module ExchangeOnlineManagement), once:\n\n")
-	for _, c := range out.Commands {
-		fmt.Fprintln(e.Stdout, c)
+	fmt.Fprint(s.Stdout, "\nIn Exchange Online PowerShell (Install-Module ExchangeOnlineManagement), once:\n\n")
+	for _, c := range s.out.Commands {
+		fmt.Fprintln(s.Stdout, c)
 	}
-	fmt.Fprint(e.Stdout, "\nChanges take up to 2 hours. o365-sendmail setup --script FILE writes all of it as one script\n"+
+	fmt.Fprint(s.Stdout, "\nChanges take up to 2 hours. o365-sendmail setup --script FILE writes all of it as one script\n"+
 		"for who administers the tenant, which may be run again and says what it finds.\n\n")
 }
 
-// checkSetup lets the doctor look, once the person has done what the script is for.
-func (e *Env) checkSetup(ctx context.Context, o *setupFlags, term *setup.Terminal, out *setupOutcome) (int, error) {
-	if o.noDoctor {
-		if o.json {
-			printJSON(e.Stdout, out)
+// check lets the doctor look, once the person has done what the script is for.
+func (s *setupRun) check(ctx context.Context) (int, error) {
+	if s.noDoctor {
+		if s.json {
+			printJSON(s.Stdout, s.out)
 		} else {
-			fmt.Fprint(e.Stdout, host.Hint("next: sudo o365-sendmail doctor\n", e.UID))
+			fmt.Fprint(s.Stdout, host.Hint("next: sudo o365-sendmail doctor\n", s.UID))
 		}
 		return sysexits.OK, nil
 	}
-	if term != nil && !o.yes {
-		to, err := term.Line(ctx, "When that is done: a test message goes to which address? ["+first(o.sendTo, o.answers.RootTo, "none")+"] > ")
+	if s.term != nil && !s.yes {
+		to, err := s.term.Line(ctx, "When that is done: a test message goes to which address? ["+
+			first(s.sendTo, s.answers.RootTo, "none")+"] > ")
 		if err != nil {
 			return sysexits.OK, nil // the configuration stands; the doctor can be called later
 		}
-		if o.sendTo = first(to, o.sendTo, o.answers.RootTo); o.sendTo != "" && checkAddress(o.sendTo) != nil {
-			e.warnf("o365-sendmail", "%.128q is not an address: no message is sent", o.sendTo)
-			o.sendTo = ""
+		if s.sendTo = first(to, s.sendTo, s.answers.RootTo); s.sendTo != "" && checkAddress(s.sendTo) != nil {
+			s.warnf("o365-sendmail", "%.128q is not an address: no message is sent", s.sendTo)
+			s.sendTo = ""
 		}
 	}
 	// Root's rights may have gone.
-	now := *e
+	now := *s.Env
 	now.UID = os.Geteuid()
-	if o.json {
-		out.Doctor = now.examine(ctx, doctorFlags{config: out.Path, json: true, sendTo: o.sendTo})
-		printJSON(e.Stdout, out)
-		return out.Doctor.Exit, nil
+	if s.json {
+		s.out.Doctor = now.examine(ctx, doctorFlags{config: s.out.Path, json: true, sendTo: s.sendTo})
+		printJSON(s.Stdout, s.out)
+		return s.out.Doctor.Exit, nil
 	}
-	return now.runDoctor(ctx, doctorFlags{config: out.Path, sendTo: o.sendTo}), nil
+	return now.runDoctor(ctx, doctorFlags{config: s.out.Path, sendTo: s.sendTo}), nil
 }
 
 func first(values ...string) string {
@@ -176,8 +175,8 @@ func first(values ...string) string {
 }
 
 // signInPerson is the device code flow: the person enters a code in any browser.
-func (e *Env) signInPerson(ctx context.Context, path string) error {
-	cfg, err := e.process("o365-sendmail").LoadConfig(&cmdline.Options{Config: path})
+func (s *setupRun) signInPerson(ctx context.Context) error {
+	cfg, err := s.process("o365-sendmail").LoadConfig(&cmdline.Options{Config: s.out.Path})
 	if err != nil {
 		return err
 	}
@@ -186,7 +185,7 @@ func (e *Env) signInPerson(ctx context.Context, path string) error {
 	if _, err := os.Stat(filepath.Dir(store)); errors.Is(err, fs.ErrNotExist) {
 		own = append(own, filepath.Dir(store))
 	}
-	d, err := assemble.SignIn(cfg, func(err error) { e.warnf("o365-sendmail", "%v", err) })
+	d, err := assemble.SignIn(cfg, func(err error) { s.warnf("o365-sendmail", "%v", err) })
 	if err != nil {
 		return sysexits.With(sysexits.Config, err)
 	}
@@ -195,7 +194,8 @@ func (e *Env) signInPerson(ctx context.Context, path string) error {
 		return err
 	}
 	// Standard output may be JSON.
-	fmt.Fprintf(e.Stderr, "\nIn any browser, as who sends: open %s and enter the code %s\n", printable.Line(a.VerificationURI), printable.Line(a.UserCode))
+	fmt.Fprintf(s.Stderr, "\nIn any browser, as who sends: open %s and enter the code %s\n",
+		printable.Line(a.VerificationURI), printable.Line(a.UserCode))
 	if _, err := d.Poll(ctx, a); err != nil {
 		return err
 	}

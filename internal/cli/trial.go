@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"o365-sendmail/internal/assemble"
@@ -23,8 +21,8 @@ const trialTime = 30 * time.Second
 
 // trial asks Entra for a token with a configuration's credential, past the cache. Files are read with the rights of
 // who calls; the network is root's only where there is no service user.
-func (e *Env) trial(ctx context.Context, cfg *config.Config) (token xoauth.Token, err error) {
-	a, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: e.Getenv, Now: e.Now})
+func (s *setupRun) trial(ctx context.Context, cfg *config.Config) (token xoauth.Token, err error) {
+	a, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: s.Getenv, Now: s.Now})
 	if err != nil {
 		return xoauth.Token{}, err
 	}
@@ -34,37 +32,11 @@ func (e *Env) trial(ctx context.Context, cfg *config.Config) (token xoauth.Token
 	}
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
-	err = e.lendRoot(func() (err error) {
+	err = s.process("o365-sendmail").LendRoot(func() (err error) {
 		token, err = source.Token(ctx)
 		return err
 	})
 	return token, err
-}
-
-// lendRoot gives up root's rights for the time of f, where the service user exists. They come back after it: what
-// follows replaces a file of root's.
-func (e *Env) lendRoot(f func() error) error {
-	u, ok := host.UserByName(config.ServiceUser)
-	if e.UID != 0 || os.Geteuid() != 0 || !ok || u.UID == 0 {
-		return f()
-	}
-	groups, err := syscall.Getgroups()
-	if err != nil {
-		return sysexits.With(sysexits.OSErr, err)
-	}
-	for _, step := range [...]func() error{
-		func() error { return syscall.Setgroups([]int{u.GID}) },
-		func() error { return syscall.Setresgid(u.GID, u.GID, 0) },
-		func() error { return syscall.Setresuid(u.UID, u.UID, 0) },
-	} {
-		if err = errors.Join(err, step()); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = f()
-	}
-	return errors.Join(err, syscall.Setresuid(0, 0, 0), syscall.Setresgid(0, 0, 0), syscall.Setgroups(groups))
 }
 
 // accountKeys are what a token request depends on.
@@ -86,29 +58,29 @@ func refusal(err error) bool {
 
 // tryFirst asks Entra for a token with the new configuration, before that takes the place of one that works.
 // What can't be tried, as without a network, is no obstacle.
-func (e *Env) tryFirst(ctx context.Context, o *setupFlags, cfg *config.Config, term *setup.Terminal) error {
-	present, err := config.Loader{Getenv: e.Getenv}.Load(o.path)
+func (s *setupRun) tryFirst(ctx context.Context, cfg *config.Config) error {
+	present, err := config.Loader{Getenv: s.Getenv}.Load(s.path)
 	if err != nil || cfg.Credential.Type == config.TypeDeviceCode || cfg.Credential.Type == config.TypeManagedIdentity {
 		return nil
 	}
 	for {
-		_, err := e.trial(ctx, cfg)
+		_, err := s.trial(ctx, cfg)
 		if err == nil {
 			return nil
 		}
 		if !refusal(err) {
-			e.warnf("o365-sendmail", "the new configuration can't be tried: %v", err)
+			s.warnf("o365-sendmail", "the new configuration can't be tried: %v", err)
 			return nil
 		}
-		if _, old := e.trial(ctx, present); old != nil {
+		if _, old := s.trial(ctx, present); old != nil {
 			return nil // there is nothing to lose, and the doctor says what is wrong
 		}
 		err = sysexits.With(sysexits.Config, fmt.Errorf("the present account works and the new one is refused: %w", err))
-		if term == nil || o.yes {
+		if s.term == nil || s.yes {
 			return err
 		}
-		fmt.Fprintf(e.Stdout, "%v\n", err)
-		again, stop := term.Confirm(ctx, "Try again?")
+		fmt.Fprintf(s.Stdout, "%v\n", err)
+		again, stop := s.term.Confirm(ctx, "Try again?")
 		if stop != nil || !again {
 			return err
 		}

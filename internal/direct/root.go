@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -54,4 +55,30 @@ func (p *Process) DropRoot() error {
 		}
 	}
 	return nil
+}
+
+// LendRoot gives up root's rights for the time of f, where the service user exists. They come back after it: what
+// follows replaces a file of root's.
+func (p *Process) LendRoot(f func() error) error {
+	u, ok := host.UserByName(config.ServiceUser)
+	if p.UID != 0 || os.Geteuid() != 0 || !ok || u.UID == 0 {
+		return f()
+	}
+	groups, err := syscall.Getgroups()
+	if err != nil {
+		return sysexits.With(sysexits.OSErr, err)
+	}
+	for _, step := range [...]func() error{
+		func() error { return syscall.Setgroups([]int{u.GID}) },
+		func() error { return syscall.Setresgid(u.GID, u.GID, 0) },
+		func() error { return syscall.Setresuid(u.UID, u.UID, 0) },
+	} {
+		if err = errors.Join(err, step()); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = f()
+	}
+	return errors.Join(err, syscall.Setresuid(0, 0, 0), syscall.Setresgid(0, 0, 0), syscall.Setgroups(groups))
 }
