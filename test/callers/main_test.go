@@ -254,8 +254,8 @@ func (o outcome) seen() string {
 	return strings.Join(lines, "\n")
 }
 
-// check runs a scenario with the stand-in alone and with the program, direct and through the agent: each time the caller
-// does the same, and what it wrote arrives.
+// check runs a scenario with the stand-in alone and with the program, direct and through the agent: each time the
+// caller does the same, and what it wrote arrives.
 func (s scenario) check(t *testing.T, root string) (row string) {
 	t.Helper()
 	truth, routes := s.play(t, root, nothing), []string{direct, agent}

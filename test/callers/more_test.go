@@ -38,11 +38,11 @@ func TestMore(t *testing.T) {
 
 const morePage = "# More callers\n\n" +
 	"`make callers-more` runs each program below as Debian 12 packages it, in fresh systems of its own: once with a " +
-	"stand-in for\nsendmail that only records, once with this program behind it that delivers by itself, and once with " +
-	"this program and an\nagent, which alone can read the configuration. Each time the caller has to do the same and to " +
-	"end the same, each message\nhas to arrive once, for the recipients named, and Python's `email` package compares what " +
-	"the caller wrote with what arrived\n(`test/corpora/judge.py`). This page is written by it. Versions may " +
-	"differ. Long numbers in a call are N.\n\n" +
+	"stand-in for\nsendmail that only records, once with this program behind it that delivers by itself, and once " +
+	"with this program and an\nagent, which alone can read the configuration. Each time the caller has to do the " +
+	"same and to end the same, each message\nhas to arrive once, for the recipients named, and Python's `email` " +
+	"package compares what the caller wrote with what arrived\n(`test/corpora/judge.py`). This page is written by " +
+	"it. Versions may differ. Long numbers in a call are N.\n\n" +
 	"*exit* is with what the caller ends when sendmail ends with 75 and has kept nothing: one that ends with 0 goes " +
 	"on as if the\n" +
 	"message had left. With the agent running, what can not be delivered at once is kept, and the exit code is 0.\n\n" +

@@ -20,7 +20,10 @@ MAILBOX = "noreply@" + DOMAIN
 SEALED = ("multipart/signed", "multipart/encrypted")
 # Newer Pythons, and Debian's, return nothing at all of a list with one fault unless they are asked not to.
 LENIENT = {"strict": False} if getattr(email.utils, "supports_strict_parsing", False) else {}
-# Fields that have to have an address or an identifier if they are there at all (RFC 5322 3.6.2 to 3.6.4).
+# Fields that stand once (RFC 5322 3.6, RFC 2045 3), and those that have to have an address or an identifier if they are
+# there at all (RFC 5322 3.6.2 to 3.6.4).
+ONCE = ("date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject",
+        "mime-version", "content-type", "content-transfer-encoding")
 NEVER_EMPTY = ("from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references")
 
 
@@ -108,7 +111,7 @@ class Pair:
             if self.parameters(before[0]) == self.parameters(after[0]) and after[0].isascii():
                 return self.rule("parameter", True)
         if not after and before and self.all(self.new, name) == self.all(self.old, name)[:1]:
-            return self.rule("once", True)
+            return self.rule("once", name in ONCE, name)
         return self.faults.append(f"{name}: {before!r} became {after!r}"[:400])
 
     @staticmethod
@@ -151,7 +154,8 @@ class Pair:
         if not self.all(self.old, "date"):
             return self.rule("date-added", good, after)
         same = bool(after and before) and parsed(after[0]) and parsed(after[0]) == parsed(before[0])
-        whole = all(re.search(r"([+-]\d{4}|[A-Z])$", v) and not re.search(r"\b[AP]M\b", v) and parsed(v) is not None for v in before)
+        bare = [re.sub(r"\s*\([^()]*\)$", "", v) for v in before]
+        whole = all(re.search(r"([+-]\d{4}|[A-Z])$", v) and not re.search(r"\b[AP]M\b", v) and parsed(v) is not None for v in bare)
         self.rule("date", good and (same or not whole), before, after)
 
     def field_x_original_date(self, name, before, after):

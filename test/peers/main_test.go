@@ -36,13 +36,13 @@ type suite struct {
 }
 
 var suites = []*suite{
-	{name: "nullmailer", what: "`test/tests/inject/*`, as they are, with our sendmail behind `inject`", least: 55,
-		run: nullmailer},
+	{name: "nullmailer", what: "`test/tests/inject/*`, as they are, with our sendmail behind `inject`; `from` and " +
+		"`sender` with `from.policy = \"keep\"`", least: 55, run: nullmailer},
 	{name: "nullmailer addresses",
 		what: "the table of `test/address-test.cc`, each text as a To field of `sendmail -t`", least: 40,
 		run: addresses},
-	{name: "msmtp", what: "`tests/test-header-handling.sh`, as it is, with our sendmail behind `msmtp`", least: 7,
-		run: msmtp},
+	{name: "msmtp", what: "`tests/test-header-handling.sh`, as it is, with our sendmail behind `msmtp` and " +
+		"`from.policy = \"keep\"`", least: 7, run: msmtp},
 	{name: "postfix addresses", what: "the trees of `src/global/tok822_parse.ref`, each text as a To field", least: 17,
 		run: addresses},
 	{name: "libemail-address-perl addresses", what: "the table of `t/tests.t`, each text as a To field", least: 100,
@@ -95,6 +95,7 @@ type lab struct {
 	work     string // a folder of the suite's own
 	mail     string // where the emulator puts its messages
 	config   string
+	keep     string // a configuration for scripts that are about the sender: from.policy = "keep"
 	program  string
 	here     string
 }
@@ -110,10 +111,21 @@ func newLab(t *testing.T) *lab {
 	dir := t.TempDir()
 	l := &lab{mail: filepath.Join(dir, "mail"), config: filepath.Join(dir, "config.toml")}
 	l.emulator = emulator.New(quiet{t}, func(o *emulator.Options) { o.Dir = l.mail })
-	l.emulator.Update(func(s *emulator.State) { s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0 })
+	l.emulator.Update(func(s *emulator.State) {
+		s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0
+		m := s.Tenants[emulator.DefaultTenant].Mailboxes[emulator.DefaultMailbox]
+		// Whom the scripts send as.
+		m.Aliases = append(m.Aliases, "a@b.c", "root@f.q.d.n", "test@example.com", "from@example.com")
+	})
 	text := l.emulator.ConfigTOML(dir) + "\n[from]\nhost_name = \"f.q.d.n\"\n[delivery]\nmessages_per_minute = 0\n" +
 		"recipients_per_day = 0\n[spool]\ndir = \"\"\n"
 	must(t, os.WriteFile(l.config, []byte(text), 0o600))
+	l.keep = filepath.Join(dir, "keep.toml")
+	text = strings.Replace(text, "[from]\n", "[from]\npolicy = \"keep\"\n", 1) + "[aliases]\n"
+	for _, name := range []string{"to4", "to10", "to12", "to13"} { // the local names in msmtp's script
+		text += fmt.Sprintf("%s = \"%[1]s@alias.example\"\n", name)
+	}
+	must(t, os.WriteFile(l.keep, []byte(text), 0o600))
 	var err error
 	l.program, err = filepath.Abs(filepath.Join(repository, "bin", "sendmail"))
 	must(t, err)
@@ -247,8 +259,10 @@ func (l *lab) itemsOf(t *testing.T, script string) (items []item) {
 			if last = slices.IndexFunc(items, func(i item) bool { return i.name == name }); last < 0 {
 				items, last = append(items, item{suite: l.suite, name: name}), len(items)
 			}
-		case kind == "fail" && last >= 0:
+		case kind == "fail" && last >= 0 && items[last].failed == "":
 			items[last].failed = rest
+		case kind == "fail" && last >= 0 && !strings.Contains(items[last].failed, rest):
+			items[last].failed += "; " + rest
 		}
 	}
 	return items
