@@ -119,9 +119,12 @@ callers-more callers-web: callers-%: build
 	$(GO) vet -tags callers ./test/callers/ && $(GO) tool staticcheck -tags callers ./test/callers/
 	$(GO) test -tags callers -count=1 -timeout 30m -run '^Test$(if $(filter web,$*),Web,More)$$' ./test/callers/ $(CALLERSFLAGS)
 
-# All judges that take longer than "make check" may: tens of minutes, hours for the crash tests.
+# All judges that take longer than "make check" may: tens of minutes, hours for the crash tests. Nothing is skipped.
 .PHONY: check-full
-check-full: check corpora peer-suites callers-more callers-web package-full
+check-full:
+	test/packages.sh --yes go system deb full
+	CI=true $(MAKE) check
+	$(MAKE) corpora peer-suites callers-more callers-web package-full
 	$(MAKE) crash CRASHFLAGS="-long -timeout 3h"
 
 # Kills, broken and full disks; CRASHFLAGS="-long -timeout 3h" takes every point.
