@@ -10,7 +10,7 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
-	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
 )
@@ -82,7 +82,7 @@ func (a *Agent) held() bool {
 	if a.rules.Load().fault != nil {
 		return true
 	}
-	return slices.ContainsFunc(a.engine.State().Stops, func(s deliver.Stop) bool { return s.Held })
+	return slices.ContainsFunc(a.engine.State().Stops, func(s queue.Stop) bool { return s.Held })
 }
 
 // signature changes with the configuration's files.

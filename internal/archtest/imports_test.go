@@ -109,7 +109,8 @@ var onlyRules = []onlyRule{
 	{"internal/durable", nil, []string{"golang.org/x/sys"}, "it is the lowest layer: nobody may have a reason to bypass it"},
 	{"internal/smtpreply", []string{"internal/printable"}, nil,
 		"a reply is text that a server wrote: it is read, not judged"},
-	{"internal/schedule", nil, nil, "retry timing is a pure function"},
+	{"internal/queue", []string{"internal/diagnose"}, nil, "who goes next is decided from what it is told: it reads no " +
+		"spool and no clock, and reaches no server"},
 	{"internal/diagnose", nil, nil, "what a reply means depends on the reply alone"},
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
 	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/quota", "internal/sysexits"},
@@ -118,7 +119,7 @@ var onlyRules = []onlyRule{
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
 		"it stays testable alone"},
 	{"internal/notify", []string{"rfc822", "internal/envelope", "internal/maillog", "internal/printable",
-		"internal/schedule", "internal/submit"}, []string{"github.com/emersion/go-message"},
+		"internal/submit"}, []string{"github.com/emersion/go-message"},
 		"it gets conditions and fates, and gives messages to submit: it knows neither engine nor queue"},
 	{"internal/config", []string{"xoauth", "internal/host", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
 }
@@ -150,7 +151,7 @@ type withoutRule struct {
 }
 
 var withoutRules = []withoutRule{
-	{[]string{"rfc822", "internal/envelope", "internal/sysexits", "internal/durable", "internal/schedule", "internal/spool"},
+	{[]string{"rfc822", "internal/envelope", "internal/sysexits", "internal/durable", "internal/queue", "internal/spool"},
 		[]string{"net", "crypto/tls", "os/exec"}, "what reads messages and keeps them must not be able to reach the network or start a program"},
 	{[]string{"internal/utc"}, []string{"time", "os", "fmt"}, "it has to be initialised before package time, which opens what TZ names as soon as a package asks for the zone"},
 	{[]string{"cmd/front"}, []string{"crypto/tls", "net/http", "encoding/json", "encoding/asn1", "os/exec", "github.com/BurntSushi/toml", module + "/internal/config"},

@@ -16,6 +16,7 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
@@ -79,7 +80,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		Limits: quota.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute,
 			RecipientsPerDay: c.Delivery.RecipientsPerDay},
 		TokenTimeout: c.Token.Timeout,
-		Shares: deliver.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent,
+		Shares: queue.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent,
 			User: c.Delivery.UserSharePercent},
 		Senders: senders(c), Domains: domains(c),
 	}

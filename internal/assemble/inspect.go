@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/config"
-	"o365-sendmail/internal/schedule"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/trust"
 	"o365-sendmail/xoauth"
 )
@@ -36,7 +36,7 @@ func CredentialLife(c *config.Config) (Life, error) {
 
 // EndsSoon reports whether the first warning before the end is due.
 func (l Life) EndsSoon(now time.Time) bool {
-	days, _ := schedule.ExpiryWarning(l.Begins, l.Ends, now, 0)
+	days, _ := notify.ExpiryWarning(l.Begins, l.Ends, now, 0)
 	return days > 0
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/queueview"
 )
 
@@ -73,7 +74,7 @@ func StatusOf(s deliver.State, mailbox string) queueview.Status {
 const KeyRate = "rate"
 
 // StopsOf turns an engine's stops into what is shown.
-func StopsOf(stops []deliver.Stop) []queueview.Stop {
+func StopsOf(stops []queue.Stop) []queueview.Stop {
 	var all []queueview.Stop
 	for _, s := range stops {
 		all = append(all, queueview.Stop{

@@ -10,6 +10,7 @@ import (
 
 	"o365-sendmail/cache"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/xoauth"
@@ -38,7 +39,7 @@ type Account struct {
 	// Limits are the account's rates.
 	Limits quota.Limits
 	// Shares divide the limits among the local users.
-	Shares Shares
+	Shares queue.Shares
 	// TokenTimeout bounds a delivery's wait for tokens, however many it needs; 0 for none.
 	TokenTimeout time.Duration
 	// Warn gets what changes the way to the server, such as that BDAT is not used for a day; nil for none.
@@ -253,13 +254,13 @@ func (a *Account) reserve(ctx context.Context, user string, root bool, recipient
 	if a.Limits == (quota.Limits{}) {
 		return time.Time{}, nil
 	}
-	r := rankLight
+	r := queue.RankLight
 	if root {
-		r = rankRoot
+		r = queue.RankRoot
 	}
 	limits := quota.Limits{
-		MessagesPerMinute: a.Shares.within(a.Limits.MessagesPerMinute, r),
-		RecipientsPerDay:  a.Shares.within(a.Limits.RecipientsPerDay, r),
+		MessagesPerMinute: a.Shares.Within(a.Limits.MessagesPerMinute, r),
+		RecipientsPerDay:  a.Shares.Within(a.Limits.RecipientsPerDay, r),
 	}
 	for {
 		now := time.Now()
@@ -269,7 +270,7 @@ func (a *Account) reserve(ctx context.Context, user string, root bool, recipient
 		}
 		until := now.Add(wait)
 		if deadline, ok := ctx.Deadline(); ok && until.After(deadline) {
-			return time.Time{}, &LimitError{user, until, a.shortage(user, limits, r, recipients, wait, now).reason}
+			return time.Time{}, &LimitError{user, until, a.shortage(user, limits, r, recipients, wait, now).Reason}
 		}
 		t := time.NewTimer(wait)
 		select {
@@ -286,5 +287,5 @@ func (a *Account) mostOfDay(root bool) int {
 	if root {
 		return a.Limits.RecipientsPerDay
 	}
-	return a.Shares.within(a.Limits.RecipientsPerDay, rankUser)
+	return a.Shares.Within(a.Limits.RecipientsPerDay, queue.RankUser)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/queue"
 )
 
 // Alone makes an engine one of a process without an agent: it is never run, and each message is tried in its
@@ -31,11 +32,11 @@ const (
 // alone tries a message and answers.
 func (s *submission) alone(ctx context.Context) (envelope.Receipt, error) {
 	e, o := s.e, s.e.o.Alone
-	split := e.config.Account.splits(s.env)
+	split := e.config().Account.splits(s.env)
 	if e.spool == nil {
 		return s.conclude(ctx, s.tryParts(ctx), nil)
 	}
-	queueing, stop := context.WithTimeout(ctx, e.config.Wait)
+	queueing, stop := context.WithTimeout(ctx, e.config().Wait)
 	defer stop()
 	switch {
 	case split && o.Run == nil:
@@ -52,12 +53,9 @@ func (s *submission) alone(ctx context.Context) (envelope.Receipt, error) {
 	if busy := (*busyError)(nil); errors.As(err, &busy) && queueing.Err() == nil {
 		return s.leave(queueing)
 	}
-	if v.later > 0 {
-		s.job.box = e.box(s.env.SignIn)
-	}
-	if v.stop != nil && v.stop.scope == scopeSender {
-		if s.job.author = e.config.Account.strangeAuthor(s.env, s.source); s.job.author != "" {
-			v.stop.scope, v.stop.hold = scopeAuthor, false
+	if v.stop != nil && v.stop.Scope == queue.ScopeSender {
+		if s.job.Author = e.config().Account.strangeAuthor(s.env, s.source); s.job.Author != "" {
+			v.stop.Scope, v.stop.Hold = queue.ScopeAuthor, false
 		}
 	}
 	return s.conclude(context.WithoutCancel(ctx), v, nil)
@@ -75,7 +73,7 @@ func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Enve
 	if s.e.spool == nil {
 		slot, queueing = ctx, ctx
 	}
-	a, began := s.e.config.Account, s.e.clock.Now()
+	a, began := s.e.config().Account, s.e.clock.Now()
 	if err := s.e.paused(a.User(env), began); err != nil {
 		return judge(orNone(nil, len(env.Recipients)), err), err
 	}
@@ -94,7 +92,7 @@ func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Enve
 func (s *submission) tryParts(ctx context.Context) *Outcome {
 	to := s.env.Recipients
 	o := untried(len(to), nil)
-	most := s.e.config.Account.Submit.MaxRecipients
+	most := s.e.config().Account.Submit.MaxRecipients
 	if most <= 0 {
 		most = len(to)
 	}

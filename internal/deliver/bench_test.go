@@ -67,11 +67,7 @@ func cpuTime(b *testing.B) int64 {
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
-func (e *Engine) sent() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.counters.Sent
-}
+func (e *Engine) sent() int { return e.counters.read().Sent }
 
 func BenchmarkLoop(b *testing.B) {
 	for _, delay := range delays {
@@ -81,7 +77,7 @@ func BenchmarkLoop(b *testing.B) {
 
 func benchmarkLoop(b *testing.B, delay time.Duration) {
 	r := newRig(b, rigOptions{account: slowly(b, delay)})
-	a := r.e.config.Account
+	a := r.e.config().Account
 	env := testEnvelope(r.em.Mailbox)
 	numbers := make(chan int, b.N)
 	for i := range b.N {

@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,11 +21,13 @@ func TestAllConnectionsBusy(t *testing.T) {
 		delivered bool
 	}{
 		{"a run sends it", func(r *rig) bool {
-			go func() {
+			var run sync.WaitGroup
+			run.Go(func() {
 				if _, err := r.e.RunOnce(context.Background(), Selection{}, nil); err != nil {
 					r.t.Error(err)
 				}
-			}()
+			})
+			r.t.Cleanup(run.Wait)
 			return true
 		}, false, true},
 		{"no run can be started", func(*rig) bool { return false }, false, false},
@@ -33,7 +36,7 @@ func TestAllConnectionsBusy(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, rigOptions{})
-			a := r.e.config.Account
+			a := r.e.config().Account
 			release := func() {}
 			for range a.Connections {
 				free, ok := a.Quota.TrySlot(a.User(testEnvelope(r.em.Mailbox)), a.Connections)

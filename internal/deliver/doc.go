@@ -2,10 +2,9 @@
 // and the limits of an account, tries a message, and says for each recipient what became
 // of it.
 //
-// An Engine delivers what is in a spool. Messages go by turns: every local user in turn, and every
-// sender of a user in turn. Each mailbox that signs in has its couriers, at most as many as
-// the account allows connections, each with one session on which it sends messages
-// ahead of the replies. What becomes of a try is judged by whose fault it was:
+// An Engine delivers what is in a spool, in the order that package queue decides. Each mailbox that signs in
+// has its couriers, at most as many as the account allows connections, each with one session on which it
+// sends messages ahead of the replies. What becomes of a try is judged by whose fault it was:
 //
 //   - The message's own trouble puts off or ends that message, recipient by recipient.
 //   - Trouble of the account (no network, no token, a quota, a block) pauses everything that it
@@ -21,8 +20,8 @@
 // whichever way the message went; answers, log, spool and counters are read from it.
 //
 // Delivery is at least once. A message may arrive twice, with the same Message-ID, in two cases:
-// the connection or the process ended between its last octet and the reply, or the process or the
+// the connection or the process ended between its last byte and the reply, or the process or the
 // machine ended between the reply and the removal of its file from the spool.
 //
-// The package parses no configuration and rewrites no message.
+// The package parses no configuration, rewrites no message and decides no turn.
 package deliver

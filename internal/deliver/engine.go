@@ -1,16 +1,15 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/notify"
-	"o365-sendmail/internal/schedule"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 )
 
@@ -81,46 +80,12 @@ type EngineOptions struct {
 // Engine delivers what is in a spool. Within a process it is the only one that does; beside
 // other processes it works by the spool's locks, the cache's slots and its counts.
 type Engine struct {
-	o     EngineOptions
-	clock Clock
-	spool *spool.Spool
-	log   *maillog.Logger
+	*core
+	couriers  couriers
+	recorder  recorder
+	scanner   scanner
+	stateFile stateFile
 
-	notifier *notify.Notifier
-
-	mu         sync.Mutex
-	config     Config
-	generation int // of config
-	running    bool
-	stopping   bool
-	once       bool // RunOnce: nothing is tried twice
-	started    time.Time
-	boxes      map[string]*box
-	index      map[spool.Key]*entry
-	waiting    waitHeap
-	app        gate
-	counters   Counters
-	stuck      []stuckItem
-	stuckOpen  []*job
-	rescan     bool
-	saved      []byte    // of the state file
-	scanned    time.Time // the last look through the spool
-	lookFrom   int       // which waiting messages are read again in the next
-
-	asked       time.Time   // when somebody last asked for probes
-	authorTries []time.Time // of the last hour
-	restored    []Stop      // of the last run, not in force again yet
-
-	rates     sync.Mutex      // held while the account's rates are charged
-	hard      context.Context // ends what is under way
-	seek      context.Context // ends the search for a session
-	giveUp    context.CancelFunc
-	couriers  sync.WaitGroup
-	wake      chan struct{} // for Run
-	chore     chan struct{} // for chores
-	looker    chan struct{} // for scan
-	quiet     chan struct{} // for RunOnce: something ended
-	unsynced  atomic.Bool
 	begun     chan struct{} // closed when it first runs
 	beginOnce sync.Once
 }
@@ -135,117 +100,55 @@ const (
 
 // NewEngine makes an engine. It reads and opens nothing until Run.
 func NewEngine(o EngineOptions) *Engine {
-	if o.Clock == nil {
-		o.Clock = systemClock{}
-	}
-	if o.Jitter == nil {
-		o.Jitter = rand.Float64
-	}
-	if o.Warn == nil {
-		o.Warn = func(error) {}
-	}
-	if o.Depth <= 0 {
-		o.Depth = defaultDepth
-	}
-	e := &Engine{
-		o: o, clock: o.Clock, spool: o.Spool, log: o.Log,
-		wake: make(chan struct{}, 1), chore: make(chan struct{}, 1), looker: make(chan struct{}, 1), quiet: make(chan struct{}, 1),
-		begun: make(chan struct{}),
-	}
-	e.boxes, e.index = map[string]*box{}, map[spool.Key]*entry{}
-	e.app.scope = scopeApp
-	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, Log: e.log, Warn: o.Warn})
-	e.setConfig(o.Config)
+	e := &Engine{core: newCore(o), begun: make(chan struct{})}
+	e.recorder.core, e.stateFile.core = e.core, e.core
+	e.scanner = scanner{core: e.core, wake: make(chan struct{}, 1)}
+	e.couriers = couriers{core: e.core, recorder: &e.recorder}
+	e.queue = queue.New(queue.Hooks{
+		Start: e.couriers.start, Return: e.couriers.giveBack, Tell: e.tellGate,
+		Timer: func() { signal(e.timer) }, Now: e.clock.Now, Jitter: e.o.Jitter,
+	})
+	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, Log: e.log, Warn: e.o.Warn})
+	l := e.queue.Lock()
+	defer l.Unlock()
+	e.configure(l, o.Config)
 	return e
-}
-
-func (e *Engine) setConfig(c Config) {
-	if c.Wait <= 0 {
-		c.Wait = defaultWait
-	}
-	if c.ProbeInterval <= 0 {
-		c.ProbeInterval = defaultProbeInterval
-	}
-	if c.QueueInterval <= 0 {
-		c.QueueInterval = defaultQueueInterval
-	}
-	e.config = c
-	e.generation++
-	r := c.Reports
-	r.ProbeInterval = c.ProbeInterval
-	if a := c.Account; a != nil {
-		r.From, r.Relay = a.Mailbox, a.Submit.Host
-	}
-	e.notifier.Configure(r)
 }
 
 // Reconfigure takes a new configuration. Sessions of the old one end after what they
 // have under way, and everything that was held or paused is tried again at once.
 func (e *Engine) Reconfigure(c Config) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.clock.Now()
-	e.setConfig(c)
-	if e.running && !e.stopping {
-		e.giveUp()
-		e.seek, e.giveUp = context.WithCancel(e.hard)
-	}
-	e.holdWithoutAccount(now)
-	e.restore(now)
-	e.probeNow(now)
-	e.rescan = true
-	for _, b := range e.boxes {
-		b.dismiss()
-	}
-	e.kickAll()
-	poke(e.chore)
-	poke(e.looker)
-	e.rouse()
+	l := e.queue.Lock()
+	defer l.Unlock()
+	e.configure(l, c)
+	e.couriers.renew()
+	e.holdWithoutAccount(l)
+	l.Renew()
+	signal(e.chore)
+	signal(e.scanner.wake)
 }
 
 // RetryFloor is the configuration's.
-func (e *Engine) RetryFloor() time.Duration {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.config.RetryFloor
-}
+func (e *Engine) RetryFloor() time.Duration { return e.config().RetryFloor }
 
 // holdWithoutAccount shuts everything when there is no account, and opens it when one
 // has come.
-func (e *Engine) holdWithoutAccount(now time.Time) {
-	const key = "no-account"
-	if e.config.Account == nil {
-		reason, remedy := "the configuration can't be used", ""
-		if e.config.Fault != nil {
-			reason, remedy = e.config.Fault.Error(), adviceOf(e.config.Fault)
+func (e *Engine) holdWithoutAccount(l *queue.Locked) {
+	c := e.config()
+	if a := c.Account; a != nil {
+		if s := a.noted(a.Mailbox); s.Next.After(e.clock.Now()) {
+			l.Restore([]queue.Stop{s}, time.Time{}) // it is in force, and another may be over
 		}
-		if remedy == "" {
-			remedy = remedyConfig
-		}
-		e.shutGate(&e.app, &stop{scope: scopeApp, hold: true, early: true, key: key, reason: reason, remedy: remedy}, true, now)
+		l.HoldAll(nil)
 		return
 	}
-	if e.app.shut && e.app.cause.key == key {
-		e.openGate(&e.app, now)
+	f := queue.Fault{Scope: queue.ScopeAll, Hold: true, Early: true, Key: queue.KeyNoAccount,
+		Reason: "the configuration can't be used"}
+	if c.Fault != nil {
+		f.Reason, f.Remedy = c.Fault.Error(), adviceOf(c.Fault)
 	}
-}
-
-const remedyConfig = "correct the configuration file, then run systemctl reload o365-sendmail"
-
-// pauseFor says how long a gate stays shut.
-func (e *Engine) pauseFor(s *stop, failures int) time.Duration {
-	probe := e.config.ProbeInterval
-	if s.counted() {
-		return schedule.ProbePause(failures, probe)
-	}
-	if s.hold {
-		return max(probe, min(s.after, time.Hour))
-	}
-	pause := schedule.AccountPause(failures, s.after, e.o.Jitter())
-	if s.after <= 0 {
-		pause = min(pause, probe)
-	}
-	return pause
+	f.Remedy = cmp.Or(f.Remedy, "correct the configuration file, then run systemctl reload o365-sendmail")
+	l.HoldAll(&f)
 }
 
 // Run delivers until ctx ends. Then it finishes what is under way within the configured
@@ -258,7 +161,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	var helpers sync.WaitGroup
 	soft, stop := context.WithCancel(ctx)
-	helpers.Go(func() { e.scan(soft, nil) })
+	helpers.Go(func() { e.scanner.scan(soft) })
 	helpers.Go(func() { e.chores(soft) })
 	e.keepTime(soft)
 	stop()
@@ -270,19 +173,17 @@ func (e *Engine) Run(ctx context.Context) error {
 
 var errRunning = errors.New("the engine is running already")
 
-func (e *Engine) begin(hard context.Context, once bool) error {
-	e.loadState()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.running {
+func (e *Engine) begin(hard context.Context, single bool) error {
+	s := e.stateFile.read()
+	l := e.queue.Lock()
+	defer l.Unlock()
+	if !l.Open(single) {
 		return errRunning
 	}
-	e.running, e.stopping, e.once, e.hard, e.started = true, false, once, hard, e.clock.Now()
-	e.seek, e.giveUp = context.WithCancel(hard)
-	e.boxes, e.index, e.waiting = map[string]*box{}, map[spool.Key]*entry{}, nil
-	e.app = gate{scope: scopeApp}
-	e.holdWithoutAccount(e.started)
-	e.restore(e.started)
+	e.notifier.Remember(s.Alerts)
+	l.Restore(s.Stops, s.Asked)
+	e.couriers.begin(hard)
+	e.holdWithoutAccount(l)
 	e.beginOnce.Do(func() { close(e.begun) })
 	return nil
 }
@@ -292,93 +193,26 @@ func (e *Engine) Begun() <-chan struct{} { return e.begun }
 
 // keepTime does what is due by the clock, until ctx ends.
 func (e *Engine) keepTime(ctx context.Context) {
-	for {
-		e.mu.Lock()
-		now := e.clock.Now()
-		if !e.once {
-			e.promote(now)
-		}
-		for _, b := range e.boxes {
-			b.hurry(now)
-		}
-		e.kickAll()
-		wait := e.untilNext(now)
-		e.mu.Unlock()
-		tick, stop := e.clock.After(wait)
-		select {
-		case <-tick:
-		case <-e.wake:
-		case <-ctx.Done():
-		}
-		stop()
-		if ctx.Err() != nil {
-			return
-		}
+	for ctx.Err() == nil {
+		l := e.queue.Lock()
+		wait := l.Tick()
+		l.Unlock()
+		e.wait(ctx, wait, e.timer)
 	}
 }
-
-// maxSleep bounds the time after which a clock that was set is noticed.
-const maxSleep = time.Minute
-
-// untilNext says when something becomes due.
-func (e *Engine) untilNext(now time.Time) time.Duration {
-	wait := maxSleep
-	at := func(t time.Time) {
-		if d := t.Sub(now); d > 0 {
-			wait = min(wait, d)
-		}
-	}
-	if e.waiting.Len() > 0 {
-		at(time.Unix(e.waiting[0].next, 0))
-	}
-	e.gates(func(g *gate) {
-		if g.shut && !g.probing {
-			at(g.next)
-		}
-	})
-	for _, b := range e.boxes {
-		for _, p := range b.pace {
-			at(p.until)
-		}
-		for _, p := range b.persons {
-			at(p.pace)
-		}
-		at(b.noSlot)
-		for _, r := range b.rows {
-			at(r.until)
-		}
-	}
-	return max(wait, time.Millisecond)
-}
-
-// poke wakes a goroutine that waits at c.
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// rouse lets Run look at the clock anew.
-func (e *Engine) rouse() { poke(e.wake) }
 
 // end stops giving out work, waits for what is under way, and breaks off what takes too long.
 func (e *Engine) end(cancel context.CancelFunc) {
-	e.mu.Lock()
-	e.stopping = true
-	e.giveUp()
-	for _, b := range e.boxes {
-		b.dismiss()
-		e.flushExpress(&b.gate)
-	}
-	drain := e.config.DrainTimeout
-	e.mu.Unlock()
+	l := e.queue.Lock()
+	e.couriers.stop()
+	l.StopAll()
+	l.Unlock()
 	gone := make(chan struct{})
 	go func() {
-		e.couriers.Wait()
+		e.couriers.running.Wait()
 		close(gone)
 	}()
-	tick, stop := e.clock.After(drain)
+	tick, stop := e.clock.After(e.config().DrainTimeout)
 	defer stop()
 	select {
 	case <-gone:
@@ -391,31 +225,55 @@ func (e *Engine) end(cancel context.CancelFunc) {
 
 // finish leaves the spool and the state file in order.
 func (e *Engine) finish() {
-	e.tidy()
-	e.tidyOpen()
+	e.recorder.catchUp()
 	e.notifier.Look(e.conditions())
-	e.syncSpool()
-	e.mu.Lock()
-	e.running = false
-	for _, s := range e.stuck {
-		s.item.Unlock()
-	}
-	for _, j := range e.stuckOpen {
-		j.item.Unlock()
-	}
-	e.stuck, e.stuckOpen = nil, nil
-	e.mu.Unlock()
-	e.saveState()
+	e.recorder.sync()
+	l := e.queue.Lock()
+	l.Close()
+	l.Unlock()
+	e.recorder.unlockAll()
+	e.stateFile.save()
 	e.publishState()
 }
 
-// Wake tells that the message is new in the spool.
+// Wake says that the message is new in the spool.
 func (e *Engine) Wake(id string) {
-	info, err := e.spool.Get(id)
-	if err != nil {
-		return // it is gone already, or the next scan finds out what is wrong
+	if info, err := e.spool.Get(id); err == nil { // else it is gone already, or the next scan finds out what is wrong
+		e.add(&info, false)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.add(&info)
+}
+
+// syncInterval is how long the removal of a delivered message may wait to be made durable.
+const syncInterval = 300 * time.Millisecond
+
+// chores does what takes a disk's time, until ctx ends.
+func (e *Engine) chores(ctx context.Context) {
+	const saveInterval = time.Minute
+	last := e.clock.Now()
+	e.minutely()
+	for ctx.Err() == nil {
+		e.notifier.Look(e.conditions())
+		wait, early := saveInterval, e.chore
+		if e.recorder.unsynced.Load() {
+			wait, early = syncInterval, nil // the whole time, so that removals are synced together
+		}
+		if !e.wait(ctx, wait, early) {
+			return
+		}
+		e.recorder.sync()
+		if now := e.clock.Now(); now.Sub(last) >= saveInterval || now.Before(last) {
+			last = now
+			e.minutely()
+		}
+		e.stateFile.save()
+	}
+}
+
+// minutely is what is done every minute.
+func (e *Engine) minutely() {
+	e.recorder.catchUp()
+	l := e.queue.Lock()
+	l.Forget()
+	l.Unlock()
+	e.publishState()
 }

@@ -13,6 +13,7 @@ import (
 
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 )
 
@@ -236,7 +237,7 @@ func TestPoisonDoesNotDelayOthers(t *testing.T) {
 	if n := r.countAlerts("Undelivered"); n != 1 {
 		t.Errorf("%d bounces", n)
 	}
-	if info := r.status(poison); info.Status.Attempts != 1 || info.Status.Class != classTemporary {
+	if info := r.status(poison); info.Status.Attempts != 1 || info.Status.Class != queue.ClassTemporary {
 		t.Errorf("poison %+v", info.Status)
 	}
 	if info, _ := r.sp.Get(damaged); !info.Failed {

@@ -3,9 +3,9 @@ package deliver
 import (
 	"io"
 	"sync"
-	"time"
 
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 )
@@ -13,22 +13,14 @@ import (
 // job is one try of one message. A message of the queue has an item from the start; one
 // whose caller waits gets it only when the caller has waited long enough.
 type job struct {
-	id    string
-	box   *box
-	by    *person // who is charged for it
-	entry *entry  // nil for a message that is not in the queue
-	env   *envelope.Envelope
-	msg   envelope.Message
-	todo  []int // which of the item's recipients env names, by index
-	start time.Time
+	*queue.Job
+	id   string
+	env  *envelope.Envelope
+	msg  envelope.Message
+	todo []int // which of the item's recipients env names, by index
 
-	probes []*gate
-	// a sender address in the message that its caller chose, in lower case; read only when it matters
-	author   string
-	reserved time.Time // when the rates were charged; zero when they were not
-	retried  bool      // of a message without an entry
-	slow     bool
-	wait     func() (*submit.Result, error)
+	slow bool // it is large, and on its way
+	wait func() (*submit.Result, error)
 
 	mu       sync.Mutex
 	item     *spool.Item

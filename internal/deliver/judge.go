@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/diagnose"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/xoauth"
@@ -37,7 +38,7 @@ func judge(res *submit.Result, err error) *Outcome {
 		if e.Diagnosis.Key == keyTooManyRecipients {
 			crowded++
 		}
-		if s := stopOf(e); s != nil && (v.stop == nil || v.stop.scope == scopeOutside) {
+		if s := stopOf(e); s != nil && (v.stop == nil || v.stop.Scope == queue.ScopeOutside) {
 			v.stop = s
 		}
 	}
@@ -77,7 +78,7 @@ func (v *Outcome) judgeWhole(err error) {
 }
 
 // stopOf reports whether a fault is none of the message's own; nil when it is.
-func stopOf(err error) *stop {
+func stopOf(err error) *queue.Fault {
 	class := Class(err)
 	var e *submit.Error
 	if paused := (*PausedError)(nil); errors.As(err, &paused) {
@@ -87,25 +88,25 @@ func stopOf(err error) *stop {
 		if class != diagnose.Configuration && class != diagnose.AccountTemporary {
 			return nil
 		}
-		return &stop{scope: scopeApp, hold: class == diagnose.Configuration, early: true, key: "account",
-			err: err, reason: err.Error(), remedy: adviceOf(err), after: retryAfter(err)}
+		return &queue.Fault{Scope: queue.ScopeAll, Hold: class == diagnose.Configuration, Early: true, Key: "account",
+			Err: err, Reason: err.Error(), Remedy: adviceOf(err), After: retryAfter(err)}
 	}
-	s := &stop{key: e.Diagnosis.Key, err: err, reason: e.Error(), remedy: adviceOf(e), after: retryAfter(err)}
-	if s.key == "" {
-		s.key = string(e.Phase)
+	s := &queue.Fault{Key: e.Diagnosis.Key, Err: err, Reason: e.Error(), Remedy: adviceOf(e), After: retryAfter(err)}
+	if s.Key == "" {
+		s.Key = string(e.Phase)
 	}
-	s.scope, s.early = scopeOf(e)
+	s.Scope, s.Early = scopeOf(e)
 	switch class {
 	case diagnose.Configuration:
-		s.hold = true
+		s.Hold = true
 	case diagnose.AccountTemporary:
 	case diagnose.Permanent:
-		if !s.early {
+		if !s.Early {
 			return nil
 		}
-		s.hold = true // no message was named, so no message is at fault
+		s.Hold = true // no message was named, so no message is at fault
 	default:
-		if !s.early {
+		if !s.Early {
 			return nil
 		}
 	}
@@ -113,22 +114,22 @@ func stopOf(err error) *stop {
 }
 
 // scopeOf says what an error stops, and whether it showed before a message was named.
-func scopeOf(e *submit.Error) (sc scope, early bool) {
+func scopeOf(e *submit.Error) (sc queue.Scope, early bool) {
 	switch e.Phase {
 	case submit.PhaseToken, submit.PhaseConnect, submit.PhaseGreeting, submit.PhaseEHLO, submit.PhaseStartTLS, submit.PhaseTLS:
-		return scopeApp, true
+		return queue.ScopeAll, true
 	case submit.PhaseAuth:
-		return scopeBox, true
+		return queue.ScopeMailbox, true
 	}
 	switch {
 	case e.Diagnosis.SenderRefused():
-		return scopeSender, false
+		return queue.ScopeSender, false
 	case e.Diagnosis.Key == diagnose.KeyOutsideQuota:
-		return scopeOutside, false
+		return queue.ScopeOutside, false
 	case e.Diagnosis.Key == "hve-internal-only":
-		return scopeMessage, false
+		return queue.ScopeMessage, false
 	}
-	return scopeBox, false
+	return queue.ScopeMailbox, false
 }
 
 func adviceOf(err error) string {

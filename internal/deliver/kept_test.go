@@ -92,7 +92,7 @@ func TestProcessed(t *testing.T) {
 				}
 			}
 		}})
-		r.e.config.Process = r.processAs(other)
+		r.e.config().Process = r.processAs(other)
 		id := r.putUnprocessed("raw")
 		if held { // as an older version left it
 			it, err := r.sp.Claim(id)
@@ -122,7 +122,7 @@ func TestProcessed(t *testing.T) {
 func TestHeldUnprocessed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{})
-	r.e.config.Process = r.processAs("")
+	r.e.config().Process = r.processAs("")
 	id := r.putUnprocessed("raw")
 	it, err := r.sp.Claim(id)
 	if err != nil {
@@ -158,7 +158,7 @@ func TestProcessedAway(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{fakeClock: true})
 	tries := 0
-	r.e.config.Process = func(_ context.Context, it *spool.Item) (*spool.Item, error) {
+	r.e.config().Process = func(_ context.Context, it *spool.Item) (*spool.Item, error) {
 		if tries++; tries == 1 {
 			return nil, errors.New("not now")
 		}

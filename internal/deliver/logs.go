@@ -35,22 +35,18 @@ func logArrival(log eventLog, env *envelope.Envelope, size int64, recipients int
 }
 
 // logQueued writes the line of a message that came into the spool, and counts it.
-func (e *Engine) logQueued(log eventLog, id string) {
+func (e *core) logQueued(log eventLog, id string) {
 	log.Log(maillog.Info, id, "", "queued")
-	e.mu.Lock()
-	e.counters.Queued++
-	e.mu.Unlock()
+	e.counters.add(func(c *Counters) { c.Queued++ })
 }
 
 // tellTry logs and counts what a try of a message of the queue has brought.
-func (e *Engine) tellTry(log eventLog, j *job, v *Outcome, relay string, now time.Time) {
+func (e *core) tellTry(log eventLog, j *job, v *Outcome, relay string, now time.Time) {
 	e.tell(log, j.id, j.env.Recipients, v, relay, now.Sub(j.item.Meta().Arrived))
 }
 
 // tell logs and counts an outcome.
-func (e *Engine) tell(log eventLog, id string, to []envelope.Recipient, v *Outcome, relay string, delay time.Duration) {
+func (e *core) tell(log eventLog, id string, to []envelope.Recipient, v *Outcome, relay string, delay time.Duration) {
 	v.log(log, id, to, relay, max(delay, 0))
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	v.count(&e.counters)
+	e.counters.add(v.count)
 }

@@ -6,6 +6,7 @@ import (
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
@@ -24,7 +25,7 @@ type Outcome struct {
 	lost    bool // the session ended before the server judged: nothing is held against the message
 	again   bool // the server takes only so many recipients at once: the rest goes now
 	damaged bool // the message can't be read as it was accepted
-	stop    *stop
+	stop    *queue.Fault
 
 	bystander bool  // another message was the last of the session
 	err       error // why anything is still to do
@@ -183,7 +184,7 @@ func (o *Outcome) word(k int) (word, dsn string, p maillog.Priority) {
 	switch {
 	case o.fate[k] == fateTaken:
 		return "sent", "2.0.0", maillog.Info
-	case o.fate[k] == fateLater && o.stop != nil && o.stop.hold:
+	case o.fate[k] == fateLater && o.stop != nil && o.stop.Hold:
 		return "held", "4.0.0", maillog.Warning
 	case o.fate[k] == fateLater:
 		return "deferred", "4.0.0", maillog.Warning
@@ -220,6 +221,14 @@ func (o *Outcome) log(log eventLog, id string, to []envelope.Recipient, relay st
 		}
 		log.Log(p, id, "to", "<"+to[k].Address+">", "relay", by, "delay", delay, "dsn", dsn, "status", word, "", text)
 	}
+}
+
+// lostBy returns why the session ended before the server judged; nil if it did not, or not by this message.
+func (o *Outcome) lostBy() error {
+	if o.bystander || o.err == nil || !ended(o.err) {
+		return nil
+	}
+	return o.err
 }
 
 // count adds the outcome to the counters.

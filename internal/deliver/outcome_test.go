@@ -12,6 +12,7 @@ import (
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/notify"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
@@ -69,7 +70,7 @@ func TestOutcome(t *testing.T) {
 			o.told, o.expired = toldByMail, true
 			o.refuseLater(func(err error) error { return &notify.ExpiredError{Age: 48 * time.Hour, Err: err} })
 		}, "expired 4.7.1 relay", 0, 1, false, later, map[int]spool.State{0: spool.Failed}, Counters{Expired: 1}},
-		"an administrator has to act": {untried(2, dial), func(o *Outcome) { o.stop = &stop{hold: true} },
+		"an administrator has to act": {untried(2, dial), func(o *Outcome) { o.stop = &queue.Fault{Hold: true} },
 			"held 4.0.0 none, held 4.0.0 none", 2, 0, true, nil, nil, Counters{Deferred: 2}},
 		"nothing can be kept": {result(nil, unknown, later), func(o *Outcome) { o.giveBack(nil) },
 			"sent 2.0.0 relay, refused 5.1.10 relay, refused 4.7.1 relay", 1, 2, false, nil,

@@ -5,50 +5,45 @@ import (
 	"fmt"
 	"time"
 
-	"o365-sendmail/internal/schedule"
+	"o365-sendmail/internal/queue"
 )
 
 // Processes without an agent share what stops a mailbox, where each further try adds to what the server counts: in
 // a note beside the token, and in the state file of the last run of the queue.
 
 // PausedError says that a mailbox waits for something that the server counts, and nothing was tried.
-type PausedError struct{ Stop Stop }
+type PausedError struct{ Stop queue.Stop }
 
 func (e *PausedError) Error() string {
 	return fmt.Sprintf("%s: paused until %s, as each try makes it last longer: %s", e.Stop.Mailbox,
 		e.Stop.Next.UTC().Format("15:04:05 MST"), e.Stop.Reason)
 }
 
-func (e *PausedError) stop() *stop {
-	return &stop{scope: scopeBox, hold: e.Stop.Held, key: e.Stop.Key, reason: e.Stop.Reason, remedy: e.Stop.Remedy}
+func (e *PausedError) stop() *queue.Fault {
+	return &queue.Fault{Scope: queue.ScopeMailbox, Hold: e.Stop.Held, Key: e.Stop.Key, Reason: e.Stop.Reason,
+		Remedy: e.Stop.Remedy}
 }
 
 func pauseNote(mailbox string) string { return "pause " + mailbox }
 
-// counted reports whether a stop is the whole mailbox's, and one whose probes the server counts.
-func (s *Stop) counted() bool {
-	cause := stop{scope: scopeBox, key: s.Key}
-	return s.Mailbox != "" && s.Sender == "" && s.Author == "" && !s.Outside && s.UID == nil && cause.counted()
-}
-
 // noted is the stop that the last process without an agent left; the zero Stop if there is none.
-func (a *Account) noted(mailbox string) (s Stop) {
+func (a *Account) noted(mailbox string) (s queue.Stop) {
 	text, _, ok := a.Quota.Note(pauseNote(mailbox))
-	if !ok || json.Unmarshal([]byte(text), &s) != nil || s.Mailbox != mailbox || !s.counted() {
-		return Stop{}
+	if !ok || json.Unmarshal([]byte(text), &s) != nil || s.Mailbox != mailbox || !s.Counted() {
+		return queue.Stop{}
 	}
 	return s
 }
 
 // paused returns the stop in force, as a *PausedError, if a message for the mailbox would be a try too many.
-func (e *Engine) paused(mailbox string, now time.Time) error {
-	all := []Stop{e.config.Account.noted(mailbox)}
+func (e *core) paused(mailbox string, now time.Time) error {
+	all := []queue.Stop{e.config().Account.noted(mailbox)}
 	if e.o.StateFile != "" {
 		s, _ := ReadState(e.o.StateFile) // one that can't be read stops nothing
 		all = append(all, s.Stops...)
 	}
 	for _, s := range all {
-		if s.Mailbox == mailbox && s.counted() && s.Next.After(now) && !s.Next.After(now.Add(maxStop)) {
+		if s.Mailbox == mailbox && s.Counted() && s.Pending(now) {
 			return &PausedError{s}
 		}
 	}
@@ -57,10 +52,10 @@ func (e *Engine) paused(mailbox string, now time.Time) error {
 
 // notePause keeps what a try that began at the given time says about the mailbox. Of many that failed at the same
 // time the first makes the pause.
-func (e *Engine) notePause(mailbox string, v *Outcome, began time.Time) {
-	a := e.config.Account
+func (e *core) notePause(mailbox string, v *Outcome, began time.Time) {
+	a := e.config().Account
 	s := a.noted(mailbox)
-	if v.stop == nil || v.stop.scope != scopeBox || !v.stop.counted() {
+	if v.stop == nil || v.stop.Scope != queue.ScopeMailbox || !v.stop.Counted() {
 		if v.taken > 0 && s.Mailbox != "" {
 			a.Quota.DropNote(pauseNote(mailbox))
 		}
@@ -71,15 +66,15 @@ func (e *Engine) notePause(mailbox string, v *Outcome, began time.Time) {
 	}
 	now := e.clock.Now()
 	if s.Mailbox == "" {
-		s = Stop{Mailbox: mailbox, Since: now.UTC()}
+		s = queue.Stop{Mailbox: mailbox, Since: now.UTC()}
 	}
 	s.Failures++
-	s.Held, s.Key, s.Reason, s.Remedy = v.stop.hold, v.stop.key, clip(v.stop.reason), v.stop.remedy
-	pause := schedule.ProbePause(s.Failures, e.config.ProbeInterval)
+	s.Held, s.Key, s.Reason, s.Remedy = v.stop.Hold, v.stop.Key, clip(v.stop.Reason), v.stop.Remedy
+	pause := queue.ProbePause(s.Failures, e.config().ProbeInterval)
 	s.Next = now.Add(pause).UTC()
 	if text, err := json.Marshal(s); err == nil {
 		// It outlasts the pause, so that the next one is longer.
-		a.Quota.SetNote(pauseNote(mailbox), string(text), s.Next.Add(schedule.MaxProbePause))
+		a.Quota.SetNote(pauseNote(mailbox), string(text), s.Next.Add(queue.MaxProbePause))
 	}
 }
 

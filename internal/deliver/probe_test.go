@@ -11,6 +11,7 @@ import (
 
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -70,7 +71,7 @@ func TestThrottledMailboxIsProbedSparingly(t *testing.T) {
 			}
 			r.halt()
 			r.run()
-			r.e.Reconfigure(r.e.config)
+			r.e.Reconfigure(*r.e.config())
 		}
 		// 3 sessions at once, then probes after 5, 10, 20, 40, 60, 60 ... minutes of the day.
 		if n := r.em.Refused("550"); n > 3+4+24 || n < 20 {
@@ -363,7 +364,7 @@ func TestRefusalsSlowTheirUser(t *testing.T) {
 			t.Errorf("%d refusals within an hour", n)
 		}
 		time.Sleep(time.Second)
-		if st := r.e.State().Stops; len(st) != 1 || st[0].UID == nil || *st[0].UID != 1000 || st[0].Key != keySlow {
+		if st := r.e.State().Stops; len(st) != 1 || st[0].UID == nil || *st[0].UID != 1000 || st[0].Key != queue.KeySlow {
 			t.Errorf("%+v", st)
 		}
 		n := dead()

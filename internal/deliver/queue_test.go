@@ -16,6 +16,7 @@ import (
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/notify"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 )
@@ -123,14 +124,12 @@ func TestInteractiveWaitEnds(t *testing.T) {
 // waitlessly runs f with the usual wait.
 func (r *rig) waitlessly(t *testing.T, f func()) {
 	t.Helper()
-	r.e.mu.Lock()
-	wait := r.e.config.Wait
-	r.e.config.Wait = 10 * time.Second
-	r.e.mu.Unlock()
+	usual := r.e.config()
+	patient := *usual
+	patient.Wait = 10 * time.Second
+	r.e.current.Store(&patient)
 	f()
-	r.e.mu.Lock()
-	r.e.config.Wait = wait
-	r.e.mu.Unlock()
+	r.e.current.Store(usual)
 }
 
 // closable is a message that can't be read any more when its owner has closed it.
@@ -195,7 +194,7 @@ func TestWithoutAccount(t *testing.T) {
 	if st := r.e.State().Stops; len(st) != 1 || !st[0].Held || !strings.Contains(st[0].Reason, "tenant is missing") {
 		t.Errorf("%+v", st)
 	}
-	c := r.e.config
+	c := *r.e.config()
 	c.Account, c.Fault = account, nil
 	r.e.Reconfigure(c)
 	r.untilEmpty()
@@ -250,7 +249,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 func TestDirectWithSpool(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{fakeClock: true})
-	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config.Account}, Spool: r.sp, Alone: &Alone{}}))
+	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Spool: r.sp, Alone: &Alone{}}))
 	submit := func(mode, subject string) (envelope.Receipt, error) {
 		env := testEnvelope(r.em.Mailbox)
 		env.Mode = mode
@@ -269,7 +268,7 @@ func TestDirectWithSpool(t *testing.T) {
 	if err != nil || !receipt.Queued {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
-	if st := r.status(receipt.QueueID).Status; st.Class != classConfiguration || st.Attempts != 0 {
+	if st := r.status(receipt.QueueID).Status; st.Class != queue.ClassConfiguration || st.Attempts != 0 {
 		t.Errorf("%+v", st)
 	}
 	r.em.ClearFaults()

@@ -10,6 +10,7 @@ import (
 
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 )
 
@@ -206,7 +207,7 @@ func TestClockJumps(t *testing.T) {
 		r.run()
 		r.until("it was tried", func() bool { return r.status(id).Status.Attempts == 1 })
 		r.clock.advance(jump)
-		r.e.rouse()
+		signal(r.e.timer)
 		r.step("it is delivered", 10*time.Second, func() bool { return len(r.ids()) == 0 })
 		if n := r.subjects()["waits"]; n != 1 || r.countAlerts("Undelivered") != 0 {
 			t.Errorf("%v: it arrived %d times: %v", jump, n, r.subjects())
@@ -260,7 +261,7 @@ func TestOneMessageIsHeld(t *testing.T) {
 		r.step("another is delivered", time.Minute, func() bool { return r.subjects()["fine"] == i+1 })
 	}
 	r.step("nothing but it is stopped", time.Minute, func() bool { return len(r.e.State().Stops) == 0 })
-	if st := r.status(bad).Status; st.Class != classOwn || st.Attempts != 0 {
+	if st := r.status(bad).Status; st.Class != queue.ClassOwn || st.Attempts != 0 {
 		t.Errorf("%+v", st)
 	}
 	if n := r.countAlerts("Mail is held"); n != 1 {

@@ -9,87 +9,8 @@ import (
 
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/notify"
-	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/queue"
 )
-
-func TestSharesOfALimit(t *testing.T) {
-	t.Parallel()
-	usual := Shares{Reserve: 10, Small: 5, User: 50}
-	for _, c := range []struct {
-		s                               Shares
-		limit                           int
-		root, lightest, user, own, part int
-	}{
-		{Shares{}, 30, 30, 30, 30, 0, 30},
-		{usual, 0, 0, 0, 0, 0, 0},
-		{usual, 1, 1, 1, 1, 0, 1},
-		{usual, 2, 2, 2, 2, 0, 1},
-		{usual, 3, 3, 2, 2, 0, 1},
-		{usual, 5, 5, 4, 3, 1, 1},
-		{usual, 30, 30, 27, 25, 1, 12},
-		{usual, 10000, 10000, 9000, 8500, 100, 4250},
-		{Shares{Reserve: 40, Small: 40}, 10000, 10000, 6000, 5001, 200, 10000},
-		{usual, 10000000, 10000000, 9000000, 8500000, 100000, 4250000},
-	} {
-		got := [...]int{
-			c.s.within(c.limit, rankRoot), c.s.within(c.limit, rankLight), c.s.within(c.limit, rankUser),
-			c.s.light(c.limit), c.s.share(c.limit),
-		}
-		if want := [...]int{c.root, c.lightest, c.user, c.own, c.part}; got != want {
-			t.Errorf("%+v of %d: %v, want %v", c.s, c.limit, got, want)
-		}
-	}
-}
-
-func TestTally(t *testing.T) {
-	t.Parallel()
-	var y tally
-	y.add(10, 2)
-	y.add(10, 1)
-	y.add(70, 5)
-	if n := y.since(10, 70); n != 8 {
-		t.Error(n)
-	}
-	y.takeBack(70, 1)
-	y.takeBack(70, 100)
-	y.takeBack(11, 100)
-	if n := y.since(0, 70); n != 3 || len(y) != 1 {
-		t.Error(n, y)
-	}
-	if n := y.since(0, 9); n != 0 || len(y) != 0 {
-		t.Errorf("%d from the time before the clock was set back, %v", n, y)
-	}
-}
-
-func TestPersonOf(t *testing.T) {
-	t.Parallel()
-	e := NewEngine(EngineOptions{Config: Config{ServiceUID: 990, Owner: func(uid int) (int, bool) {
-		if uid >= 100000 {
-			return 33, true
-		}
-		return uid, uid >= 0 && uid < 5000
-	}}})
-	b := e.box("")
-	for _, c := range []struct {
-		meta  spool.Meta
-		id    int
-		known bool
-	}{
-		{spool.Meta{UID: 0}, personRoot, true}, {spool.Meta{UID: 990}, personRoot, true},
-		{spool.Meta{UID: -1, Origin: notify.OriginAlert}, personRoot, true},
-		{spool.Meta{UID: 33, Origin: notify.OriginAlert}, 33, true},
-		{spool.Meta{UID: -1, Origin: notify.OriginReport}, personReports, true},
-		{spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:2525"}, spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:7"}.Sharer(),
-			false},
-		{spool.Meta{UID: -1, Origin: "odd"}, -1, false},
-		{spool.Meta{UID: 100001}, 33, true}, {spool.Meta{UID: 165535}, 33, true}, {spool.Meta{UID: 6000}, 6000, false},
-	} {
-		if p := e.personOf(b, c.meta); p.id != c.id || (p.with == nil) != c.known {
-			t.Errorf("%+v: %+v", c.meta, p)
-		}
-	}
-}
 
 // shared is a rig with an account whose limits are divided.
 func shared(t *testing.T, perMinute, perDay int) *rig {
@@ -97,7 +18,7 @@ func shared(t *testing.T, perMinute, perDay int) *rig {
 		fakeClock: true,
 		account: func(a *Account) {
 			a.Limits.MessagesPerMinute, a.Limits.RecipientsPerDay = perMinute, perDay
-			a.Shares = Shares{Reserve: 10, Small: 5, User: 50}
+			a.Shares = queue.Shares{Reserve: 10, Small: 5, User: 50}
 		},
 		config: func(c *Config) { c.DelayWarning, c.Owner = 0, func(uid int) (int, bool) { return uid, uid < 5000 } },
 	})
@@ -132,7 +53,7 @@ func TestDayHasAReserve(t *testing.T) {
 	r.until("the newsletter has its part", func() bool {
 		return r.sentBy(33) == 17 && len(r.ids()) == 3 && r.e.State().Ready == 0 && r.e.State().InFlight == 0
 	})
-	if info := r.status(r.ids()[0]); info.Status.Class != classShare || !strings.Contains(info.Status.Reason,
+	if info := r.status(r.ids()[0]); info.Status.Class != queue.ClassShare || !strings.Contains(info.Status.Reason,
 		"do not fit into the day: 850 of 1000") ||
 		!strings.Contains(info.Status.Reason, "delivery.reserve_percent") || info.Status.Attempts != 0 {
 		t.Errorf("%+v", info.Status)
@@ -183,7 +104,7 @@ func TestDayShareInteractive(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	got := submit(33, 1, 20)
-	if info := r.status(got.QueueID); !got.Queued || info.Status.Class != classShare || info.Status.Next.IsZero() {
+	if info := r.status(got.QueueID); !got.Queued || info.Status.Class != queue.ClassShare || info.Status.Next.IsZero() {
 		t.Errorf("%+v, %+v", got, info.Status)
 	}
 	if got := submit(33, 2, 5); got.Queued {
@@ -262,64 +183,13 @@ func TestFailedTriesCostOthersNothing(t *testing.T) {
 	}
 }
 
-// Whoever submits without end has his turns beside those who submit once.
-func TestExpressTakesTurns(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, rigOptions{})
-	e, now := r.e, time.Now()
-	b := e.box("")
-	push := func(uid int) *job {
-		j := &job{box: b, by: b.person(uid)}
-		if b.crowded(j.by) {
-			return nil
-		}
-		b.express.push(j)
-		j.by.express++
-		return j
-	}
-	n := 0
-	for push(33) != nil {
-		n++
-	}
-	if n != maxExpress {
-		t.Errorf("alone somebody may have %d submissions waiting", n)
-	}
-	if push(1001) == nil || push(0) == nil || push(33) != nil {
-		t.Error("others have no place beside him, or he has another one")
-	}
-	for uid := range 3 {
-		id, _ := spool.ParseKey(r.put(2000+uid, 0))
-		en := &entry{id: id, place: placeOut, lane: b.lane(b.person(2000+uid), "a@contoso.test")}
-		en.lane.entries++
-		e.index[id] = en
-		en.lane.push(en, false)
-	}
-	var order []int
-	for range 6 {
-		order = append(order, e.pick(b, nil, now).by.id)
-	}
-	place := func(id int) int {
-		for i, o := range order {
-			if o == id {
-				return i
-			}
-		}
-		return len(order)
-	}
-	for _, id := range []int{0, 1001, 2000, 2001, 2002} {
-		if place(id) >= len(order) {
-			t.Errorf("%d has no turn in %v", id, order)
-		}
-	}
-}
-
 // A process without an agent keeps root's reserve, and takes a failed try back.
 func TestDirectKeepsTheReserve(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{account: func(a *Account) {
-		a.Limits.RecipientsPerDay, a.Shares = 100, Shares{Reserve: 10, Small: 5, User: 50}
+		a.Limits.RecipientsPerDay, a.Shares = 100, queue.Shares{Reserve: 10, Small: 5, User: 50}
 	}})
-	account := r.e.config.Account
+	account := r.e.config().Account
 	d := NewQueue(NewEngine(EngineOptions{
 		Config: Config{Account: account}, Log: r.e.log, Alone: &Alone{Timeout: 5 * time.Second},
 	}))

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 )
@@ -41,12 +43,12 @@ func (s *submission) submit(ctx context.Context, msg envelope.Message) (envelope
 	s.source = newHandoff(msg)
 	s.job = &job{id: s.env.ID, env: s.env, todo: all(len(s.env.Recipients)), msg: s.source,
 		finished: make(chan struct{})}
+	id, _ := spool.ParseKey(s.env.ID)
+	s.job.Job = &queue.Job{ID: queue.ID(id), Sender: s.env.Sender, Of: s.job}
 	mode := s.q.ModeOf(s.env)
-	e.mu.Lock()
-	if mode == ModeInteractive && e.o.Alone == nil && e.config.Account.splits(s.env) {
+	if mode == ModeInteractive && e.o.Alone == nil && e.config().Account.splits(s.env) {
 		mode = ModeBackground // what one transaction has delivered must not be forgotten before the last one ends
 	}
-	e.mu.Unlock()
 	if mode != ModeInteractive && e.spool != nil {
 		return s.enqueue(ctx, msg, mode == ModeBackground)
 	}
@@ -65,7 +67,7 @@ func (s *submission) enqueue(ctx context.Context, msg envelope.Message, wake boo
 	}
 	s.queued()
 	if wake {
-		s.e.wakeNew(id, s.env, spool.Status{})
+		s.e.addNew(id, s.env, spool.Status{})
 	}
 	return queued(id, s.env.Recipients), nil
 }
@@ -77,16 +79,13 @@ func (s *submission) interactive(ctx context.Context) (envelope.Receipt, error) 
 	if err != nil {
 		return s.refuse(err)
 	}
-	if s.job.author, err = e.authorRefused(s.env, s.source); err != nil {
+	if s.job.Author, err = e.authorRefused(s.env, s.source); err != nil {
 		return s.refuse(err)
 	}
-	if !e.admit(s.job) {
+	if !s.admit() {
 		return s.commit(ctx)
 	}
-	e.mu.Lock()
-	wait := e.config.Wait
-	e.mu.Unlock()
-	tick, stop := e.clock.After(wait)
+	tick, stop := e.clock.After(e.config().Wait)
 	defer stop()
 	select {
 	case <-s.job.finished:
@@ -94,10 +93,24 @@ func (s *submission) interactive(ctx context.Context) (envelope.Receipt, error) 
 	case <-tick:
 	case <-ctx.Done():
 	}
-	if e.withdraw(s.job) {
+	l := e.queue.Lock()
+	waits := s.job.Withdraw(l)
+	l.Unlock()
+	if waits {
 		return s.commit(ctx)
 	}
 	return s.commitUnderWay(ctx)
+}
+
+// admit lets the message go ahead of the queue, unless it is known that it would only wait.
+func (s *submission) admit() bool {
+	a, by := s.e.config().Account, s.e.user(metaOf(s.env))
+	inside := a != nil && !slices.ContainsFunc(s.env.Recipients, func(r envelope.Recipient) bool {
+		return !a.Inside(r.Address)
+	})
+	l := s.e.queue.Lock()
+	defer l.Unlock()
+	return s.job.Admit(l, s.env.SignIn, by, inside)
 }
 
 // begin makes a place in the spool, of which nothing is written yet.
@@ -158,7 +171,7 @@ func (s *submission) commit(ctx context.Context) (envelope.Receipt, error) {
 func (s *submission) goesOn(it *spool.Item) envelope.Receipt {
 	st := it.Status()
 	it.Unlock()
-	s.e.wakeNew(it.ID(), s.env, st)
+	s.e.addNew(it.ID(), s.env, st)
 	return queued(it.ID(), s.env.Recipients)
 }
 
@@ -185,9 +198,9 @@ func (s *submission) commitUnderWay(ctx context.Context) (envelope.Receipt, erro
 	s.tell(o)
 	if err := it.Delete(); err != nil {
 		s.job.item = it
-		s.e.strand(s.job, o.states(s.job.todo), err)
+		s.e.recorder.deliveredButKept(s.job, o.states(s.job.todo), err)
 	}
-	s.e.unsyncedRemoval()
+	s.e.recorder.removed()
 	return r, refusal
 }
 
@@ -229,7 +242,7 @@ func (s *submission) keepRest(ctx context.Context, o *Outcome) (envelope.Receipt
 		}
 		part = o.rest()
 		rest = &submission{q: s.q, e: s.e, env: &env, source: s.source, started: s.started, log: s.log}
-		rest.job = &job{id: env.ID, box: s.job.box, author: s.job.author, env: &env, todo: all(o.later), msg: s.source}
+		rest.job = &job{Job: s.job.Job, id: env.ID, env: &env, todo: all(o.later), msg: s.source}
 		defer rest.abort()
 	}
 	it, err := rest.claimed(ctx)
@@ -249,7 +262,7 @@ func (s *submission) kept(rest *submission, o, part *Outcome) envelope.Receipt {
 	r, _ := o.receipt(s.env.Recipients)
 	r.QueueID = rest.job.item.ID()
 	s.tell(o)
-	s.e.keep(rest.job, part, part.states(rest.job.todo), s.e.clock.Now())
+	s.e.recorder.keep(rest.job, part, part.states(rest.job.todo), s.e.clock.Now())
 	return r
 }
 

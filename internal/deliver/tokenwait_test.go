@@ -14,7 +14,7 @@ import (
 
 // holdTokens lets others fetch the token and never come back: the first and the one who takes over.
 func (r *rig) holdTokens() {
-	a := r.e.config.Account
+	a := r.e.config().Account
 	ctx, cancel := context.WithCancel(context.Background())
 	r.t.Cleanup(cancel)
 	for range 2 {
@@ -40,7 +40,7 @@ func TestTokenWaitIsBounded(t *testing.T) {
 		for _, pipeline := range []bool{true, false} {
 			r := newRig(t, rigOptions{})
 			r.holdTokens()
-			a := r.e.config.Account
+			a := r.e.config().Account
 			a.PipelineAuth, a.TokenTimeout = pipeline, bound
 			o := EngineOptions{Config: Config{Account: a, Wait: bound}, Log: r.e.log, Alone: &Alone{}}
 			if spooled {

@@ -9,6 +9,7 @@ import (
 
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/notify"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
@@ -31,34 +32,34 @@ func TestJudgeWhole(t *testing.T) {
 		name  string
 		err   error
 		fate  fate
-		scope scope
+		scope queue.Scope
 		stops bool
 		hold  bool
 		early bool
 	}{
 		{"refused", reply(submit.PhaseBody, 554, "5.6.0", "bad content"), fateRefused, 0, false, false, false},
 		{"temporary", reply(submit.PhaseBody, 451, "4.3.0", "later"), fateLater, 0, false, false, false},
-		{"permission", reply(submit.PhaseBody, 430, "4.2.0", "STOREDRV; mailbox logon failure"), fateLater, scopeBox, true, true, false},
-		{"send as", reply(submit.PhaseBody, 554, "5.2.252", "SendAsDenied; x"), fateLater, scopeSender, true, true, false},
-		{"quota", reply(submit.PhaseBody, 554, "5.2.0", "STOREDRV.Submission.Exception:SubmissionQuotaExceededException"), fateLater, scopeBox, true, false, false},
-		{"connections", reply(submit.PhaseBody, 432, "4.3.2", "Concurrent connections limit exceeded."), fateLater, scopeBox, true, false, false},
-		{"rate", reply(submit.PhaseBody, 421, "4.4.2", "Message submission rate for this client has exceeded the configured limit"), fateLater, scopeBox, true, false, false},
-		{"sign-in", reply(submit.PhaseAuth, 535, "5.7.3", "Authentication unsuccessful"), fateLater, scopeBox, true, true, true},
-		{"sign-in, later", reply(submit.PhaseAuth, 451, "4.7.0", "Temporary server error"), fateLater, scopeBox, true, false, true},
-		{"greeting", reply(submit.PhaseGreeting, 554, "", "no"), fateLater, scopeApp, true, true, true},
-		{"no network", faultError(submit.PhaseConnect, diagnose.FaultConnect, nil), fateLater, scopeApp, true, false, true},
-		{"no name", faultError(submit.PhaseConnect, diagnose.FaultResolve, nil), fateLater, scopeApp, true, false, true},
-		{"certificate", faultError(submit.PhaseTLS, diagnose.FaultCertificate, nil), fateLater, scopeApp, true, true, true},
+		{"permission", reply(submit.PhaseBody, 430, "4.2.0", "STOREDRV; mailbox logon failure"), fateLater, queue.ScopeMailbox, true, true, false},
+		{"send as", reply(submit.PhaseBody, 554, "5.2.252", "SendAsDenied; x"), fateLater, queue.ScopeSender, true, true, false},
+		{"quota", reply(submit.PhaseBody, 554, "5.2.0", "STOREDRV.Submission.Exception:SubmissionQuotaExceededException"), fateLater, queue.ScopeMailbox, true, false, false},
+		{"connections", reply(submit.PhaseBody, 432, "4.3.2", "Concurrent connections limit exceeded."), fateLater, queue.ScopeMailbox, true, false, false},
+		{"rate", reply(submit.PhaseBody, 421, "4.4.2", "Message submission rate for this client has exceeded the configured limit"), fateLater, queue.ScopeMailbox, true, false, false},
+		{"sign-in", reply(submit.PhaseAuth, 535, "5.7.3", "Authentication unsuccessful"), fateLater, queue.ScopeMailbox, true, true, true},
+		{"sign-in, later", reply(submit.PhaseAuth, 451, "4.7.0", "Temporary server error"), fateLater, queue.ScopeMailbox, true, false, true},
+		{"greeting", reply(submit.PhaseGreeting, 554, "", "no"), fateLater, queue.ScopeAll, true, true, true},
+		{"no network", faultError(submit.PhaseConnect, diagnose.FaultConnect, nil), fateLater, queue.ScopeAll, true, false, true},
+		{"no name", faultError(submit.PhaseConnect, diagnose.FaultResolve, nil), fateLater, queue.ScopeAll, true, false, true},
+		{"certificate", faultError(submit.PhaseTLS, diagnose.FaultCertificate, nil), fateLater, queue.ScopeAll, true, true, true},
 		{"too large", faultError(submit.PhaseMail, diagnose.FaultTooLarge, nil), fateRefused, 0, false, false, false},
 		{"lost", faultError(submit.PhaseBody, diagnose.FaultDropped, io.EOF), fateLater, 0, false, false, false},
-		{"limit", &LimitError{}, fateLater, scopeApp, true, false, true},
+		{"limit", &LimitError{}, fateLater, queue.ScopeAll, true, false, true},
 		{"nobody knows", errors.New("x"), fateLater, 0, false, false, false},
 	} {
 		v := judge(&submit.Result{Recipients: make([]submit.RecipientResult, 2)}, c.err)
 		if v.fate[0] != c.fate || v.fate[1] != c.fate || (v.later == 2) != (c.fate == fateLater) || v.taken != 0 || v.damaged || v.again || v.lost {
 			t.Errorf("%s: %+v", c.name, v)
 		}
-		if (v.stop != nil) != c.stops || v.stop != nil && (v.stop.scope != c.scope || v.stop.hold != c.hold || v.stop.early != c.early || v.stop.reason == "") {
+		if (v.stop != nil) != c.stops || v.stop != nil && (v.stop.Scope != c.scope || v.stop.Hold != c.hold || v.stop.Early != c.early || v.stop.Reason == "") {
 			t.Errorf("%s: stop %+v", c.name, v.stop)
 		}
 	}
@@ -95,7 +96,7 @@ func TestJudgeRecipients(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	res.Recipients[0].Err = reply(submit.PhaseRcpt, 550, "5.1.90", "daily limit")
-	if v := judge(res, nil); v.stop == nil || v.stop.hold || v.again {
+	if v := judge(res, nil); v.stop == nil || v.stop.Hold || v.again {
 		t.Errorf("%+v", v)
 	}
 }
@@ -104,73 +105,11 @@ func TestAdviceAndRetryAfter(t *testing.T) {
 	t.Parallel()
 	token := &xoauth.Error{Op: "token request", Status: 429, RetryAfter: 90 * time.Second}
 	s := stopOf(&submit.Error{Phase: submit.PhaseToken, Class: diagnose.AccountTemporary, Err: token})
-	if s == nil || s.after != 90*time.Second || s.scope != scopeApp {
+	if s == nil || s.After != 90*time.Second || s.Scope != queue.ScopeAll {
 		t.Errorf("%+v", s)
 	}
 	if got := adviceOf(reply(submit.PhaseAuth, 535, "5.7.139", "SmtpClientAuthentication is disabled for the Mailbox.")); !strings.Contains(got, "Set-CASMailbox -Identity noreply@contoso.test") {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestFIFO(t *testing.T) {
-	t.Parallel()
-	var f fifo[int]
-	var want []int
-	for i := range 1000 {
-		switch {
-		case i%7 == 3 && len(want) > 0:
-			if got := f.pop(); got != want[0] {
-				t.Fatalf("%d: got %d, want %d", i, got, want[0])
-			}
-			want = want[1:]
-		case i%5 == 0:
-			f.pushFront(i)
-			want = append([]int{i}, want...)
-		case i%11 == 0 && len(want) > 2:
-			gone := want[2]
-			if !f.remove(func(v int) bool { return v == gone }) {
-				t.Fatal("not found")
-			}
-			want = append(want[:2:2], want[3:]...)
-		default:
-			f.push(i)
-			want = append(want, i)
-		}
-		if f.len() != len(want) {
-			t.Fatalf("%d: length %d, want %d", i, f.len(), len(want))
-		}
-	}
-	for _, w := range want {
-		if got := f.pop(); got != w {
-			t.Fatalf("got %d, want %d", got, w)
-		}
-	}
-}
-
-func TestRing(t *testing.T) {
-	t.Parallel()
-	var r ring[string]
-	for _, s := range []string{"a", "b", "c", "d"} {
-		r.add(s)
-	}
-	seen := map[string]int{}
-	for range 8 {
-		m, _ := r.next()
-		seen[m]++
-	}
-	for _, s := range []string{"a", "b", "c", "d"} {
-		if seen[s] != 2 {
-			t.Errorf("%v", seen)
-		}
-	}
-	m, place := r.next()
-	r.drop(place)
-	r.remove("d")
-	r.remove("nobody")
-	for range 4 {
-		if got, _ := r.next(); got == m || got == "d" {
-			t.Errorf("%s is still there", got)
-		}
 	}
 }
 
@@ -202,17 +141,5 @@ func TestHandoff(t *testing.T) {
 	h.change(notify.Text("short"))
 	if _, err := again.Read(make([]byte, 1)); err != nil {
 		t.Error(err) // nothing was read before, so nothing is missing
-	}
-}
-
-func TestStopCovers(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		stop Stop
-		want bool
-	}{{Stop{}, true}, {Stop{Mailbox: "A@b"}, true}, {Stop{Mailbox: "x@b"}, false}, {Stop{Mailbox: "a@b", Sender: "s"}, true}, {Stop{Sender: "t"}, false}} {
-		if got := c.stop.Covers("a@b", "s"); got != c.want {
-			t.Errorf("%+v: %v", c.stop, got)
-		}
 	}
 }

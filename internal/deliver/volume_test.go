@@ -137,16 +137,8 @@ func memoryChild(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	took := time.Since(start)
-	e.mu.Lock()
-	before := e.scanned
-	e.mu.Unlock()
-	for { // until it has looked through the spool again
-		e.mu.Lock()
-		again := e.scanned.After(before)
-		e.mu.Unlock()
-		if again {
-			break
-		}
+	before := e.scanner.scanned.Load()
+	for e.scanner.scanned.Load() <= before { // until it has looked through the spool again
 		time.Sleep(10 * time.Millisecond)
 	}
 	var m runtime.MemStats

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 )
 
@@ -18,8 +19,9 @@ func sampleState() deliver.State {
 	return deliver.State{
 		Now: now, Started: now.Add(-time.Hour), Running: true, Ready: 3, Waiting: 2, Held: 1, InFlight: 4,
 		Oldest: now.Add(-90 * time.Second), Spool: spool.Stats{Messages: 10, Bytes: 12345, Failed: 1},
-		Stops:     []deliver.Stop{{Held: true, Key: "sign-in-refused", Mailbox: `a"b\c` + "\n@x"}, {Key: "dns"}},
-		Mailboxes: []deliver.Mailbox{{Name: "noreply@contoso.test", Sessions: 2, LastMinute: 30, PacedUntil: now.Add(20 * time.Second)}},
+		Stops:     []queue.Stop{{Held: true, Key: "sign-in-refused", Mailbox: `a"b\c` + "\n@x"}, {Key: "dns"}},
+		Mailboxes: []deliver.Mailbox{{MailboxReport: queue.MailboxReport{Name: "noreply@contoso.test", Sessions: 2,
+			PacedUntil: now.Add(20 * time.Second)}, LastMinute: 30}},
 		Counters:  deliver.Counters{Sent: 7, Paused: 1500 * time.Millisecond},
 
 		TokenObtained: now.Add(-10 * time.Minute), TokenExpires: now.Add(50 * time.Minute),
@@ -31,8 +33,8 @@ func TestRender(t *testing.T) {
 	t.Parallel()
 	s := sampleState()
 	uid := 33
-	s.Stops = append(s.Stops, deliver.Stop{Key: "refusals-in-a-row", Mailbox: "m@x", UID: &uid},
-		deliver.Stop{Key: "send-as-denied", Mailbox: "m@x", Author: "b@y"})
+	s.Stops = append(s.Stops, queue.Stop{Key: "refusals-in-a-row", Mailbox: "m@x", UID: &uid},
+		queue.Stop{Key: "send-as-denied", Mailbox: "m@x", Author: "b@y"})
 	got := string(Render(&s))
 	for _, want := range []string{
 		`o365_sendmail_queue_messages{state="ready"} 3`,

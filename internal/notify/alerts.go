@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"o365-sendmail/internal/maillog"
-	"o365-sendmail/internal/schedule"
 )
 
 // Condition is something that the administrator should know for as long as it lasts: mail that is held, or, if
@@ -21,7 +20,7 @@ type Condition struct {
 	Since                     time.Time
 	// Single is set when what waits is a message on its own, which may leave the queue in any way.
 	Single bool
-	// Ends is when the credential expires; Step, in the units of schedule.ExpiryWarning, falls as that comes near.
+	// Ends is when the credential expires; Step, in the units of ExpiryWarning, falls as that comes near.
 	Ends time.Time
 	Step int
 }
@@ -163,7 +162,7 @@ func (c *Condition) within(now time.Time) string {
 	if left := c.Ends.Sub(now); left < 48*time.Hour {
 		return "in " + Roughly(left)
 	}
-	return fmt.Sprintf("in %d days", schedule.DaysLeft(c.Ends, now))
+	return fmt.Sprintf("in %d days", DaysLeft(c.Ends, now))
 }
 
 func capital(s string) string {

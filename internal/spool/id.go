@@ -58,8 +58,8 @@ func ValidID(s string) bool {
 	return true
 }
 
-// Key is an id in 16 octets: who lists a long queue has one for each message.
-type Key struct{ stamp, random uint64 }
+// Key is an id in 16 octets: who lists a long queue has one for each message. The first number is its time.
+type Key [2]uint64
 
 // ParseKey returns false for a text that is no queue id.
 func ParseKey(id string) (Key, bool) {
@@ -75,11 +75,11 @@ func ParseKey(id string) (Key, bool) {
 func (k Key) String() string {
 	const digits = "0123456789abcdef"
 	var b [idLength]byte
-	for i, v := len(idTime)-1, k.stamp; i >= 0; i, v = i-1, v/10 {
+	for i, v := len(idTime)-1, k[0]; i >= 0; i, v = i-1, v/10 {
 		b[i] = digits[v%10]
 	}
 	b[len(idTime)] = '-'
-	for i, v := idLength-1, k.random; i > len(idTime); i, v = i-1, v>>4 {
+	for i, v := idLength-1, k[1]; i > len(idTime); i, v = i-1, v>>4 {
 		b[i] = digits[v&15]
 	}
 	return string(b[:])
@@ -87,7 +87,7 @@ func (k Key) String() string {
 
 // Compare orders keys as their ids are ordered: the oldest first, to the second.
 func (k Key) Compare(o Key) int {
-	return cmp.Or(cmp.Compare(k.stamp, o.stamp), cmp.Compare(k.random, o.random))
+	return cmp.Or(cmp.Compare(k[0], o[0]), cmp.Compare(k[1], o[1]))
 }
 
 // Time is when the id was made, to the second; it serves for ages only. The zero Key has none.

@@ -84,7 +84,7 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 	if sel.Ask {
 		notes = e.Ask()
 	}
-	e.load(soft, &sel)
+	e.scanner.load(soft, &sel)
 	e.drain(ctx, progress)
 	state := e.State()
 	state.Asked = notes
@@ -96,69 +96,36 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 	return state, ctx.Err()
 }
 
+// Ask probes what is paused or held, for a person who asks for it, and says in lines for people what is probed
+// now and what is not and why.
+func (e *Engine) Ask() []string {
+	l := e.queue.Lock()
+	defer l.Unlock()
+	return l.Ask()
+}
+
 // drain waits until nothing goes any more.
 func (e *Engine) drain(ctx context.Context, progress func(Progress)) {
 	selected := 0
 	var told time.Time
-	for {
-		e.mu.Lock()
-		selected = max(selected, len(e.index))
-		done := e.settled()
-		// To count goes through the whole index, which each message that leaves can't afford.
-		now := e.clock.Now()
+	for done := false; !done; {
+		l, now := e.queue.Lock(), e.clock.Now()
+		selected = max(selected, l.Len())
+		done = l.Settled()
+		p := Progress{Selected: selected}
+		// To count goes through the whole queue, which each message that leaves can't afford.
 		tell := progress != nil && (done || now.Sub(told) >= progressEvery)
-		p := Progress{Selected: selected, Counters: e.counters}
 		if tell {
-			told, p.Left = now, e.left()
+			told, p.Left = now, l.Left()
 		}
-		e.mu.Unlock()
+		l.Unlock()
 		if tell {
+			p.Counters = e.counters.read()
 			progress(p)
 		}
-		if done || ctx.Err() != nil {
-			return
-		}
-		tick, stop := e.clock.After(progressEvery)
-		select {
-		case <-e.quiet:
-		case <-tick:
-		case <-ctx.Done():
-		}
-		stop()
+		done = done || ctx.Err() != nil || !e.wait(ctx, progressEvery, e.quiet)
 	}
 }
 
-// progressEvery is how often a run tells how far it has come.
+// progressEvery is how often a run says how far it has come.
 const progressEvery = 200 * time.Millisecond
-
-// settled reports whether all that is not done has to wait for something that takes longer than
-// the account's rates do. The mutex is held.
-func (e *Engine) settled() bool {
-	now := e.clock.Now()
-	for _, b := range e.boxes {
-		if b.couriers > len(b.idle) {
-			return false // it dials, or has something under way
-		}
-		if e.app.shut || b.gate.shut {
-			continue
-		}
-		if e.available(b, now) > 0 || b.ring.len() > 0 {
-			return false // the messages a minute allow more soon
-		}
-	}
-	return true
-}
-
-// left counts what is not done. The mutex is held.
-func (e *Engine) left() int {
-	n := 0
-	for _, b := range e.boxes {
-		n += b.ready
-	}
-	for _, en := range e.index {
-		if en.place == placeOut {
-			n++
-		}
-	}
-	return n
-}

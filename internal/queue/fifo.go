@@ -1,17 +1,17 @@
-package deliver
+package queue
 
-// ring visits its members in turn.
-type ring[T comparable] struct {
+// roundRobin visits its members in turn.
+type roundRobin[T comparable] struct {
 	members []T
 	at      int // of the next
 }
 
-func (r *ring[T]) len() int { return len(r.members) }
+func (r *roundRobin[T]) len() int { return len(r.members) }
 
-func (r *ring[T]) add(m T) { r.members = append(r.members, m) }
+func (r *roundRobin[T]) add(m T) { r.members = append(r.members, m) }
 
 // next returns the member whose turn it is, and its place for drop.
-func (r *ring[T]) next() (m T, place int) {
+func (r *roundRobin[T]) next() (m T, place int) {
 	if r.at >= len(r.members) {
 		r.at = 0
 	}
@@ -21,7 +21,7 @@ func (r *ring[T]) next() (m T, place int) {
 }
 
 // drop removes the member at the place that next gave.
-func (r *ring[T]) drop(place int) {
+func (r *roundRobin[T]) drop(place int) {
 	last := len(r.members) - 1
 	var none T
 	r.members[place] = r.members[last]
@@ -32,7 +32,7 @@ func (r *ring[T]) drop(place int) {
 	}
 }
 
-func (r *ring[T]) remove(m T) {
+func (r *roundRobin[T]) remove(m T) {
 	for i := range r.members {
 		if r.members[i] == m {
 			r.drop(i)
@@ -113,6 +113,9 @@ func (f *fifo[T]) index(match func(T) bool) int {
 
 // take takes out the i-th member.
 func (f *fifo[T]) take(i int) T {
+	if i == 0 {
+		return f.pop()
+	}
 	v := f.at(i)
 	for ; i < f.n-1; i++ {
 		f.buf[(f.head+i)%len(f.buf)] = f.at(i + 1)

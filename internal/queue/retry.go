@@ -1,7 +1,4 @@
-// Package schedule says when a delivery is tried again, when it is given up, and
-// when somebody must be told. It holds pure functions of times and counts: it reads no
-// clock, draws no random number, keeps no state and does no I/O.
-package schedule
+package queue
 
 import "time"
 
@@ -72,4 +69,27 @@ func MinAttempts(lifetime time.Duration) int {
 // after of 0 or less means never; it is told once, and only of a message that was tried.
 func DelayWarningDue(attempts int, arrived, now time.Time, after time.Duration, warned bool) bool {
 	return after > 0 && !warned && attempts > 0 && now.Sub(arrived) >= after
+}
+
+// MaxAccountPause is the longest pause of an account, jitter included, unless the
+// server asks for more.
+const MaxAccountPause = 10 * time.Minute
+
+const (
+	firstAccountPause = 30 * time.Second
+	maxAsked          = time.Hour // no server may stop the mail for longer by one reply
+)
+
+// AccountPause returns how long all mail of one account waits after the failures-th failure
+// in a row (1 is the first) that is none of a message's own: no network, no token, a
+// quota, a block. It doubles from 30 seconds to 10 minutes. A Retry-After, 0 if
+// none was given, is kept to, up to an hour. Jitter is a random number in [0,1).
+func AccountPause(failures int, retryAfter time.Duration, jitter float64) time.Duration {
+	step := firstAccountPause << min(max(failures-1, 0), 10)
+	step = min(step, MaxAccountPause)
+	most := MaxAccountPause
+	if retryAfter > step {
+		most = maxAsked
+	}
+	return spread(step, retryAfter, most, jitter)
 }

@@ -1,0 +1,264 @@
+package queue
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Gate lets messages pass, or stops them for a while: a pause ends by itself, a hold when
+// the configuration is corrected. Either is found out by a probe: one session, one message.
+type Gate struct {
+	scope   Scope
+	mailbox *Mailbox // nil for ScopeAll
+	sender  string   // of ScopeSender and ScopeAuthor
+	lanes   []*lane
+	turn    int
+	parked  map[*Entry]bool // that wait for it outside the lanes, of ScopeAuthor and ScopeOutside
+
+	shut     bool
+	cause    Fault
+	since    time.Time
+	next     time.Time // of the probe
+	failures int
+	first    ID // the message that met the cause, as long as no other has
+	several  bool
+	another  time.Time // when a message that has not met it may try, as long as a single one has
+	probing  bool
+	final    bool      // of ScopeAuthor: no more tries, until next
+	asked    bool      // a person wants it tried
+	lastOK   time.Time // a message was taken
+}
+
+// passage is what a gate says to one who wants through.
+type passage uint8
+
+const (
+	passNo passage = iota
+	passProbe
+	passYes
+)
+
+// maxStop is the longest that a gate can be shut without a probe. What lies further ahead comes
+// from a clock that was set.
+const maxStop = 25 * time.Hour
+
+func (g *Gate) pass(now time.Time) passage {
+	switch {
+	case !g.shut:
+		return passYes
+	case !g.probing && g.due(now):
+		return passProbe
+	}
+	return passNo
+}
+
+func (g *Gate) due(now time.Time) bool {
+	return !g.next.After(now) || g.next.After(now.Add(maxStop))
+}
+
+// waiting reports whether a message waits behind a sender's gate.
+func (g *Gate) waiting() bool {
+	return slices.ContainsFunc(g.lanes, func(ln *lane) bool { return ln.ready.len() > 0 })
+}
+
+func (g *Gate) removeLane(ln *lane) {
+	g.lanes = slices.DeleteFunc(g.lanes, func(o *lane) bool { return o == ln })
+}
+
+// shut closes a gate, or keeps it closed after a probe. Only the first of several couriers that
+// meet the fault counts as a failure.
+func (l *Locked) shut(g *Gate, f *Fault, probe bool) {
+	if g.shut && !probe && !f.worse(&g.cause) {
+		return
+	}
+	g.another = l.now.Add(l.rules.ProbeInterval)
+	changed := g.fail(f, l.now)
+	g.next = l.now.Add(l.pause(f, g.failures))
+	if g.scope == ScopeSender {
+		g.shutLanes()
+	}
+	if changed {
+		l.tell(g, false)
+	}
+	l.returnSubmissions(g)
+	l.hooks.Timer()
+}
+
+// fail notes a failure, and reports whether the fault is another one than before.
+func (g *Gate) fail(f *Fault, now time.Time) (changed bool) {
+	if !g.shut {
+		g.since, g.failures = now, 0
+	}
+	changed = !g.shut || g.cause.Key != f.Key
+	g.shut, g.cause, g.probing = true, *f, false
+	g.failures++
+	return changed
+}
+
+// meet notes which message met the fault that is about to shut the gate, or keeps it shut. The zero ID is nobody's.
+func (g *Gate) meet(id ID, f *Fault) {
+	switch {
+	case f.Early || id == ID{}:
+		g.several = true
+	case !g.shut:
+		g.first, g.several = id, false
+	default:
+		g.several = g.several || id != g.first
+	}
+}
+
+// hasten lets a message try soon that comes while a single other one has met the cause: pauses grow only when
+// they are not that one's doing.
+func (g *Gate) hasten(id ID) {
+	if g.shut && g.cause.Counted() && !g.several && id != g.first && g.another.Before(g.next) {
+		g.next = g.another
+	}
+}
+
+// shutLanes takes the turns of a sender's lanes away.
+func (g *Gate) shutLanes() {
+	for _, u := range g.mailbox.users {
+		if ln := u.lanes[g.sender]; ln != nil && ln.gate == nil {
+			ln.unlink()
+			ln.gate = g
+			g.lanes = append(g.lanes, ln)
+		}
+	}
+}
+
+// openGate lets everything pass again.
+func (l *Locked) openGate(g *Gate) {
+	if !g.shut {
+		return
+	}
+	l.paused += l.now.Sub(g.since)
+	l.tell(g, true)
+	g.shut, g.probing, g.final, g.asked, g.failures, g.next = false, false, false, false, 0, time.Time{}
+	for _, ln := range g.lanes {
+		ln.gate = nil
+		ln.link()
+	}
+	g.lanes = nil
+	l.unpark(g)
+	l.dispatchAll()
+	l.hooks.Timer()
+}
+
+// senderGate returns the gate of a sender, made if need be.
+func (m *Mailbox) senderGate(sender string) *Gate {
+	return gateIn(m.senders, Gate{scope: ScopeSender, mailbox: m, sender: sender})
+}
+
+// authorGate returns the gate of a From address that its caller chose, made if need be.
+func (m *Mailbox) authorGate(author string) *Gate {
+	return gateIn(m.authors, Gate{scope: ScopeAuthor, mailbox: m, sender: author})
+}
+
+func gateIn(gates map[string]*Gate, made Gate) *Gate {
+	g := gates[made.sender]
+	if g == nil {
+		g = &made
+		gates[made.sender] = g
+	}
+	return g
+}
+
+// gates are all gates.
+func (l *Locked) gates(yield func(*Gate) bool) {
+	if !yield(&l.all) {
+		return
+	}
+	for _, m := range l.mailboxes {
+		if !yield(&m.gate) || !yield(&m.outside) {
+			return
+		}
+		for _, gates := range [...]map[string]*Gate{m.senders, m.authors} {
+			for _, g := range gates {
+				if !yield(g) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// HoldAll shuts everything for want of an account; nil opens it again. With an account, stops of the last run are put
+// in force.
+func (l *Locked) HoldAll(f *Fault) {
+	if f != nil {
+		l.shut(&l.all, f, true)
+		return
+	}
+	if l.all.cause.Key == KeyNoAccount {
+		l.openGate(&l.all)
+	}
+	l.restore()
+}
+
+// Event is something for the log: a gate has shut, or opened.
+type Event struct {
+	Subject string // what is stopped, in words
+	Cause   Fault
+	Open    bool
+	// Since is when the gate has shut, Next when it is tried.
+	Since, Next time.Time
+}
+
+func (l *Locked) tell(g *Gate, open bool) {
+	l.hooks.Tell(Event{Subject: subjectOf(g.scope, g.mailbox, g.sender), Cause: g.cause, Open: open,
+		Since: g.since, Next: g.next})
+}
+
+// Hold is a fault for which an administrator has to act.
+type Hold struct {
+	// Name is what it is remembered by. Senders share theirs: a thousand of them with the same fault are one
+	// thing to fix.
+	Name    string
+	Subject string // what waits, in words
+	Cause   Fault
+	Since   time.Time
+	Single  bool // it is of a single message
+}
+
+// Holds are the faults for which an administrator has to act.
+func (l *Locked) Holds() (all []Hold) {
+	add := func(sc Scope, m *Mailbox, sender string, f *Fault, since time.Time, single bool) {
+		if !f.Hold {
+			return
+		}
+		name := fmt.Sprint(sc) + "|"
+		if m != nil {
+			name += strings.ToLower(m.name) + "|"
+		}
+		all = append(all, Hold{Name: name + f.Key, Subject: subjectOf(sc, m, sender), Cause: *f, Since: since,
+			Single: single})
+	}
+	for g := range l.gates {
+		if g.shut {
+			add(g.scope, g.mailbox, g.sender, &g.cause, g.since, false)
+		}
+	}
+	for _, m := range l.mailboxes {
+		for id, met := range m.met {
+			if e := l.index[id]; e != nil && met.own != nil {
+				add(ScopeSender, m, e.lane.sender, met.own, met.since, true)
+			}
+		}
+	}
+	return all
+}
+
+// subjectOf says what a fault stops, in words.
+func subjectOf(sc Scope, m *Mailbox, sender string) string {
+	switch sc {
+	case ScopeAll:
+		return "all mail"
+	case ScopeMailbox:
+		return "mail of " + m.address()
+	case ScopeOutside:
+		return "mail of " + m.address() + " to recipients outside the organization"
+	}
+	return fmt.Sprintf("mail from <%s>, signed in as %s", sender, m.address())
+}
