@@ -14,7 +14,8 @@ import (
 // each refusal, and throttles the mailbox for them.
 const maxSenderTries = 3
 
-// pickProbe takes the message that tries the shut gates.
+// pickProbe takes the message that tries the shut gates. If all that wait are behind senders' gates, too, it is one of
+// those, and tries them all.
 func (m *Mailbox) pickProbe(probes []*Gate) *Job {
 	var lanes []*lane
 	for _, u := range m.turn.members {
@@ -22,7 +23,10 @@ func (m *Mailbox) pickProbe(probes []*Gate) *Job {
 			lanes = append(lanes, u.turn.members...)
 		}
 	}
-	return m.pickFrom(lanes, probes[len(probes)-1])
+	if j := m.pickFrom(lanes, probes[len(probes)-1]); j != nil {
+		return j
+	}
+	return m.pickSenderProbe()
 }
 
 // pickSenderProbe takes a message that tries the gate of a sender which is due for that.

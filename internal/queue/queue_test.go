@@ -336,6 +336,26 @@ func TestOwnFault(t *testing.T) {
 	}
 }
 
+// TestTwoGates: a message behind two shut gates tries both when there is no other one.
+func TestTwoGates(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.add(1, "a@contoso.com", 0, 2)
+	c := b.courier(0)
+	first, second := b.next(c), b.next(c)
+	b.fail(c, first, refused)
+	b.fail(c, second, quota)
+	b.now = b.now.Add(10 * time.Minute)
+	j := b.next(c)
+	if j == nil || b.next(c) != nil {
+		t.Fatal("not one probe")
+	}
+	b.deliver(c, j)
+	if n := len(b.users(c)); n != 1 {
+		t.Errorf("%d go when both are over", n)
+	}
+}
+
 // TestLostSessions: sessions that end without an answer, by several messages, pause the mailbox.
 func TestLostSessions(t *testing.T) {
 	t.Parallel()
@@ -463,7 +483,7 @@ func (b *bench) checkPassed(j *Job) {
 // FuzzQueue plays couriers, callers and a clock at random. Whatever happens, no message is lost or with two couriers,
 // nothing passes a shut gate but one probe, and when all is well again, all go.
 func FuzzQueue(f *testing.F) {
-	for _, seed := range []string{"", "aaaaannndddffffttttnnnn", "aannffffffffftnftnftnftn", "aoosannttffabcdefnopqrst0123456789"} {
+	for _, seed := range []string{"", "aaaaannndddffffttttnnnn", "aannffffffffftnftnftnftn", "02\x1572\xfd", "aoosannttffabcdefnopqrst0123456789"} {
 		f.Add([]byte(seed))
 	}
 	faults := []Fault{quota, refused, {Scope: ScopeAll, Key: "dns"}, {Scope: ScopeMailbox, Key: diagnose.KeyThrottled},
