@@ -13,9 +13,8 @@ import (
 // next chooses the next message and makes it ready to send; nil when there is none now.
 func (c *courier) next() *job {
 	for {
-		l := c.queue.Lock()
-		turn := c.place.Next(l)
-		l.Unlock()
+		var turn *queue.Job
+		c.queue.Do(func(l *queue.Locked) { turn = c.place.Next(l) })
 		if turn == nil {
 			return nil
 		}
@@ -26,9 +25,7 @@ func (c *courier) next() *job {
 		if c.prepare(j) {
 			return j
 		}
-		l = c.queue.Lock()
-		j.Untried(l)
-		l.Unlock()
+		c.queue.Do(j.Untried)
 	}
 }
 
@@ -93,18 +90,14 @@ func (c *courier) claim(j *job) bool {
 }
 
 // postponed gives a message back whose status says that its time has not come.
-func (c *courier) postponed(j *job, it *spool.Item) bool {
+func (c *courier) postponed(j *job, it *spool.Item) (early bool) {
 	st := statusOf(it.Meta(), it.Status())
-	l := c.queue.Lock()
-	defer func() { l.Unlock() }()
-	if j.Due(l, st) {
-		return false
+	c.queue.Do(func(l *queue.Locked) { early = !j.Due(l, st) })
+	if early {
+		it.Unlock()
+		c.queue.Do(func(l *queue.Locked) { j.Place(l, st) })
 	}
-	l.Unlock()
-	it.Unlock()
-	l = c.queue.Lock()
-	j.Place(l, st)
-	return true
+	return early
 }
 
 // unclaimed deals with a message that can't be had.
@@ -122,13 +115,11 @@ func (c *courier) unclaimed(j *job, err error) {
 	default:
 		c.couriers.log.Log(maillog.Err, j.id, "status", "deferred", "", err)
 	}
-	l := c.queue.Lock()
-	defer l.Unlock()
 	if wait == 0 {
-		j.Drop(l)
-	} else {
-		j.Wait(l, c.clock.Now().Add(wait))
+		c.queue.Do(j.Drop)
+		return
 	}
+	c.queue.Do(func(l *queue.Locked) { j.Wait(l, wait) })
 }
 
 // passOutside returns those of the recipients that may be tried now. If there are none, the message is given back.
@@ -139,14 +130,13 @@ func (c *courier) passOutside(j *job, all []envelope.Recipient, todo []int) []in
 			inside = append(inside, i)
 		}
 	}
-	l := c.queue.Lock()
-	cause, ok := j.PassOutside(l, len(inside) < len(todo))
-	l.Unlock()
-	if ok {
+	var cause *queue.Fault
+	c.queue.Do(func(l *queue.Locked) { cause = j.PassOutside(l, len(inside) < len(todo)) })
+	if cause == nil {
 		return todo
 	}
 	if len(inside) == 0 {
-		c.putBehind(j, &cause)
+		c.putBehind(j, cause)
 	}
 	return inside
 }
@@ -155,25 +145,26 @@ func (c *courier) passOutside(j *job, all []envelope.Recipient, todo []int) []in
 func (c *courier) passAuthor(j *job) bool {
 	j.Author = c.authorOf(j.env, j.msg)
 	lifetime, now := c.config().Lifetime, c.clock.Now()
-	l := c.queue.Lock()
-	stands, cause, tries := j.PassAuthor(l, lifetime > 0 && now.Sub(j.item.Meta().Arrived) > lifetime)
-	l.Unlock()
-	switch stands {
-	case queue.Refused:
+	var cause *queue.Fault
+	var tries int
+	c.queue.Do(func(l *queue.Locked) {
+		cause, tries = j.PassAuthor(l, lifetime > 0 && now.Sub(j.item.Meta().Arrived) > lifetime)
+	})
+	switch {
+	case tries > 0:
 		v := untried(len(j.env.Recipients), errors.New(cause.Reason))
 		v.refuse(&SenderError{Author: j.Author, Tries: tries, Err: v.err})
 		c.recorder.record(j, v, session{server: "none", dsn: true})
-	case queue.Behind:
-		c.putBehind(j, &cause)
+	case cause != nil:
+		c.putBehind(j, cause)
 	}
-	return stands == queue.Free
+	return cause == nil
 }
 
 // putBehind gives a claimed message back that waits for the gate of its author, or before recipients outside.
 func (c *courier) putBehind(j *job, cause *queue.Fault) {
-	l := c.queue.Lock()
-	until := j.GateNext(l, cause)
-	l.Unlock()
+	var until time.Time
+	c.queue.Do(func(l *queue.Locked) { until = j.GateNext(l, cause) })
 	if st := j.item.Status(); st.Class != cause.Class() || st.Next.Before(until) {
 		if err := j.item.Postpone(until, cause.Class(), cause.Reason); err != nil {
 			c.o.Warn(err) // only the reason is not shown
@@ -186,23 +177,22 @@ func (c *courier) putBehind(j *job, cause *queue.Fault) {
 
 // authorOf returns the author of a message by whose gate it has to go; "" when none is refused.
 func (e *core) authorOf(env *envelope.Envelope, msg envelope.Message) string {
-	l, a := e.queue.Lock(), e.config().Account
-	some := a != nil && l.AnyAuthor(env.SignIn)
-	l.Unlock()
-	if !some {
-		return ""
+	some := false
+	e.queue.Do(func(l *queue.Locked) { some = l.AnyAuthor(env.SignIn) })
+	if a := e.config().Account; some && a != nil {
+		return a.strangeAuthor(env, msg)
 	}
-	return a.strangeAuthor(env, msg)
+	return ""
 }
 
 // authorRefused returns why a message can't be taken from its caller: its author was refused lately. Else
 // it returns the author whose gate the message has to pass.
 func (e *core) authorRefused(env *envelope.Envelope, msg envelope.Message) (author string, err error) {
 	author = e.authorOf(env, msg)
-	l := e.queue.Lock()
-	defer l.Unlock()
-	if stands, cause, tries := l.Author(env.SignIn, author); stands == queue.Refused {
-		err = &SenderError{Author: author, Tries: tries, Err: errors.New(cause.Reason)}
-	}
+	e.queue.Do(func(l *queue.Locked) {
+		if cause, tries := l.RefusesAuthor(env.SignIn, author); tries > 0 {
+			err = &SenderError{Author: author, Tries: tries, Err: errors.New(cause.Reason)}
+		}
+	})
 	return author, err
 }

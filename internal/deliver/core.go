@@ -121,9 +121,8 @@ func (e *core) add(info *spool.Info, forced bool) {
 	if !ok {
 		return
 	}
-	l := e.queue.Lock()
-	defer l.Unlock()
-	l.Add(e.message(queue.ID(id), info.Meta, &info.Envelope), statusOf(info.Meta, info.Status), forced)
+	m, st := e.message(queue.ID(id), info.Meta, &info.Envelope), statusOf(info.Meta, info.Status)
+	e.queue.Do(func(l *queue.Locked) { l.Add(m, st, forced) })
 }
 
 // message is what the queue has to know of a message.

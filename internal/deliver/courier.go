@@ -42,7 +42,8 @@ type delivery struct {
 }
 
 func (c *courier) run() {
-	defer c.signOff()
+	defer signal(c.quiet)
+	defer c.queue.Do(c.place.Gone)
 	release, ok := c.slot()
 	if !ok {
 		return
@@ -53,14 +54,6 @@ func (c *courier) run() {
 	}
 	c.serve()
 	_ = c.session.Close()
-}
-
-// signOff has the work that is left done by others.
-func (c *courier) signOff() {
-	l := c.queue.Lock()
-	defer l.Unlock()
-	c.place.Gone(l)
-	signal(c.quiet)
 }
 
 // recordTaken notes in the spool what the server has taken. That is done for half a window at once,
@@ -111,9 +104,8 @@ func (c *courier) slot() (release func(), ok bool) {
 	if release, ok := c.account.Quota.TrySlot(c.place.Mailbox, n); ok {
 		return release, true
 	}
-	l := c.queue.Lock()
-	goes := c.place.NoSlot(l)
-	l.Unlock()
+	goes := false
+	c.queue.Do(func(l *queue.Locked) { goes = c.place.NoSlot(l) })
 	if goes {
 		return nil, false
 	}
@@ -123,17 +115,18 @@ func (c *courier) slot() (release func(), ok bool) {
 
 func (c *courier) dial() bool {
 	s, err := c.account.Dial(c.seek, c.place.Mailbox)
-	l := c.queue.Lock()
-	defer l.Unlock()
-	switch {
-	case err == nil:
+	if err == nil {
 		c.session = s
-		c.place.Arrived(l)
-	case c.seek.Err() == nil:
-		c.place.NoSession(l, cmp.Or(stopOf(err),
-			&queue.Fault{Scope: queue.ScopeAll, Early: true, Key: "dial", Reason: err.Error()}))
+		c.queue.Do(c.place.Arrived)
+		return true
 	}
-	return err == nil
+	f := cmp.Or(stopOf(err), &queue.Fault{Scope: queue.ScopeAll, Early: true, Key: "dial", Reason: err.Error()})
+	c.queue.Do(func(l *queue.Locked) {
+		if c.seek.Err() == nil {
+			c.place.NoSession(l, f)
+		}
+	})
+	return false
 }
 
 // serve sends messages until there is no more work for the session, or it ends.
@@ -172,7 +165,7 @@ func (c *courier) fit() bool {
 func (c *courier) send(j *job) {
 	defer c.guard(j)
 	if j.slow = j.msg.Size() > slowSize; j.slow {
-		c.countSlow(1)
+		c.queue.Do(c.place.Slow)
 	}
 	env, msg, done := fitted(c.session, j.env, j.msg)
 	wait := c.session.Gather(c.hard, env, msg)
@@ -185,12 +178,6 @@ func (c *courier) send(j *job) {
 
 // slowSize is from where a message may keep a session busy for a while.
 const slowSize = 256 << 10
-
-func (c *courier) countSlow(n int) {
-	l := c.queue.Lock()
-	defer l.Unlock()
-	c.place.Slow(l, n)
-}
 
 // receiveSome makes room for half a window: what fills it leaves in one write, and the server
 // has the other half to work on.
@@ -209,7 +196,7 @@ func (c *courier) receive() {
 	defer c.guard(j)
 	res, err := j.wait()
 	if j.slow {
-		c.countSlow(-1)
+		c.queue.Do(c.place.Fast)
 		j.slow = false
 	}
 	v := judge(res, err)
@@ -242,9 +229,9 @@ func (c *courier) mayRepeat(j *job, v *Outcome, err error) bool {
 	case refusedChunks(err), c.idled: // sessions that were open before may refuse BDAT once more
 		return true
 	}
-	l := c.queue.Lock()
-	defer l.Unlock()
-	return j.SecondTry(l)
+	may := false
+	c.queue.Do(func(l *queue.Locked) { may = j.SecondTry(l) })
+	return may
 }
 
 // shortIdle is how long a session without work is kept while another one idles, too.
@@ -256,14 +243,13 @@ func (c *courier) idle() bool {
 	if keep <= 0 {
 		return false
 	}
-	l := c.queue.Lock()
-	stays, waits, alone := c.place.Idle(l)
-	l.Unlock()
+	var stays, waits, alone bool
+	c.queue.Do(func(l *queue.Locked) { stays, waits, alone = c.place.Idle(l) })
 	c.idled = true
 	if !waits {
 		return stays
 	}
-	defer c.busy()
+	defer c.queue.Do(c.place.Busy)
 	if !alone {
 		keep = min(keep, shortIdle)
 	}
@@ -272,23 +258,11 @@ func (c *courier) idle() bool {
 	signal(c.quiet)
 	select {
 	case <-c.place.Wake:
-		return c.wanted()
+		c.queue.Do(func(l *queue.Locked) { stays = c.place.Wanted(l) })
+		return stays
 	case <-tick:
 		return false
 	}
-}
-
-func (c *courier) busy() {
-	l := c.queue.Lock()
-	defer l.Unlock()
-	c.place.Busy(l)
-}
-
-// wanted reports whether the courier still works for the current configuration.
-func (c *courier) wanted() bool {
-	l := c.queue.Lock()
-	defer l.Unlock()
-	return c.place.Wanted(l)
 }
 
 // guard keeps a fault of this program that one message brings out from stopping the others: the

@@ -16,41 +16,27 @@ type couriers struct {
 	running  sync.WaitGroup
 	rates    sync.Mutex // held while the account's rates are charged
 
-	mu     sync.Mutex
-	hard   context.Context // ends what is under way
-	seek   context.Context // ends the search for a session
-	giveUp context.CancelFunc
+	hard        context.Context // ends what is under way
+	seek        context.Context // ends the search for a session
+	stopSeeking context.CancelFunc
 }
 
 // begin lets couriers work until hard ends.
-func (cs *couriers) begin(hard context.Context) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
+func (cs *couriers) begin(_ *queue.Locked, hard context.Context) {
 	cs.hard = hard
-	cs.seek, cs.giveUp = context.WithCancel(hard)
-}
-
-// stop ends the search for sessions.
-func (cs *couriers) stop() {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	cs.giveUp()
+	cs.seek, cs.stopSeeking = context.WithCancel(hard)
 }
 
 // renew ends the search of all who work by a former configuration.
-func (cs *couriers) renew() {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
+func (cs *couriers) renew(*queue.Locked) {
 	if cs.hard != nil && cs.seek.Err() == nil {
-		cs.giveUp()
-		cs.seek, cs.giveUp = context.WithCancel(cs.hard)
+		cs.stopSeeking()
+		cs.seek, cs.stopSeeking = context.WithCancel(cs.hard)
 	}
 }
 
 // start starts a courier.
-func (cs *couriers) start(place *queue.Courier) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
+func (cs *couriers) start(_ *queue.Locked, place *queue.Courier) {
 	a := cs.config().Account
 	c := &courier{couriers: cs, place: place, account: a, seek: cs.seek, hard: cs.hard, depth: cs.depth(a),
 		log: cs.log.Batch()}
@@ -72,7 +58,7 @@ func (cs *couriers) depth(a *Account) int {
 }
 
 // giveBack answers a submission that no courier takes.
-func (cs *couriers) giveBack(qj *queue.Job, cause *queue.Fault) {
+func (cs *couriers) giveBack(_ *queue.Locked, qj *queue.Job, cause *queue.Fault) {
 	j := qj.Of.(*job)
 	err := errors.New("the agent is being stopped")
 	if cause != nil {

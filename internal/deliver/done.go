@@ -15,12 +15,11 @@ func (c *courier) done(j *job, v *Outcome) {
 	if v.stop != nil && v.stop.Scope == queue.ScopeSender && j.Author == "" {
 		j.Author = c.account.strangeAuthor(j.env, j.msg)
 	}
-	result := c.result(j, v)
-	inSpool := j.Queued() || j.kept()
-	l := c.queue.Lock()
-	v.apply(j.Done(l, c.place, result), j.Author)
-	again := v.lost && !inSpool && j.Retry(l)
-	l.Unlock()
+	result, again := c.result(j, v), v.lost && !j.Queued() && !j.kept()
+	c.queue.Do(func(l *queue.Locked) {
+		v.apply(j.Done(l, c.place, result), j.Author)
+		again = again && j.Retry(l)
+	})
 	if v.stop != nil {
 		signal(c.chore) // somebody may have to be told
 	}

@@ -109,21 +109,19 @@ func NewEngine(o EngineOptions) *Engine {
 		Timer: func() { signal(e.timer) }, Now: e.clock.Now, Jitter: e.o.Jitter,
 	})
 	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, Log: e.log, Warn: e.o.Warn})
-	l := e.queue.Lock()
-	defer l.Unlock()
-	e.configure(l, o.Config)
+	e.queue.Do(func(l *queue.Locked) { e.configure(l, o.Config) })
 	return e
 }
 
 // Reconfigure takes a new configuration. Sessions of the old one end after what they
 // have under way, and everything that was held or paused is tried again at once.
 func (e *Engine) Reconfigure(c Config) {
-	l := e.queue.Lock()
-	defer l.Unlock()
-	e.configure(l, c)
-	e.couriers.renew()
-	e.holdWithoutAccount(l)
-	l.Renew()
+	e.queue.Do(func(l *queue.Locked) {
+		e.configure(l, c)
+		e.couriers.renew(l)
+		e.holdWithoutAccount(l)
+		l.Renew()
+	})
 	signal(e.chore)
 	signal(e.scanner.wake)
 }
@@ -173,19 +171,20 @@ func (e *Engine) Run(ctx context.Context) error {
 
 var errRunning = errors.New("the engine is running already")
 
-func (e *Engine) begin(hard context.Context, single bool) error {
+func (e *Engine) begin(hard context.Context, single bool) (err error) {
 	s := e.stateFile.read()
-	l := e.queue.Lock()
-	defer l.Unlock()
-	if !l.Open(single) {
-		return errRunning
-	}
-	e.notifier.Remember(s.Alerts)
-	l.Restore(s.Stops, s.Asked)
-	e.couriers.begin(hard)
-	e.holdWithoutAccount(l)
-	e.beginOnce.Do(func() { close(e.begun) })
-	return nil
+	e.queue.Do(func(l *queue.Locked) {
+		if !l.Open(single) {
+			err = errRunning
+			return
+		}
+		e.notifier.Remember(s.Alerts)
+		l.Restore(s.Stops, s.Asked)
+		e.couriers.begin(l, hard)
+		e.holdWithoutAccount(l)
+		e.beginOnce.Do(func() { close(e.begun) })
+	})
+	return err
 }
 
 // Begun is closed when the engine runs: before, a message whose caller waits only goes to the queue.
@@ -194,19 +193,18 @@ func (e *Engine) Begun() <-chan struct{} { return e.begun }
 // keepTime does what is due by the clock, until ctx ends.
 func (e *Engine) keepTime(ctx context.Context) {
 	for ctx.Err() == nil {
-		l := e.queue.Lock()
-		wait := l.Tick()
-		l.Unlock()
+		var wait time.Duration
+		e.queue.Do(func(l *queue.Locked) { wait = l.Tick() })
 		e.wait(ctx, wait, e.timer)
 	}
 }
 
 // end stops giving out work, waits for what is under way, and breaks off what takes too long.
 func (e *Engine) end(cancel context.CancelFunc) {
-	l := e.queue.Lock()
-	e.couriers.stop()
-	l.StopAll()
-	l.Unlock()
+	e.queue.Do(func(l *queue.Locked) {
+		e.couriers.stopSeeking()
+		l.StopAll()
+	})
 	gone := make(chan struct{})
 	go func() {
 		e.couriers.running.Wait()
@@ -228,9 +226,7 @@ func (e *Engine) finish() {
 	e.recorder.catchUp()
 	e.notifier.Look(e.conditions())
 	e.recorder.sync()
-	l := e.queue.Lock()
-	l.Close()
-	l.Unlock()
+	e.queue.Do((*queue.Locked).Close)
 	e.recorder.unlockAll()
 	e.stateFile.save()
 	e.publishState()
@@ -272,8 +268,6 @@ func (e *Engine) chores(ctx context.Context) {
 // minutely is what is done every minute.
 func (e *Engine) minutely() {
 	e.recorder.catchUp()
-	l := e.queue.Lock()
-	l.Forget()
-	l.Unlock()
+	e.queue.Do((*queue.Locked).Forget)
 	e.publishState()
 }

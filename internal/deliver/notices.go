@@ -30,9 +30,8 @@ func (e *core) tellGate(ev queue.Event) {
 
 // conditions lists what the administrator should know for as long as it lasts.
 func (e *core) conditions() (all []notify.Condition) {
-	l := e.queue.Lock()
-	holds := l.Holds()
-	l.Unlock()
+	var holds []queue.Hold
+	e.queue.Do(func(l *queue.Locked) { holds = l.Holds() })
 	for _, h := range holds {
 		all = append(all, notify.Condition{Name: h.Name, Key: h.Cause.Key, What: h.Subject, Since: h.Since,
 			Reason: h.Cause.Reason, Remedy: h.Cause.Remedy, Single: h.Single})

@@ -19,9 +19,9 @@ func (c *courier) reserve(j *job) *queue.Shortage {
 	c.rates.Lock()
 	defer c.rates.Unlock()
 	now, n := c.clock.Now(), len(j.env.Recipients)
-	l := c.queue.Lock()
-	allowed, short := j.Allow(l, n)
-	l.Unlock()
+	var allowed queue.Allowance
+	var short *queue.Shortage
+	c.queue.Do(func(l *queue.Locked) { allowed, short = j.Allow(l, n) })
 	if short != nil {
 		return short
 	}
@@ -33,9 +33,8 @@ func (c *courier) reserve(j *job) *queue.Shortage {
 	case wait > 0:
 		return a.shortage(c.place.Mailbox, mine, allowed.Rank, n, wait, now)
 	}
-	l = c.queue.Lock()
-	defer l.Unlock()
-	if short = j.Charge(l, n, allowed, now); short != nil {
+	c.queue.Do(func(l *queue.Locked) { short = j.Charge(l, n, allowed, now) })
+	if short != nil {
 		a.Quota.Unreserve(c.place.Mailbox, n, now, now)
 	}
 	return short
@@ -68,9 +67,7 @@ func (c *courier) settleRates(j *job, v *Outcome) {
 	case j.Charged.IsZero():
 	case unseen || v.failedAlone():
 		c.account.Quota.Unreserve(c.place.Mailbox, n, j.Charged, now)
-		l := c.queue.Lock()
-		defer l.Unlock()
-		j.TakeBack(l, n, !unseen)
+		c.queue.Do(func(l *queue.Locked) { j.TakeBack(l, n, !unseen) })
 	case now.Sub(j.Charged) >= time.Second: // it is charged for its end, which is when the server counts it
 		c.rates.Lock() // no other courier takes the place meanwhile
 		defer c.rates.Unlock()
@@ -111,9 +108,7 @@ func (c *courier) holdBack(j *job, s *queue.Shortage) {
 	} else {
 		c.holdBackNew(j, s, now)
 	}
-	l := c.queue.Lock()
-	defer l.Unlock()
-	j.Short(l, s, wait)
+	c.queue.Do(func(l *queue.Locked) { j.Short(l, s, wait) })
 }
 
 // unlock lets go of a message of the queue; one that waits alone says why.

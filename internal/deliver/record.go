@@ -115,9 +115,7 @@ func (r *recorder) close(j *job, states map[int]spool.RecipientStatus, log event
 	}
 	r.removed()
 	log.Log(maillog.Info, j.id, "", last)
-	l := r.queue.Lock()
-	defer l.Unlock()
-	j.Drop(l)
+	r.queue.Do(j.Drop)
 }
 
 // lastReason is the code of a refusal, for the file in failed/.
@@ -193,11 +191,10 @@ func (r *recorder) postpone(j *job, v *Outcome, now time.Time) (next time.Time, 
 }
 
 // faultEnd is when a message that met a fault is tried again at the earliest.
-func (r *recorder) faultEnd(j *job, f *queue.Fault, now time.Time) time.Time {
+func (r *recorder) faultEnd(j *job, f *queue.Fault, now time.Time) (next time.Time) {
 	if r.o.Alone == nil {
-		l := r.queue.Lock()
-		defer l.Unlock()
-		return j.GateNext(l, f)
+		r.queue.Do(func(l *queue.Locked) { next = j.GateNext(l, f) })
+		return next
 	}
 	// It has no gates: a run of the queue finds out.
 	if f.Scope == queue.ScopeAuthor {
@@ -215,9 +212,8 @@ func (r *recorder) faultEnd(j *job, f *queue.Fault, now time.Time) time.Time {
 func (r *recorder) requeue(j *job, after queue.After) {
 	id, ok := spool.ParseKey(j.item.ID())
 	if ok {
-		l := r.queue.Lock()
-		j.Return(l, r.message(queue.ID(id), j.item.Meta(), j.item.Envelope()), after)
-		l.Unlock()
+		m := r.message(queue.ID(id), j.item.Meta(), j.item.Envelope())
+		r.queue.Do(func(l *queue.Locked) { j.Return(l, m, after) })
 	}
 	signal(r.quiet)
 }
@@ -232,9 +228,7 @@ func (r *recorder) quarantine(j *job, v *Outcome) {
 		return
 	}
 	r.counters.add(func(c *Counters) { c.Damaged++ })
-	l := r.queue.Lock()
-	j.Drop(l)
-	l.Unlock()
+	r.queue.Do(j.Drop)
 	signal(r.quiet)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/crash"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 )
 
@@ -98,29 +99,31 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 
 // Ask probes what is paused or held, for a person who asks for it, and says in lines for people what is probed
 // now and what is not and why.
-func (e *Engine) Ask() []string {
-	l := e.queue.Lock()
-	defer l.Unlock()
-	return l.Ask()
+func (e *Engine) Ask() (notes []string) {
+	e.queue.Do(func(l *queue.Locked) { notes = l.Ask() })
+	return notes
 }
 
 // drain waits until nothing goes any more.
 func (e *Engine) drain(ctx context.Context, progress func(Progress)) {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
 	selected := 0
 	var told time.Time
 	for done := false; !done; {
-		l, now := e.queue.Lock(), e.clock.Now()
-		selected = max(selected, l.Len())
-		done = l.Settled()
-		p := Progress{Selected: selected}
-		// To count goes through the whole queue, which each message that leaves can't afford.
-		tell := progress != nil && (done || now.Sub(told) >= progressEvery)
+		var p Progress
+		now, tell := e.clock.Now(), false
+		e.queue.Do(func(l *queue.Locked) {
+			selected = max(selected, l.Len())
+			done = l.Settled()
+			// To count goes through the whole queue, which each message that leaves can't afford.
+			if tell = done || now.Sub(told) >= progressEvery; tell {
+				p = Progress{Selected: selected, Left: l.Left()}
+			}
+		})
 		if tell {
-			told, p.Left = now, l.Left()
-		}
-		l.Unlock()
-		if tell {
-			p.Counters = e.counters.read()
+			told, p.Counters = now, e.counters.read()
 			progress(p)
 		}
 		done = done || ctx.Err() != nil || !e.wait(ctx, progressEvery, e.quiet)

@@ -116,9 +116,9 @@ func (s *scanner) look(ctx context.Context) {
 // worthReading reports whether a message has to be read: it is new, or it is one of those that
 // wait and whose turn it is to be read again.
 func (s *scanner) worthReading(id spool.Key, n int, reads *int) bool {
-	l := s.queue.Lock()
-	place, ok := l.Find(queue.ID(id))
-	l.Unlock()
+	var place queue.Place
+	var ok bool
+	s.queue.Do(func(l *queue.Locked) { place, ok = l.Find(queue.ID(id)) })
 	if !ok {
 		return true
 	}
@@ -131,16 +131,16 @@ func (s *scanner) worthReading(id spool.Key, n int, reads *int) bool {
 
 // dropGone forgets messages that wait and are no longer there.
 func (s *scanner) dropGone(keys []spool.Key) {
-	l := s.queue.Lock()
-	defer l.Unlock()
-	if l.Len() <= len(keys) {
-		return
-	}
 	before := time.Unix(s.scanned.Load(), 0).Add(-time.Minute)
-	l.DropIf(func(id queue.ID) bool {
-		k := spool.Key(id)
-		_, here := slices.BinarySearchFunc(keys, k, spool.Key.Compare)
-		return !here && k.Time().Before(before)
+	s.queue.Do(func(l *queue.Locked) {
+		if l.Len() <= len(keys) {
+			return
+		}
+		l.DropIf(func(id queue.ID) bool {
+			k := spool.Key(id)
+			_, here := slices.BinarySearchFunc(keys, k, spool.Key.Compare)
+			return !here && k.Time().Before(before)
+		})
 	})
 }
 

@@ -55,12 +55,13 @@ type State struct {
 
 // State returns what the engine is about.
 func (e *Engine) State() State {
-	l := e.queue.Lock()
 	c, now := e.config(), e.clock.Now()
-	s := State{Now: now, Counters: e.counters.read(), Expiries: slices.Clone(c.Expiries), Stops: l.Stops()}
-	s.Started, s.Running = l.Opened()
-	r := l.Report()
-	l.Unlock()
+	s := State{Now: now, Counters: e.counters.read(), Expiries: slices.Clone(c.Expiries)}
+	var r queue.Report
+	e.queue.Do(func(l *queue.Locked) {
+		s.Started, s.Running = l.Opened()
+		r, s.Stops = l.Report(), l.Stops()
+	})
 	s.Ready, s.Waiting = r.Places[queue.Ready], r.Places[queue.Waiting]
 	s.Held, s.InFlight = r.Places[queue.Held], r.Places[queue.Out]
 	if r.Oldest != (queue.ID{}) {

@@ -71,10 +71,8 @@ func (f *stateFile) save() {
 	if f.o.StateFile == "" {
 		return
 	}
-	l := f.queue.Lock()
-	s := StateFile{Version: stateVersion, PID: os.Getpid(), Stops: l.Stops(), Asked: l.Asked()}
-	l.Unlock()
-	s.Alerts = f.notifier.Memory()
+	s := StateFile{Version: stateVersion, PID: os.Getpid(), Alerts: f.notifier.Memory()}
+	f.queue.Do(func(l *queue.Locked) { s.Stops, s.Asked = l.Stops(), l.Asked() })
 	b, err := json.MarshalIndent(s, "", "\t")
 	if err != nil || bytes.Equal(b, f.saved) {
 		return

@@ -93,9 +93,8 @@ func (s *submission) interactive(ctx context.Context) (envelope.Receipt, error) 
 	case <-tick:
 	case <-ctx.Done():
 	}
-	l := e.queue.Lock()
-	waits := s.job.Withdraw(l)
-	l.Unlock()
+	waits := false
+	e.queue.Do(func(l *queue.Locked) { waits = s.job.Withdraw(l) })
 	if waits {
 		return s.commit(ctx)
 	}
@@ -103,14 +102,13 @@ func (s *submission) interactive(ctx context.Context) (envelope.Receipt, error) 
 }
 
 // admit lets the message go ahead of the queue, unless it is known that it would only wait.
-func (s *submission) admit() bool {
+func (s *submission) admit() (ok bool) {
 	a, by := s.e.config().Account, s.e.user(metaOf(s.env))
 	inside := a != nil && !slices.ContainsFunc(s.env.Recipients, func(r envelope.Recipient) bool {
 		return !a.Inside(r.Address)
 	})
-	l := s.e.queue.Lock()
-	defer l.Unlock()
-	return s.job.Admit(l, s.env.SignIn, by, inside)
+	s.e.queue.Do(func(l *queue.Locked) { ok = s.job.Admit(l, s.env.SignIn, by, inside) })
+	return ok
 }
 
 // begin makes a place in the spool, of which nothing is written yet.

@@ -40,10 +40,11 @@ func (c *courier) process(j *job, it *spool.Item) {
 	} else {
 		log.Log(maillog.Info, j.id, "status", "processed", "", "by the rules that hold now")
 	}
-	l := c.queue.Lock()
-	forced := j.Forced()
-	j.Drop(l)
-	l.Unlock()
+	forced := false
+	c.queue.Do(func(l *queue.Locked) {
+		forced = j.Forced()
+		j.Drop(l)
+	})
 	if n != nil {
 		info := spool.Info{ID: n.ID(), Meta: n.Meta(), Envelope: *n.Envelope(), Status: n.Status()}
 		n.Unlock()

@@ -77,9 +77,7 @@ func (r *recorder) tryAgain(u unrecorded) bool {
 		r.requeue(j, queue.After{Next: r.clock.Now().Add(time.Minute)})
 		return true
 	}
-	l := r.queue.Lock()
-	defer l.Unlock()
-	j.Drop(l)
+	r.queue.Do(j.Drop)
 	return true
 }
 
@@ -113,9 +111,7 @@ func (r *recorder) sync() {
 // holdAfterPanic puts a message on hold that has brought out a fault of this program.
 func (r *recorder) holdAfterPanic(j *job, reason string) {
 	r.counters.add(func(c *Counters) { c.Faults++ })
-	l := r.queue.Lock()
-	j.Release(l)
-	l.Unlock()
+	r.queue.Do(j.Release)
 	queued := j.Queued()
 	if !queued && j.end(untried(len(j.env.Recipients), errors.New(reason))) {
 		return
@@ -127,8 +123,6 @@ func (r *recorder) holdAfterPanic(j *job, reason string) {
 		j.item.Unlock()
 	}
 	if queued {
-		l = r.queue.Lock()
-		j.Hold(l)
-		l.Unlock()
+		r.queue.Do(j.Hold)
 	}
 }

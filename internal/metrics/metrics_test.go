@@ -19,10 +19,10 @@ func sampleState() deliver.State {
 	return deliver.State{
 		Now: now, Started: now.Add(-time.Hour), Running: true, Ready: 3, Waiting: 2, Held: 1, InFlight: 4,
 		Oldest: now.Add(-90 * time.Second), Spool: spool.Stats{Messages: 10, Bytes: 12345, Failed: 1},
-		Stops:     []queue.Stop{{Held: true, Key: "sign-in-refused", Mailbox: `a"b\c` + "\n@x"}, {Key: "dns"}},
+		Stops: []queue.Stop{{Held: true, Key: "sign-in-refused", Mailbox: `a"b\c` + "\n@x"}, {Key: "dns"}},
 		Mailboxes: []deliver.Mailbox{{MailboxReport: queue.MailboxReport{Name: "noreply@contoso.test", Sessions: 2,
 			PacedUntil: now.Add(20 * time.Second)}, LastMinute: 30}},
-		Counters:  deliver.Counters{Sent: 7, Paused: 1500 * time.Millisecond},
+		Counters: deliver.Counters{Sent: 7, Paused: 1500 * time.Millisecond},
 
 		TokenObtained: now.Add(-10 * time.Minute), TokenExpires: now.Add(50 * time.Minute),
 		Expiries: []deliver.Expiry{{What: "the client secret", Ends: now.Add(36 * time.Hour)}},

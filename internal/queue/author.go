@@ -17,56 +17,46 @@ const authorMemory = time.Hour
 // goes to so many in a day, and no more (550 5.7.236).
 const outsidePause = 24 * time.Hour
 
-// Standing says how a message stands with the gate of its author.
-type Standing uint8
-
-// The standings.
-const (
-	Free    Standing = iota // nothing is in its way
-	Behind                  // it waits
-	Refused                 // it is refused: there are no more tries
-)
-
 // AnyAuthor reports whether an author of messages for that sign-in mailbox may have been refused.
 func (l *Locked) AnyAuthor(signIn string) bool { return len(l.mailbox(signIn).authors) > 0 }
 
-// Author says how a message stands with the gate of its author, and why.
-func (l *Locked) Author(signIn, author string) (s Standing, cause Fault, tries int) {
-	g, s := l.mailbox(signIn).standing(author)
-	if s != Free {
-		cause, tries = g.cause, g.failures
+// RefusesAuthor returns why, and after how many tries, a message of an author is refused at once; 0 tries if it is not.
+func (l *Locked) RefusesAuthor(signIn, author string) (cause *Fault, tries int) {
+	if g := l.mailbox(signIn).shutAuthor(author); g != nil && g.final {
+		return g.why(), max(g.failures, 1)
 	}
-	return s, cause, tries
+	return nil, 0
 }
 
-func (m *Mailbox) standing(author string) (*Gate, Standing) {
+// shutAuthor returns the gate of an author, if it is shut.
+func (m *Mailbox) shutAuthor(author string) *Gate {
 	g := m.authors[author]
 	switch {
 	case author == "" || g == nil || !g.shut:
-		return g, Free
-	case g.final && !g.due(m.l.now):
-		return g, Refused
-	case g.final:
+		return nil
+	case g.final && g.due(m.l.now):
 		delete(m.authors, author)
-		m.l.unpark(g)
-		return nil, Free
+		g.unpark(m.l)
+		return nil
 	}
-	return g, Behind
+	return g
 }
 
-// PassAuthor is Locked.Author for a job, which may go as a probe. One that is old is not to wait any more.
-func (j *Job) PassAuthor(l *Locked, old bool) (s Standing, cause Fault, tries int) {
-	g, s := j.mailbox.standing(j.Author)
-	switch {
-	case s == Free:
-		return s, cause, 0
-	case s == Behind && old:
-		s = Refused
-	case s == Behind && g.pass(l.now) == passProbe && l.spend(g):
-		j.probe(g)
-		return Free, cause, 0
+// PassAuthor returns nil if the gate of its author lets a job go, maybe as a probe. Else it returns why not, and if the
+// message is refused, after how many tries. One that is old is not to wait any more.
+func (j *Job) PassAuthor(l *Locked, old bool) (cause *Fault, tries int) {
+	g := j.mailbox.shutAuthor(j.Author)
+	if g == nil {
+		return nil, 0
 	}
-	return s, g.cause, g.failures
+	switch {
+	case g.final || old:
+		return g.why(), max(g.failures, 1)
+	case g.pass(l.now) == passProbe && g.spend(l):
+		j.probe(g)
+		return nil, 0
+	}
+	return g.why(), 0
 }
 
 func (j *Job) probe(g *Gate) {
@@ -74,57 +64,47 @@ func (j *Job) probe(g *Gate) {
 	j.probes = append(j.probes, g)
 }
 
-// PassOutside reports whether a job may go to recipients outside the organization, maybe as a probe, and if not, why.
+// PassOutside returns nil if a job may go to recipients outside the organization, maybe as a probe, and else why not.
 // probes is set if it would go to some.
-func (j *Job) PassOutside(l *Locked, probes bool) (cause Fault, ok bool) {
+func (j *Job) PassOutside(l *Locked, probes bool) *Fault {
 	g := &j.mailbox.outside
-	switch {
-	case !g.shut:
-		return cause, true
-	case probes && g.pass(l.now) == passProbe:
+	if g.shut && probes && g.pass(l.now) == passProbe {
 		j.probe(g)
-		return cause, true
+		return nil
 	}
-	return g.cause, false
+	return g.why()
 }
 
 // failAuthor shuts the gate of an author that was refused. It returns after how many tries there are no more.
 func (j *Job) failAuthor(l *Locked, f *Fault) (tries int) {
 	g := j.mailbox.authorGate(j.Author)
-	if g.shut && !slices.Contains(j.probes, g) {
-		return 0 // it was on its way when another one met the refusal
+	wait, more := AuthorPause(g.failures + 1)
+	switch {
+	case !more && g.mayFail(j):
+		g.count(f, l.now)
+		g.final, g.next = true, l.now.Add(authorMemory)
+		g.unpark(l)
+		return g.failures
+	case g.mayFail(j):
+		g.failParked(l, f, wait)
 	}
-	changed := !g.shut
-	g.fail(f, l.now)
-	wait, more := AuthorPause(g.failures)
-	if more {
-		g.next = l.now.Add(wait)
-		if changed {
-			l.tell(g, false)
-		}
-		return 0
-	}
-	g.final, g.next = true, l.now.Add(authorMemory)
-	l.unpark(g)
-	return g.failures
+	return 0
 }
 
-// failOutside shuts the gate before the recipients outside.
-func (j *Job) failOutside(l *Locked, f *Fault) {
-	g := &j.mailbox.outside
-	if g.shut && !slices.Contains(j.probes, g) {
-		return
-	}
-	changed := !g.shut
-	g.fail(f, l.now)
-	g.next = l.now.Add(outsidePause)
-	if changed {
-		l.tell(g, false)
+// mayFail is false for a job that was on its way when another one met the fault.
+func (g *Gate) mayFail(j *Job) bool { return !g.shut || slices.Contains(j.probes, g) }
+
+// failParked shuts a gate outside the lanes.
+func (g *Gate) failParked(l *Locked, f *Fault, wait time.Duration) {
+	opened := !g.shut
+	g.count(f, l.now)
+	if g.next = l.now.Add(wait); opened {
+		g.tell(l, false)
 	}
 }
 
 // park puts an entry off that waits for a gate outside the lanes.
-func (l *Locked) park(g *Gate, e *Entry) {
+func (g *Gate) park(l *Locked, e *Entry) {
 	if g.parked == nil {
 		g.parked = map[*Entry]bool{}
 	}
@@ -159,7 +139,7 @@ func (g *Gate) parkedUntil(now time.Time) time.Time {
 }
 
 // unpark makes ready what waits for a gate outside the lanes.
-func (l *Locked) unpark(g *Gate) {
+func (g *Gate) unpark(l *Locked) {
 	for e := range g.parked {
 		if e.place == Waiting {
 			l.unwait(e)

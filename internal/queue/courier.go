@@ -36,7 +36,7 @@ func (m *Mailbox) available() int {
 			continue
 		}
 		for _, ln := range u.turn.members {
-			if n += ln.ready.len(); n >= enough {
+			if n += len(ln.ready); n >= enough {
 				return n
 			}
 		}
@@ -94,7 +94,7 @@ func (m *Mailbox) start(probes []*Gate) {
 	take(probes)
 	m.couriers++
 	m.starting++
-	m.l.hooks.Start(&Courier{Mailbox: m.address(), Careful: m.losses > 0, Wake: make(chan struct{}, 1),
+	m.l.hooks.Start(m.l, &Courier{Mailbox: m.address(), Careful: m.losses > 0, Wake: make(chan struct{}, 1),
 		mailbox: m, generation: m.l.generation, probes: probes})
 }
 
@@ -149,7 +149,7 @@ func (c *Courier) Arrived(l *Locked) {
 	c.mailbox.starting--
 	for _, g := range [...]*Gate{&l.all, &c.mailbox.gate} {
 		if g.shut && g.cause.Early && g.cause.Key != KeyNoAccount {
-			l.openGate(g)
+			g.reopen(l)
 			c.probes = slices.DeleteFunc(c.probes, func(p *Gate) bool { return p == g })
 		}
 	}
@@ -161,7 +161,7 @@ func (c *Courier) NoSession(l *Locked, f *Fault) {
 	if f.Scope != ScopeAll {
 		g = &c.mailbox.gate
 	}
-	l.shut(g, f, slices.Contains(c.probes, g))
+	g.fail(l, f, slices.Contains(c.probes, g))
 }
 
 // slotPause is how long an additional courier stays away when the host has no free connection.
@@ -188,12 +188,14 @@ func (c *Courier) Gone(l *Locked) {
 	c.mailbox.dispatch()
 }
 
-// Slow notes that a courier is busy with n large messages more, so that another one is found for the others.
-func (c *Courier) Slow(l *Locked, n int) {
-	if c.mailbox.slow += n; n > 0 {
-		c.mailbox.dispatch()
-	}
+// Slow notes that a courier is busy with a large message, so that another one is found for the others.
+func (c *Courier) Slow(*Locked) {
+	c.mailbox.slow++
+	c.mailbox.dispatch()
 }
+
+// Fast says that the large message is through.
+func (c *Courier) Fast(*Locked) { c.mailbox.slow-- }
 
 // Wanted reports whether a courier still works by the rules in force.
 func (c *Courier) Wanted(l *Locked) bool { return !l.closing && c.generation == l.generation }

@@ -5,7 +5,7 @@
 // before a mailbox, a sender, or everything shuts when a fault is met that is not a message's own, and opens when one
 // message that is let through as a probe is taken.
 //
-// All of it is reached through a Queue, whose Lock returns a *Locked: what changes the queue is a method of that type,
-// and the other types are only named outside. The package does no I/O, reads no clock, draws no random number and
+// All of it is reached through a Queue, whose Do hands out a *Locked: what uses the queue is a method of that type or
+// takes it. The package does no I/O, reads no clock, draws no random number and
 // starts no goroutine: times come in as arguments, and Hooks say what is to be done.
 package queue

@@ -34,11 +34,11 @@ func (j *Job) Done(l *Locked, c *Courier, r *Result) Effect {
 		for _, g := range [...]*Gate{&l.all, &m.gate, m.senders[j.Sender], m.authors[j.Author]} {
 			if g != nil {
 				g.lastOK = l.now
-				l.openGate(g)
+				g.reopen(l)
 			}
 		}
 		if r.TakenOutside && l.rules.Open {
-			l.openGate(&m.outside)
+			m.outside.reopen(l)
 		}
 	}
 	if r.Lost != nil && r.Taken == 0 && r.Fault == nil {
@@ -62,7 +62,9 @@ func (j *Job) meet(l *Locked, r *Result) Effect {
 	case f.Scope == ScopeOutside && r.Outside == 0: // by what is known none is outside, so it is this message's trouble
 		return Effect{Fault: f.alone()}
 	case f.Scope == ScopeOutside:
-		j.failOutside(l, f)
+		if g := &j.mailbox.outside; g.mayFail(j) {
+			g.failParked(l, f, outsidePause)
+		}
 		if r.Inside > 0 {
 			return Effect{Again: true}
 		}
@@ -81,7 +83,7 @@ func (j *Job) meetGate(l *Locked, f *Fault, waitedAlone bool) *Fault {
 	own := g == nil || !f.Early && (j.only(l, g) || !probe && waitedAlone)
 	if !own {
 		g.meet(j.ID, f)
-		l.shut(g, f, probe)
+		g.fail(l, f, probe)
 	}
 	if !own && f.Key != diagnose.KeyUnknownLimit {
 		return f
@@ -145,7 +147,7 @@ func (j *Job) countLoss(l *Locked, err error) {
 	m.losers[j.ID] = true
 	if m.losses >= manyLosses && len(m.losers) >= manyLosers {
 		m.losses, m.losers = 0, map[ID]bool{}
-		l.shut(&m.gate, &Fault{Scope: ScopeMailbox, Key: keyLost,
+		m.gate.fail(l, &Fault{Scope: ScopeMailbox, Key: keyLost,
 			Reason: "the server ends session after session: " + err.Error()}, slices.Contains(j.probes, &m.gate))
 	}
 }

@@ -58,36 +58,45 @@ func (g *Gate) due(now time.Time) bool {
 	return !g.next.After(now) || g.next.After(now.Add(maxStop))
 }
 
+// why returns what has shut the gate; nil while it is open.
+func (g *Gate) why() *Fault {
+	if !g.shut {
+		return nil
+	}
+	f := g.cause
+	return &f
+}
+
 // waiting reports whether a message waits behind a sender's gate.
 func (g *Gate) waiting() bool {
-	return slices.ContainsFunc(g.lanes, func(ln *lane) bool { return ln.ready.len() > 0 })
+	return slices.ContainsFunc(g.lanes, func(ln *lane) bool { return len(ln.ready) > 0 })
 }
 
 func (g *Gate) removeLane(ln *lane) {
 	g.lanes = slices.DeleteFunc(g.lanes, func(o *lane) bool { return o == ln })
 }
 
-// shut closes a gate, or keeps it closed after a probe. Only the first of several couriers that
+// fail closes a gate, or keeps it closed after a probe. Only the first of several couriers that
 // meet the fault counts as a failure.
-func (l *Locked) shut(g *Gate, f *Fault, probe bool) {
+func (g *Gate) fail(l *Locked, f *Fault, probe bool) {
 	if g.shut && !probe && !f.worse(&g.cause) {
 		return
 	}
 	g.another = l.now.Add(l.rules.ProbeInterval)
-	changed := g.fail(f, l.now)
+	changed := g.count(f, l.now)
 	g.next = l.now.Add(l.pause(f, g.failures))
 	if g.scope == ScopeSender {
 		g.shutLanes()
 	}
 	if changed {
-		l.tell(g, false)
+		g.tell(l, false)
 	}
 	l.returnSubmissions(g)
 	l.hooks.Timer()
 }
 
-// fail notes a failure, and reports whether the fault is another one than before.
-func (g *Gate) fail(f *Fault, now time.Time) (changed bool) {
+// count notes a failure, and reports whether the fault is another one than before.
+func (g *Gate) count(f *Fault, now time.Time) (changed bool) {
 	if !g.shut {
 		g.since, g.failures = now, 0
 	}
@@ -128,20 +137,20 @@ func (g *Gate) shutLanes() {
 	}
 }
 
-// openGate lets everything pass again.
-func (l *Locked) openGate(g *Gate) {
+// reopen lets everything pass again.
+func (g *Gate) reopen(l *Locked) {
 	if !g.shut {
 		return
 	}
 	l.paused += l.now.Sub(g.since)
-	l.tell(g, true)
+	g.tell(l, true)
 	g.shut, g.probing, g.final, g.asked, g.failures, g.next = false, false, false, false, 0, time.Time{}
 	for _, ln := range g.lanes {
 		ln.gate = nil
 		ln.link()
 	}
 	g.lanes = nil
-	l.unpark(g)
+	g.unpark(l)
 	l.dispatchAll()
 	l.hooks.Timer()
 }
@@ -188,11 +197,11 @@ func (l *Locked) gates(yield func(*Gate) bool) {
 // in force.
 func (l *Locked) HoldAll(f *Fault) {
 	if f != nil {
-		l.shut(&l.all, f, true)
+		l.all.fail(l, f, true)
 		return
 	}
 	if l.all.cause.Key == KeyNoAccount {
-		l.openGate(&l.all)
+		l.all.reopen(l)
 	}
 	l.restore()
 }
@@ -206,7 +215,7 @@ type Event struct {
 	Since, Next time.Time
 }
 
-func (l *Locked) tell(g *Gate, open bool) {
+func (g *Gate) tell(l *Locked, open bool) {
 	l.hooks.Tell(Event{Subject: subjectOf(g.scope, g.mailbox, g.sender), Cause: g.cause, Open: open,
 		Since: g.since, Next: g.next})
 }

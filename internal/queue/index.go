@@ -153,7 +153,7 @@ func (l *Locked) promote() {
 		heap.Pop(&l.waiting)
 		e.place = Out
 		if g := e.parkedAt(l.now); g != nil {
-			l.park(g, e)
+			g.park(l, e)
 			continue
 		}
 		e.lane.push(e, false)

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"slices"
 	"time"
 )
 
@@ -54,7 +55,7 @@ const maxSubmissions = 32
 // crowded reports whether somebody has as many submissions waiting as he may: one is always allowed, and
 // more than a quarter only while nobody else has any.
 func (m *Mailbox) crowded(p *person) bool {
-	n := m.submissions.len()
+	n := len(m.submissions)
 	return p.waiting > 0 && (n >= maxSubmissions || p.waiting >= maxSubmissions/4 && p.waiting < n)
 }
 
@@ -74,16 +75,19 @@ func (j *Job) Admit(l *Locked, signIn string, by User, inside bool) bool {
 		return false
 	}
 	j.by.waiting++
-	m.submissions.push(j)
+	m.submissions = append(m.submissions, j)
 	m.dispatch()
 	return true
 }
 
 // Withdraw takes a submission back, and returns false if a courier has taken it.
-func (j *Job) Withdraw(l *Locked) bool {
-	if !j.mailbox.submissions.remove(func(o *Job) bool { return o == j }) {
+func (j *Job) Withdraw(*Locked) bool {
+	m := j.mailbox
+	i := slices.Index(m.submissions, j)
+	if i < 0 {
 		return false
 	}
+	m.submissions = slices.Delete(m.submissions, i, i+1)
 	j.by.waiting--
 	return true
 }
@@ -93,9 +97,10 @@ func (j *Job) Retry(l *Locked) bool {
 	if l.closing {
 		return false
 	}
-	j.mailbox.submissions.pushFront(j)
+	m := j.mailbox
+	m.submissions = slices.Insert(m.submissions, 0, j)
 	j.by.waiting++
-	j.mailbox.dispatch()
+	m.dispatch()
 	return true
 }
 
@@ -105,18 +110,10 @@ func (l *Locked) returnSubmissions(g *Gate) {
 		if !l.closing && g.mailbox != nil && g.mailbox != m {
 			continue
 		}
-		for n := m.submissions.len(); n > 0; n-- {
-			j := m.submissions.pop()
-			if !l.closing && g.scope == ScopeSender && j.Sender != g.sender {
-				m.submissions.push(j)
-				continue
-			}
-			j.by.waiting--
-			if g.shut {
-				cause := g.cause
-				l.hooks.Return(j, &cause)
-			} else {
-				l.hooks.Return(j, nil)
+		for _, j := range slices.Clone(m.submissions) {
+			if l.closing || g.scope != ScopeSender || j.Sender == g.sender {
+				j.Withdraw(l)
+				l.hooks.Return(l, j, g.why())
 			}
 		}
 	}
@@ -156,7 +153,7 @@ func (m *Mailbox) pick(probes []*Gate) *Job {
 	if len(probes) > 0 {
 		return m.pickProbe(probes)
 	}
-	if m.submissions.len() == 0 || m.turns%maxInARow == 0 {
+	if len(m.submissions) == 0 || m.turns%maxInARow == 0 {
 		if j := m.pickSenderProbe(); j != nil {
 			return j
 		}
@@ -169,8 +166,7 @@ func (m *Mailbox) pick(probes []*Gate) *Job {
 	case u == nil, j != nil && j.by.turn < u.by.turn, j != nil && j.by == u.by && m.inARow < maxInARow:
 		m.inARow++
 		m.turn.at = at // it was not the user's turn
-		j.by.waiting--
-		m.submissions.remove(func(o *Job) bool { return o == j })
+		j.Withdraw(m.l)
 		return j
 	}
 	m.inARow = 0
@@ -195,8 +191,8 @@ func (m *Mailbox) nextUser() (u *user, at int) {
 
 // nextSubmission finds the submission to take, and leaves it where it is.
 func (m *Mailbox) nextSubmission() (next *Job) {
-	for i := range m.submissions.len() {
-		if j := m.submissions.at(i); (next == nil || j.by.turn < next.by.turn) && !m.pacedOut(j.by) {
+	for _, j := range m.submissions {
+		if (next == nil || j.by.turn < next.by.turn) && !m.pacedOut(j.by) {
 			next = j
 		}
 	}
@@ -222,7 +218,7 @@ func (j *Job) Drop(l *Locked) {
 func (j *Job) Hold(*Locked) { j.entry.place = Held }
 
 // Wait puts the message of a job that was not tried off.
-func (j *Job) Wait(l *Locked, next time.Time) { l.wait(j.entry, next) }
+func (j *Job) Wait(l *Locked, d time.Duration) { l.wait(j.entry, l.now.Add(d)) }
 
 // After says when a message goes that was tried in vain.
 type After struct {
@@ -256,9 +252,9 @@ func (j *Job) Return(l *Locked, msg Message, a After) {
 	case a.Fault.Scope == ScopeMessage:
 		l.wait(e, a.Next)
 	case a.Fault.Scope == ScopeAuthor:
-		l.park(m.authorGate(j.Author), e)
+		m.authorGate(j.Author).park(l, e)
 	case a.Fault.Scope == ScopeOutside:
-		l.park(&m.outside, e)
+		m.outside.park(l, e)
 	default:
 		e.lane.push(e, false) // its gate says when
 	}

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,7 +21,7 @@ type Mailbox struct {
 	turn        roundRobin[*user]
 	turns       uint64
 	ready       int // entries in lanes, those behind a sender's shut gate too
-	submissions fifo[*Job]
+	submissions []*Job
 	inARow      int // submissions that went one after the other
 
 	couriers int
@@ -73,7 +74,7 @@ type user struct {
 type lane struct {
 	user    *user
 	sender  string
-	ready   fifo[*Entry]
+	ready   []*Entry
 	entries int   // of the index, wherever they are
 	gate    *Gate // shut for this sender; nil while it is open
 	linked  bool  // in the user's turn: it has ready entries and no shut gate
@@ -113,7 +114,7 @@ func (ln *lane) forget() {
 
 // link gives the lane its turns if it has something to give.
 func (ln *lane) link() {
-	if !ln.linked && ln.gate == nil && ln.ready.len() > 0 {
+	if !ln.linked && ln.gate == nil && len(ln.ready) > 0 {
 		ln.linked = true
 		ln.user.turn.add(ln)
 	}
@@ -149,9 +150,9 @@ func (u *user) unlink() {
 func (ln *lane) push(e *Entry, front bool) {
 	e.place = Ready
 	if front {
-		ln.ready.pushFront(e)
+		ln.ready = slices.Insert(ln.ready, 0, e)
 	} else {
-		ln.ready.push(e)
+		ln.ready = append(ln.ready, e)
 	}
 	m := ln.user.mailbox
 	m.ready++
@@ -164,9 +165,10 @@ func (ln *lane) push(e *Entry, front bool) {
 
 // pop takes the i-th entry out of a lane.
 func (ln *lane) pop(i int) *Entry {
-	e := ln.ready.take(i)
+	e := ln.ready[i]
+	ln.ready = slices.Delete(ln.ready, i, i+1)
 	ln.user.mailbox.ready--
-	if ln.ready.len() == 0 {
+	if len(ln.ready) == 0 {
 		ln.unlink()
 	}
 	e.place = Out
@@ -176,9 +178,10 @@ func (ln *lane) pop(i int) *Entry {
 // popTurn takes the next entry of the user at a place of the turn: every sender's in turn.
 func (m *Mailbox) popTurn(u *user, at int) *Entry {
 	ln, laneAt := u.turn.next()
-	e := ln.ready.pop()
+	e := ln.ready[0]
+	ln.ready[0], ln.ready = nil, ln.ready[1:]
 	m.ready--
-	if ln.ready.len() == 0 {
+	if len(ln.ready) == 0 {
 		ln.linked = false
 		u.turn.drop(laneAt)
 	}

@@ -32,7 +32,7 @@ func (m *Mailbox) pickProbe(probes []*Gate) *Job {
 // pickSenderProbe takes a message that tries the gate of a sender which is due for that.
 func (m *Mailbox) pickSenderProbe() *Job {
 	for _, g := range m.senders {
-		if !g.shut || g.pass(m.l.now) != passProbe || !g.waiting() || !m.l.spend(g) {
+		if !g.shut || g.pass(m.l.now) != passProbe || !g.waiting() || !g.spend(m.l) {
 			continue
 		}
 		if j := m.pickFrom(g.lanes, g); j != nil {
@@ -59,12 +59,12 @@ func (m *Mailbox) choice(lanes []*lane, g *Gate) (best *lane, at int) {
 	most := -1
 	for n := range lanes {
 		ln := lanes[(g.turn+n)%len(lanes)]
-		rank, i := 0, ln.ready.index(func(e *Entry) bool {
+		rank, i := 0, slices.IndexFunc(ln.ready, func(e *Entry) bool {
 			met, suspect := m.met[e.id]
 			return !suspect || met.at.Before(g.since)
 		})
 		switch {
-		case ln.ready.len() == 0:
+		case len(ln.ready) == 0:
 			continue
 		case i >= 0:
 			rank = fresh
@@ -82,7 +82,7 @@ func (m *Mailbox) choice(lanes []*lane, g *Gate) (best *lane, at int) {
 
 // spend takes one of the hour's tries of refused senders, or puts the gate off until there is one. Senders
 // that the administrator named one by one, and gates that a person wants tried, need none.
-func (l *Locked) spend(g *Gate) bool {
+func (g *Gate) spend(l *Locked) bool {
 	if asked := g.asked; asked || g.scope == ScopeSender && l.Named(g.sender) {
 		g.asked = false
 		return true
@@ -123,7 +123,7 @@ func (l *Locked) probeSoon() (before time.Time) {
 		}
 		if g.scope == ScopeAuthor || g.scope == ScopeSender {
 			g.asked, g.final = true, false
-			l.unpark(g)
+			g.unpark(l)
 		}
 	}
 	for _, m := range l.mailboxes {

@@ -31,10 +31,10 @@ type Rules struct {
 // Hooks are called with the lock held, so they must neither wait nor use the queue.
 type Hooks struct {
 	// Start starts a courier.
-	Start func(*Courier)
+	Start func(*Locked, *Courier)
 	// Return hands a submission back that no courier will take: the gate of cause has shut, or, if that is nil, the
 	// queue is being closed.
-	Return func(j *Job, cause *Fault)
+	Return func(l *Locked, j *Job, cause *Fault)
 	// Tell hears of gates that have shut, for another cause than before, and of those that open; may be nil.
 	Tell func(Event)
 	// Timer is called when the time that Locked.Tick returned last is too late; may be nil.
@@ -51,9 +51,8 @@ type Queue struct {
 	locked Locked
 }
 
-// Locked is a queue while its lock is held: by the one who got it from Lock, until Unlock.
+// Locked is a queue while its lock is held. It must not outlive the function that Queue.Do hands it to.
 type Locked struct {
-	mu         *sync.Mutex
 	now        time.Time // when it was locked
 	hooks      Hooks
 	rules      Rules
@@ -82,20 +81,17 @@ func New(h Hooks) *Queue {
 		h.Timer = func() {}
 	}
 	q := &Queue{locked: Locked{hooks: h}}
-	q.locked.mu = &q.mu
 	q.locked.clear()
 	return q
 }
 
-// Lock waits until nobody else uses the queue.
-func (q *Queue) Lock() *Locked {
+// Do calls f while nobody else uses the queue.
+func (q *Queue) Do(f func(*Locked)) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.locked.now = q.locked.hooks.Now()
-	return &q.locked
+	f(&q.locked)
 }
-
-// Unlock ends the use of the queue.
-func (l *Locked) Unlock() { l.mu.Unlock() }
 
 func (l *Locked) clear() {
 	l.mailboxes, l.index, l.waiting = map[string]*Mailbox{}, map[ID]*Entry{}, nil

@@ -23,8 +23,8 @@ type bench struct {
 func newBench(t testing.TB, change func(*Rules)) *bench {
 	b := &bench{t: t, now: now}
 	b.q = New(Hooks{
-		Start:  func(c *Courier) { b.started = append(b.started, c) },
-		Return: func(j *Job, _ *Fault) { b.returned = append(b.returned, j) },
+		Start:  func(_ *Locked, c *Courier) { b.started = append(b.started, c) },
+		Return: func(_ *Locked, j *Job, _ *Fault) { b.returned = append(b.returned, j) },
 		Tell:   func(e Event) { b.events = append(b.events, e) },
 		Now:    func() time.Time { return b.now },
 		Jitter: func() float64 { return noJitter },
@@ -44,10 +44,10 @@ func newBench(t testing.TB, change func(*Rules)) *bench {
 // do runs f with the queue locked.
 func (b *bench) do(f func(*Locked)) {
 	b.t.Helper()
-	l := b.q.Lock()
-	defer l.Unlock()
-	f(l)
-	check(b.t, l)
+	b.q.Do(func(l *Locked) {
+		f(l)
+		check(b.t, l)
+	})
 }
 
 // check finds what must never be: counts that are wrong, and lanes that should have turns and have none.
@@ -57,9 +57,9 @@ func check(t testing.TB, l *Locked) {
 		ready, waiting := 0, 0
 		for _, u := range m.users {
 			for _, ln := range u.lanes {
-				ready += ln.ready.len()
-				if want := ln.ready.len() > 0 && ln.gate == nil; ln.linked != want {
-					t.Fatalf("a lane of user %d with %d messages: linked is %v", u.by.id, ln.ready.len(), ln.linked)
+				ready += len(ln.ready)
+				if want := len(ln.ready) > 0 && ln.gate == nil; ln.linked != want {
+					t.Fatalf("a lane of user %d with %d messages: linked is %v", u.by.id, len(ln.ready), ln.linked)
 				}
 			}
 			if want := u.turn.len() > 0 && !m.slowed(u.by.id); u.linked != want {
@@ -69,9 +69,9 @@ func check(t testing.TB, l *Locked) {
 		for _, p := range m.persons {
 			waiting += p.waiting
 		}
-		if ready != m.ready || waiting != m.submissions.len() || m.starting < 0 || m.couriers < m.starting {
+		if ready != m.ready || waiting != len(m.submissions) || m.starting < 0 || m.couriers < m.starting {
 			t.Fatalf("%d ready, counted %d; %d submissions, counted %d; %d of %d couriers start", ready, m.ready,
-				m.submissions.len(), waiting, m.starting, m.couriers)
+				len(m.submissions), waiting, m.starting, m.couriers)
 		}
 	}
 	for id, e := range l.index {
@@ -483,7 +483,8 @@ func (b *bench) checkPassed(j *Job) {
 // FuzzQueue plays couriers, callers and a clock at random. Whatever happens, no message is lost or with two couriers,
 // nothing passes a shut gate but one probe, and when all is well again, all go.
 func FuzzQueue(f *testing.F) {
-	for _, seed := range []string{"", "aaaaannndddffffttttnnnn", "aannffffffffftnftnftnftn", "02\x1572\xfd", "aoosannttffabcdefnopqrst0123456789"} {
+	for _, seed := range []string{"", "aaaaannndddffffttttnnnn", "aannffffffffftnftnftnftn", "02\x1572\xfd",
+		"aoosannttffabcdefnopqrst0123456789"} {
 		f.Add([]byte(seed))
 	}
 	faults := []Fault{quota, refused, {Scope: ScopeAll, Key: "dns"}, {Scope: ScopeMailbox, Key: diagnose.KeyThrottled},
@@ -493,7 +494,12 @@ func FuzzQueue(f *testing.F) {
 			steps = steps[:2000]
 		}
 		b := newBench(t, func(r *Rules) { r.Connections = 3 })
-		queued, out, added := map[ID]bool{}, map[*Job]*Courier{}, 0
+		type try struct {
+			j *Job
+			c *Courier
+		}
+		var out []try
+		queued, added := map[ID]bool{}, 0
 		for n, step := range steps {
 			user, sender := int(step>>4)%3, fmt.Sprintf("s%d@contoso.com", step>>6)
 			switch step % 8 {
@@ -507,26 +513,26 @@ func FuzzQueue(f *testing.F) {
 				}
 				c := b.courier(int(step>>3) % len(b.started))
 				if j := b.next(c); j != nil {
-					for o := range out {
-						if o.ID == j.ID {
+					for _, o := range out {
+						if o.j.ID == j.ID {
 							t.Fatalf("step %d: %v is with two couriers", n, j.ID)
 						}
 					}
-					out[j] = c
+					b.checkPassed(j)
+					out = append(out, try{j, c})
 				}
-			case 4:
-				for j, c := range out {
-					b.deliver(c, j)
-					delete(queued, j.ID)
-					delete(out, j)
-					break
+			case 4, 5:
+				if len(out) == 0 {
+					continue
 				}
-			case 5:
-				for j, c := range out {
-					b.fail(c, j, faults[int(step>>3)%len(faults)])
-					delete(out, j)
-					break
+				o := out[0]
+				out = out[1:]
+				if step%8 == 5 {
+					b.fail(o.c, o.j, faults[int(step>>3)%len(faults)])
+					continue
 				}
+				b.deliver(o.c, o.j)
+				delete(queued, o.j.ID)
 			case 6:
 				b.now = b.now.Add(time.Duration(step) * time.Minute)
 				b.do(func(l *Locked) { l.Tick() })
@@ -539,9 +545,9 @@ func FuzzQueue(f *testing.F) {
 				}
 			})
 		}
-		for j, c := range out {
-			b.deliver(c, j)
-			delete(queued, j.ID)
+		for _, o := range out {
+			b.deliver(o.c, o.j)
+			delete(queued, o.j.ID)
 		}
 		for round := 0; len(queued) > 0 && round < 200; round++ {
 			b.now = b.now.Add(time.Hour)

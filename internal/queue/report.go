@@ -36,7 +36,7 @@ func (l *Locked) Report() Report {
 		}
 	}
 	for _, m := range l.mailboxes {
-		r.Submissions += m.submissions.len()
+		r.Submissions += len(m.submissions)
 		b := MailboxReport{Name: m.address(), Sessions: m.couriers - m.starting, Ready: m.ready}
 		if p := m.pace[RankUser]; after(p.until, l.now) {
 			b.PacedUntil = p.end
