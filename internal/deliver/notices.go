@@ -14,27 +14,29 @@ import (
 // What people are told is package notify's: it gets the conditions in force and the fates of recipients.
 
 // tellGate logs that a gate has shut or opened.
-func (e *core) tellGate(ev queue.Event) {
+func (e *core) tellGate(n queue.Notice) {
 	signal(e.chore)
-	if ev.Open {
-		e.log.Log(maillog.Notice, "", "status", "resumed", "what", ev.Subject,
-			"after", e.clock.Now().Sub(ev.Since), "", "it was: "+ev.Cause.Key)
-		return
-	}
 	status, p := "paused", maillog.Warning
-	if ev.Cause.Hold {
+	switch {
+	case n.Again:
+		return
+	case n.Open:
+		e.log.Log(maillog.Notice, "", "status", "resumed", "what", n.Subject,
+			"after", e.clock.Now().Sub(n.Since), "", "it was: "+n.Key)
+		return
+	case n.Held:
 		status, p = "held", maillog.Alert
 	}
-	e.log.Log(p, "", "status", status, "what", ev.Subject, "next", ev.Next.UTC().Format(time.RFC3339), "", ev.Cause.Reason)
+	e.log.Log(p, "", "status", status, "what", n.Subject, "next", n.Next.UTC().Format(time.RFC3339), "", n.Reason)
 }
 
 // conditions lists what the administrator should know for as long as it lasts.
 func (e *core) conditions() (all []notify.Condition) {
-	var holds []queue.Hold
+	var holds []queue.Notice
 	e.queue.Do(func(l *queue.Locked) { holds = l.Holds() })
 	for _, h := range holds {
-		all = append(all, notify.Condition{Name: h.Name, Key: h.Cause.Key, What: h.Subject, Since: h.Since,
-			Reason: h.Cause.Reason, Remedy: h.Cause.Remedy, Single: h.Single})
+		all = append(all, notify.Condition{Name: h.Name, Key: h.Key, What: h.Subject, Since: h.Since,
+			Reason: h.Reason, Remedy: h.Remedy, Single: h.Single})
 	}
 	for _, x := range e.config().Expiries {
 		if step, due := notify.ExpiryWarning(x.Begins, x.Ends, e.clock.Now(), 0); due {

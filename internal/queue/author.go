@@ -96,11 +96,10 @@ func (g *Gate) mayFail(j *Job) bool { return !g.shut || slices.Contains(j.probes
 
 // failParked shuts a gate outside the lanes.
 func (g *Gate) failParked(l *Locked, f *Fault, wait time.Duration) {
-	opened := !g.shut
+	again := g.shut
 	g.count(f, l.now)
-	if g.next = l.now.Add(wait); opened {
-		g.tell(l, false)
-	}
+	g.next = l.now.Add(wait)
+	g.tell(l, again)
 }
 
 // park puts an entry off that waits for a gate outside the lanes.

@@ -88,9 +88,7 @@ func (g *Gate) fail(l *Locked, f *Fault, probe bool) {
 	if g.scope == ScopeSender {
 		g.shutLanes()
 	}
-	if changed {
-		g.tell(l, false)
-	}
+	g.tell(l, !changed)
 	l.returnSubmissions(g)
 	l.hooks.Timer()
 }
@@ -143,7 +141,9 @@ func (g *Gate) reopen(l *Locked) {
 		return
 	}
 	l.paused += l.now.Sub(g.since)
-	g.tell(l, true)
+	n := g.notice()
+	n.Open = true
+	l.hooks.Tell(n)
 	g.shut, g.probing, g.final, g.asked, g.failures, g.next = false, false, false, false, 0, time.Time{}
 	for _, ln := range g.lanes {
 		ln.gate = nil
@@ -206,53 +206,46 @@ func (l *Locked) HoldAll(f *Fault) {
 	l.restore()
 }
 
-// Event is something for the log: a gate has shut, or opened.
-type Event struct {
-	Subject string // what is stopped, in words
-	Cause   Fault
-	Open    bool
-	// Since is when the gate has shut, Next when it is tried.
-	Since, Next time.Time
+func (g *Gate) tell(l *Locked, again bool) {
+	n := g.notice()
+	n.Again = again
+	l.hooks.Tell(n)
 }
 
-func (g *Gate) tell(l *Locked, open bool) {
-	l.hooks.Tell(Event{Subject: subjectOf(g.scope, g.mailbox, g.sender), Cause: g.cause, Open: open,
-		Since: g.since, Next: g.next})
-}
-
-// Hold is a fault for which an administrator has to act.
-type Hold struct {
+// Notice is something to tell people: of a gate that has shut or opened, or of what an administrator has to fix.
+type Notice struct {
+	Stop
 	// Name is what it is remembered by. Senders share theirs: a thousand of them with the same fault are one
 	// thing to fix.
 	Name    string
 	Subject string // what waits, in words
-	Cause   Fault
-	Since   time.Time
-	Single  bool // it is of a single message
+	Single  bool   // it is of a single message
+	Again   bool   // the gate was shut for the same cause before
+	Open    bool   // the gate opens
+}
+
+func (g *Gate) notice() Notice {
+	name := fmt.Sprint(g.scope) + "|"
+	if g.mailbox != nil {
+		name += strings.ToLower(g.mailbox.name) + "|"
+	}
+	return Notice{Stop: g.stop(), Name: name + g.cause.Key, Subject: subjectOf(g.scope, g.mailbox, g.sender)}
 }
 
 // Holds are the faults for which an administrator has to act.
-func (l *Locked) Holds() (all []Hold) {
-	add := func(sc Scope, m *Mailbox, sender string, f *Fault, since time.Time, single bool) {
-		if !f.Hold {
-			return
-		}
-		name := fmt.Sprint(sc) + "|"
-		if m != nil {
-			name += strings.ToLower(m.name) + "|"
-		}
-		all = append(all, Hold{Name: name + f.Key, Subject: subjectOf(sc, m, sender), Cause: *f, Since: since,
-			Single: single})
-	}
+func (l *Locked) Holds() (all []Notice) {
 	for g := range l.gates {
-		if g.shut {
-			add(g.scope, g.mailbox, g.sender, &g.cause, g.since, false)
+		if g.shut && g.cause.Hold {
+			all = append(all, g.notice())
 		}
 	}
 	for _, m := range l.mailboxes {
 		for id, met := range m.met {
 			if e := l.index[id]; e != nil && met.own != nil {
-				add(ScopeSender, m, e.lane.sender, met.own, met.since, true)
+				own := Gate{scope: ScopeSender, mailbox: m, sender: e.lane.sender, cause: *met.own, since: met.since}
+				n := own.notice()
+				n.Single = true
+				all = append(all, n)
 			}
 		}
 	}

@@ -35,8 +35,8 @@ type Hooks struct {
 	// Return hands a submission back that no courier will take: the gate of cause has shut, or, if that is nil, the
 	// queue is being closed.
 	Return func(l *Locked, j *Job, cause *Fault)
-	// Tell hears of gates that have shut, for another cause than before, and of those that open; may be nil.
-	Tell func(Event)
+	// Tell hears of gates that shut and open; may be nil.
+	Tell func(Notice)
 	// Timer is called when the time that Locked.Tick returned last is too late; may be nil.
 	Timer func()
 	// Now is the clock.
@@ -75,7 +75,7 @@ type Locked struct {
 // New makes an empty queue, which is closed.
 func New(h Hooks) *Queue {
 	if h.Tell == nil {
-		h.Tell = func(Event) {}
+		h.Tell = func(Notice) {}
 	}
 	if h.Timer == nil {
 		h.Timer = func() {}

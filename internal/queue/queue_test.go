@@ -17,7 +17,7 @@ type bench struct {
 	now      time.Time
 	started  []*Courier
 	returned []*Job
-	events   []Event
+	events   []Notice
 }
 
 func newBench(t testing.TB, change func(*Rules)) *bench {
@@ -25,7 +25,7 @@ func newBench(t testing.TB, change func(*Rules)) *bench {
 	b.q = New(Hooks{
 		Start:  func(_ *Locked, c *Courier) { b.started = append(b.started, c) },
 		Return: func(_ *Locked, j *Job, _ *Fault) { b.returned = append(b.returned, j) },
-		Tell:   func(e Event) { b.events = append(b.events, e) },
+		Tell:   func(e Notice) { b.events = append(b.events, e) },
 		Now:    func() time.Time { return b.now },
 		Jitter: func() float64 { return noJitter },
 	})
