@@ -74,7 +74,6 @@ type Agent struct {
 
 	spool  *spool.Spool
 	engine *deliver.Engine
-	queue  *deliver.Queue
 
 	rules  atomic.Pointer[rules]
 	keeper sync.RWMutex // held for reading while a message is kept unprocessed

@@ -80,7 +80,7 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 		h.a.keeper.RLock()
 		defer h.a.keeper.RUnlock()
 		if r = h.a.rules.Load(); r.fault != nil {
-			return h.a.queue.Keep(env, msg, in, func() error {
+			return h.a.engine.Keep(env, msg, in, func() error {
 				return unprocessed.Keep(ctx, h.a.spool, env, msg, o, r.reason())
 			})
 		}
@@ -100,5 +100,5 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 			Via:  h.who.Via, NoAliases: o.NoAliases, Hops: o.Hops, Note: note,
 		})
 	}
-	return h.a.queue.HandIn(ctx, env, msg, in)
+	return h.a.engine.HandIn(ctx, env, msg, in)
 }

@@ -147,7 +147,6 @@ func (a *Agent) start(r *rules) {
 		Config: a.engineConfig(r), Spool: a.spool, Log: a.log, Warn: a.warn, Publish: a.publish,
 		StateFile: assemble.StateFile(r.config),
 	})
-	a.queue = deliver.NewQueue(a.engine)
 }
 
 // tell logs what is wrong with a reading of the configuration.

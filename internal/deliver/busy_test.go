@@ -49,7 +49,7 @@ func TestAllConnectionsBusy(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			runs := 0
-			d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: a, Wait: wait}, Spool: r.sp,
+			d := NewEngine(EngineOptions{Config: Config{Account: a, Wait: wait}, Spool: r.sp,
 				Alone: &Alone{Run: func() bool {
 					if runs++; len(r.ids()) != 1 {
 						t.Errorf("%d messages in the queue when a run is asked for", len(r.ids()))
@@ -59,7 +59,7 @@ func TestAllConnectionsBusy(t *testing.T) {
 						cancel()
 					}
 					return c.run(r)
-				}}}))
+				}}})
 			begun := time.Now()
 			receipt, err := d.Submit(ctx, testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "busy"))
 			if err != nil || !receipt.Queued || !spool.ValidID(receipt.QueueID) || runs != 1 || time.Since(begun) > wait/2 {

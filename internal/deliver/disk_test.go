@@ -119,7 +119,7 @@ func TestWaitEndsOnAFullDisk(t *testing.T) {
 	if err := r.em.Script(emulator.Rule{Stage: "dot", Delay: 300 * time.Millisecond, First: 1}); err != nil {
 		t.Fatal(err)
 	}
-	receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "one"))
+	receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "one"))
 	if err != nil || receipt.Queued || len(receipt.Accepted) != 1 {
 		// The session may not have been there in time: then nothing was begun, and nothing kept.
 		if !errors.Is(err, syscall.ENOSPC) || len(r.em.Messages()) > 0 {
@@ -130,7 +130,7 @@ func TestWaitEndsOnAFullDisk(t *testing.T) {
 	if err := r.em.Script(emulator.Rule{Stage: "dot", Delay: 300 * time.Millisecond, Reply: "451 4.3.0 later"}); err != nil {
 		t.Fatal(err)
 	}
-	if receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "two")); err == nil || receipt.Queued {
+	if receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "two")); err == nil || receipt.Queued {
 		t.Errorf("%+v, %v", receipt, err)
 	}
 }
@@ -154,7 +154,7 @@ func TestFaultOfThisProgram(t *testing.T) {
 	if st := r.status(bad).Status; !st.Held || !strings.Contains(st.Reason, "as planned") {
 		t.Errorf("%+v", st)
 	}
-	receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox, "panic@example.com"), testMessage(r.em.Mailbox, "interactive"))
+	receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox, "panic@example.com"), testMessage(r.em.Mailbox, "interactive"))
 	if err != nil || !receipt.Queued {
 		t.Errorf("%+v, %v", receipt, err)
 	}

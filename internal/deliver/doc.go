@@ -14,7 +14,7 @@
 //     it lasts: nothing is bounced, and somebody is told once, again after a day, and when
 //     it is over.
 //
-// A Queue is the submitter in front of an Engine: a caller is told "delivered" when the server
+// To its callers an Engine is an envelope.Submitter: a caller is told "delivered" when the server
 // has taken the message, or "queued" when it is on stable storage, and nothing else. In a process without
 // an agent the Engine is not run (Alone), and may have no spool. What became of each recipient is an Outcome,
 // whichever way the message went; answers, log, spool and counters are read from it.

@@ -26,9 +26,9 @@ type HandIn struct {
 
 // HandIn takes a message from its caller: it gets its queue id, the rules are applied to it, the log says who
 // hands it in, and it is submitted. Recipients that the rules refuse are in the receipt, too.
-func (q *Queue) HandIn(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
+func (e *Engine) HandIn(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
 	h HandIn) (envelope.Receipt, error) {
-	s := q.submission(env, h)
+	s := e.submission(env, h)
 	notes := []string{h.Note}
 	wire, refused, err := h.Accept(func(text string) { notes = append(notes, text) })
 	size := int64(0)
@@ -47,9 +47,9 @@ func (q *Queue) HandIn(ctx context.Context, env *envelope.Envelope, msg *rfc822.
 
 // Keep is HandIn for a message that no rules can be applied to: keep puts it into the spool as it came, under
 // the id of its envelope.
-func (q *Queue) Keep(env *envelope.Envelope, msg *rfc822.Message, h HandIn,
+func (e *Engine) Keep(env *envelope.Envelope, msg *rfc822.Message, h HandIn,
 	keep func() error) (envelope.Receipt, error) {
-	s := q.submission(env, h)
+	s := e.submission(env, h)
 	s.arrived(msg, 0, nil, h.Note)
 	if err := keep(); err != nil {
 		return s.refuse(err)

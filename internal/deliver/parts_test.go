@@ -55,7 +55,7 @@ func TestPartsFromTheQueue(t *testing.T) {
 			r := newRig(t, rigOptions{account: inTwos})
 			env := manyTo(r.em, mixedTo...)
 			env.Mode, env.Origin = mode, bounceTo
-			receipt, err := r.q.Submit(context.Background(), env, testMessage(r.em.Mailbox, "many"))
+			receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "many"))
 			if err != nil || !receipt.Queued || len(receipt.Accepted) != len(mixedTo) || len(r.ids()) != 1 {
 				t.Fatalf("%+v, %v, %v", receipt, err, r.ids())
 			}
@@ -105,8 +105,8 @@ func TestPartsWithoutSpool(t *testing.T) {
 			if c.rule != nil {
 				r.script(*c.rule)
 			}
-			d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log,
-				Alone: &Alone{}}))
+			d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log,
+				Alone: &Alone{}})
 			receipt, err := d.Submit(context.Background(), manyTo(r.em, c.to...), testMessage(r.em.Mailbox, "many"))
 			if (err != nil) != c.whole {
 				t.Errorf("error %v", err)
@@ -138,8 +138,8 @@ func TestServersOwnLimit(t *testing.T) {
 	for _, most := range []int{0, 2, 3} {
 		r := newRig(t, rigOptions{emulator: func(s *emulator.State) { s.Limits.Recipients = 2 },
 			account: func(a *Account) { a.Submit.MaxRecipients = most }})
-		d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log,
-			Alone: &Alone{}}))
+		d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log,
+			Alone: &Alone{}})
 		receipt, err := d.Submit(context.Background(), manyTo(r.em, mixedTo...), testMessage(r.em.Mailbox, "many"))
 		if got := r.parts("many"); err != nil || !slices.Equal(got, fourGood) || len(receipt.Accepted) != 4 ||
 			len(receipt.Refused) != 3 {
@@ -148,7 +148,7 @@ func TestServersOwnLimit(t *testing.T) {
 	}
 	r := newRig(t, rigOptions{})
 	r.script(emulator.Rule{Stage: "rcpt", Reply: "452 4.5.3 Too many recipients"})
-	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log, Alone: &Alone{}}))
+	d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log, Alone: &Alone{}})
 	if receipt, err := d.Submit(context.Background(), manyTo(r.em, fourGood...),
 		testMessage(r.em.Mailbox, "none")); ExitCode(err) != 75 || len(receipt.Accepted) > 0 {
 		t.Errorf("a server without room for anybody: %v, %+v", err, receipt)
@@ -159,10 +159,10 @@ func TestServersOwnLimit(t *testing.T) {
 func TestPartsWithSpool(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{account: inTwos})
-	d := NewQueue(NewEngine(EngineOptions{
+	d := NewEngine(EngineOptions{
 		Config: Config{Account: r.e.config().Account}, Spool: r.sp, Log: r.e.log,
 		Alone: &Alone{Run: func() bool { r.run(); return true }},
-	}))
+	})
 	receipt, err := d.Submit(context.Background(), manyTo(r.em, mixedTo...), testMessage(r.em.Mailbox, "many"))
 	if err != nil || !receipt.Queued || len(receipt.Accepted) != len(mixedTo) {
 		t.Fatalf("%+v, %v", receipt, err)

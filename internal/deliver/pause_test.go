@@ -15,8 +15,8 @@ import (
 
 // single is one call of the program without an agent, as a process of its own makes it.
 func (r *rig) single(sp *spool.Spool, stateFile string) (envelope.Receipt, error) {
-	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, StateFile: stateFile, Spool: sp,
-		Alone: &Alone{}}))
+	d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, StateFile: stateFile, Spool: sp,
+		Alone: &Alone{}})
 	return d.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "single"))
 }
 

@@ -175,7 +175,7 @@ func TestCallersSenderWaitsAlone(t *testing.T) {
 		tries := func() int { return r.em.Refused("554 5.2.252") }
 		// The envelope may be another's: the author counts.
 		env := testEnvelope(r.em.Mailbox)
-		if receipt, err := r.q.Submit(t.Context(), env, testMessage(evil, "evil 1")); err != nil || !receipt.Queued {
+		if receipt, err := r.e.Submit(t.Context(), env, testMessage(evil, "evil 1")); err != nil || !receipt.Queued {
 			t.Errorf("%+v %v", receipt, err)
 		}
 		for i := range 20 {
@@ -213,13 +213,13 @@ func TestCallersSenderWaitsAlone(t *testing.T) {
 			t.Errorf("%d alerts for a caller's doing", n)
 		}
 		// For an hour a caller is told at once, without a try.
-		_, err := r.q.Submit(t.Context(), testEnvelope(evil), testMessage(evil, "evil late"))
+		_, err := r.e.Submit(t.Context(), testEnvelope(evil), testMessage(evil, "evil late"))
 		var refused *SenderError
 		if !errors.As(err, &refused) || ExitCode(err) != sysexits.NoPerm || !Permanent(err) || tries() != 3 {
 			t.Errorf("%v: exit code %d, %d tries", err, ExitCode(err), tries())
 		}
 		time.Sleep(2 * time.Hour)
-		if receipt, err := r.q.Submit(t.Context(), testEnvelope(evil), testMessage(evil, "evil later")); err != nil ||
+		if receipt, err := r.e.Submit(t.Context(), testEnvelope(evil), testMessage(evil, "evil later")); err != nil ||
 			!receipt.Queued || tries() != 4 {
 			t.Errorf("%+v %v, %d tries", receipt, err, tries())
 		}
@@ -300,7 +300,7 @@ func TestOutsideRecipientsWaitForTheDay(t *testing.T) {
 				r.script(rule)
 				r.run()
 				start := time.Now()
-				receipt, err := r.q.Submit(t.Context(), testEnvelope(r.em.Mailbox, "a@contoso.test", "b@example.com",
+				receipt, err := r.e.Submit(t.Context(), testEnvelope(r.em.Mailbox, "a@contoso.test", "b@example.com",
 					"c@fabrikam.test"), testMessage(r.em.Mailbox, "mixed"))
 				if err != nil || !receipt.Queued {
 					t.Errorf("%+v %v", receipt, err)

@@ -212,7 +212,7 @@ func TestClockJumps(t *testing.T) {
 		if n := r.subjects()["waits"]; n != 1 || r.countAlerts("Undelivered") != 0 {
 			t.Errorf("%v: it arrived %d times: %v", jump, n, r.subjects())
 		}
-		receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "after"))
+		receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "after"))
 		if err != nil || receipt.Queued {
 			t.Errorf("%v: %+v, %v", jump, receipt, err)
 		}

@@ -28,7 +28,6 @@ type rig struct {
 	sp    *spool.Spool
 	dir   string
 	e     *Engine
-	q     *Queue
 	log   *syncBuffer
 	clock *fakeClock // nil: the system's
 
@@ -196,7 +195,6 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		o.engine(&eo)
 	}
 	r.e = NewEngine(eo)
-	r.q = NewQueue(r.e)
 	t.Cleanup(func() {
 		r.halt()
 		_ = sp.Close()

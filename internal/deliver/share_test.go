@@ -75,7 +75,7 @@ func TestDayHasAReserve(t *testing.T) {
 		t.Errorf("%d strangers took of the small reserve", strangers)
 	}
 	env := testEnvelope(r.em.Mailbox)
-	receipt, err := r.q.Submit(context.Background(), env, testMessage(r.em.Mailbox, "0-9"))
+	receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "0-9"))
 	if err != nil || receipt.Queued {
 		t.Errorf("root's next: %+v, %v", receipt, err)
 	}
@@ -94,7 +94,7 @@ func TestDayShareInteractive(t *testing.T) {
 	submit := func(uid, i, n int) envelope.Receipt {
 		env := testEnvelope(r.em.Mailbox, addresses(n)...)
 		env.Caller.UID = uid
-		receipt, err := r.q.Submit(context.Background(), env, testMessage(r.em.Mailbox, fmt.Sprintf("%d-%d", uid, i)))
+		receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, fmt.Sprintf("%d-%d", uid, i)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,9 +190,9 @@ func TestDirectKeepsTheReserve(t *testing.T) {
 		a.Limits.RecipientsPerDay, a.Shares = 100, queue.Shares{Reserve: 10, Small: 5, User: 50}
 	}})
 	account := r.e.config().Account
-	d := NewQueue(NewEngine(EngineOptions{
+	d := NewEngine(EngineOptions{
 		Config: Config{Account: account}, Log: r.e.log, Alone: &Alone{Timeout: 5 * time.Second},
-	}))
+	})
 	submit := func(uid int, to ...string) error {
 		env := testEnvelope(r.em.Mailbox, to...)
 		env.Caller.UID = uid

@@ -16,7 +16,6 @@ import (
 
 // submission is a message whose caller waits.
 type submission struct {
-	q       *Queue
 	e       *Engine
 	hand    HandIn
 	env     *envelope.Envelope
@@ -28,9 +27,8 @@ type submission struct {
 }
 
 // submission gives a message its queue id.
-func (q *Queue) submission(env *envelope.Envelope, h HandIn) *submission {
-	e := q.engine
-	s := &submission{q: q, e: e, hand: h, env: env, started: e.clock.Now(), log: e.log.Batch()}
+func (e *Engine) submission(env *envelope.Envelope, h HandIn) *submission {
+	s := &submission{e: e, hand: h, env: env, started: e.clock.Now(), log: e.log.Batch()}
 	if env.ID == "" {
 		env.ID = spool.NewID(s.started)
 	}
@@ -45,7 +43,7 @@ func (s *submission) submit(ctx context.Context, msg envelope.Message) (envelope
 		finished: make(chan struct{})}
 	id, _ := spool.ParseKey(s.env.ID)
 	s.job.Job = &queue.Job{ID: queue.ID(id), Sender: s.env.Sender, Of: s.job}
-	mode := s.q.ModeOf(s.env)
+	mode := s.e.ModeOf(s.env)
 	if mode == ModeInteractive && e.o.Alone == nil && e.config().Account.splits(s.env) {
 		mode = ModeBackground // what one transaction has delivered must not be forgotten before the last one ends
 	}
@@ -239,7 +237,7 @@ func (s *submission) keepRest(ctx context.Context, o *Outcome) (envelope.Receipt
 			}
 		}
 		part = o.rest()
-		rest = &submission{q: s.q, e: s.e, env: &env, source: s.source, started: s.started, log: s.log}
+		rest = &submission{e: s.e, env: &env, source: s.source, started: s.started, log: s.log}
 		rest.job = &job{Job: s.job.Job, id: env.ID, env: &env, todo: all(o.later), msg: s.source}
 		defer rest.abort()
 	}

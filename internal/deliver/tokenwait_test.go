@@ -46,7 +46,7 @@ func TestTokenWaitIsBounded(t *testing.T) {
 			if spooled {
 				o.Spool, a.TokenTimeout = r.sp, time.Hour
 			}
-			d := NewQueue(NewEngine(o))
+			d := NewEngine(o)
 			start := time.Now()
 			receipt, err := d.Submit(t.Context(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "x"))
 			if took := time.Since(start); took < bound || took > 5*time.Second {

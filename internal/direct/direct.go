@@ -26,7 +26,7 @@ type Direct struct {
 	account *deliver.Account
 	intake  *intake.Intake
 	spool   *spool.Spool // nil when none can be written
-	queue   *deliver.Queue
+	engine  *deliver.Engine
 	run     func() bool // starts a run of the queue; nil when that can't be
 	// reached is set when a queue run may have something to do: a message just went out, or was
 	// left for the background.
@@ -61,12 +61,12 @@ func (p *Process) open(o *cmdline.Options) (*Direct, error) {
 	if p.Own && d.spool != nil {
 		d.run = func() bool { return startRun(d.spool, cfg.Spool.Dir, cfg.Path) }
 	}
-	d.queue = deliver.NewQueue(deliver.NewEngine(deliver.EngineOptions{
+	d.engine = deliver.NewEngine(deliver.EngineOptions{
 		Config: deliver.Config{
 			Account: account, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait, ProbeInterval: cfg.Agent.ProbeInterval,
 		},
 		StateFile: d.stateFile(), Spool: d.spool, Log: log, Alone: &deliver.Alone{Run: d.run},
-	}))
+	})
 	return d, nil
 }
 
@@ -122,7 +122,7 @@ func (d *Direct) Send(ctx context.Context, draft *route.Draft) (envelope.Receipt
 			Via:  env.Caller.Via, NoAliases: d.opts.NoAliases, Hops: d.opts.Hops, Note: note,
 		})
 	}
-	receipt, err := d.queue.HandIn(ctx, env, draft.Message, in)
-	d.reached = err == nil && (receipt.Reply != "" || d.queue.ModeOf(env) == deliver.ModeBackground)
+	receipt, err := d.engine.HandIn(ctx, env, draft.Message, in)
+	d.reached = err == nil && (receipt.Reply != "" || d.engine.ModeOf(env) == deliver.ModeBackground)
 	return receipt, err
 }

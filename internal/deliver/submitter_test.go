@@ -32,7 +32,7 @@ func TestInteractiveRefusals(t *testing.T) {
 	}
 	r.run()
 	submit := func(subject string, to ...string) (envelope.Receipt, error) {
-		return r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox, to...), testMessage(r.em.Mailbox, subject))
+		return r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox, to...), testMessage(r.em.Mailbox, subject))
 	}
 	if receipt, err := submit("all", "never@example.com"); err == nil || ExitCode(err) != sysexits.NoUser || receipt.Queued || len(receipt.Accepted) > 0 {
 		t.Errorf("all refused: %+v, %v", receipt, err)
@@ -81,7 +81,7 @@ func TestInteractiveWaitEnds(t *testing.T) {
 			// The first message makes the session, so that the wait is for the reply.
 			r.run()
 			r.waitlessly(t, func() {
-				if _, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "first")); err != nil {
+				if _, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "first")); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -93,7 +93,7 @@ func TestInteractiveWaitEnds(t *testing.T) {
 			if c.size > 0 {
 				msg.b = append(msg.b, bytes.Repeat([]byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789\r\n"), c.size/60)...)
 			}
-			receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), msg)
+			receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), msg)
 			msg.closed.Store(true) // as a caller does when it has its answer
 			if err != nil || len(receipt.Accepted) != 1 {
 				t.Fatalf("%+v, %v", receipt, err)
@@ -164,13 +164,13 @@ func TestModes(t *testing.T) {
 	r := newRig(t, rigOptions{config: func(c *Config) { c.QueueInterval = time.Hour }}).run()
 	env := testEnvelope(r.em.Mailbox)
 	env.Mode = ModeQueue
-	receipt, err := r.q.Submit(context.Background(), env, testMessage(r.em.Mailbox, "queue"))
+	receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "queue"))
 	if err != nil || !receipt.Queued {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
 	env = testEnvelope(r.em.Mailbox)
 	env.Mode = ModeBackground
-	if receipt, err := r.q.Submit(context.Background(), env, testMessage(r.em.Mailbox, "background")); err != nil || !receipt.Queued {
+	if receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "background")); err != nil || !receipt.Queued {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
 	r.until("the second is delivered", func() bool { return r.subjects()["background"] == 1 })
@@ -187,7 +187,7 @@ func TestWithoutAccount(t *testing.T) {
 	r := newRig(t, rigOptions{config: func(c *Config) {
 		account, c.Account, c.Fault = c.Account, nil, errors.New("o365-sendmail.toml:3: tenant is missing")
 	}}).run()
-	receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "kept"))
+	receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "kept"))
 	if err != nil || !receipt.Queued {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
@@ -207,7 +207,7 @@ func TestFullSpool(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{spool: func(o *spool.Options) { o.Limits.MaxMessages = 1 }, config: func(c *Config) { c.QueueInterval = time.Hour; c.Mode = ModeQueue }}).run()
 	for i, want := range []bool{true, false} {
-		receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, fmt.Sprint(i)))
+		receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, fmt.Sprint(i)))
 		if (err == nil) != want || receipt.Queued != want {
 			t.Errorf("%d: %+v, %v", i, receipt, err)
 		}
@@ -215,7 +215,7 @@ func TestFullSpool(t *testing.T) {
 	// What Exchange takes at once needs no room.
 	env := testEnvelope(r.em.Mailbox)
 	env.Mode = ModeInteractive
-	if receipt, err := r.q.Submit(context.Background(), env, testMessage(r.em.Mailbox, "at once")); err != nil || receipt.Queued {
+	if receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "at once")); err != nil || receipt.Queued {
 		t.Errorf("%+v, %v", receipt, err)
 	}
 }
@@ -227,7 +227,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			receipt, err := r.q.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, fmt.Sprint(i)))
+			receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, fmt.Sprint(i)))
 			if err != nil || len(receipt.Accepted) != 1 {
 				t.Errorf("%+v, %v", receipt, err)
 			}
@@ -249,7 +249,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 func TestDirectWithSpool(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{fakeClock: true})
-	d := NewQueue(NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Spool: r.sp, Alone: &Alone{}}))
+	d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Spool: r.sp, Alone: &Alone{}})
 	submit := func(mode, subject string) (envelope.Receipt, error) {
 		env := testEnvelope(r.em.Mailbox)
 		env.Mode = mode

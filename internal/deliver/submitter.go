@@ -17,25 +17,18 @@ const (
 	ModeQueue       = "queue"
 )
 
-// Queue is the submitter of a process that has an engine: it answers when the server has
-// taken the message or the spool has it.
-type Queue struct{ engine *Engine }
-
-// NewQueue returns the submitter of an engine.
-func NewQueue(e *Engine) *Queue { return &Queue{e} }
-
 // Submit takes responsibility for a message. In the mode "interactive" it is tried at once, and
 // committed to the spool only if the server has not answered within the configured
 // wait; a message that is refused for good in that time is refused to the caller. "background"
 // commits it and wakes the engine; "queue" leaves it to the next look at the spool. Without a spool there
 // is no mode but "interactive", and what can't be delivered is refused.
-func (q *Queue) Submit(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (envelope.Receipt, error) {
-	return q.submission(env, HandIn{}).submit(ctx, msg)
+func (e *Engine) Submit(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (envelope.Receipt, error) {
+	return e.submission(env, HandIn{}).submit(ctx, msg)
 }
 
 // ModeOf is how a message is delivered: as it asks, else as configured.
-func (q *Queue) ModeOf(env *envelope.Envelope) string {
-	return cmp.Or(env.Mode, q.engine.config().Mode, ModeInteractive)
+func (e *Engine) ModeOf(env *envelope.Envelope) string {
+	return cmp.Or(env.Mode, e.config().Mode, ModeInteractive)
 }
 
 func notKept(err error) error {
@@ -63,4 +56,4 @@ func all(n int) []int {
 	return todo
 }
 
-var _ envelope.Submitter = (*Queue)(nil)
+var _ envelope.Submitter = (*Engine)(nil)
