@@ -14,15 +14,17 @@ import (
 func TestStatusOf(t *testing.T) {
 	t.Parallel()
 	st := StatusOf(deliver.State{
-		Now: later, Ready: 3, InFlight: 1, Interactive: 1,
-		Counters: deliver.Counters{Sent: 5, Deferred: 4, Bounced: 3, Expired: 2},
-		Stops: []queue.Stop{
-			{Key: "no-account", Reason: "broken; mend it", Remedy: "mend it", Held: true},
-			{Mailbox: "m@example.com", Sender: "a@example.com", Reason: "no SendAs"},
-		},
-		Mailboxes: []deliver.Mailbox{
-			{MailboxReport: queue.MailboxReport{Name: "m@example.com", Sessions: 2, PacedUntil: later.Add(time.Second)}},
-			{MailboxReport: queue.MailboxReport{Name: "n@example.com", Sessions: 1}},
+		Now: later, Counters: deliver.Counters{Sent: 5, Deferred: 4, Bounced: 3, Expired: 2},
+		Report: queue.Report{
+			Ready: 3, InFlight: 1, Interactive: 1,
+			Stops: []queue.Stop{
+				{Key: "no-account", Reason: "broken; mend it", Remedy: "mend it", Held: true},
+				{Mailbox: "m@example.com", Sender: "a@example.com", Reason: "no SendAs"},
+			},
+			Mailboxes: []queue.MailboxReport{
+				{Name: "m@example.com", Sessions: 2, PacedUntil: later.Add(time.Second)},
+				{Name: "n@example.com", Sessions: 1},
+			},
 		},
 	}, "m@example.com")
 	if st.Ready != 3 || st.Active != 2 || st.Sessions != 3 || st.Sent != 5 || st.Bounced != 5 || len(st.Stops) != 3 {

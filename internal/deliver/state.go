@@ -25,27 +25,14 @@ type Counters struct {
 	Paused time.Duration
 }
 
-// Mailbox is the state of a mailbox that signs in.
-type Mailbox struct {
-	queue.MailboxReport
-	// LastMinute are messages, LastDay recipients that were sent, of all processes.
-	LastMinute, LastDay int
-}
-
 // State is a snapshot of an engine.
 type State struct {
-	Now, Started time.Time
-	Running      bool
-	// Ready, Waiting, Held and InFlight are messages of the queue.
-	Ready, Waiting, Held, InFlight int
-	// Interactive is how many submissions wait for a courier.
-	Interactive int
+	Now time.Time
+	queue.Report
 	// Oldest is when the oldest message of the queue came; zero when it is empty.
-	Oldest    time.Time
-	Spool     spool.Stats
-	Stops     []queue.Stop
-	Mailboxes []Mailbox
-	Counters  Counters
+	Oldest   time.Time
+	Spool    spool.Stats
+	Counters Counters
 	// TokenObtained and TokenExpires are of the cached token; zero when there is none.
 	TokenObtained, TokenExpires time.Time
 	Expiries                    []Expiry
@@ -57,20 +44,11 @@ type State struct {
 func (e *Engine) State() State {
 	c, now := e.config(), e.clock.Now()
 	s := State{Now: now, Counters: e.counters.read(), Expiries: slices.Clone(c.Expiries)}
-	var r queue.Report
-	e.queue.Do(func(l *queue.Locked) {
-		s.Started, s.Running = l.Opened()
-		r, s.Stops = l.Report(), l.Stops()
-	})
-	s.Ready, s.Waiting = r.Places[queue.Ready], r.Places[queue.Waiting]
-	s.Held, s.InFlight = r.Places[queue.Held], r.Places[queue.Out]
-	if r.Oldest != (queue.ID{}) {
-		s.Oldest = spool.Key(r.Oldest).Time()
+	e.queue.Do(func(l *queue.Locked) { s.Report = l.Report() })
+	if s.First != (queue.ID{}) {
+		s.Oldest = spool.Key(s.First).Time()
 	}
-	s.Interactive, s.Counters.Paused = r.Submissions, r.Paused
-	for _, m := range r.Mailboxes {
-		s.Mailboxes = append(s.Mailboxes, Mailbox{MailboxReport: m})
-	}
+	s.Counters.Paused = s.Paused
 	s.Counters.Alerts, s.Counters.Bounces = e.notifier.Counts()
 	s.Spool, _ = e.spool.Stats()
 	if a := c.Account; a != nil {

@@ -15,6 +15,7 @@ import (
 
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/durable"
+	"o365-sendmail/internal/queue"
 )
 
 // fileMode lets the node exporter read the file: it holds no secret.
@@ -149,16 +150,16 @@ func (p *printer) stops(s *deliver.State) {
 }
 
 func (p *printer) mailboxes(s *deliver.State) {
-	each := func(name, help string, value func(*deliver.Mailbox) float64) {
+	each := func(name, help string, value func(*queue.MailboxReport) float64) {
 		p.head(name, "gauge", help)
 		for i := range s.Mailboxes {
 			p.sample(name, value(&s.Mailboxes[i]), "mailbox", s.Mailboxes[i].Name)
 		}
 	}
-	each("sessions", "Connections that are signed in.", func(m *deliver.Mailbox) float64 { return float64(m.Sessions) })
-	each("last_minute_messages", "Messages sent in the last 60 seconds, by all processes of this host.", func(m *deliver.Mailbox) float64 { return float64(m.LastMinute) })
-	each("last_day_recipients", "Recipients sent to in the last 24 hours, by all processes of this host.", func(m *deliver.Mailbox) float64 { return float64(m.LastDay) })
-	each("paced_seconds", "Time until the account's rates are expected to allow more.", func(m *deliver.Mailbox) float64 {
+	each("sessions", "Connections that are signed in.", func(m *queue.MailboxReport) float64 { return float64(m.Sessions) })
+	each("last_minute_messages", "Messages sent in the last 60 seconds, by all processes of this host.", func(m *queue.MailboxReport) float64 { return float64(m.LastMinute) })
+	each("last_day_recipients", "Recipients sent to in the last 24 hours, by all processes of this host.", func(m *queue.MailboxReport) float64 { return float64(m.LastDay) })
+	each("paced_seconds", "Time until the account's rates are expected to allow more.", func(m *queue.MailboxReport) float64 {
 		return max(m.PacedUntil.Sub(s.Now).Seconds(), 0)
 	})
 }

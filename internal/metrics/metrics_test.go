@@ -17,11 +17,13 @@ import (
 func sampleState() deliver.State {
 	now := time.Unix(1800000000, 0)
 	return deliver.State{
-		Now: now, Started: now.Add(-time.Hour), Running: true, Ready: 3, Waiting: 2, Held: 1, InFlight: 4,
-		Oldest: now.Add(-90 * time.Second), Spool: spool.Stats{Messages: 10, Bytes: 12345, Failed: 1},
-		Stops: []queue.Stop{{Held: true, Key: "sign-in-refused", Mailbox: `a"b\c` + "\n@x"}, {Key: "dns"}},
-		Mailboxes: []deliver.Mailbox{{MailboxReport: queue.MailboxReport{Name: "noreply@contoso.test", Sessions: 2,
-			PacedUntil: now.Add(20 * time.Second)}, LastMinute: 30}},
+		Now: now, Oldest: now.Add(-90 * time.Second), Spool: spool.Stats{Messages: 10, Bytes: 12345, Failed: 1},
+		Report: queue.Report{
+			Started: now.Add(-time.Hour), Running: true, Ready: 3, Waiting: 2, Held: 1, InFlight: 4,
+			Stops: []queue.Stop{{Held: true, Key: "sign-in-refused", Mailbox: `a"b\c` + "\n@x"}, {Key: "dns"}},
+			Mailboxes: []queue.MailboxReport{{Name: "noreply@contoso.test", Sessions: 2, LastMinute: 30,
+				PacedUntil: now.Add(20 * time.Second)}},
+		},
 		Counters: deliver.Counters{Sent: 7, Paused: 1500 * time.Millisecond},
 
 		TokenObtained: now.Add(-10 * time.Minute), TokenExpires: now.Add(50 * time.Minute),

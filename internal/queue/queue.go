@@ -121,9 +121,6 @@ func (l *Locked) StopAll() {
 // Close says that the last courier is gone.
 func (l *Locked) Close() { l.open = false }
 
-// Opened reports whether the queue is open, and since when it is or was; zero if it never was.
-func (l *Locked) Opened() (since time.Time, open bool) { return l.since, l.open }
-
 // SetRules takes new rules. Couriers of the old ones get no more messages.
 func (l *Locked) SetRules(r Rules) {
 	l.rules = r

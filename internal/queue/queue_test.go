@@ -392,7 +392,7 @@ func TestStopAll(t *testing.T) {
 		t.Errorf("%d handed back", len(b.returned))
 	}
 	b.do(func(l *Locked) {
-		if since, open := l.Opened(); !open || !since.Equal(now) || l.Open(false) {
+		if r := l.Report(); !r.Running || !r.Started.Equal(now) || l.Open(false) {
 			t.Error("it is not open, or can be opened twice")
 		}
 		l.Close()

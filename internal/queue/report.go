@@ -8,10 +8,15 @@ import (
 
 // Report is what is in the queue.
 type Report struct {
-	Places [Out + 1]int // messages, by their place
-	Oldest ID           // zero when the queue is empty
-	// Submissions is how many wait for a courier.
-	Submissions int
+	// Running is set while the queue is open, Started when it was opened last.
+	Running bool
+	Started time.Time
+	// Ready, Waiting, Held and InFlight are messages of the queue.
+	Ready, Waiting, Held, InFlight int
+	// Interactive is how many submissions wait for a courier.
+	Interactive int
+	First       ID // the oldest message; zero when the queue is empty
+	Stops       []Stop
 	Mailboxes   []MailboxReport
 	// Paused is the time for which anything was or is paused or held.
 	Paused time.Duration
@@ -24,19 +29,22 @@ type MailboxReport struct {
 	Ready    int // messages that wait for their turn
 	// PacedUntil is when the messages a minute are expected to allow users more; zero when they do now.
 	PacedUntil time.Time
+	// LastMinute are messages, LastDay recipients that were sent, of all processes: for who knows these to fill in.
+	LastMinute, LastDay int
 }
 
 // Report returns what is in the queue, with the mailboxes in order.
 func (l *Locked) Report() Report {
-	r := Report{Paused: l.paused}
+	r := Report{Running: l.open, Started: l.since, Stops: l.Stops(), Paused: l.paused}
+	places := [...]*int{Ready: &r.Ready, Waiting: &r.Waiting, Held: &r.Held, Out: &r.InFlight}
 	for id, e := range l.index {
-		r.Places[e.place]++
-		if r.Oldest == (ID{}) || id.less(r.Oldest) {
-			r.Oldest = id
+		*places[e.place]++
+		if r.First == (ID{}) || id.less(r.First) {
+			r.First = id
 		}
 	}
 	for _, m := range l.mailboxes {
-		r.Submissions += len(m.submissions)
+		r.Interactive += len(m.submissions)
 		b := MailboxReport{Name: m.address(), Sessions: m.couriers - m.starting, Ready: m.ready}
 		if p := m.pace[RankUser]; after(p.until, l.now) {
 			b.PacedUntil = p.end
