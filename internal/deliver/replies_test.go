@@ -92,7 +92,7 @@ func meanings() map[string]meaning {
 		"full-access-missing":       held("mailbox-permission", "Add-MailboxPermission"),
 		"full-access-wrong-id":      held("mailbox-permission", "Add-MailboxPermission"),
 		"full-access-propagating":   held("mailbox-permission", "2 h"),
-		"rbac-with-consent":         held("mailbox-permission", "remove SMTP.SendAsApp"),
+		"rbac-with-consent":         held("mailbox-permission", "remove the permission SMTP.SendAsApp"),
 		"send-as-denied":            held("send-as-denied", "Add-RecipientPermission"),
 		"send-as-denied-old":        held("send-as-denied", "Add-RecipientPermission"),
 		"hve-from":                  held("hve-from", "send as"),
