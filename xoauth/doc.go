@@ -8,6 +8,6 @@
 // Certificate or FederatedFile. ManagedIdentity and DeviceCode are token sources of
 // their own. Each gives a Token or an *Error, which says whether waiting helps
 // (Temporary) or an administrator must act (Configuration), and what to do (Advice).
-// InitialResponse or Client then put the token into an SMTP session, and ParseClaims
+// InitialResponse then puts the token into an SMTP session, and ParseClaims
 // shows what it grants.
 package xoauth

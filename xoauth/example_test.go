@@ -30,8 +30,7 @@ func ExampleSource_Token() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, response, err := xoauth.NewClient("noreply@contoso.com", token.Access).Start()
-	fmt.Println(len(response), err)
+	fmt.Println(len(xoauth.InitialResponse("noreply@contoso.com", token.Access)))
 }
 
 func ExampleSecret() {

@@ -59,18 +59,6 @@ func checkFuzzed(t *testing.T, e *Error) {
 	}
 }
 
-func FuzzChallenge(f *testing.F) {
-	for _, s := range []string{"", "{}", `{"status":"401","schemes":"bearer","scope":"x"}`, "eyJzdGF0dXMiOiI0MDEifQ==", "\x1b[2J", `{"status":{"a":[1,2]}}`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, challenge []byte) {
-		s := ParseChallenge(challenge).Error()
-		if clean(s, len(s)+8) != s || len(s) > 1200 {
-			t.Errorf("error is not one clean line: %q", s)
-		}
-	})
-}
-
 func TestCleanAndRedact(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ in, want string }{

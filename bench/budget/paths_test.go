@@ -158,7 +158,7 @@ func TestAllocations(t *testing.T) {
 
 	s := newSite(t)
 	within(t, "allocations of reading the configuration", allocations(t, func() {
-		if _, err := config.Load(s.config); err != nil {
+		if _, err := (config.Loader{}).Load(s.config); err != nil {
 			t.Fatal(err)
 		}
 	}), 330, "each process without an agent does it")

@@ -17,14 +17,14 @@ func TestRoundTrip(t *testing.T) {
 	for exit := sysexits.Usage; exit <= sysexits.Config; exit++ {
 		s := StatusOf(exit)
 		if got := ExitCode(s.Code, s.EnhancedText()); got != exit {
-			t.Errorf("exit code %d becomes %s and then %d", exit, s, got)
+			t.Errorf("exit code %d becomes %v and then %d", exit, s, got)
 		}
 		if other, ok := seen[s]; ok {
-			t.Errorf("exit codes %d and %d have the same status %s", exit, other, s)
+			t.Errorf("exit codes %d and %d have the same status %v", exit, other, s)
 		}
 		seen[s] = exit
 		if s.Enhanced[0] != s.Code/100 {
-			t.Errorf("%s: the classes differ", s)
+			t.Errorf("%v: the classes differ", s)
 		}
 	}
 	if StatusOf(1) != StatusOf(sysexits.Software) {

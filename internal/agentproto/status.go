@@ -13,9 +13,6 @@ type Status struct {
 	Enhanced [3]int
 }
 
-// String returns the status as a reply shows it, "550 5.1.1".
-func (s Status) String() string { return strconv.Itoa(s.Code) + " " + s.EnhancedText() }
-
 // EnhancedText returns the enhanced code, "5.1.1".
 func (s Status) EnhancedText() string {
 	e := s.Enhanced

@@ -34,7 +34,7 @@ func account(t *testing.T, e *emulator.Emulator, dir, credential string) *delive
 	if err := os.WriteFile(path, []byte(text.String()+"\n"+credential+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.Load(path)
+	cfg, err := config.Loader{}.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestCertificateFaults(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "config.toml")
 		write(t, path, []byte("tenant = \"contoso.test\"\nclient_id = \""+emulator.DefaultClientID+
 			"\"\nmailbox = \"a@contoso.test\"\n[credential]\n"+tt.credential+"\n"))
-		cfg, err := config.Load(path)
+		cfg, err := config.Loader{}.Load(path)
 		if err != nil {
 			t.Fatal(err)
 		}

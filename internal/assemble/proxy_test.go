@@ -91,7 +91,7 @@ func behind(t *testing.T, e *emulator.Emulator, proxy string) *deliver.Account {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.Load(path)
+	cfg, err := config.Loader{}.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -36,42 +35,6 @@ func section(t *testing.T, page, name string) string {
 	}
 	text, _, _ := strings.Cut(rest, "\n.Sh ")
 	return text
-}
-
-// TestManFlags: sendmail(8) explains each flag, mode and option of the tables, and no other.
-func TestManFlags(t *testing.T) {
-	t.Parallel()
-	told := map[string]bool{}
-	for _, m := range regexp.MustCompile(`\bFl ([^ \n]+)`).FindAllStringSubmatch(section(t, manPage(t, "sendmail.8"), "OPTIONS"), -1) {
-		told[m[1]] = true
-	}
-	want := map[string]bool{`\-`: true, "odi": true, "odb": true, "odq": true, "odd": true, "qI": true, "qR": true, "qS": true}
-	for _, letter := range cmdline.FlagLetters() {
-		if letter != 'b' {
-			want[string(letter)] = true
-		}
-	}
-	for _, mode := range "mspivdD" {
-		if _, err := cmdline.Parse([]string{"-b" + string(mode)}); err != nil {
-			t.Error(err)
-		}
-		want["b"+string(mode)] = true
-	}
-	for _, letter := range cmdline.OptionLetters() {
-		if letter != 'd' {
-			want["o"+string(letter)] = true
-		}
-	}
-	for name := range want {
-		if !told[name] {
-			t.Errorf("sendmail(8) does not explain -%s", name)
-		}
-	}
-	for name := range told {
-		if !want[name] {
-			t.Errorf("sendmail(8) explains -%s, which the program does not know", name)
-		}
-	}
 }
 
 // TestManExitCodes: sendmail(8) has each code of sysexits.h.

@@ -9,17 +9,6 @@ const (
 	unsafe                 // could touch a file or change trust: accepted, never acted on
 )
 
-func (v verdict) String() string {
-	switch v {
-	case done:
-		return "done"
-	case ignored:
-		return "ignored"
-	default:
-		return "ignored for safety"
-	}
-}
-
 // argument says whether a flag takes a value.
 type argument int
 
@@ -116,22 +105,4 @@ var optionTable = [...]option{
 	{'s', ignored, "Exim: time limit for SMTP", nil, isTime},
 	{'X', unsafe, "limit on the load (Sendmail), where to listen (Exim)", nil, anyWord},
 	{'v', done, "as -v", func(o *Options, _ string) error { return o.setVerbose("") }, nil},
-}
-
-// FlagLetters returns the letters of all flags, for a test of the manual.
-func FlagLetters() string {
-	b := make([]byte, 0, len(flags))
-	for i := range flags {
-		b = append(b, flags[i].letter)
-	}
-	return string(b)
-}
-
-// OptionLetters returns the letters of the -o options that are told apart.
-func OptionLetters() string {
-	b := make([]byte, 0, len(optionTable))
-	for i := range optionTable {
-		b = append(b, optionTable[i].letter)
-	}
-	return string(b)
 }

@@ -10,7 +10,7 @@ func benchmarkLoad(b *testing.B, text string) {
 	path := write(b, text)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Load(path); err != nil {
+		if _, err := (Loader{}).Load(path); err != nil {
 			b.Fatal(err)
 		}
 	}

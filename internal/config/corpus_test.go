@@ -36,7 +36,7 @@ func TestBadFiles(t *testing.T) {
 // faultLines loads text and lists its faults, one a line.
 func faultLines(t *testing.T, name, text string) string {
 	path := write(t, text)
-	c, err := Load(path)
+	c, err := Loader{}.Load(path)
 	if err == nil && len(c.Ignored) > 0 {
 		err = sysexits.With(sysexits.Config, c.Ignored)
 	}

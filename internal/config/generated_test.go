@@ -27,7 +27,7 @@ func TestSampleIsCurrent(t *testing.T) {
 
 func TestSampleLoads(t *testing.T) {
 	t.Parallel()
-	c, err := Load(write(t, Sample()))
+	c, err := Loader{}.Load(write(t, Sample()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestSampleLoads(t *testing.T) {
 		t.Errorf("warnings: %v", c.Warnings)
 	}
 	// All it sets is what it must.
-	bare, err := Load(write(t, minimal))
+	bare, err := Loader{}.Load(write(t, minimal))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,14 +69,14 @@ func TestSampleUncommented(t *testing.T) {
 
 func TestManualIsCurrent(t *testing.T) {
 	t.Parallel()
-	golden(t, manualPath, Manual())
+	golden(t, manualPath, manual())
 	for _, want := range []string{".Sh NAME", ".Sh SYNOPSIS", ".Sh DESCRIPTION", ".Sh KEYS", ".Sh FILES", ".Sh EXIT STATUS", ".Sh SECURITY"} {
-		if !strings.Contains(Manual(), want+"\n") {
+		if !strings.Contains(manual(), want+"\n") {
 			t.Errorf("the manual lacks %s", want)
 		}
 	}
 	for _, k := range Keys() {
-		if !strings.Contains(Manual(), ".It Ic "+k.Name+"\n") {
+		if !strings.Contains(manual(), ".It Ic "+k.Name+"\n") {
 			t.Errorf("the manual lacks %s", k.Name)
 		}
 	}
@@ -105,7 +105,7 @@ func TestManualHasNoWarnings(t *testing.T) {
 // The manual's examples are read by the program that they are for.
 func TestManualExamplesLoad(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`).FindAllStringSubmatch(Manual(), -1)
+	blocks := regexp.MustCompile(`(?s)\.Bd -literal -offset indent\n(.*?)\.Ed`).FindAllStringSubmatch(manual(), -1)
 	if len(blocks) != 4 {
 		t.Fatalf("%d examples", len(blocks))
 	}
@@ -117,7 +117,7 @@ func TestManualExamplesLoad(t *testing.T) {
 		case strings.HasPrefix(text, "[credential]"):
 			text = strings.Replace(minimal, "client_secret", "# ", 1) + text
 		}
-		if _, err := Load(write(t, text)); err != nil {
+		if _, err := (Loader{}).Load(write(t, text)); err != nil {
 			t.Errorf("%v in\n%s", err, text)
 		}
 	}

@@ -26,17 +26,8 @@ type Loader struct {
 	judge judge
 }
 
-// Load reads and checks the file at path. The error lists every fault (Errors) and carries exit
-// code 78, or 74 or 75 for one that is Passing; errors.Is knows fs.ErrPermission and fs.ErrNotExist in it. It reads no environment: a
-// program that may run under systemd uses a Loader.
-func Load(path string) (*Config, error) { return Loader{}.Load(path) }
-
-// LoadLenient reads what can be read, for the agent, which must keep mail whatever the file
-// says. A key that is broken has its default, and the faults are listed (each an *Error). A
-// file that others could have written is not believed at all.
-func LoadLenient(path string) (*Config, []error) { return Loader{}.LoadLenient(path) }
-
-// Load is the function Load with this loader's environment.
+// Load reads and checks the file at path. The error lists every fault (Errors) and carries exit code 78, or 74 or 75
+// for one that is Passing; errors.Is knows fs.ErrPermission and fs.ErrNotExist in it.
 func (l Loader) Load(path string) (*Config, error) {
 	r := l.load(path, false)
 	if len(r.faults) > 0 {
@@ -46,7 +37,9 @@ func (l Loader) Load(path string) (*Config, error) {
 	return r.c, nil
 }
 
-// LoadLenient is the function LoadLenient with this loader's environment.
+// LoadLenient reads what can be read, for the agent, which must keep mail whatever the file
+// says. A key that is broken has its default, and the faults are listed (each an *Error). A
+// file that others could have written is not believed at all.
 func (l Loader) LoadLenient(path string) (*Config, []error) {
 	r := l.load(path, true)
 	r.faults.sort()

@@ -35,7 +35,7 @@ func write(t testing.TB, text string) string {
 
 func TestMinimal(t *testing.T) {
 	t.Parallel()
-	c, err := Load(write(t, minimal))
+	c, err := Loader{}.Load(write(t, minimal))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ to = "/var/log/o365-sendmail.log"
 
 func TestFull(t *testing.T) {
 	t.Parallel()
-	c, err := Load(write(t, full))
+	c, err := Loader{}.Load(write(t, full))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestFull(t *testing.T) {
 func TestNothingShowsASecret(t *testing.T) {
 	t.Parallel()
 	path := write(t, full)
-	c, err := Load(path)
+	c, err := Loader{}.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestNothingShowsASecret(t *testing.T) {
 func TestEffective(t *testing.T) {
 	t.Parallel()
 	path := write(t, full)
-	c, err := Load(path)
+	c, err := Loader{}.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,11 +198,11 @@ func TestEffective(t *testing.T) {
 
 func TestMissingFile(t *testing.T) {
 	t.Parallel()
-	_, err := Load(filepath.Join(t.TempDir(), "none.toml"))
+	_, err := Loader{}.Load(filepath.Join(t.TempDir(), "none.toml"))
 	if !errors.Is(err, fs.ErrNotExist) || sysexits.Code(err, 0) != sysexits.Config {
 		t.Errorf("%v", err)
 	}
-	c, faults := LoadLenient("/nonexistent/x.toml")
+	c, faults := Loader{}.LoadLenient("/nonexistent/x.toml")
 	if len(faults) != 1 || c.Agent.Socket != DefaultSocket || c.Credential.Type != TypeSecret {
 		t.Errorf("%v %v", c, faults)
 	}
@@ -218,7 +218,7 @@ func TestPerUserDefaults(t *testing.T) {
 	if err := os.WriteFile(path, []byte(minimal), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Load(path)
+	c, err := Loader{}.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestCredentialTypes(t *testing.T) {
 		{strings.Replace(account, "contoso.onmicrosoft.com", "consumers", 1) + "[credential]\ntype = \"device-code\"\n", TypeDeviceCode},
 		{"mailbox = \"a@contoso.com\"\n[credential]\ntype = \"managed-identity\"\n", TypeManagedIdentity},
 	} {
-		c, err := Load(write(t, tt.text))
+		c, err := Loader{}.Load(write(t, tt.text))
 		if err != nil {
 			t.Errorf("%s: %v", tt.kind, err)
 		} else if c.Credential.Type != tt.kind {
@@ -252,7 +252,7 @@ func TestCredentialTypes(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	c, err := Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\nallow_remote = true\n"+
+	c, err := Loader{}.Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\nallow_remote = true\n"+
 		"allow_from = [\"192.0.2.0/24\"]\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +264,7 @@ func TestWarnings(t *testing.T) {
 
 func TestLenient(t *testing.T) {
 	t.Parallel()
-	c, faults := LoadLenient(write(t, `tenant = "contoso.onmicrosoft.com"
+	c, faults := Loader{}.LoadLenient(write(t, `tenant = "contoso.onmicrosoft.com"
 client_secret = Abc8Q~oops
 smtp.port = "many"
 nonsense = 1
@@ -301,7 +301,7 @@ max_recipients = 7
 func TestLenientNeverGivesUp(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "\x00", "\xff\xfea\x00", "[[[[", strings.Repeat("[", 5000), "a = \"\"\"\n", strings.Repeat("=\n", 50), "\xff", "a." + strings.Repeat("a.", 5000) + "a=1"} {
-		c, faults := LoadLenient(write(t, text))
+		c, faults := Loader{}.LoadLenient(write(t, text))
 		if c == nil || len(faults) == 0 || c.Delivery.Connections != 3 {
 			t.Errorf("%.20q: %v", text, faults)
 		}
@@ -322,13 +322,13 @@ func TestIgnored(t *testing.T) {
 		"smtp.idle_timeout = \"1d\"",
 	} {
 		key, _, _ := strings.Cut(line, " ")
-		c, err := Load(write(t, minimal+line+"\n"))
+		c, err := Loader{}.Load(write(t, minimal+line+"\n"))
 		if err != nil || len(c.Ignored) == 0 ||
 			c.Ignored[0].Key != key && !strings.HasPrefix(c.Ignored[0].Key, key+"[") {
 			t.Errorf("%s: %v", line, err)
 			continue
 		}
-		bare, err := Load(write(t, minimal))
+		bare, err := Loader{}.Load(write(t, minimal))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -344,7 +344,7 @@ func TestIgnored(t *testing.T) {
 		"from.allow = 1", "spool.dir = 1", "agent.socket = 1", "delivery.mode = \"x\"",
 		"log.to = \"jornal\"\nroot_to = \"it\"",
 	} {
-		if c, err := Load(write(t, minimal+line+"\n")); err == nil {
+		if c, err := (Loader{}).Load(write(t, minimal+line+"\n")); err == nil {
 			t.Errorf("%s: passed over (%v)", line, c.Ignored)
 		}
 	}

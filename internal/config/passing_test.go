@@ -37,7 +37,7 @@ func TestBrokenDisk(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has a file that can't be read")
 	}
-	if _, err := Load(unreadableFile); sysexits.Code(err, 0) != sysexits.IOErr || !Passing(err) {
+	if _, err := (Loader{}).Load(unreadableFile); sysexits.Code(err, 0) != sysexits.IOErr || !Passing(err) {
 		t.Errorf("%v, code %d", err, sysexits.Code(err, 0))
 	}
 	link := filepath.Join(t.TempDir(), "secret")

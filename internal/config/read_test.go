@@ -47,7 +47,7 @@ func TestModes(t *testing.T) {
 		if err := os.Chmod(path, tt.mode); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Load(path)
+		_, err := Loader{}.Load(path)
 		switch {
 		case tt.want == "" && err != nil:
 			t.Errorf("%04o: %v", tt.mode, err)
@@ -69,11 +69,11 @@ func TestOwner(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, path := range []string{stranger, link} {
-			_, err := Load(path)
+			_, err := Loader{}.Load(path)
 			if err == nil || !strings.Contains(err.Error(), "belongs to user 4242") || !strings.Contains(err.Error(), "type: chown root "+path) {
 				t.Errorf("%v", err)
 			}
-			if c, faults := LoadLenient(path); len(faults) != 1 || c.Tenant != "" {
+			if c, faults := (Loader{}).LoadLenient(path); len(faults) != 1 || c.Tenant != "" {
 				t.Errorf("a stranger's file is believed: %v %v", c.Tenant, faults)
 			}
 			l := Loader{judge: judge{service: func() (int, bool) { return 4242, true }}}
@@ -110,7 +110,7 @@ func TestOnlyRegularFiles(t *testing.T) {
 	}
 	defer l.Close()
 	for _, path := range []string{fifo, sock, dir, "/dev/null", "/dev/zero"} {
-		_, err := Load(path)
+		_, err := Loader{}.Load(path)
 		if err == nil || !strings.Contains(err.Error(), "not a regular file") || sysexits.Code(err, 0) != 78 {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -120,10 +120,10 @@ func TestOnlyRegularFiles(t *testing.T) {
 func TestSizeLimit(t *testing.T) {
 	t.Parallel()
 	fits := minimal + "#" + strings.Repeat("x", maxFile-len(minimal)-1)
-	if _, err := Load(write(t, fits)); err != nil {
+	if _, err := (Loader{}).Load(write(t, fits)); err != nil {
 		t.Error(err)
 	}
-	if _, err := Load(write(t, fits+"x")); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+	if _, err := (Loader{}).Load(write(t, fits+"x")); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
 		t.Error(err)
 	}
 }
@@ -143,7 +143,7 @@ func TestPermissionDenied(t *testing.T) {
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	err := asNobody(func() error { _, err := Load(path); return err })
+	err := asNobody(func() error { _, err := Loader{}.Load(path); return err })
 	if !errors.Is(err, fs.ErrPermission) || err.Error() != path+": can't be read: permission denied" || sysexits.Code(err, 0) != 78 {
 		t.Errorf("%v", err)
 	}

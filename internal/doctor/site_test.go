@@ -116,7 +116,7 @@ func (s *site) agent() {
 
 // send is the normal way of a message, without the agent.
 func (s *site) send(ctx context.Context, from, to string) (string, error) {
-	cfg, err := config.Load(s.o.Config)
+	cfg, err := config.Loader{}.Load(s.o.Config)
 	if err != nil {
 		return "", err
 	}

@@ -143,10 +143,10 @@ func TestRemove(t *testing.T) {
 	if err := Replace(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Remove(path); err != nil {
+	if err := System.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := Remove(path); !errors.Is(err, fs.ErrNotExist) {
+	if err := System.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("second time: %v", err)
 	}
 }

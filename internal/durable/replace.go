@@ -30,12 +30,6 @@ func ReplaceNoSync(path string, data []byte, perm fs.FileMode) error {
 	return System.ReplaceNoSync(path, data, perm)
 }
 
-// Remove removes a file for good: the directory is synced.
-func Remove(path string) error { return System.Remove(path) }
-
-// SyncDir makes creations, renames and removals in a directory survive a power loss.
-func SyncDir(path string) error { return System.SyncDir(path) }
-
 // Replace is the package's Replace over o.
 func (o *Ops) Replace(path string, data []byte, perm fs.FileMode) error {
 	if err := o.replace(path, data, perm, true); err != nil {
@@ -94,7 +88,7 @@ func tempName(path string) string {
 	return filepath.Join(filepath.Dir(path), TempPrefix+hex.EncodeToString(b[:]))
 }
 
-// Remove is the package's Remove over o.
+// Remove removes a file for good: the directory is synced.
 func (o *Ops) Remove(path string) error {
 	if err := o.Unlink(path); err != nil {
 		return err
@@ -102,7 +96,7 @@ func (o *Ops) Remove(path string) error {
 	return o.SyncDir(filepath.Dir(path))
 }
 
-// SyncDir is the package's SyncDir over o.
+// SyncDir makes creations, renames and removals in a directory survive a power loss.
 func (o *Ops) SyncDir(path string) error {
 	d, err := o.Open(path, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {

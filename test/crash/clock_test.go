@@ -64,7 +64,7 @@ func TestClockJumps(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, "")
 			clock := &jumpClock{}
-			cfg, err := config.Load(s.config)
+			cfg, err := config.Loader{}.Load(s.config)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -456,7 +456,7 @@ func signInWith(t *testing.T, e *emulator.Emulator, dir, keys string) error {
 	if err := os.WriteFile(path, fmt.Appendf(nil, "%s\n[credential]\n%s\n", text.String(), keys), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := config.Load(path)
+	cfg, err := config.Loader{}.Load(path)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// Manual returns o365-sendmail.toml(5) in mdoc(7).
-func Manual() string {
+// manual returns o365-sendmail.toml(5) in mdoc(7).
+func manual() string {
 	var b strings.Builder
 	b.WriteString(manualHead)
 	b.WriteString(".Sh KEYS\n")
