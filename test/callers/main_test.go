@@ -187,7 +187,7 @@ func (s scenario) play(t *testing.T, root, behind string) outcome {
 	case unavailable:
 		must(t, os.WriteFile(filepath.Join(shared, "exit"), []byte(behind), 0o644))
 	}
-	cmd := exec.Command("timeout", "-k", "5", "120", "unshare", "--mount", "--pid", "--fork", "--kill-child",
+	cmd := exec.Command("timeout", "-k", "5", "400", "unshare", "--mount", "--pid", "--fork", "--kill-child",
 		"./system.sh", root, shared, "script.sh", s.user)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.CombinedOutput()
