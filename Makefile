@@ -36,6 +36,7 @@ help:
 	@echo "make callers-more     run more callers of sendmail, in a Debian of their own (root, Debian)"
 	@echo "make callers-web      run web applications of Debian that send mail (root, Debian)"
 	@echo "make check-full       make check, and all that takes longer (hours)"
+	@echo "make release          build all packages, tarballs and the image's root, install each (root)"
 	@echo "make deb              build the Debian package, in build/deb"
 	@echo "make package          install that package in fresh Debian 12 and 13, use it there, lintian (root)"
 	@echo "make package-full     the same for all architectures, with piuparts, built twice (minutes)"
@@ -149,14 +150,22 @@ deb:
 # each processor: dpkg works half of the time and waits the other half.
 package:
 	packaging/deb/packages.sh
-	packaging/deb/build.sh $$(dpkg --print-architecture)
+	packaging/release.sh $$($(GO) env GOHOSTARCH)
 	packaging/deb/lint.sh
 	$(GO) vet -tags package ./test/package/ && $(GO) tool staticcheck -tags package ./test/package/
 	$(GO) test -tags package -count=1 -timeout 15m -parallel $$(($$(nproc) * 2)) -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
-package-full: deb
+# All files that users get, in build/release, and each installed in a system of its own.
+.PHONY: release
+release:
+	packaging/deb/packages.sh
+	packaging/release.sh
+	$(GO) test -tags package -count=1 -timeout 15m -v ./test/package/ \
+		-run 'TestRelease|TestRPM|TestAPK|TestTarball|TestContainerRoot' | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+
+package-full: release
 	packaging/deb/check.sh
-	packaging/nfpm/build.sh
+	packaging/twice.sh
 	$(GO) test -tags package -count=1 -timeout 30m -parallel $$(($$(nproc) * 2)) -v ./test/package/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
 
 fuzz:

@@ -218,10 +218,10 @@ func TestStepsLeaveOutWhatIsDone(t *testing.T) {
 	}
 }
 
-// TestReadmeHasTheCommands: what README tells to type is what setup prints and the script runs.
-func TestReadmeHasTheCommands(t *testing.T) {
+// TestTenantPageHasTheCommands: what docs/tenant.md says to type is what setup prints and the script runs.
+func TestTenantPageHasTheCommands(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../docs/tenant.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestReadmeHasTheCommands(t *testing.T) {
 		v := Values{Tenant: "contoso.onmicrosoft.com", Mailbox: "noreply@contoso.com", Way: way}
 		for _, c := range Commands(TypeSecret, v) {
 			if !strings.Contains(readme, c+"\n") {
-				t.Errorf("README does not have: %s", c)
+				t.Errorf("docs/tenant.md does not have: %s", c)
 			}
 		}
 	}

@@ -55,7 +55,7 @@ inside apt-get -q update || failed 'apt-get update'
 inside apt-get -q -y install php-cli || failed php-cli
 took 'apt-get install'
 # Each by itself, since they replace each other.
-for packages in 'bsd-mailx cron whiptail perl rpm apparmor busybox' 'bash-completion zsh fish monitoring-plugins-basic' 'systemd systemd-sysv dbus php-fpm' \
+for packages in 'bsd-mailx cron whiptail perl rpm apparmor busybox' 'bash-completion zsh fish monitoring-plugins-standard' 'systemd systemd-sysv dbus php-fpm' \
 	postfix exim4-daemon-light msmtp-mta nullmailer; do
 	# shellcheck disable=SC2086 # a list of words is meant
 	inside apt-get -q -y --download-only install $packages || failed "$packages"
