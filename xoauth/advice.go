@@ -5,7 +5,8 @@ import "strings"
 const (
 	scopeAdvice  = "use the cloud's own scope, such as https://outlook.office365.com/.default for the worldwide cloud, and the login host of the same cloud"
 	tenantAdvice = "set the tenant to the Directory (tenant) ID from Entra admin center > App registrations > your app > Overview, and check the cloud"
-	secretAdvice = "make a new client secret and copy its Value (not its Secret ID): Entra admin center > App registrations > <client id> > Certificates & secrets > New client secret"
+	secretAdvice = "make a new client secret: Entra admin center > App registrations > <client id> > Certificates & secrets > " +
+		"New client secret; give its Value (not its Secret ID) to: sudo o365-sendmail credential set-secret"
 	signInAdvice = "sign in again with the device code"
 	userAdvice   = "look in Entra admin center > Users > the mailbox's account, and in Sign-in logs"
 	federation   = "compare issuer, subject and audience with Entra admin center > App registrations > <client id> > Certificates & secrets > Federated credentials"
@@ -36,11 +37,11 @@ func diagnoseCertificate(text string) diagnosis {
 	switch text = strings.ToLower(text); {
 	case strings.Contains(text, "less than the minimum"):
 		return diagnosis{cause: "the certificate's RSA key is too short for Entra", quote: true,
-			advice: "make a new key and certificate with 3072 bits (o365-sendmail setup --new-certificate) and " +
+			advice: "make a new key and certificate with 3072 bits (sudo o365-sendmail credential new-certificate) and " +
 				"upload the certificate: " + uploadAdvice}
 	case strings.Contains(text, "is expired"):
 		return diagnosis{cause: "the certificate has expired, or is not valid yet", quote: true,
-			advice: "make a new certificate (o365-sendmail setup --new-certificate) and upload it: " + uploadAdvice +
+			advice: "make a new certificate (sudo o365-sendmail credential new-certificate) and upload it: " + uploadAdvice +
 				"; " + clockAdvice}
 	case strings.Contains(text, "signature value"):
 		return diagnosis{cause: "the signature does not belong to the certificate that the application has",

@@ -31,7 +31,7 @@ func TestEntraErrors(t *testing.T) {
 		temporary      bool
 		cause, advice  string
 	}{
-		{7000215, 401, "invalid_client", "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '" + app + "'.", false, "client secret is wrong", "copy its Value (not its Secret ID): Entra admin center > App registrations > " + app},
+		{7000215, 401, "invalid_client", "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '" + app + "'.", false, "client secret is wrong", "make a new client secret: Entra admin center > App registrations > " + app},
 		{7000222, 401, "invalid_client", "The provided client secret keys for app '" + app + "' are expired.", false, "client secret has expired", "New client secret"},
 		{700016, 400, "unauthorized_client", "Application with identifier '" + app + "' was not found in the directory 'Contoso'.", false, "no application with this client ID", "Application (client) ID"},
 		{7000229, 401, "invalid_client", "The client application " + app + " is missing service principal in the tenant " + testTenant + ".", false, "no enterprise application", "az ad sp create --id " + app},
@@ -46,7 +46,7 @@ func TestEntraErrors(t *testing.T) {
 		{700027, 401, "invalid_client", "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found.]", false, "certificate is not registered", "Upload certificate"},
 		{700027, 401, "invalid_client", "The certificate with identifier used to sign the client assertion is not " +
 			"registered on application. [Reason - The key used is expired., Thumbprint of key used by client: 'AB']",
-			false, "certificate has expired", "--new-certificate"},
+			false, "certificate has expired", "credential new-certificate"},
 		{700027, 401, "invalid_client", "The certificate with identifier used to sign the client assertion is not " +
 			"registered on application. [Reason - The provided signature value did not match the expected " +
 			"signature value.]", false, "the signature does not belong", "belongs to this private key"},

@@ -17,6 +17,8 @@ import (
 type Life struct {
 	What         string // as in "the client secret"
 	Begins, Ends time.Time
+	// Thumbprint is a certificate's, as the portal shows it.
+	Thumbprint string
 }
 
 // CredentialLife reads it from the configuration, or from the certificate that this names.
@@ -29,7 +31,8 @@ func CredentialLife(c *config.Config) (Life, error) {
 		if err != nil {
 			return Life{}, err
 		}
-		return Life{What: "the certificate", Begins: cert.NotBefore(), Ends: cert.NotAfter()}, nil
+		return Life{What: "the certificate", Begins: cert.NotBefore(), Ends: cert.NotAfter(),
+			Thumbprint: cert.Thumbprint()}, nil
 	}
 	return Life{}, nil
 }
@@ -51,6 +54,9 @@ func TokenLength(t xoauth.Token) int { return len(t.Access.Reveal()) }
 
 // SecretText is the TOML text of a secret that setup writes into a configuration.
 func SecretText(s xoauth.Secret) []byte { return []byte(tomlString(s.Reveal())) }
+
+// SecretFileText is the text of a file that holds a secret and nothing else.
+func SecretFileText(s xoauth.Secret) []byte { return []byte(s.Reveal() + "\n") }
 
 // tomlString quotes text as a TOML basic string.
 func tomlString(s string) string {

@@ -22,6 +22,8 @@ func verbs() []verb {
 		{"serve", "run the agent: take mail from local programs and deliver it", serveVerb},
 		{"queue", "list, show, retry, hold, release, delete or flush queued mail", (*Env).queueCommand},
 		{"setup", "ask for what is needed, write the configuration, print what to do in the tenant", (*Env).setupCommand},
+		{"credential", "show, renew, test and switch the secret or certificate that the application signs in with",
+			(*Env).credentialCommand},
 		{"doctor", "check the way of a message and name the step to do next", (*Env).doctorCommand},
 		{"send-test", "send a test message and print the relay's words", (*Env).sendTestCommand},
 		{"explain", "say what an error code, a reply or a line of the log means, and what to do",

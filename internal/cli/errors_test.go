@@ -24,7 +24,7 @@ type entra struct {
 }
 
 var entraErrors = []entra{
-	{401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app 'x'.", sysexits.Config, "copy its Value"},
+	{401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app 'x'.", sysexits.Config, "give its Value"},
 	{401, "invalid_client", 7000222, "The provided client secret keys for app 'x' are expired.", sysexits.Config, "has expired"},
 	{400, "unauthorized_client", 700016, "Application with identifier 'x' was not found in the directory 'y'.", sysexits.Config, "client ID"},
 	{401, "invalid_client", 7000229, "The client application x is missing service principal in the tenant y.", sysexits.Config, "az ad sp create --id"},

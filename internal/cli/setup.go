@@ -143,7 +143,7 @@ func (s *setupRun) run(ctx context.Context) (int, error) {
 	if err := s.answer(ctx, s.term); err != nil {
 		return 0, err
 	}
-	file := s.file()
+	file := s.account().file()
 	makes := file.PlanCertificate(&s.answers)
 	if s.dryRun {
 		return s.dry(file, makes)
@@ -178,7 +178,7 @@ func (s *setupRun) run(ctx context.Context) (int, error) {
 // configured, flags change what they name and nothing is asked.
 func (s *setupRun) answer(ctx context.Context, term *setup.Terminal) error {
 	a := &s.answers
-	present := s.presentAnswers()
+	present := s.account().presentAnswers()
 	given := a.Given() || s.script != ""
 	if present != nil {
 		a.Keep(present)
@@ -208,7 +208,7 @@ func (s *setupRun) answer(ctx context.Context, term *setup.Terminal) error {
 func (s *setupRun) write(ctx context.Context, file *setup.File) error {
 	made := s.out.Certificate
 	uploaded := made != nil && s.term != nil && !s.yes
-	file.Check = s.checkFile(func(cfg *config.Config) error {
+	file.Check = s.account().checkFile(func(cfg *config.Config) error {
 		if s.noDoctor || !touchesAccount(s.out.Changes) {
 			return nil
 		}
@@ -270,17 +270,25 @@ func (s *setupRun) fillAnswers() error {
 			return cmdline.Usagef("setup: --send-to: %v", err)
 		}
 	}
-	if !s.secretOnStdin {
-		return nil
-	}
-	text, err := io.ReadAll(io.LimitReader(s.Stdin, 64<<10))
-	if err != nil {
-		return sysexits.With(sysexits.NoInput, fmt.Errorf("the secret can't be read: %w", err))
-	}
-	if a.Secret, err = setup.CheckSecret(string(text)); err != nil {
-		return cmdline.Usagef("setup: --client-secret-stdin: %v", err)
+	if s.secretOnStdin {
+		var err error
+		a.Secret, err = readSecret(s.Stdin, "setup: --client-secret-stdin")
+		return err
 	}
 	return nil
+}
+
+// readSecret reads a secret that nobody types, and judges its form. Its errors hold none of it.
+func readSecret(r io.Reader, what string) (xoauth.Secret, error) {
+	text, err := io.ReadAll(io.LimitReader(r, 64<<10))
+	if err != nil {
+		return xoauth.Secret{}, sysexits.With(sysexits.NoInput, fmt.Errorf("%s: the secret can't be read: %w", what, err))
+	}
+	s, err := setup.CheckSecret(string(text))
+	if err != nil {
+		return xoauth.Secret{}, cmdline.Usagef("%s: %v", what, err)
+	}
+	return s, nil
 }
 
 // dry shows what would be written and done.
@@ -294,7 +302,7 @@ func (s *setupRun) dry(file *setup.File, makes bool) (int, error) {
 		return 0, err
 	}
 	if !makes { // the files of a pair that is to be made are not there
-		if err := s.checkText(file); err != nil {
+		if err := s.account().checkText(file, &s.answers); err != nil {
 			return 0, explainWrite(s.path, err)
 		}
 	}

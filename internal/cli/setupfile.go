@@ -18,14 +18,23 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
+// configFile is a configuration that setup and credential change.
+type configFile struct {
+	*Env
+	path string
+}
+
+// account is the file that a run of setup changes.
+func (s *setupRun) account() configFile { return configFile{s.Env, s.path} }
+
 // presentAnswers are what the configuration says already; nil where there is none that can be read.
-func (s *setupRun) presentAnswers() *setup.Answers {
-	if f, err := os.Open(s.path); err != nil {
+func (f configFile) presentAnswers() *setup.Answers {
+	in, err := os.Open(f.path)
+	if err != nil {
 		return nil
-	} else {
-		_ = f.Close()
 	}
-	c, _ := config.Loader{Getenv: s.Getenv}.LoadLenient(s.path)
+	_ = in.Close()
+	c, _ := config.Loader{Getenv: f.Getenv}.LoadLenient(f.path)
 	if c == nil {
 		return nil
 	}
@@ -50,28 +59,28 @@ func (s *setupRun) presentAnswers() *setup.Answers {
 
 // file says how the configuration is written: readable by root and the service, or
 // by its owner alone.
-func (s *setupRun) file() *setup.File {
-	f := &setup.File{Path: s.path, Sample: []byte(config.Sample()), Owner: setup.Owner{GID: -1}, Now: s.Now}
-	if u, ok := host.UserByName(config.ServiceUser); ok && os.Geteuid() == 0 && strings.HasPrefix(s.path, "/etc/") {
-		f.Owner.GID = u.GID
+func (f configFile) file() *setup.File {
+	file := &setup.File{Path: f.path, Sample: []byte(config.Sample()), Owner: setup.Owner{GID: -1}, Now: f.Now}
+	if u, ok := host.UserByName(config.ServiceUser); ok && os.Geteuid() == 0 && strings.HasPrefix(f.path, "/etc/") {
+		file.Owner.GID = u.GID
 	}
-	f.Check = s.checkFile(nil)
-	return f
+	file.Check = f.checkFile(nil)
+	return file
 }
 
-// checkFile returns a check of a file that is to take the place of the one at s.path: it is read as a whole, and
+// checkFile returns a check of a file that is to take the place of the one at f.path: it is read as a whole, and
 // what proves the application's identity, too. try has the last word; it may be nil.
-func (s *setupRun) checkFile(try func(*config.Config) error) func(tried string) error {
+func (f configFile) checkFile(try func(*config.Config) error) func(tried string) error {
 	return func(tried string) error {
-		cfg, err := config.Loader{Getenv: s.Getenv}.Load(tried)
+		cfg, err := config.Loader{Getenv: f.Getenv}.Load(tried)
 		if err == nil && len(cfg.Ignored) > 0 {
 			err = cfg.Ignored
 		}
 		if err == nil {
-			err = s.readCredential(cfg)
+			err = f.readCredential(cfg)
 		}
 		if err != nil {
-			return sysexits.With(sysexits.Config, errors.New(strings.ReplaceAll(err.Error(), tried, s.path)))
+			return sysexits.With(sysexits.Config, errors.New(strings.ReplaceAll(err.Error(), tried, f.path)))
 		}
 		if try != nil {
 			return try(cfg)
@@ -82,7 +91,7 @@ func (s *setupRun) checkFile(try func(*config.Config) error) func(tried string) 
 
 // readCredential reads the files of a secret or a certificate. Those of another service's environment, such as
 // systemd's credentials, can't be seen from here.
-func (s *setupRun) readCredential(cfg *config.Config) error {
+func (f configFile) readCredential(cfg *config.Config) error {
 	k := &cfg.Credential
 	if k.Type != config.TypeSecret && k.Type != config.TypeCertificate {
 		return nil
@@ -92,17 +101,20 @@ func (s *setupRun) readCredential(cfg *config.Config) error {
 			return nil
 		}
 	}
-	_, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: s.Getenv, Now: s.Now})
+	_, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: f.Getenv, Now: f.Now})
 	return err
 }
 
 // checkText checks what would be written, in a directory of its own.
-func (s *setupRun) checkText(file *setup.File) error {
-	text, err := file.Text(&s.answers, false)
+func (f configFile) checkText(file *setup.File, a *setup.Answers) error {
+	text, err := file.Text(a, false)
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "o365-sendmail-setup-")
+	dir, err := os.MkdirTemp(filepath.Dir(file.Path), ".o365-sendmail-")
+	if err != nil {
+		dir, err = os.MkdirTemp("", "o365-sendmail-")
+	}
 	if err != nil {
 		return sysexits.With(sysexits.CantCreat, err)
 	}

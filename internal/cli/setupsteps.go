@@ -66,11 +66,7 @@ func (s *setupRun) makeCertificate(ctx context.Context, file *setup.File) (*setu
 		return nil, explainWrite(s.answers.KeyFile, err)
 	}
 	if !s.json {
-		fmt.Fprintf(s.Stdout, "\nThe private key is %s and stays here.\n"+
-			"The certificate is %s (thumbprint %s, until %s):\n\n%s\n"+
-			"Upload it: Entra admin center > App registrations > %s > Certificates & secrets > Certificates > "+
-			"Upload certificate\n",
-			made.KeyFile, made.File, made.Thumbprint, made.Expires, made.PEM, first(s.answers.ClientID, "your app"))
+		s.showCertificate(made, s.answers.ClientID)
 	}
 	if s.term != nil && !s.yes {
 		if _, err := s.term.Line(ctx, "When it is uploaded, press Enter.\n> "); err != nil {

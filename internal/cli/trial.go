@@ -21,8 +21,8 @@ const trialTime = 30 * time.Second
 
 // trial asks Entra for a token with a configuration's credential, past the cache. Files are read with the rights of
 // who calls; the network is root's only where there is no service user.
-func (s *setupRun) trial(ctx context.Context, cfg *config.Config) (token xoauth.Token, err error) {
-	a, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: s.Getenv, Now: s.Now})
+func (f configFile) trial(ctx context.Context, cfg *config.Config) (token xoauth.Token, err error) {
+	a, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: f.Getenv, Now: f.Now})
 	if err != nil {
 		return xoauth.Token{}, err
 	}
@@ -32,7 +32,7 @@ func (s *setupRun) trial(ctx context.Context, cfg *config.Config) (token xoauth.
 	}
 	ctx, cancel := context.WithTimeout(ctx, trialTime)
 	defer cancel()
-	err = s.process("o365-sendmail").LendRoot(func() (err error) {
+	err = f.process("o365-sendmail").LendRoot(func() (err error) {
 		token, err = source.Token(ctx)
 		return err
 	})
@@ -64,7 +64,7 @@ func (s *setupRun) tryFirst(ctx context.Context, cfg *config.Config) error {
 		return nil
 	}
 	for {
-		_, err := s.trial(ctx, cfg)
+		_, err := s.account().trial(ctx, cfg)
 		if err == nil {
 			return nil
 		}
@@ -72,7 +72,7 @@ func (s *setupRun) tryFirst(ctx context.Context, cfg *config.Config) error {
 			s.warnf("o365-sendmail", "the new configuration can't be tried: %v", err)
 			return nil
 		}
-		if _, old := s.trial(ctx, present); old != nil {
+		if _, old := s.account().trial(ctx, present); old != nil {
 			return nil // there is nothing to lose, and the doctor says what is wrong
 		}
 		err = sysexits.With(sysexits.Config, fmt.Errorf("the present account works and the new one is refused: %w", err))

@@ -36,7 +36,7 @@ func TestLife(t *testing.T) {
 		if c.Status != tt.status || c.Key != tt.code {
 			t.Errorf("%s: %v %q, want %v %q", tt.name, c.Status, c.Key, tt.status, tt.code)
 		}
-		if tt.status != OK && !strings.Contains(c.Hint, "setup --new-certificate") {
+		if tt.status != OK && !strings.Contains(c.Hint, "credential new-certificate") {
 			t.Errorf("%s: hint %q", tt.name, c.Hint)
 		}
 	}

@@ -127,8 +127,9 @@ func (c *Condition) raised(again bool, probe time.Duration, now time.Time) (subj
 	if c.Step > 0 {
 		return capital(c.What) + " expires " + c.within(now), capital(c.expiry(now)) +
 			".\nAfter that no mail can be sent.\n\n" +
-			"What to do: create a new one in Entra (App registrations, Certificates & secrets), put it into\n" +
-			"the configuration beside the old one, and run: systemctl reload o365-sendmail\n"
+			"What to do: for a certificate, run sudo o365-sendmail credential new-certificate; for a secret, create\n" +
+			"a new one in Entra (App registrations, Certificates & secrets) and run sudo o365-sendmail credential\n" +
+			"set-secret. The new one is tested before anything changes.\n"
 	}
 	subject, body = "Mail is held: ", "Mail can't be delivered, and an administrator has to act."
 	if again {

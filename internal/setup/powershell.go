@@ -176,10 +176,11 @@ func testScope(v Values) string {
 // Renewal says how a credential of that type is renewed.
 func Renewal(kind string, v Values) string {
 	app := or(v.ClientID, "your app")
-	if kind == "certificate" {
-		return "sudo o365-sendmail setup --new-certificate makes a key and a certificate; upload the certificate: " +
+	if kind == TypeCertificate {
+		return "sudo o365-sendmail credential new-certificate makes a key and a certificate; upload the certificate: " +
 			"Entra admin center > App registrations > " + app + " > Certificates & secrets > Certificates > Upload " +
-			"certificate"
+			"certificate; then sudo o365-sendmail credential promote switches to it"
 	}
-	return "make a new secret: Entra admin center > App registrations > " + app + " > Certificates & secrets > New client secret; put its Value into client_secret_next (both work for the time being) and its end into secret_expires"
+	return "make a new secret: Entra admin center > App registrations > " + app + " > Certificates & secrets > New client " +
+		"secret; give its Value to: sudo o365-sendmail credential set-secret --expires DAY"
 }

@@ -127,10 +127,11 @@ func (f *File) Write(a *Answers) (Written, error) {
 			return w, fmt.Errorf("the old configuration can't be kept: %w", err)
 		}
 	}
-	if err := durable.Replace(f.Path, text, 0o600); err != nil {
-		return w, err
+	if f.Owner.GID < 0 {
+		return w, durable.Replace(f.Path, text, 0o600)
 	}
-	return f.own(w)
+	w.Mode = "0640"
+	return w, durable.ReplaceOwned(f.Path, text, 0o640, 0, f.Owner.GID)
 }
 
 // planted refuses a way that leads over another user's symbolic link: he would choose what is written.
