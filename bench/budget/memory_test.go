@@ -24,7 +24,7 @@ func TestMemoryUnderAttack(t *testing.T) {
 		form        string
 		connections int
 		budget      int64
-	}{{"line", 40, 48}, {"short", 40, 48}, {"line", 512, 64}, {"short", 512, 64}, {"body", 512, 80}, {"rcpt", 40, 64}} {
+	}{{"line", 40, 48}, {"short", 40, 48}, {"line", 512, 56}, {"short", 512, 56}, {"body", 512, 80}, {"rcpt", 40, 64}} {
 		t.Run(fmt.Sprint(c.connections, c.form), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
 			s := newSite(t, "[spool]", "[agent]\nsocket = \""+path+"\"\n[spool]")

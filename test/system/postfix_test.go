@@ -125,6 +125,29 @@ service stats {
 	}, filepath.Join(dir, "log"))
 }
 
+// postfixServices are the lines of master.cf that every Postfix needs.
+const postfixServices = `
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+`
+
 func (p *postfix) startPostfix() error {
 	dir := filepath.Join(p.dir, "postfix")
 	conf, queue, data := filepath.Join(dir, "conf"), filepath.Join(dir, "queue"), filepath.Join(dir, "data")
@@ -190,26 +213,7 @@ line_length_limit = 12288
   -o smtpd_discard_ehlo_keywords=chunking,8bitmime,smtputf8
 127.0.0.1:%d inet n - n - - smtpd
   -o message_size_limit=%d
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-`, p.port, p.plainPort, p.narrowPort, narrowSize)
+`, p.port, p.plainPort, p.narrowPort, narrowSize) + postfixServices
 	if err := os.WriteFile(filepath.Join(conf, "main.cf"), []byte(main), 0o644); err != nil {
 		return err
 	}
@@ -221,8 +225,13 @@ postlog unix-dgram n - n - 1 postlogd
 		return err
 	}
 	p.daemons = append(p.daemons, d)
-	return d.until(20*time.Second, func() error {
-		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)))
+	return d.until(20*time.Second, greets(p.port), filepath.Join(dir, "log"))
+}
+
+// greets returns a function that says why no SMTP server greets at a port of this host.
+func greets(port int) func() error {
+	return func() error {
+		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			return err
 		}
@@ -233,7 +242,7 @@ postlog unix-dgram n - n - 1 postlogd
 			return fmt.Errorf("banner %q: %w", banner, err)
 		}
 		return nil
-	}, filepath.Join(dir, "log"))
+	}
 }
 
 // A daemon is a child that serves in the foreground.
