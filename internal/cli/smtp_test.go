@@ -218,3 +218,48 @@ func converse(t *testing.T, network, addr, input string) string {
 	}
 	return string(all)
 }
+
+// TestSMTPFlights: replies to commands that came together go together (RFC 2920 3.2).
+func TestSMTPFlights(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, "")
+	const group = "EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\nDATA\r\n"
+	for network, addr := range map[string]string{"unix": h.socket, "tcp": h.port} {
+		c, err := net.Dial(network, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		b := make([]byte, 4096)
+		if n, err := c.Read(b); err != nil || !strings.HasPrefix(string(b[:n]), "220 ") {
+			t.Fatalf("%s: %q, %v", network, b[:n], err)
+		}
+		if _, err := io.WriteString(c, group); err != nil {
+			t.Fatal(err)
+		}
+		n, err := c.Read(b)
+		if codes := replyCodes(t, string(b[:n])); err != nil || codes != "250 250 250 250 354" {
+			t.Errorf("%s: %s, %v", network, codes, err)
+		}
+		c.Close()
+	}
+	s, out := newSite(t), &flights{}
+	Main(t.Context(), Env{Args: []string{"sendmail", "-bs"}, Stdin: strings.NewReader(group + ".\r\n" + quit), Stdout: out,
+		Stderr: io.Discard, Now: time.Now, UID: noUser, Getenv: func(name string) string {
+			return map[string]string{"O365_SENDMAIL_CONFIG": s.config}[name]
+		}})
+	if out.n > 3 || !strings.HasSuffix(out.all.String(), "\r\n221 2.0.0 Bye\r\n") {
+		t.Errorf("-bs: %d writes\n%s", out.n, out.all.String())
+	}
+}
+
+// flights counts writes.
+type flights struct {
+	n   int
+	all strings.Builder
+}
+
+func (f *flights) Write(p []byte) (int, error) {
+	f.n++
+	return f.all.Write(p)
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-smtp"
 )
@@ -26,12 +27,8 @@ func (s *session) take(b body) {
 	}
 	words := s.receipt
 	s.Reset()
-	switch {
-	case errors.Is(err, smtp.ErrDataReset): // the command that ended the message is answered
-	case err != nil:
-		s.conn.refuse(err)
-	default:
-		s.conn.say(250, done, words...)
+	if !errors.Is(err, smtp.ErrDataReset) { // else the command that ended the message is answered
+		s.answer(err, done, words...)
 	}
 }
 
@@ -102,17 +99,13 @@ func (b *chunks) chunk(arg string) bool {
 	size, word, _ := strings.Cut(arg, " ")
 	word = strings.TrimLeft(word, " \t")
 	n, err := strconv.ParseUint(size, 10, 63)
-	switch {
-	case err != nil && !errors.Is(err, strconv.ErrRange):
-		c.say(501, arguments, "the syntax is BDAT size [LAST]")
-		return false
-	case n > maxChunk:
+	if n > maxChunk { // also when it is too much for a number
 		c.say(552, tooLarge, "the chunk is too large")
 		c.over = true
 		return false
 	}
 	b.left, b.last = int64(n), strings.EqualFold(word, "LAST")
-	if word != "" && !b.last {
+	if err != nil || word != "" && !b.last {
 		c.say(501, arguments, "the syntax is BDAT size [LAST]")
 		b.skip()
 		return false
@@ -160,8 +153,13 @@ func (b *chunks) next() error {
 }
 
 func (b *chunks) skip() {
-	if _, err := b.s.conn.in.Discard(int(b.left)); err != nil {
-		_ = b.s.conn.lost(err)
+	c := b.s.conn
+	if c.ends.IsZero() { // no transaction bounds the time
+		c.ends = time.Now().Add(c.timeouts.Transaction)
+		defer func() { c.ends = time.Time{} }()
+	}
+	if _, err := c.in.Discard(int(b.left)); err != nil {
+		_ = c.lost(err)
 	}
 	b.left = 0
 }

@@ -47,7 +47,7 @@ func (s *session) do(cmd command) {
 // recover ends the session after a fault of the program.
 func (s *session) recover() {
 	if v := recover(); v != nil {
-		s.o.log(&FaultError{fmt.Sprintf("panic: %v\n%s", v, debug.Stack())})
+		s.o.Log(&FaultError{fmt.Sprintf("panic: %v\n%s", v, debug.Stack())})
 		s.conn.giveUp("4.3.0 fault of the program")
 	}
 }
@@ -96,12 +96,10 @@ func (s *session) mail(cmd command) {
 	if err == nil {
 		err = s.Mail(from, o)
 	}
-	if err != nil {
-		s.conn.refuse(err)
-		return
+	if err == nil {
+		s.tx.own = own
 	}
-	s.tx.own = own
-	s.conn.say(250, smtp.EnhancedCode{2, 1, 0}, "sender ok")
+	s.answer(err, smtp.EnhancedCode{2, 1, 0}, "sender ok")
 }
 
 func (s *session) rcpt(cmd command) {
@@ -114,11 +112,7 @@ func (s *session) rcpt(cmd command) {
 	if err == nil {
 		err = s.Rcpt(to, o)
 	}
-	if err != nil {
-		s.conn.refuse(err)
-		return
-	}
-	s.conn.say(250, smtp.EnhancedCode{2, 1, 5}, "recipient ok")
+	s.answer(err, smtp.EnhancedCode{2, 1, 5}, "recipient ok")
 }
 
 // ready reports whether a message may come, and refuses it if not.

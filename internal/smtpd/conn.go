@@ -52,13 +52,12 @@ type Conn struct {
 	gone     bool      // the session is given up: nothing more is written either
 	turn     turn
 
+	end func() // ends Serve
+
 	mu       sync.Mutex // guards the three below and the read deadline
 	idle     bool       // in a read between transactions
 	evicted  string     // why the connection is given up
 	draining bool
-
-	once   sync.Once
-	closed chan struct{}
 }
 
 // NewConn makes a connection that can be served of c. Zero timeouts are DefaultTimeouts.
@@ -66,7 +65,7 @@ func NewConn(c net.Conn, t Timeouts) *Conn {
 	if t == (Timeouts{}) {
 		t = DefaultTimeouts
 	}
-	conn := &Conn{Conn: c, timeouts: t, closed: make(chan struct{})}
+	conn := &Conn{Conn: c, timeouts: t}
 	conn.in = bufio.NewReaderSize(input{conn}, maxCommand)
 	return conn
 }
@@ -247,14 +246,10 @@ func (c *Conn) GivenUp() bool { return c.gone }
 
 // Close sends what waits and ends the connection.
 func (c *Conn) Close() error {
-	err := net.ErrClosed
-	c.once.Do(func() {
-		c.over = true
-		_ = c.flush()
-		err = c.Conn.Close()
-		close(c.closed)
-	})
-	return err
+	c.over = true
+	_ = c.flush()
+	c.end()
+	return c.Conn.Close()
 }
 
 // Abort ends the connection whatever it is doing.

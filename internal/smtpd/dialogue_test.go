@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -159,12 +160,13 @@ func TestTimeouts(t *testing.T) {
 	t.Parallel()
 	short := Timeouts{Command: 50 * time.Millisecond, Data: 50 * time.Millisecond, Transaction: 200 * time.Millisecond}
 	for name, input := range map[string]string{
-		"silent":             "",
-		"half a command":     "EHLO",
-		"in a transaction":   "EHLO x\r\nMAIL FROM:<a@b.org>\r\n",
-		"in the message":     "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nA: 1\r\n",
-		"in a chunk":         "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 100 LAST\r\nA: 1\r\n",
-		"between two chunks": "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\n",
+		"silent":                     "",
+		"half a command":             "EHLO",
+		"in a transaction":           "EHLO x\r\nMAIL FROM:<a@b.org>\r\n",
+		"in the message":             "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nA: 1\r\n",
+		"in a chunk":                 "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 100 LAST\r\nA: 1\r\n",
+		"in a chunk that is refused": "BDAT 1000\r\nA: 1\r\n",
+		"between two chunks":         "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -183,23 +185,91 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// TestDripping: a client that sends an octet now and then can't hold a transaction for ever.
+// TestUnreadReplies: a client that reads nothing is cut off.
+func TestUnreadReplies(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Serve(context.Background(), NewConn(theirs, Timeouts{time.Minute, 50 * time.Millisecond, time.Minute}),
+			Options{Host: "web1", Handler: &recorder{}, ExitCode: exitCode})
+	}()
+	<-done
+	if _, err := io.WriteString(ours, "NOOP\r\n"); err == nil {
+		t.Error("the connection is open")
+	}
+}
+
+// largest is a writer that remembers the largest piece.
+type largest struct{ n int }
+
+func (l *largest) Write(p []byte) (int, error) {
+	l.n = max(l.n, len(p))
+	return len(p), nil
+}
+
+// TestManyReplies: however many commands come at once, the replies that wait for them are bounded.
+func TestManyReplies(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"EHLO x\r\n", "HELP\r\n", "NOOP\r\n", "RCPT TO:<c@d.org>\r\n", "RSET\r\n"} {
+		out := &largest{}
+		Serve(t.Context(), Stdio(strings.NewReader(strings.Repeat(line, 10000)), out),
+			Options{Host: "web1", Handler: &recorder{}, ExitCode: exitCode})
+		if out.n > maxReplies+1024 {
+			t.Errorf("%q: %d bytes of replies at once", line, out.n)
+		}
+	}
+}
+
+// clumsy is a Handler with a fault.
+type clumsy struct{ recorder }
+
+func (c *clumsy) Recipient(addr string) error {
+	if strings.HasPrefix(addr, "fault@") {
+		panic("secret " + addr)
+	}
+	return nil
+}
+
+// TestFault: a panic ends its session with a reply, and is told with its stack to whoever looks after the program.
+func TestFault(t *testing.T) {
+	t.Parallel()
+	h, faults := &clumsy{}, []error{}
+	all := converse(t, Options{Host: "web1", Handler: h, ExitCode: exitCode, Log: func(err error) {
+		faults = append(faults, err)
+	}}, "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<fault@d.org>\r\nRCPT TO:<c@d.org>\r\nQUIT\r\n")
+	if !strings.HasSuffix(all, "\r\n250 2.1.0 sender ok\r\n421 4.3.0 fault of the program\r\n") {
+		t.Errorf("%s", all)
+	}
+	if f := (*FaultError)(nil); len(faults) != 1 || !errors.As(faults[0], &f) ||
+		!strings.Contains(f.Trace(), "clumsy") || strings.Contains(f.Error(), "\n") {
+		t.Errorf("%v", faults)
+	}
+}
+
+// TestDripping: a client that sends a byte now and then can't hold a transaction for ever, nor a chunk that is refused.
 func TestDripping(t *testing.T) {
 	t.Parallel()
-	client, _ := connect(t, &recorder{}, Timeouts{Command: time.Minute, Data: time.Minute, Transaction: 100 * time.Millisecond})
-	go func() {
-		_, _ = io.WriteString(client, "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\n")
-		for {
-			if _, err := io.WriteString(client, "x"); err != nil {
-				return
+	for _, start := range []string{"EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\n",
+		"EHLO x\r\nBDAT 1000000000\r\n"} {
+		client, _ := connect(t, &recorder{}, Timeouts{Command: time.Minute, Data: time.Minute,
+			Transaction: 100 * time.Millisecond})
+		go func() {
+			_, _ = io.WriteString(client, start)
+			for {
+				if _, err := io.WriteString(client, "x"); err != nil {
+					return
+				}
+				time.Sleep(time.Millisecond)
 			}
-			time.Sleep(time.Millisecond)
+		}()
+		_, err := io.ReadAll(client)
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			t.Errorf("the connection was not ended behind %q", start)
 		}
-	}()
-	_, err := io.ReadAll(client)
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		t.Error("the connection was not ended")
 	}
 }
 

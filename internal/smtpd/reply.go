@@ -44,15 +44,26 @@ func (c *Conn) say(code int, enhanced smtp.EnhancedCode, lines ...string) {
 	if code >= 500 && code <= 504 || code == 555 { // RFC 5321 4.2.1
 		c.errors++
 	}
+	c.limit()
+}
+
+// limit sends the replies when they are many.
+func (c *Conn) limit() {
 	if len(c.out) >= maxReplies {
 		_ = c.flush()
 	}
 }
 
-// refuse writes a negative reply.
-func (c *Conn) refuse(err error) {
-	if e := (*smtp.SMTPError)(nil); errors.As(err, &e) {
-		c.say(e.Code, e.EnhancedCode, strings.Split(e.Message, "\n")...)
+// answer says that a command was done, in words, or why not.
+func (s *session) answer(err error, enhanced smtp.EnhancedCode, words ...string) {
+	e := (*smtp.SMTPError)(nil)
+	switch {
+	case err == nil:
+		s.conn.say(250, enhanced, words...)
+	case errors.As(err, &e):
+		s.conn.say(e.Code, e.EnhancedCode, strings.Split(e.Message, "\n")...)
+	default:
+		s.answer(s.negative(err), enhanced)
 	}
 }
 
@@ -71,6 +82,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if c.keyword != "" && bytes.HasPrefix(p, []byte("250-")) {
 		c.out, c.keyword = append(c.out, c.keyword...), ""
 	}
+	c.limit()
 	return len(p), nil
 }
 
@@ -90,7 +102,9 @@ func (c *Conn) flush() error {
 	if err == nil {
 		_, err = c.Conn.Write(c.out)
 	}
-	c.out = c.out[:0]
+	if c.out = c.out[:0]; cap(c.out) > maxCommand {
+		c.out = nil
+	}
 	if err != nil {
 		c.over = true
 	}

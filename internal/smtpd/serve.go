@@ -60,6 +60,10 @@ func Serve(ctx context.Context, c *Conn, o Options) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, c.Abort)()
+	if o.Log == nil {
+		o.Log = func(error) {}
+	}
+	c.end = cancel
 	c.turn = turn{ctx: ctx, turns: o.Turns}
 	defer c.turn.give()
 	c.session = &session{ctx: ctx, o: &o, conn: c}
@@ -69,30 +73,24 @@ func Serve(ctx context.Context, c *Conn, o Options) {
 	s.Domain, s.MaxMessageBytes, s.MaxRecipients = o.Host, o.MaxSize, o.MaxRecipients
 	s.EnableSMTPUTF8, s.EnableDSN = true, true
 	s.MaxLineLength = 0 // Conn bounds them
-	s.ErrorLog = faults(o.log)
-	_ = s.Serve(&once{conn: c})
+	s.ErrorLog = faults(o.Log)
+	_ = s.Serve(&once{conn: c, ended: ctx.Done()})
 	_ = s.Shutdown(context.Background()) // waits for the library's goroutine, which has nothing to wait for
-}
-
-func (o *Options) log(err error) {
-	if o.Log != nil {
-		o.Log(err)
-	}
 }
 
 // once is a listener that one connection comes from. It ends with the connection.
 type once struct {
 	net.Listener // nil: the library asks for no address
-	conn         *Conn
-	used         bool
+	conn         net.Conn
+	ended        <-chan struct{}
 }
 
 func (l *once) Accept() (net.Conn, error) {
-	if !l.used {
-		l.used = true
-		return l.conn, nil
+	if c := l.conn; c != nil {
+		l.conn = nil
+		return c, nil
 	}
-	<-l.conn.closed
+	<-l.ended
 	return nil, net.ErrClosed
 }
 
