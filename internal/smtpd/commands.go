@@ -52,7 +52,8 @@ func (s *session) recover() {
 	}
 }
 
-// pass leaves a command to the library. All that it gets end the transaction; of one before EHLO it would not tell.
+// pass leaves a command to the library. Each that it gets ends the transaction, also before EHLO, when the library
+// has no session that it could reset.
 func (s *session) pass(cmd command) {
 	s.Reset()
 	line := cmd.verb
@@ -62,7 +63,7 @@ func (s *session) pass(cmd command) {
 	s.conn.command = []byte(line + "\r\n")
 }
 
-// bare refuses a command that has an argument and may have none (RFC 5321 4.3.2).
+// bare does a command that takes no argument, and refuses it with one (RFC 5321 4.3.2).
 func (s *session) bare(cmd command, do func(command)) {
 	if cmd.arg != "" {
 		s.conn.say(501, arguments, cmd.verb+" takes no argument")
@@ -89,7 +90,7 @@ func (s *session) hello(cmd command) {
 // mail begins a transaction. A client that has not said HELO may, too.
 func (s *session) mail(cmd command) {
 	if s.tx != nil {
-		s.conn.say(503, order, "a transaction has begun: RSET ends it")
+		s.conn.say(503, order, "a transaction is open; RSET ends it")
 		return
 	}
 	from, o, own, err := s.sender(cmd.arg)
@@ -104,7 +105,7 @@ func (s *session) mail(cmd command) {
 
 func (s *session) rcpt(cmd command) {
 	if s.tx == nil || s.tx.coming {
-		s.conn.say(503, order, "RCPT comes behind MAIL")
+		s.conn.say(503, order, "RCPT must follow MAIL")
 		return
 	}
 	s.size = cmd.size
@@ -118,7 +119,7 @@ func (s *session) rcpt(cmd command) {
 // ready reports whether a message may come, and refuses it if not.
 func (s *session) ready() bool {
 	if s.tx == nil || s.tx.coming || len(s.tx.env.Recipients) == 0 {
-		s.conn.say(503, order, "a message comes behind MAIL and a RCPT that was taken")
+		s.conn.say(503, order, "a message must follow MAIL and an accepted RCPT")
 		return false
 	}
 	return true

@@ -36,7 +36,8 @@ const (
 const maxErrors = 20
 
 // Conn is a client's connection. The library reads from it the commands that it answers; those of the mail
-// transaction are done in between. All but Drain, Evict and Abort is for one goroutine at a time.
+// transaction are done in between. Drain, Evict and Abort may be called at any time, the other methods by the
+// goroutine that serves.
 type Conn struct {
 	net.Conn
 	timeouts Timeouts
@@ -60,7 +61,7 @@ type Conn struct {
 	draining bool
 }
 
-// NewConn makes a connection that can be served of c. Zero timeouts are DefaultTimeouts.
+// NewConn makes a Conn of c. Zero timeouts are DefaultTimeouts.
 func NewConn(c net.Conn, t Timeouts) *Conn {
 	if t == (Timeouts{}) {
 		t = DefaultTimeouts

@@ -120,7 +120,7 @@ func eachParameter(params string, read func(key, value string) error) error {
 		key, value, _ := strings.Cut(word, "=")
 		key = strings.ToUpper(key)
 		if slices.Contains(seen, key) {
-			return refusal(501, arguments, "two parameters "+key)
+			return refusal(501, arguments, "the parameter "+key+" is given twice")
 		}
 		seen = append(seen, key)
 		if err := read(key, value); err != nil {
@@ -132,13 +132,13 @@ func eachParameter(params string, read func(key, value string) error) error {
 
 func valid(ok bool, key string) error {
 	if !ok {
-		return refusal(501, arguments, "the parameter "+key+" has a wrong value")
+		return refusal(501, arguments, "invalid value of the parameter "+key)
 	}
 	return nil
 }
 
 func unknown(key string) error {
-	return refusal(555, arguments, "the parameter "+key+" is not known here")
+	return refusal(555, arguments, "unknown parameter "+key)
 }
 
 // splitPath takes the argument of MAIL or RCPT apart: the keyword, "<path>" or "path", parameters.
