@@ -136,6 +136,7 @@ func (it item) mailbox(s string) (Address, span, error) {
 	if problem != "" {
 		return Address{}, span{}, it.wrong(s, problem)
 	}
+	at.dot = domain != "" && strings.HasSuffix(spec, ".")
 	a := Address{Local: local, Domain: domain}
 	if len(a.Addr()) > maxAddress {
 		return Address{}, span{}, it.wrong(s, fmt.Sprintf("it is longer than %d bytes", maxAddress))
@@ -187,6 +188,7 @@ var (
 type span struct {
 	from, to int
 	blanks   bool // there are blanks in it or, of other scripts, around it
+	dot      bool // a dot ends it, which goes
 	apart    bool // it is of words with blanks between them
 }
 
@@ -195,7 +197,7 @@ func (it item) spec(s string) (spec string, at span, err error) {
 	if it.overflow {
 		return "", span{}, errTooLong
 	}
-	toks := it.toks
+	toks, begin := it.toks, -1 // where a scheme or route begins, which goes
 	if i := it.angle(); i >= 0 {
 		t := toks[i]
 		for _, other := range toks[i+1:] {
@@ -206,14 +208,21 @@ func (it item) spec(s string) (spec string, at span, err error) {
 		if toks, err = angleTokens(s, t); err != nil {
 			return "", span{}, err
 		}
-		if len(toks) > 2 && strings.EqualFold(s[toks[0].from:toks[1].to], "mailto:") {
-			toks = toks[2:]
+		if len(toks) > 2 && s[toks[1].from:toks[1].to] == ":" && isScheme(s[toks[0].from:toks[0].to]) {
+			begin, toks = toks[0].from, toks[2:]
 		}
 	}
-	if toks, err = dropRoute(s, toks); err != nil {
+	rest, err := dropRoute(s, toks)
+	if err != nil {
 		return "", span{}, err
 	}
-	return join(s, toks)
+	if begin < 0 && len(rest) < len(toks) && s[toks[0].from] == '@' {
+		begin = toks[0].from
+	}
+	if spec, at, err = join(s, rest); err == nil && begin >= 0 {
+		at.from, at.blanks = begin, true
+	}
+	return spec, at, err
 }
 
 // angle returns the index of the first token in angle brackets, -1 if there is none.

@@ -10,10 +10,15 @@ import (
 // stands behind its name, and whatever else is there becomes part of a name. A From that has a
 // name alone gets the address of author. It returns what had to be guessed, for a log; "" means
 // that every field was valid, and stays as it is.
-func (h *Header) RepairFrom(author Address) (guessed string) {
+func (m *Message) RepairFrom(author Address) (guessed string) {
+	h := m.Header
 	for i, f := range h.fields {
 		if !f.is("From") {
 			continue
+		}
+		if charset := m.charset(); charset != "" && hasEightBit(f.raw) && !utf8.Valid(f.raw) {
+			f.raw, _ = f.appendWire(nil, charset) // the words of the charset that the message names
+			h.fields[i] = f
 		}
 		list, guess := readAuthors(f.Value(), author)
 		if guess == "" {
@@ -134,7 +139,12 @@ func (it item) hasStrayMark(s string) bool {
 
 // isScheme reports whether the group's name is the scheme of a mailto URL.
 func (it item) isScheme(s string) bool {
-	return len(it.toks) == 1 && strings.EqualFold(s[it.toks[0].from:it.toks[0].to], "mailto")
+	return len(it.toks) == 1 && isScheme(s[it.toks[0].from:it.toks[0].to])
+}
+
+// isScheme reports whether a word before a colon is no part of an address: Exchange calls its own kind SMTP.
+func isScheme(word string) bool {
+	return strings.EqualFold(word, "mailto") || strings.EqualFold(word, "smtp")
 }
 
 // found is an address in a loose text, and where it stands with its brackets.
@@ -209,6 +219,9 @@ func looseAddresses(v string) []found {
 		if problem != "" || a.Local == "" || a.Domain == "" || len(spec) > maxAddress || a.touches(v) {
 			continue
 		}
+		if a.isPart(v, last) {
+			continue
+		}
 		a.widen(v, last)
 		all, last = append(all, a), a.to
 	}
@@ -254,6 +267,18 @@ func isDomainByte(c byte) bool {
 // touches reports whether the text goes on at either side as if the address were part of more.
 func (a *found) touches(v string) bool {
 	return a.from > 0 && strings.IndexByte(`@"\`, v[a.from-1]) >= 0 || a.to < len(v) && v[a.to] == '@'
+}
+
+// isPart reports whether angle brackets behind a name have other words before the address, which then is no whole one.
+func (a *found) isPart(v string, last int) bool {
+	open := strings.LastIndexByte(v[last:a.from], '<') + last
+	if open < last || strings.TrimSpace(v[last:open]) == "" || !strings.HasPrefix(strings.TrimLeft(v[a.to:], " \t"), ">") {
+		return false
+	}
+	before := strings.TrimSpace(v[open+1 : a.from])
+	return before != "" && !strings.ContainsFunc(before, func(r rune) bool {
+		return r < utf8.RuneSelf && !isAtext(byte(r)) && r != '.' && r != ' ' && r != '\t'
+	})
 }
 
 // widen takes the brackets around the address, and a scheme before it.

@@ -54,7 +54,7 @@ func TestRepairFrom(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := ParseHeader([]byte("From: " + c.in + "\n"))
-			guess := h.RepairFrom(author)
+			guess := (&Message{Header: h}).RepairFrom(author)
 			got, _ := h.Get("From")
 			want := c.want
 			if want == "" {
@@ -64,7 +64,7 @@ func TestRepairFrom(t *testing.T) {
 				t.Errorf("%q: %q (%q), want %q", c.in, got, guess, want)
 			}
 			if guess != "" {
-				if again := h.RepairFrom(author); again != "" {
+				if again := (&Message{Header: h}).RepairFrom(author); again != "" {
 					t.Errorf("%q is still %s", got, again)
 				}
 			}
@@ -84,7 +84,7 @@ func FuzzRepairFrom(f *testing.F) {
 		h := &Header{fields: []Field{newField("From", s)}}
 		before, _ := h.Get("From")
 		before = toUTF8(before)
-		if h.RepairFrom(Address{Local: "www", Domain: "web1"}) == "" {
+		if (&Message{Header: h}).RepairFrom(Address{Local: "www", Domain: "web1"}) == "" {
 			return
 		}
 		v, _ := h.Get("From")

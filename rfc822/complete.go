@@ -66,7 +66,7 @@ func (m *Message) Complete(o CompleteOptions) {
 // tidy sees to it that address fields can be read and that fields stand once. charset is that of raw text.
 func (h *Header) tidy(charset string) {
 	for i, f := range h.fields {
-		f = f.japanese()
+		f = f.japanese().joined()
 		h.fields[i] = f
 		if f.isAddress() && hasEightBit(f.raw) && !utf8.Valid(f.raw) {
 			raw, _ := f.appendWire(nil, charset)
@@ -76,6 +76,15 @@ func (h *Header) tidy(charset string) {
 	h.dropEmpty()
 	h.once()
 	h.shorten()
+}
+
+// joined returns the field without blanks before its colon, which only obsolete syntax has (RFC 5322 4.5): some
+// readers take such a line for the beginning of the body.
+func (f Field) joined() Field {
+	if f.raw[f.name] == ':' {
+		return f
+	}
+	return Field{raw: slices.Concat(f.raw[:f.name], []byte{':'}, f.content()), name: f.name}
 }
 
 // completeDate supplies a Date. One that is not in the form of RFC 5322 is written in it if it can be read, and else

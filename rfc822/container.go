@@ -11,6 +11,9 @@ type container struct {
 // container mends the header of a multipart or message and keeps it for as long as it is open.
 func (w *walker) container() {
 	l := &w.leaf
+	if !l.sealed {
+		l.mendType()
+	}
 	coding, _ := l.header.encodingLabel()
 	fit := "8bit"
 	if w.sevenBit {

@@ -29,7 +29,9 @@ func parseContentType(value string) contentType {
 	for _, p := range parseParams(value) {
 		switch name, text := p.name(value), Unquote(p.value(value)); {
 		case strings.EqualFold(name, "boundary") && ct.boundary == "":
-			ct.boundary = text
+			if ct.boundary = text; p.value(value) == text {
+				ct.boundary = bareValue(text)
+			}
 		case strings.EqualFold(name, "charset") && ct.charset == "":
 			text, _, _ = strings.Cut(text, "(") // a comment behind a value without quotes
 			ct.charset = strings.Trim(text, " \t'")
@@ -80,6 +82,14 @@ func extendedParam(value, name string) string {
 	}
 }
 
+// bareValue returns a value without quotes as it is meant: a comment may stand behind it.
+func bareValue(text string) string {
+	if i := strings.Index(text, " ("); i > 0 && strings.HasSuffix(text, ")") {
+		text = text[:i]
+	}
+	return strings.TrimRight(text, " \t")
+}
+
 // parseMedia returns the media type that a value begins with, in lower case; "" if there is none.
 func parseMedia(value string) string {
 	head, _, _ := strings.Cut(value, ";")
@@ -111,6 +121,11 @@ func plainType(value string) string {
 			bare := parseContentType(media + ";" + value[p.nameFrom:p.to]).charset
 			if plain = plain && (text == bare || text == `"`+bare+`"`); !plain && text != bare {
 				text = bare
+			}
+		}
+		if text != "" && text[0] != '"' && isASCII(text) && !isToken(text) {
+			if text, plain = bareValue(text), false; !isToken(text) {
+				text = quote(text)
 			}
 		}
 		if isToken(name) && text != "" {

@@ -10,8 +10,10 @@ import (
 func isDate(value string) bool {
 	s := strings.NewReplacer(",", " , ", ":", " : ").Replace(withoutComments(value))
 	w := strings.Fields(s)
+	weekday := -1
 	if len(w) > 1 && w[1] == "," {
-		if !slices.Contains([]string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}, strings.ToLower(w[0])) {
+		weekday = slices.Index([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, strings.ToLower(w[0]))
+		if weekday < 0 {
 			return false
 		}
 		w = w[2:]
@@ -40,7 +42,8 @@ func isDate(value string) bool {
 		year += 1900
 	}
 	// Another day comes out of one that the month has not.
-	return year >= 1900 && time.Date(year, time.Month(month+1), day, 0, 0, 0, 0, time.UTC).Day() == day
+	date := time.Date(year, time.Month(month+1), day, 0, 0, 0, 0, time.UTC)
+	return year >= 1900 && date.Day() == day && (weekday < 0 || date.Weekday() == time.Weekday(weekday))
 }
 
 // number reads a number of so many digits.

@@ -11,7 +11,7 @@ import (
 func repairDate(value string) (date string, ok bool) {
 	value = strings.Join(strings.Fields(value), " ")
 	if day, rest, ok := strings.Cut(value, ","); ok && !strings.ContainsAny(day, " 0123456789") && isDate(rest) {
-		return strings.TrimSpace(rest), true // the day of the week, in another language
+		return strings.TrimSpace(rest), true // the day of the week, in another language or a wrong one
 	}
 	for _, form := range [...]string{
 		"Mon Jan 2 15:04:05 2006 -0700",
@@ -22,6 +22,9 @@ func repairDate(value string) (date string, ok bool) {
 		"Mon 2 Jan 2006 15:04:05 -0700",
 		"Mon 2 Jan 2006 03:04:05 PM MST",
 		"Monday, 02-Jan-06 15:04:05 MST",
+		"Mon, 2 Jan 2006 15:04:05 -07:00",
+		"Mon, 2 January 2006 15:04:05 -0700",
+		"2 January 2006 15:04:05 -0700",
 		"2006-01-02T15:04:05Z07:00",
 		"2006-01-02T15:04:05-0700",
 		"2006-01-02 15:04:05 -0700",

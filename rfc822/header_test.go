@@ -158,7 +158,7 @@ func TestComplete(t *testing.T) {
 				"root, Joe <joe>, \"a b\" ,c@d,\n\t(x) pi (y) ; g: www-data;\nReply-To: < x >\nSender: bad name\n" +
 				"Subject: root\nCc:\n",
 			"Message-ID: <x@y>\r\nDate: 1 Jan 2024 01:02:03 +0000\r\nFrom: root@example.com (Cron Daemon)\r\nTo: " +
-				"root@example.com, Joe <joe@example.com>, \"a b\"@example.com ,c@d,\r\n\t(x) pi@example.com (y) ; g: " +
+				"root@example.com, Joe <joe@example.com>, \"a b\"@example.com ,c@d,\r\n\t(x) pi@example.com (y) , g: " +
 				"www-data@example.com;\r\nReply-To: < x@example.com >\r\nSender: bad name\r\nSubject: root\r\n",
 		},
 	} {

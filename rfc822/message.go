@@ -10,6 +10,7 @@ import (
 
 // ReadOptions says how to read a message.
 type ReadOptions struct {
+	NeedsTo   bool   // the recipients are in its header: it has one, and blank lines before it go (sendmail -t)
 	DotEnds   bool   // a line of a single dot ends the message (sendmail without -i)
 	MaxSize   int64  // octets in wire form; 0 means no limit
 	MaxHeader int64  // octets; 0 means 8 MiB
@@ -70,8 +71,8 @@ func Read(r io.Reader, o ReadOptions) (*Message, error) {
 	if o.Memory <= 0 {
 		o.Memory = defaultMemory
 	}
-	in := newInput(r, o.Budget != nil)
-	s := headerScanner{in: in, dotEnds: o.DotEnds, max: min(o.MaxHeader, o.MaxSize), budget: o.Budget, cost: freeHeader}
+	in := plainInput(newInput(r, o.Budget != nil))
+	s := headerScanner{in: in, dotEnds: o.DotEnds, begins: o.NeedsTo, max: min(o.MaxHeader, o.MaxSize), budget: o.Budget, cost: freeHeader}
 	if err := s.scan(); err != nil {
 		if large, ok := err.(*TooLargeError); ok {
 			if o.MaxSize <= o.MaxHeader {
@@ -100,9 +101,14 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 	if covered(header) {
 		signed = header.Fields()
 	}
+	in, wide := s.in, false
+	if !b.ended {
+		in, wide = plainBody(in, header)
+	}
+	b.info.Altered = wide
 	b.begin(header)
 	room := o.MaxSize - int64(len(s.raw)) - int64(len("\r\n"))
-	if err := b.readAll(s.in, room); err != nil {
+	if err := b.readAll(in, room); err != nil {
 		if large, ok := err.(*TooLargeError); ok {
 			large.Limit = o.MaxSize
 		}

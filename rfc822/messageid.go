@@ -19,6 +19,10 @@ func mendMessageID(value, host string) string {
 	} else if words := strings.Fields(s); len(words) > 0 && strings.Contains(words[0], "@") {
 		s = words[0]
 	}
+	s = strings.Trim(s, "<> \t")
+	if bare, found := strings.CutPrefix(s, "["); found && strings.HasSuffix(bare, "]") && !strings.Contains(bare, "[") {
+		s = strings.TrimSuffix(bare, "]")
+	}
 	left, right := s, ""
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
 		left, right = s[:i], s[i+1:]

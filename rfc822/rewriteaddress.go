@@ -36,12 +36,27 @@ func (r addressRewriter) edits(s string) []edit {
 	var edits []edit
 	l := newLexer(s)
 	var toks []token
+	var mark edit // for the one behind the item before
+	inGroup := false
 	for len(edits) < maxAddresses {
 		it, ok := l.item(toks)
+		if mark.text != "" {
+			if strings.TrimSpace(s[it.from:]) == "" {
+				mark.text = ""
+			}
+			edits = append(edits, mark)
+		}
 		if !ok {
 			break
 		}
 		toks = it.toks
+		if mark = (edit{}); it.mark == ';' && !inGroup {
+			mark = edit{it.to, it.to + 1, ","} // as people write lists; in RFC 5322 3.4 it ends a group
+		}
+		inGroup = it.group && !it.isScheme(s) || inGroup && it.mark != ';'
+		if it.group && it.isScheme(s) {
+			edits = append(edits, edit{it.toks[0].from, it.to + len(":"), ""})
+		}
 		if it.group || it.isEmpty(s) {
 			continue
 		}
@@ -53,6 +68,9 @@ func (r addressRewriter) edits(s string) []edit {
 		if err != nil {
 			continue
 		}
+		if name, ok := it.quotedName(s); ok {
+			edits = append(edits, name)
+		}
 		if spec, changed := r.spec(a, at); changed {
 			edits = append(edits, edit{at.from, at.to, spec})
 		}
@@ -62,7 +80,7 @@ func (r addressRewriter) edits(s string) []edit {
 
 // spec returns the addr-spec as it goes out, and whether it differs from what is there.
 func (r addressRewriter) spec(a Address, at span) (spec string, changed bool) {
-	changed = at.blanks
+	changed = at.blanks || at.dot
 	asWas := a
 	switch {
 	case a.Domain == "" && r.domain != "":
@@ -76,6 +94,23 @@ func (r addressRewriter) spec(a Address, at span) (spec string, changed bool) {
 		return asWas.Addr(), at.blanks
 	}
 	return spec, changed
+}
+
+// quotedName returns a name before angle brackets as a quoted string, if it has an at sign and is none.
+func (it item) quotedName(s string) (edit, bool) {
+	angle, found := it.angle(), false
+	for _, t := range it.toks[:max(angle, 0)] {
+		text := s[t.from:t.to]
+		if t.kind != tokWord || !isASCII(text) || strings.Contains(text, "=?") {
+			return edit{}, false
+		}
+		found = found || strings.Contains(text, "@")
+	}
+	if !found {
+		return edit{}, false
+	}
+	from, to := it.toks[0].from, it.toks[angle-1].to
+	return edit{from, to, quote(unfold(s[from:to]))}, true
 }
 
 // apart writes a list between angle brackets as mailboxes of their own; what is none stays.

@@ -22,6 +22,7 @@ const (
 type headerScanner struct {
 	in      *input
 	dotEnds bool
+	begins  bool  // blank lines before the header go
 	max     int64 // octets
 	budget  Budget
 	cost    int64 // what the budget knows of
@@ -50,13 +51,17 @@ const (
 func (s *headerScanner) scan() error {
 	s.in.adoptBareCR()
 	s.dropByteOrderMark()
-	for first := true; ; first = false {
+	first := true
+	for {
 		kind, name := s.classify(first)
 		switch kind {
 		case lineBody, lineEnd:
 			return s.in.failure()
 		case lineBlank:
 			s.consume(nil)
+			if s.begins && len(s.starts) == 0 {
+				continue
+			}
 			return s.in.failure()
 		case lineDot:
 			s.dot = true
@@ -64,11 +69,13 @@ func (s *headerScanner) scan() error {
 			return s.in.failure()
 		case lineFrom:
 			s.consume(nil)
+			first = false
 			continue
 		case lineField:
 			s.starts = append(s.starts, len(s.raw))
 			s.names = append(s.names, name)
 		}
+		first = false
 		s.consume(&s.raw)
 		if s.full != nil || !s.grow(len("\r\n")) {
 			return s.full
@@ -86,7 +93,7 @@ func (s *headerScanner) dropByteOrderMark() {
 	const mark = "\xef\xbb\xbf"
 	line, _ := s.peekLine()
 	if text, found := bytes.CutPrefix(line, []byte(mark)); found && (fieldName(text) > 0 ||
-		bytes.HasPrefix(text, []byte("From "))) {
+		bytes.HasPrefix(text, []byte("From ")) || s.begins && len(text) == 0) {
 		s.in.take(len(mark))
 	}
 }
@@ -104,7 +111,7 @@ func (s *headerScanner) classify(first bool) (lineKind, int) {
 	}
 	name := fieldName(text)
 	switch {
-	case len(text) == 0 && whole:
+	case whole && (len(text) == 0 || s.begins && len(s.starts) == 0 && len(bytes.TrimSpace(text)) == 0):
 		return lineBlank, 0
 	case len(text) == 0:
 		return lineBody, 0
@@ -112,7 +119,7 @@ func (s *headerScanner) classify(first bool) (lineKind, int) {
 		return lineDot, 0
 	case isBlank(text[0]) && len(s.starts) > 0:
 		return lineMore, 0
-	case name > 0:
+	case name > 0 && (len(s.starts) > 0 || isASCII(string(text[:name]))):
 		return lineField, name
 	case first && bytes.HasPrefix(bytes.TrimLeft(text, ">"), []byte("From ")):
 		return lineFrom, 0

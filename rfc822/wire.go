@@ -141,7 +141,7 @@ func (m *Message) oddHeader() bool {
 	value, typed := m.Header.Get("Content-Type")
 	ct := parseContentType(value)
 	multipart := strings.HasPrefix(ct.media, "multipart/")
-	if multipart && !ct.hasBoundary() {
+	if multipart && !ct.hasBoundary() || plainType(value) != value {
 		return true
 	}
 	switch label, has := m.Header.encodingLabel(); label {

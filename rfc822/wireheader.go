@@ -26,9 +26,9 @@ func (f Field) appendWire(dst []byte, own string) (out []byte, smtputf8 bool) {
 	encoded := ""
 	switch {
 	case f.isAddress():
-		encoded, smtputf8 = encodeAddresses(value, own)
+		encoded, smtputf8 = encodeAddresses(escapeTrails(value, own, true), own)
 	case f.is("Content-Type") || f.is("Content-Disposition"):
-		encoded = encodeParams(value, own)
+		encoded = encodeParams(escapeTrails(value, own, false), own)
 	case f.isStructured():
 		encoded = encodeStructured(value, own)
 	default:

@@ -149,7 +149,7 @@ func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([
 		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("the message has passed %d hosts and loops (5.4.6); look for an alias or a forward that leads back here", hops))
 	}
 	author := in.author(env, c)
-	if guess := m.Header.RepairFrom(author); guess != "" && c.Note != nil {
+	if guess := m.RepairFrom(author); guess != "" && c.Note != nil {
 		c.Note("the From field: " + guess)
 	}
 	m.Complete(rfc822.CompleteOptions{

@@ -34,7 +34,8 @@ func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize, maxHe
 	if len(env.Recipients)+len(refused) == 0 && !o.ReadHeader {
 		return nil, cmdline.Usagef("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field")
 	}
-	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize, MaxHeader: maxHeader})
+	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize, MaxHeader: maxHeader,
+		NeedsTo: o.ReadHeader})
 	if large := (*rfc822.TooLargeError)(nil); errors.As(err, &large) && len(env.Recipients) > 0 {
 		return &Draft{Envelope: env, Refused: refused}, readError(err)
 	}

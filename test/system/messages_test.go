@@ -35,7 +35,7 @@ type messageCase struct {
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	for _, c := range slices.Concat(contentCases, asTheyAre(contentCases), fieldCases, senderCases,
-		signedCases) {
+		signedCases, oddCases) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t)
