@@ -5,7 +5,7 @@
 # namespace of this script's own. The mailer is a stand-in.
 set -euo pipefail
 self=$(realpath "$0")
-packages="calendar=12.1.8 cpp libbsd0"
+packages="calendar=12.1.8 cpp cpp-12 libisl23 libmpc3 libmpfr6 libbsd0"
 
 if [ -z "${FINDING_WORK:-}" ]; then
 	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 2; }

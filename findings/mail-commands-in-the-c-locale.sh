@@ -12,7 +12,7 @@
 # namespace of this script's own. The mailer is a stand-in.
 set -euo pipefail
 self=$(realpath "$0")
-packages="mailutils=1:3.15-4 libmailutils9=1:3.15-4 mailutils-common=1:3.15-4 bsd-mailx=8.1.2-0.20220412cvs-1 s-nail=14.9.24-2 mutt=2.2.12-0.1~deb12u2 libbsd0 liblockfile1 libgsasl18 libgssglue1 libntlm0 libunistring2 libmariadb3 libldap-2.5-0 libgc1 guile-3.0-libs libpython3.11 mysql-common libsasl2-2 libreadline8 libidn12 libkyotocabinet16v5 libgpgme11 libassuan0 libtokyocabinet9"
+packages="mailutils=1:3.15-4 libmailutils9=1:3.15-4 mailutils-common=1:3.15-4 bsd-mailx=8.1.2-0.20220412cvs-1 s-nail=14.9.24-2 mutt=2.2.12-0.1~deb12u2 libbsd0 liblockfile1 libgsasl18 libgssglue1 libntlm0 libunistring2 libmariadb3 libpq5 libldap-2.5-0 libsasl2-2 libreadline8 libncurses6 libfribidi0 libidn12 libltdl7 libgpgme11 libassuan0 libtokyocabinet9"
 
 if [ -z "${FINDING_WORK:-}" ]; then
 	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 2; }
@@ -23,6 +23,7 @@ if [ -z "${FINDING_WORK:-}" ]; then
 	# shellcheck disable=SC2086 # a list of words is meant
 	apt-get -q download $packages >log 2>&1 || { apt-get -q update && apt-get -q download $packages; } >log 2>&1 || { cat log; exit 2; }
 	for deb in *.deb; do dpkg -x "$deb" root; done
+	cp -a root/lib/. root/usr/lib/ # as on a system with one /usr
 	mkdir -p root/usr/sbin root/usr/lib root/etc home calls
 	chmod 777 home calls
 	cat >root/usr/sbin/sendmail <<E

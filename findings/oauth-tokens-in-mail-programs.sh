@@ -10,7 +10,7 @@
 # It needs Debian 12, python3 and openssl; the pinned packages are unpacked into a temporary folder. It ends
 # with 1 if any of this has changed, and with 2 if the packages can't be had.
 set -euo pipefail
-packages="msmtp=1.8.23-1 mutt=2.2.12-0.1~deb12u2 libgsasl18 libgssglue1 libntlm0 libsecret-1-0 libgpgme11 libassuan0 libtokyocabinet9"
+packages="msmtp=1.8.23-1 mutt=2.2.12-0.1~deb12u2 libgsasl18 libgssglue1 libntlm0 libsecret-1-0 libgpgme11 libassuan0 libtokyocabinet9 libidn12 libglib2.0-0"
 work=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
