@@ -5,16 +5,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/doctor"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/sysexits"
 )
 
 // doctorFlags are the command line of doctor.
 type doctorFlags struct {
 	config, sendTo, way, other  string
+	found                       *doctor.Tenant
+	tenant                      string // the file with the report of the tenant's script
 	json, report, strict, quiet bool
 }
 
@@ -30,7 +34,10 @@ func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 	f.StringVar(&o.sendTo, "send-to", "", "send a real message to `ADDRESS`: only that shows whether the mailbox may be used")
 	f.BoolVar(&o.strict, "strict", false, "exit with 1 when there are warnings")
 	f.BoolVar(&o.quiet, "quiet", false, "print warnings and errors only")
-	f.StringVar(&o.way, "way", "", "how the application may send: `WAY` is api (permission with admin consent) or scoped (Exchange role); a token can't tell")
+	f.StringVar(&o.way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API permission); "+
+		"the default is the key way of the configuration")
+	f.StringVar(&o.tenant, "tenant-report", "", "`FILE` (- is standard input) with what the script of setup --script has "+
+		"printed: a refused sign-in then gets one cause")
 	f.StringVar(&o.other, "other-mailbox", "", "sign in to the mailbox `ADDRESS`, too: tells trouble of the mailbox from trouble of the application")
 	if _, err := f.parse(args, 0); err != nil {
 		return e.failVerb(f, err)
@@ -38,7 +45,32 @@ func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 	if err := o.check(); err != nil {
 		return e.fail("o365-sendmail", err)
 	}
+	if err := e.readTenant(&o); err != nil {
+		return e.fail("o365-sendmail", err)
+	}
 	return e.runDoctor(ctx, o)
+}
+
+// readTenant reads the report of the tenant's script with the rights of who calls.
+func (e *Env) readTenant(o *doctorFlags) error {
+	if o.tenant == "" {
+		return nil
+	}
+	in := e.Stdin
+	if o.tenant != "-" {
+		f, err := os.Open(o.tenant)
+		if err != nil {
+			return sysexits.With(sysexits.NoInput, fmt.Errorf("--tenant-report: %w", err))
+		}
+		defer f.Close()
+		in = f
+	}
+	t, err := doctor.ReadTenant(in)
+	if err != nil {
+		return sysexits.With(sysexits.DataErr, fmt.Errorf("--tenant-report: %w", err))
+	}
+	o.found = t
+	return nil
 }
 
 func (o *doctorFlags) check() error {
@@ -54,7 +86,7 @@ func (o *doctorFlags) check() error {
 	case "", diagnose.WayAPI, diagnose.WayScoped:
 		return nil
 	}
-	return cmdline.Usagef("doctor: --way is api or scoped, not %.64q", o.way)
+	return cmdline.Usagef("doctor: --way is scoped or api, not %.64q", o.way)
 }
 
 func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {
@@ -72,7 +104,7 @@ func (e *Env) examine(ctx context.Context, o doctorFlags) *doctor.Report {
 	user, hostName := host.UserByID(e.UID), host.Name()
 	opts := doctor.Options{
 		Config: o.config, Getenv: e.Getenv, User: user, HostName: hostName, Version: e.Version, Now: e.Now,
-		Way: o.way, Other: o.other, Strict: o.strict, Drop: e.process("o365-sendmail").DropRoot, Socket: e.Socket, SendTo: o.sendTo,
+		Way: o.way, Tenant: o.found, Other: o.other, Strict: o.strict, Drop: e.process("o365-sendmail").DropRoot, Socket: e.Socket, SendTo: o.sendTo,
 		Send: func(ctx context.Context, from, to string) (string, error) {
 			m := testMessage{config: o.config, from: from, to: to, user: user, hostName: hostName}
 			return m.send(ctx, e.process("o365-sendmail"))

@@ -21,7 +21,8 @@ const (
 	allowSender  = "send as <mailbox>, or Add-RecipientPermission -Identity <the From address> -Trustee <mailbox> " +
 		"-AccessRights SendAs"
 	useXOAUTH2 = "sign in with XOAUTH2: a password can't be used here"
-	waitADay   = "wait up to 24 h; for more volume use High Volume Email or Azure Communication Services"
+	waitADay   = "wait up to 24 h; more volume needs more mailboxes or, inside the organization only, High Volume Email"
+	waitTenant = "wait up to 24 h; Get-LimitsEnforcementStatus shows the tenant's limit"
 	hveAccess  = "Add-HVEAppAccess -Identity <mailbox> -AppIds <object id of the enterprise application>"
 	hveAccount = "check that mailbox (now <mailbox>) is the High Volume Email account, and that smtp.host is the " +
 		"host of High Volume Email"
@@ -114,7 +115,7 @@ var replies = [...]row{
 	{enhanced: "5.1.90", means: Diagnosis{Class: AccountTemporary, Key: "recipient-quota",
 		Cause: "the mailbox has used up its daily recipient limit", Remedy: waitADay}},
 	{enhanced: "5.7.232 5.7.233", means: Diagnosis{Class: AccountTemporary, Key: "tenant-external-quota",
-		Cause: "the tenant has used up its daily limit of external recipients", Remedy: waitADay}},
+		Cause: "the tenant has used up its daily limit of external recipients", Remedy: waitTenant}},
 	{code: 5, enhanced: "5.7.236", means: Diagnosis{Class: AccountTemporary, Key: KeyOutsideQuota,
 		Cause: "mail from addresses below onmicrosoft.com goes to 100 recipients outside the organization in 24 h, " +
 			"for all of its mailboxes together",

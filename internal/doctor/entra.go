@@ -51,6 +51,9 @@ func (r *runner) entra(ctx context.Context) {
 func (r *runner) tokenChecks(ctx context.Context, needs []string) {
 	r.check("token", needs, func(c *Check) { r.askToken(ctx, c) })
 	r.check("claims", []string{"token"}, r.judgeClaims)
+	if r.o.Tenant != nil {
+		r.check("tenant-report", []string{"configuration"}, r.judgeTenant)
+	}
 }
 
 // loginURL is the token endpoint, nil when none is known.

@@ -49,7 +49,7 @@ const (
 
 func rows() []row {
 	var all []row
-	for _, part := range [][]row{machineRows(), networkRows(), entraRows(), credentialRows(), signInRows(), messageRows()} {
+	for _, part := range [][]row{machineRows(), networkRows(), entraRows(), credentialRows(), signInRows(), messageRows(), tenantRows()} {
 		all = append(all, part...)
 	}
 	return all

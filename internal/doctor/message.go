@@ -85,6 +85,11 @@ func (r *runner) judgeMessage(c *Check, d diagnose.Diagnosis, seen string) {
 		return
 	}
 	v := r.values()
+	if t := r.tenantReport(); t != nil && t.get("mode") == "done" && t.get("way") == diagnose.WayAPI &&
+		t.get("full_access") == "yes" {
+		r.tenantIsRight(c, ": "+c.Seen)
+		return
+	}
 	switch {
 	case r.way() == diagnose.WayScoped && r.claims.HasRole(roleSendAsApp):
 		c.Key, c.Hint = "permission-not-needed", "Entra admin center > App registrations > your app > API permissions: remove "+roleSendAsApp+", which asks for mailbox permissions that the scoped role does without"

@@ -29,6 +29,8 @@ type Options struct {
 	// Way is how the application may send: diagnose.WayAPI, diagnose.WayScoped or, for what the configuration
 	// says, "". A token can't tell a missing consent from the other way.
 	Way string
+	// Tenant is the report of the script that set the tenant up; nil without one.
+	Tenant *Tenant
 	// Other is a second mailbox that the application may use: whether it can sign in
 	// tells trouble of the mailbox from trouble of the application.
 	Other string
@@ -202,8 +204,9 @@ func (r *runner) mailbox() string {
 
 // values fill the administrator's commands with what is known.
 func (r *runner) values() setup.Values {
-	v := setup.Values{Cloud: r.cloud.Name, ObjectID: r.claims.OID}
+	v := setup.Values{Cloud: r.cloud.Name, ObjectID: r.claims.OID, Way: r.way()}
 	if r.cfg != nil {
+		v.HVE = setup.HVEHost(r.cfg.SMTP.Host)
 		v.Tenant, v.ClientID, v.Mailbox = r.cfg.Tenant, first(r.claims.AppID, r.cfg.ClientID), r.cfg.Mailbox
 	}
 	return v

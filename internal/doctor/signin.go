@@ -147,10 +147,13 @@ func (r *runner) explain(c *Check, rep smtpreply.Reply, other opinion) {
 	switch {
 	case r.cfg.Credential.Type == config.TypeDeviceCode:
 		c.fail(Configuration, "delegated", fmt.Sprintf("the token is of %q, who may not use %s%s", r.claims.UPN, r.cfg.Mailbox, said), setup.Delegate(v, r.claims.UPN))
+	case r.tenantSays(c, said):
 	case other.taken && has:
 		c.fail(Configuration, "not-a-mailbox", fmt.Sprintf("%s can sign in and %s can't: it is no mailbox, or has no licence%s", other.mailbox, r.cfg.Mailbox, said), setup.CheckMailbox(v))
 	case other.taken:
 		c.fail(Configuration, "scope", fmt.Sprintf("%s can sign in and %s can't: it is not in the management scope of the role%s", other.mailbox, r.cfg.Mailbox, said), setup.JoinScope(v))
+	case r.tenantReport() != nil:
+		r.tenantIsRight(c, said)
 	case has:
 		c.fail(Configuration, "service-principal", fmt.Sprintf("the token is good, but Exchange does not know the application with the object id %s%s", r.claims.OID, said), setup.RegisterApp(v, other.mailbox == ""))
 	case r.way() == diagnose.WayScoped:

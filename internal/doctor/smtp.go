@@ -233,6 +233,7 @@ func (r *runner) judge(c *Check, d diagnose.Diagnosis, seen string) {
 		hint = "wait and try again; if it lasts, see https://status.cloud.microsoft"
 	}
 	c.fail(classOf(d.Class), d.Key, seen, hint)
+	r.tenantNames(c)
 }
 
 func classOf(c diagnose.Class) Class {

@@ -106,14 +106,15 @@ func Delegate(v Values, person string) string {
 // RegisterApp makes Exchange know the application. alsoMailbox adds the other cause that
 // looks the same.
 func RegisterApp(v Values, alsoMailbox bool) string {
-	s := newServicePrincipal(v) + spread + "; if Get-ServicePrincipal | fl AppId,ObjectId shows another ObjectId for it, first: Remove-ServicePrincipal -Identity " + v.clientID()
+	s := NewServicePrincipal(v) + spread + "; if Get-ServicePrincipal | fl AppId,ObjectId shows another ObjectId for it, first: Remove-ServicePrincipal -Identity " + v.clientID()
 	if alsoMailbox {
 		s += "; if it shows this one already, " + CheckMailbox(v)
 	}
 	return s
 }
 
-func newServicePrincipal(v Values) string {
+// NewServicePrincipal makes Exchange's record of the application.
+func NewServicePrincipal(v Values) string {
 	return "New-ServicePrincipal -AppId " + v.clientID() + " -ObjectId " + v.objectID() + ` -DisplayName "` + appName + `"`
 }
 
@@ -145,6 +146,12 @@ func addRecipientPermission(v Values) string {
 
 func enableSMTPAuth(v Values) string {
 	return "Set-CASMailbox -Identity " + v.mailbox() + " -SmtpClientAuthenticationDisabled $false"
+}
+
+// GrantHVE lets the application use an account of High Volume Email. The list takes the object ID of the enterprise
+// application. Source: learn.microsoft.com, Add-HVEAppAccess.
+func GrantHVE(v Values) string {
+	return "Add-HVEAppAccess -Identity " + v.mailbox() + " -AppIds " + v.objectID()
 }
 
 // AssignRole gives the application Exchange's own role within a scope.

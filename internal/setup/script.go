@@ -73,9 +73,9 @@ func Commands(kind string, v Values) []string {
 			"# Add-RecipientPermission -Identity "+v.mailbox()+" -Trustee <person> -AccessRights SendAs -Confirm:$false")
 	}
 	if v.way() == wayHVE {
-		return append(list, "Add-HVEAppAccess -Identity "+v.mailbox()+" -AppIds "+v.objectID())
+		return append(list, GrantHVE(v))
 	}
-	list = append(list, newServicePrincipal(v), enableSMTPAuth(v))
+	list = append(list, NewServicePrincipal(v), enableSMTPAuth(v))
 	if v.way() == diagnose.WayAPI {
 		return append(list, addMailboxPermission(v), addRecipientPermission(v))
 	}
