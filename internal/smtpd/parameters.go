@@ -17,7 +17,7 @@ import (
 // sender reads the argument of MAIL; own is set when this program's own client sends it. A sender without a domain is
 // at the host.
 func (s *session) sender(arg string) (from string, o *smtp.MailOptions, own bool, err error) {
-	path, params, err := splitPath(arg, "FROM:")
+	path, params, err := splitPath(arg, "MAIL FROM:")
 	if err != nil {
 		return "", nil, false, err
 	}
@@ -72,7 +72,7 @@ func (s *session) mailParameter(o *smtp.MailOptions, key, value string) error {
 
 // recipient reads the argument of RCPT. A bare name is at localhost.
 func recipient(arg string) (to string, o *smtp.RcptOptions, err error) {
-	path, params, err := splitPath(arg, "TO:")
+	path, params, err := splitPath(arg, "RCPT TO:")
 	if err != nil {
 		return "", nil, err
 	}
@@ -141,9 +141,11 @@ func unknown(key string) error {
 	return refusal(555, arguments, "unknown parameter "+key)
 }
 
-// splitPath takes the argument of MAIL or RCPT apart: the keyword, "<path>" or "path", parameters.
-func splitPath(arg, keyword string) (path, params string, err error) {
-	wrong := refusal(501, arguments, "the syntax is "+keyword+"<address>")
+// splitPath takes the argument of a command, "MAIL FROM:" or "RCPT TO:", apart: the keyword, "<path>" or "path",
+// parameters.
+func splitPath(arg, command string) (path, params string, err error) {
+	wrong := refusal(501, arguments, "the syntax is "+command+"<address>")
+	_, keyword, _ := strings.Cut(command, " ")
 	if len(arg) < len(keyword) || !strings.EqualFold(arg[:len(keyword)], keyword) || printable.HasControl(arg) {
 		return "", "", wrong
 	}
