@@ -102,7 +102,7 @@ func decodeRefused(data []byte, k Key) (*refusedRecord, error) {
 		return nil, errContent
 	}
 	// What was written by hand must not reach a terminal raw either.
-	r.Text, r.Advice = printable.OneLine(r.Text, maxText), printable.OneLine(r.Advice, maxText)
+	r.Text, r.Advice = oneLine(r.Text), oneLine(r.Advice)
 	return r, nil
 }
 
@@ -161,8 +161,7 @@ func (c *Cache) remember(ctx context.Context, k Key, err error) {
 	now := c.clock.now()
 	rec := &refusedRecord{
 		Key: k, At: now.UTC(), Until: now.Add(hold(err)).UTC(), Failures: 1,
-		Refused: isConfiguration(err), Text: printable.OneLine(err.Error(), maxText),
-		Advice: printable.OneLine(advice(err), maxText), stamp: c.clock.stamp(),
+		Refused: isConfiguration(err), Text: oneLine(err.Error()), Advice: oneLine(advice(err)), stamp: c.clock.stamp(),
 	}
 	if last := c.lastRefusal(k); last != nil && last.age < failureStreak {
 		rec.Failures = last.rec.Failures + 1
@@ -204,3 +203,5 @@ func advice(err error) string {
 	}
 	return ""
 }
+
+func oneLine(s string) string { return printable.Cut(printable.OneLine(s), maxText) }

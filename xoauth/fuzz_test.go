@@ -63,7 +63,7 @@ func TestCleanAndRedact(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ in, want string }{
 		{"", ""}, {"  a  b  ", "a b"}, {"a\r\nb\x00c", "a b c"}, {"a\u202eb\u2028c", "a b c"}, {"\xff\xfe", ""}, {"größe", "größe"},
-		{strings.Repeat("x", 30), "xxxxxxxxxxxxxxxx..."},
+		{strings.Repeat("x", 30), "xxxxxxxxxxxxxxxxx..."},
 	} {
 		if got := clean(tt.in, 20); got != tt.want {
 			t.Errorf("clean(%q) = %q, want %q", tt.in, got, tt.want)

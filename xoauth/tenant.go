@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 )
 
 // IsGUID reports whether s has the form of a GUID, such as an application's client ID.
@@ -46,22 +49,7 @@ func CheckTenant(tenant string) error {
 	return fmt.Errorf("the tenant %q is neither a GUID nor a domain: take the Directory (tenant) ID from the app's Overview page", clean(tenant, 80))
 }
 
-// isDomain reports whether s is a DNS name with at least one dot (RFC 1123 2.1).
+// isDomain reports whether s is a DNS name with at least one dot.
 func isDomain(s string) bool {
-	labels := strings.Split(s, ".")
-	if len(s) > 253 || len(labels) < 2 {
-		return false
-	}
-	for _, l := range labels {
-		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' {
-			return false
-		}
-		for i := range len(l) {
-			c := l[i]
-			if !isHex(c) && (c < 'g' || c > 'z') && (c < 'G' || c > 'Z') && c != '-' {
-				return false
-			}
-		}
-	}
-	return true
+	return host.IsDomain(s) && strings.Contains(s, ".") && printable.IsASCII(s) && !strings.Contains(s, "_")
 }

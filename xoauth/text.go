@@ -3,32 +3,14 @@ package xoauth
 import (
 	"net/url"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"o365-sendmail/internal/printable"
 )
 
-// clean makes foreign text fit for one line of a log or a terminal: whatever is
-// not printable becomes a space, runs of spaces one, and the result holds at most
-// max bytes.
+// clean makes foreign text fit for one line of a log or a terminal: whatever is not printable becomes a space, runs
+// of spaces one, and the result holds at most max bytes.
 func clean(s string, max int) string {
-	var b strings.Builder
-	space := false
-	for _, r := range s {
-		if r == utf8.RuneError || r == ' ' || !unicode.IsPrint(r) {
-			space = true
-			continue
-		}
-		if b.Len()+utf8.RuneLen(r)+1 > max-len("...") {
-			b.WriteString("...")
-			break
-		}
-		if space && b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		space = false
-		b.WriteRune(r)
-	}
-	return b.String()
+	return printable.Cut(strings.Join(strings.Fields(printable.OneLine(s)), " "), max)
 }
 
 // minSecret is the length below which a secret is not looked for: shorter text

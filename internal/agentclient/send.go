@@ -102,15 +102,15 @@ func (c *Conn) head(env *envelope.Envelope, o agentproto.Options, size int64) ([
 	if sender != "" && strings.IndexByte(sender, '@') < 0 {
 		sender += "@" + c.o.HostName
 	}
-	b, utf8 := make([]byte, 0, 256+64*len(env.Recipients)), env.SMTPUTF8 || !ascii(sender)
+	b, utf8 := make([]byte, 0, 256+64*len(env.Recipients)), env.SMTPUTF8 || !printable.IsASCII(sender)
 	for _, r := range env.Recipients {
-		utf8 = utf8 || !ascii(r.Address)
+		utf8 = utf8 || !printable.IsASCII(r.Address)
 	}
 	b = append(b, "MAIL FROM:<"+sender+"> SIZE="+strconv.FormatInt(declared, 10)...)
 	b = param(b, env.EightBit, "BODY=8BITMIME")
 	b = param(b, utf8, "SMTPUTF8")
 	b = param(b, env.Ret != "", "RET="+env.Ret)
-	b = param(b, env.EnvID != "" && ascii(env.EnvID), "ENVID="+xtext(env.EnvID))
+	b = param(b, env.EnvID != "" && printable.IsASCII(env.EnvID), "ENVID="+xtext(env.EnvID))
 	b = param(b, c.maxOwn > 0 && len(env.Recipients) > c.maxRcpt, agentproto.RecipientsKeyword) // the last one
 	for _, r := range env.Recipients {
 		addr := r.Address
@@ -121,7 +121,7 @@ func (c *Conn) head(env *envelope.Envelope, o agentproto.Options, size int64) ([
 		n := r.Notify.String()
 		b = param(b, n != "", "NOTIFY="+n)
 		kind, orig, _ := strings.Cut(r.ORcpt, ";")
-		b = param(b, orig != "" && ascii(r.ORcpt), "ORCPT="+kind+";"+xtext(orig))
+		b = param(b, orig != "" && printable.IsASCII(r.ORcpt), "ORCPT="+kind+";"+xtext(orig))
 	}
 	b = append(b, "\r\nBDAT "+strconv.FormatInt(size, 10)+" LAST\r\n"...)
 	if c.o.Trace != nil {
@@ -153,27 +153,7 @@ func checkWords(env *envelope.Envelope) error {
 	return nil
 }
 
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-// xtext encodes as RFC 3461 4 says.
-func xtext(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		if c := s[i]; c < '!' || c > '~' || c == '+' || c == '=' {
-			fmt.Fprintf(&b, "+%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
+func xtext(s string) string { return string(envelope.AppendXtext(nil, s)) }
 
 // readError is a failure to read our own message.
 type readError struct{ err error }

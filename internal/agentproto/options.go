@@ -3,6 +3,8 @@ package agentproto
 import (
 	"strconv"
 	"strings"
+
+	"o365-sendmail/internal/printable"
 )
 
 // OptionsField is the name of the private header field. It counts only as the very first
@@ -48,7 +50,7 @@ func (o Options) Value() string {
 	if o.Hops != 0 {
 		words = append(words, "hops="+strconv.Itoa(o.Hops))
 	}
-	if tag := plain(o.Tag); tag != "" {
+	if tag := printable.Tag(o.Tag); tag != "" {
 		words = append(words, "tag="+tag)
 	}
 	if o.Partial {
@@ -82,7 +84,7 @@ func ParseOptions(value string) Options {
 				o.Hops = n
 			}
 		case "tag":
-			o.Tag = plain(arg)
+			o.Tag = printable.Tag(arg)
 		case "partial":
 			o.Partial = true
 		case "dot-cut":
@@ -92,19 +94,4 @@ func ParseOptions(value string) Options {
 		}
 	}
 	return o
-}
-
-// maxTag bounds a tag, in octets.
-const maxTag = 32
-
-// plain keeps of a tag what needs no quoting anywhere.
-func plain(tag string) string {
-	tag = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-_./", r):
-			return r
-		}
-		return -1
-	}, tag)
-	return tag[:min(len(tag), maxTag)]
 }

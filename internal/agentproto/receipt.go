@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -30,18 +31,15 @@ func Words(r envelope.Receipt) string {
 	case r.Queued:
 		return "queued"
 	case r.Reply != "":
-		return OneLine(strings.TrimPrefix(r.Reply, "250 2.0.0 ")) // the reply has these already
+		return oneLine(strings.TrimPrefix(r.Reply, "250 2.0.0 ")) // the reply has these already
 	}
 	return "accepted"
 }
 
 // RefusedLine returns the line that tells of a refused recipient.
 func RefusedLine(address string, exit int, err error) string {
-	reason := OneLine(err.Error())
-	if len(reason) > maxReason {
-		reason = strings.ToValidUTF8(reason[:maxReason-3], "") + "..."
-	}
-	return refused + strconv.Itoa(exit) + " <" + OneLine(address) + "> " + reason
+	reason := printable.Cut(oneLine(err.Error()), maxReason)
+	return refused + strconv.Itoa(exit) + " <" + oneLine(address) + "> " + reason
 }
 
 // ParseReceipt reads the lines of a positive reply, codes taken off, back into a receipt.
@@ -113,13 +111,4 @@ func PathEnd(s string) int {
 	return -1
 }
 
-// OneLine makes text fit for a line of a reply: control characters become spaces.
-func OneLine(s string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(clean)
-}
+func oneLine(s string) string { return strings.TrimSpace(printable.OneLine(s)) }

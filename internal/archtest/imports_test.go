@@ -98,7 +98,9 @@ type onlyRule struct {
 
 var onlyRules = []onlyRule{
 	{"rfc822", nil, nil, "it is a public package for any Go program: the standard library is all it needs"},
-	{"xoauth", nil, []string{"golang.org/x/oauth2", "golang.org/x/crypto", "software.sslmate.com/src/go-pkcs12"}, "it is a public package and must not know this program"},
+	{"xoauth", []string{"internal/host", "internal/printable"},
+		[]string{"golang.org/x/oauth2", "golang.org/x/crypto", "software.sslmate.com/src/go-pkcs12"},
+		"it is a public package and must not know this program"},
 	{"cache", []string{"xoauth", "internal/durable", "internal/printable"}, []string{"golang.org/x/sys"},
 		"it is a public package: options come in a struct of its own"},
 	{"internal/quota", []string{"internal/durable", "internal/printable"}, nil,
@@ -115,13 +117,13 @@ var onlyRules = []onlyRule{
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
 	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/quota", "internal/sysexits"},
 		[]string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
-	{"internal/submit", []string{"internal/crash", "internal/envelope", "internal/diagnose", "internal/printable",
+	{"internal/submit", []string{"internal/crash", "internal/diagnose", "internal/envelope", "internal/host", "internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
 		"it stays testable alone"},
 	{"internal/notify", []string{"rfc822", "internal/envelope", "internal/maillog", "internal/printable",
 		"internal/submit"}, []string{"github.com/emersion/go-message"},
 		"it gets conditions and fates, and gives messages to submit: it knows neither engine nor queue"},
-	{"internal/config", []string{"xoauth", "internal/host", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
+	{"internal/config", []string{"xoauth", "internal/host", "internal/printable", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
 }
 
 func TestPackagesImportOnly(t *testing.T) {

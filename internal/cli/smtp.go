@@ -15,6 +15,7 @@ import (
 	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/sysexits"
@@ -52,7 +53,7 @@ func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 func (e *Env) refuse(name string, o *cmdline.Options, err error) int {
 	if o.Mode == cmdline.ModeSMTP {
 		// The caller reads SMTP: it must not take silence for a slow server.
-		fmt.Fprintf(e.Stdout, "421 4.3.0 %s\r\n", agentproto.OneLine(err.Error()))
+		fmt.Fprintf(e.Stdout, "421 4.3.0 %s\r\n", printable.OneLine(err.Error()))
 	}
 	return e.fail(name, err)
 }
@@ -106,7 +107,7 @@ func (e *Env) relay(ctx context.Context, name string, conn *agentclient.Conn) in
 		err = errors.New("it went away")
 	}
 	err = fmt.Errorf("the agent broke off: %w", err)
-	fmt.Fprintf(e.Stdout, "421 4.3.2 %s; what was not acknowledged was not taken\r\n", agentproto.OneLine(err.Error()))
+	fmt.Fprintf(e.Stdout, "421 4.3.2 %s; what was not acknowledged was not taken\r\n", printable.OneLine(err.Error()))
 	return e.fail(name, sysexits.With(sysexits.TempFail, err))
 }
 

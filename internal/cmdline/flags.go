@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -103,7 +104,7 @@ func (o *Options) word(letters string, more []string) ([]string, error) {
 	for len(letters) > 0 {
 		f := findFlag(letters[0])
 		if f == nil {
-			return nil, Usagef("unknown flag -%s; see sendmail(8)", printable(letters[0]))
+			return nil, Usagef("unknown flag -%s; see sendmail(8)", printable.Line(letters[:1]))
 		}
 		letters = letters[1:]
 		value := ""
@@ -145,13 +146,6 @@ func findFlag(letter byte) *flag {
 		}
 	}
 	return nil
-}
-
-func printable(c byte) string {
-	if c < 0x20 || c > 0x7e {
-		return strconv.QuoteToASCII(string(rune(c)))
-	}
-	return string(rune(c))
 }
 
 func (o *Options) setMode(v string) error {

@@ -6,6 +6,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"o365-sendmail/internal/host"
 )
 
 // checkText judges a string by the key's kind; problem is "" for a good one. A value is not
@@ -36,7 +38,7 @@ func checkText(k *Key, s string) (problem, hint string) {
 	case KindAddress:
 		return unless(isAddress(s), shown(s)+" is not an address"), ""
 	case KindDomain:
-		return unless(isDomain(s), shown(s)+" is not a domain name"), ""
+		return unless(host.IsDomain(s), shown(s)+" is not a domain name"), ""
 	case KindHost:
 		return unless(isHost(s), shown(s)+" is not a host"), ""
 	case KindListen:
@@ -76,7 +78,7 @@ func checkWord(k *Key, s string) (problem, hint string) {
 }
 
 func checkTenant(s string) (problem, hint string) {
-	if isGUID(s) || genericTenant(s) || isDomain(s) && strings.Contains(s, ".") {
+	if isGUID(s) || genericTenant(s) || host.IsDomain(s) && strings.Contains(s, ".") {
 		return "", ""
 	}
 	return "is neither a GUID nor a domain", "Entra's overview page shows the Tenant ID"
@@ -112,7 +114,7 @@ func isGUID(s string) bool {
 // isAddress accepts local@domain with a dot-atom (RFC 5321 4.1.2, RFC 6531 3.3).
 func isAddress(s string) bool {
 	at := strings.LastIndexByte(s, '@')
-	return at > 0 && isLocal(s[:at]) && isDomain(s[at+1:])
+	return at > 0 && isLocal(s[:at]) && host.IsDomain(s[at+1:])
 }
 
 // isLocal accepts a dot-atom; a quoted local part never belongs to a mailbox in Exchange.
@@ -125,29 +127,11 @@ func isLocal(s string) bool {
 	}) < 0
 }
 
-// isDomain accepts labels of letters, digits and hyphens, non-ASCII letters among them.
-func isDomain(s string) bool {
-	if s == "" || len(s) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		for _, r := range label {
-			if r < 0x80 && r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') || r == 0xfffd {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 func isHost(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
 	}
-	return isDomain(s)
+	return host.IsDomain(s)
 }
 
 // isListen accepts an IP address or "localhost" with a port.
@@ -234,5 +218,5 @@ func isPattern(s string) bool {
 // isSenderPattern accepts an address or *@domain.
 func isSenderPattern(s string) bool {
 	domain, ok := strings.CutPrefix(s, "*@")
-	return ok && isDomain(domain) || isAddress(s)
+	return ok && host.IsDomain(domain) || isAddress(s)
 }

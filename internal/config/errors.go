@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"o365-sendmail/internal/printable"
 )
 
 // Error is one fault of a configuration file. It never holds a secret.
@@ -26,17 +27,17 @@ type Error struct {
 // Error is one line: file:line: key: problem; expected ...; did you mean ...?; hint.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(clean(e.File))
+	b.WriteString(printable.Line(e.File))
 	if e.Line > 0 {
 		b.WriteByte(':')
 		b.WriteString(strconv.Itoa(e.Line))
 	}
 	b.WriteString(": ")
 	if e.Key != "" {
-		b.WriteString(clean(e.Key))
+		b.WriteString(printable.Line(e.Key))
 		b.WriteString(": ")
 	}
-	b.WriteString(clean(e.Problem))
+	b.WriteString(printable.Line(e.Problem))
 	for _, part := range [...]struct{ before, text, after string }{
 		{"; expected ", e.Expected, ""},
 		{"; did you mean ", e.Suggestion, "?"},
@@ -44,7 +45,7 @@ func (e *Error) Error() string {
 	} {
 		if part.text != "" {
 			b.WriteString(part.before)
-			b.WriteString(clean(part.text))
+			b.WriteString(printable.Line(part.text))
 			b.WriteString(part.after)
 		}
 	}
@@ -90,33 +91,6 @@ func (e Errors) sort() {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
 	})
 }
-
-// clean makes foreign text fit for one line of a log or a terminal.
-func clean(s string) string {
-	if strings.IndexFunc(s, unfit) < 0 && utf8.ValidString(s) && !strings.Contains(s, "<?") {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case strings.HasPrefix(s[i:], "<?"): // would begin a program, if the log were taken for PHP
-			b.WriteString(`\x3c`)
-		case unfit(r):
-			q := strconv.QuoteRuneToASCII(r)
-			b.WriteString(q[1 : len(q)-1])
-		default:
-			b.WriteString(s[i : i+n])
-		}
-		i += n
-	}
-	return b.String()
-}
-
-// unfit is true for controls, line separators and marks that turn text around.
-func unfit(r rune) bool { return !unicode.IsGraphic(r) }
 
 // shown quotes a value for an error, shortened.
 func shown(s string) string {

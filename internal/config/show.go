@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/xoauth"
 )
 
@@ -32,7 +33,7 @@ func (c *Config) Effective() []Setting {
 		}
 		for _, o := range c.origins {
 			if o.name == k.Name {
-				s.Line, s.Origin = o.line, clean(c.Path)+":"+strconv.Itoa(o.line)
+				s.Line, s.Origin = o.line, printable.Line(c.Path)+":"+strconv.Itoa(o.line)
 			}
 		}
 		all = append(all, s)
@@ -115,7 +116,7 @@ func tableText(field any) string {
 
 // quote writes a basic string; clean has made controls visible, and they never got in anyway.
 func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(clean(s)) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(printable.Line(s)) + `"`
 }
 
 func quoteAll(values []string) string {

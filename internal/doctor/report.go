@@ -3,8 +3,8 @@ package doctor
 import (
 	"strings"
 	"time"
-	"unicode"
 
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -45,16 +45,16 @@ type Check struct {
 	Hint string `json:"hint,omitempty"`
 }
 
-func (c *Check) ok(seen string) { c.Status, c.Seen = OK, clean(seen) }
+func (c *Check) ok(seen string) { c.Status, c.Seen = OK, oneLine(seen) }
 
-func (c *Check) skip(seen string) { c.Status, c.Seen = Skipped, clean(seen) }
+func (c *Check) skip(seen string) { c.Status, c.Seen = Skipped, oneLine(seen) }
 
 func (c *Check) warn(key, seen, hint string) {
-	c.Status, c.Key, c.Seen, c.Hint = Warning, key, clean(seen), clean(hint)
+	c.Status, c.Key, c.Seen, c.Hint = Warning, key, oneLine(seen), oneLine(hint)
 }
 
 func (c *Check) fail(class Class, key, seen, hint string) {
-	c.Status, c.Class, c.Key, c.Seen, c.Hint = Failed, class, key, clean(seen), clean(hint)
+	c.Status, c.Class, c.Key, c.Seen, c.Hint = Failed, class, key, oneLine(seen), oneLine(hint)
 }
 
 // Report is the outcome of a run.
@@ -127,15 +127,7 @@ func (r *Report) Find(name, about string) *Check {
 	return nil
 }
 
-// clean makes foreign text fit for one line of a terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\r' || r == '\t':
-			return ' '
-		case !unicode.IsGraphic(r):
-			return '?'
-		}
-		return r
-	}, strings.TrimSpace(s))
+// oneLine joins the lines of a text and escapes what a terminal would obey.
+func oneLine(s string) string {
+	return printable.Line(strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(strings.TrimSpace(s)))
 }

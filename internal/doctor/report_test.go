@@ -73,7 +73,7 @@ func TestPrinter(t *testing.T) {
 	c.ok("fine \x1b[31m\r\nand more")
 	r.Checks = []Check{c, {Name: "b", Status: Skipped, Seen: "needs x"}, {Name: "c", About: "d@e", Status: Skipped, Seen: "needs x"},
 		{Name: "f", Status: Skipped, Seen: "needs y"}, {Name: "g", Status: Failed, Seen: "bad", Hint: "mend"}}
-	want := "ok       a: fine ?[31m  and more\nskipped  b, c d@e: needs x\nskipped  f: needs y\nerror    g: bad\n         hint: mend\nnext: n\n"
+	want := "ok       a: fine \\x1b[31m  and more\nskipped  b, c d@e: needs x\nskipped  f: needs y\nerror    g: bad\n         hint: mend\nnext: n\n"
 	if got := r.Text(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -257,7 +257,7 @@ func (r *runner) mailFrom(c *Check, d *dialogue, from string) {
 // sendAs completes the remedy for a sender that is refused.
 func (r *runner) sendAs(c *Check, from string) {
 	if c.Key == "send-as-denied" {
-		c.Hint = clean(setup.GrantSendAs(r.values(), from))
+		c.Hint = oneLine(setup.GrantSendAs(r.values(), from))
 	}
 }
 

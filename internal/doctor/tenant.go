@@ -53,7 +53,7 @@ func ReadTenant(in io.Reader) (*Tenant, error) {
 	case !ended:
 		return nil, fmt.Errorf("the report is cut off: its last line would be %s", tenantEnd)
 	case t.values["report"] != "1":
-		return nil, fmt.Errorf("the report is of version %q, this program knows 1", clean(t.values["report"]))
+		return nil, fmt.Errorf("the report is of version %q, this program knows 1", oneLine(t.values["report"]))
 	}
 	if t.Made, err = time.Parse(time.RFC3339, t.values["made"]); err != nil {
 		return nil, errors.New("the report has no time (made)")
@@ -83,7 +83,7 @@ func plainText(raw []byte) string {
 }
 
 // get returns a value of the report, fit for a terminal.
-func (t *Tenant) get(key string) string { return clean(t.values[key]) }
+func (t *Tenant) get(key string) string { return oneLine(t.values[key]) }
 
 // judgeTenant sees whether the report is about this configuration.
 func (r *runner) judgeTenant(c *Check) {
@@ -210,6 +210,6 @@ func (r *runner) tenantNames(c *Check) {
 		found = append(found, "security defaults are on")
 	}
 	if len(found) > 0 {
-		c.Hint = clean("look at what the report has found: " + strings.Join(found, "; ") + "; else " + c.Hint)
+		c.Hint = oneLine("look at what the report has found: " + strings.Join(found, "; ") + "; else " + c.Hint)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"o365-sendmail/internal/printable"
 )
 
 // What programs and packages have to agree on.
@@ -31,19 +33,10 @@ func Name() string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// valid reports whether name is a host name by its characters (RFC 1123 2.1).
+// valid reports whether name is a host name in ASCII, with a trailing dot or without.
 func valid(name string) bool {
 	name = strings.TrimSuffix(name, ".")
-	if name == "" || len(name) > 253 || name[0] == '-' || name[0] == '.' {
-		return false
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_') {
-			return false
-		}
-	}
-	return !strings.Contains(name, "..")
+	return printable.IsASCII(name) && IsDomain(name)
 }
 
 // Mailname returns the first line of /etc/mailname (Debian policy 11.6) in lower case,

@@ -6,13 +6,14 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
 
 // asciiDomain returns the A-labels of a domain (RFC 5891 5): Exchange and DNS know no other form.
 func asciiDomain(domain string) (string, error) {
-	if isASCII(domain) {
+	if printable.IsASCII(domain) {
 		return domain, nil
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
@@ -26,7 +27,7 @@ func asciiDomain(domain string) (string, error) {
 // asciiAddress returns an address with the A-labels of its domain, or an error. An address of a
 // local name comes back as it is.
 func asciiAddress(addr string) (string, error) {
-	if isASCII(addr) {
+	if printable.IsASCII(addr) {
 		return addr, nil
 	}
 	a, err := rfc822.ParseAddress(addr)
@@ -55,13 +56,4 @@ func asciiPatterns(patterns []string) []string {
 		out[i] = asciiPattern(p)
 	}
 	return out
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

@@ -78,7 +78,9 @@ func (l *Logger) Reopen(o Options) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.Tag = cleanTag(o.Tag)
+	if o.Tag = printable.Tag(o.Tag); o.Tag == "" {
+		o.Tag = Tag
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.o.Store(&o)
@@ -90,23 +92,6 @@ func (l *Logger) closeSink() {
 		l.sink.close()
 		l.sink = nil
 	}
-}
-
-// cleanTag bounds what -L may put at the start of a line.
-func cleanTag(tag string) string {
-	tag = strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./", r) {
-			return r
-		}
-		return -1
-	}, tag)
-	if len(tag) > 32 {
-		tag = tag[:32]
-	}
-	if tag == "" {
-		return Tag
-	}
-	return tag
 }
 
 // Log writes one event about the message id ("" for none). Fields are names and

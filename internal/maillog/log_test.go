@@ -189,8 +189,9 @@ func TestOpenFile(t *testing.T) {
 
 func TestTag(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"": Tag, "a\n<3>b c": "a3bc", strings.Repeat("x", 99): strings.Repeat("x", 32), "\x00": Tag} {
-		if got := cleanTag(in); got != want {
+	for in, want := range map[string]string{"": Tag, "a\n<3>b c": "a3bc", "\x00": Tag,
+		strings.Repeat("x", 99): strings.Repeat("x", 32)} {
+		if got := New(Options{Tag: in}).o.Load().Tag; got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

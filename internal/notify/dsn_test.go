@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-message"
 
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
 )
 
 func sample() *Report {
@@ -84,7 +85,7 @@ func wire(t *testing.T, b []byte, eightBit bool) {
 	if !bytes.HasSuffix(b, []byte("\r\n")) {
 		t.Error("no line end at the end")
 	}
-	if !eightBit && !isASCII(string(b)) {
+	if !eightBit && !printable.IsASCII(string(b)) {
 		t.Error("bytes over 127 without the flag")
 	}
 }

@@ -3,8 +3,8 @@ package notify
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/rfc822"
 )
 
@@ -59,7 +59,7 @@ func typed(s string) string {
 	if !ok || address == "" {
 		return ""
 	}
-	if isASCII(address) {
+	if printable.IsASCII(address) {
 		return kind + "; " + address
 	}
 	var b strings.Builder
@@ -91,8 +91,4 @@ func ascii(s string) string {
 		s = s[:maxField] + "..."
 	}
 	return s
-}
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+
+	"o365-sendmail/internal/printable"
 )
 
 // maxHeader bounds the header that a report repeats.
@@ -32,7 +34,7 @@ func (r *Report) original() (b []byte, kind string, eightBit bool) {
 	if err != nil {
 		return nil, "", false
 	}
-	return b, "message/rfc822", !isASCII(string(b))
+	return b, "message/rfc822", !printable.IsASCII(string(b))
 }
 
 // header reads up to the blank line. Octets outside ASCII are replaced, and so are lines

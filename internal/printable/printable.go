@@ -1,4 +1,5 @@
-// Package printable makes foreign text fit for a line of a log or a terminal. It knows
+// Package printable makes foreign text fit for one line, of a log, a terminal, a reply or a file: escaped for people
+// (Clean, Line), blanked for programs (OneLine, Tag). Nobody else has a cleaner of foreign text. It knows
 // nothing of mail.
 package printable
 
@@ -18,7 +19,7 @@ func Clean(s string) string {
 	if !plain(s) {
 		s = escape(s, 2*maxValue)
 	}
-	return cut(s, maxValue)
+	return Cut(s, maxValue)
 }
 
 // Line is Clean for text that must not be cut.
@@ -29,20 +30,19 @@ func Line(s string) string {
 	return escape(s, -1)
 }
 
-// OneLine is text of at most limit bytes in which a space stands for each character that is not printable, and for each
-// byte that is not UTF-8; what is too long is cut. It is for text that other programs read.
-func OneLine(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
+// OneLine is text in which a space stands for each character that is not printable, and for each byte that is not
+// UTF-8. It is for text that other programs read.
+func OneLine(s string) string {
+	return strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !strconv.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, s)
-	return cut(s, limit)
 }
 
-// cut shortens s to limit bytes, at a character, and says so by three dots.
-func cut(s string, limit int) string {
+// Cut shortens s to limit bytes, at a character, and says so by three dots.
+func Cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
@@ -85,6 +85,30 @@ func escape(s string, limit int) string {
 		}
 	}
 	return b.String()
+}
+
+// IsASCII reports whether s has no byte above 0x7f.
+func IsASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// maxTag bounds a tag, in bytes.
+const maxTag = 32
+
+// Tag keeps of a caller's tag for log lines what needs no quoting anywhere.
+func Tag(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./", r) {
+			return r
+		}
+		return -1
+	}, s)
+	return s[:min(len(s), maxTag)]
 }
 
 // HasControl reports whether a word has a control character, which could end a line early.

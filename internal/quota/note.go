@@ -31,7 +31,7 @@ type note struct {
 // SetNote keeps a line about name, such as what a server was found not to do, until the given time. All
 // processes with this directory share it; when the directory can't be used, this one alone has it.
 func (l *Ledger) SetNote(name, text string, until time.Time) {
-	n := note{printable.OneLine(text, maxText), until}
+	n := note{printable.Cut(printable.OneLine(text), maxText), until}
 	data := strconv.AppendInt([]byte(noteMagic), until.Unix(), 10)
 	data = append(append(append(data, '\n'), n.text...), '\n')
 	err := l.dir.Replace(l.path("note", name, "note"), data)
@@ -83,5 +83,5 @@ func parseNote(data []byte) (note, bool) {
 	if !ok || err != nil || !whole || bytes.IndexByte(line, '\n') >= 0 {
 		return note{}, false
 	}
-	return note{printable.OneLine(string(line), maxText), time.Unix(seconds, 0)}, true
+	return note{printable.Cut(printable.OneLine(string(line)), maxText), time.Unix(seconds, 0)}, true
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/rfc822"
 )
@@ -61,7 +62,7 @@ func (s *session) mailParameter(o *smtp.MailOptions, key, value string) error {
 		ok = o.Return == smtp.DSNReturnFull || o.Return == smtp.DSNReturnHeaders
 	case "ENVID":
 		o.EnvelopeID, ok = xtext(value)
-		ok = ok && isASCII(value)
+		ok = ok && printable.IsASCII(value)
 	case "AUTH": // who sends it has not signed in here: it says nothing (RFC 4954 5)
 		_, ok = xtext(value)
 	default:
@@ -93,7 +94,7 @@ func rcptParameter(o *smtp.RcptOptions, key, value string) error {
 		kind, text, _ := strings.Cut(value, ";")
 		o.OriginalRecipientType = smtp.DSNAddressType(strings.ToUpper(kind))
 		o.OriginalRecipient, ok = xtext(text)
-		ok = ok && kind != "" && isASCII(kind)
+		ok = ok && kind != "" && printable.IsASCII(kind)
 	default:
 		return unknown(key)
 	}
@@ -183,21 +184,8 @@ func address(path, host string, what int) (string, error) {
 	return a.Addr(), nil
 }
 
-// xtext decodes (RFC 3461 4). What it means must be printable; the form of RFC 6533 for UTF-8 is left as it is.
+// xtext decodes. What it means must be printable; the form of RFC 6533 for UTF-8 is left as it is.
 func xtext(s string) (string, bool) {
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '+' {
-			n, err := strconv.ParseUint(s[i+1:min(i+3, len(s))], 16, 8)
-			if err != nil || len(s) < i+3 {
-				return "", false
-			}
-			c, i = byte(n), i+2
-		}
-		b = append(b, c)
-	}
-	return string(b), len(b) > 0 && utf8.Valid(b) && !printable.HasControl(string(b))
+	text, ok := envelope.ParseXtext(s)
+	return text, ok && text != "" && utf8.ValidString(text) && !printable.HasControl(text)
 }
-
-func isASCII(s string) bool { return !strings.ContainsFunc(s, func(c rune) bool { return c > '~' }) }

@@ -11,6 +11,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/printable"
 )
 
 // maxReplies is how many bytes of replies wait until they are sent.
@@ -125,7 +126,7 @@ func reply(code int, enhanced smtp.EnhancedCode, lines []string) error {
 
 // wrap breaks text into the lines of a reply.
 func wrap(text string) (lines []string) {
-	text = agentproto.OneLine(text)
+	text = strings.TrimSpace(printable.OneLine(text))
 	for len(text) > maxLine {
 		cut := strings.LastIndexByte(text[:maxLine], ' ')
 		if cut < maxLine/2 {

@@ -12,6 +12,7 @@ import (
 
 	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -108,7 +109,7 @@ func (s *session) recipientMemory(o *smtp.RcptOptions) int64 {
 // send later; others send what was taken and keep the rest (RFC 5321 4.5.3.1.10).
 func (s *session) noRoom(err error) error {
 	if s.tx.own || s.conn.isEvicted() {
-		s.conn.giveUp("4.3.2 " + agentproto.OneLine(err.Error()))
+		s.conn.giveUp("4.3.2 " + printable.OneLine(err.Error()))
 	}
 	return refusal(452, smtp.EnhancedCode{4, 3, 1}, err.Error())
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
 )
 
 // Bounds of RFC 3461 (4.2, 4.4) on parameters that nobody misses when they are left out.
@@ -31,7 +32,7 @@ func (s *Session) appendMail(b []byte, env *envelope.Envelope, size int64, utf8 
 		if env.Ret == "FULL" || env.Ret == "HDRS" {
 			b = append(append(b, " RET="...), env.Ret...)
 		}
-		if env.EnvID != "" && ascii(env.EnvID) {
+		if env.EnvID != "" && printable.IsASCII(env.EnvID) {
 			b = appendParameter(b, " ENVID=", env.EnvID, maxEnvID)
 		}
 	}
@@ -55,7 +56,7 @@ func (s *Session) appendRcpt(b []byte, rcpt *envelope.Recipient) []byte {
 // appendORcpt appends ORCPT=type;xtext if the value can be one.
 func appendORcpt(b []byte, value string) []byte {
 	kind, address, found := strings.Cut(value, ";")
-	if !found || kind == "" || address == "" || !ascii(value) {
+	if !found || kind == "" || address == "" || !printable.IsASCII(value) {
 		return b
 	}
 	for i := 0; i < len(kind); i++ {
@@ -70,7 +71,7 @@ func appendORcpt(b []byte, value string) []byte {
 func appendParameter(b []byte, name, value string, limit int) []byte {
 	start := len(b)
 	b = append(b, name...)
-	if b = appendXtext(b, value); len(b)-start-len(name) > limit {
+	if b = envelope.AppendXtext(b, value); len(b)-start-len(name) > limit {
 		return b[:start]
 	}
 	return b

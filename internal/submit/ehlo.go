@@ -4,6 +4,9 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 )
 
 // ehloName returns what EHLO says: the name asked for, else the host's, else an address
@@ -33,31 +36,8 @@ func ehloLiteral(local net.Addr) string {
 
 // validEHLOName takes domains of letters, digits and hyphens, and address literals.
 func validEHLOName(s string) bool {
-	if len(s) > 255 || s == "" {
-		return false
+	if strings.HasPrefix(s, "[") {
+		return len(s) <= 255 && validLiteral(s)
 	}
-	if s[0] == '[' {
-		return validLiteral(s)
-	}
-	label := 0
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '.':
-			if label == 0 || s[i-1] == '-' {
-				return false
-			}
-			label = 0
-			continue
-		case c == '-' && label == 0, !letterOrDigit(c) && c != '-':
-			return false
-		}
-		if label++; label > 63 {
-			return false
-		}
-	}
-	return label > 0 && s[len(s)-1] != '-'
-}
-
-func letterOrDigit(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+	return host.IsDomain(s) && printable.IsASCII(s) && !strings.Contains(s, "_")
 }

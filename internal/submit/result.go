@@ -7,6 +7,7 @@ import (
 
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/smtpreply"
 )
 
@@ -47,7 +48,7 @@ func (s *Session) plan(env *envelope.Envelope, msg envelope.Message) *transactio
 		return t
 	}
 	limit := lesser(s.cfg.MaxRecipients, s.ext.MaxRecipients)
-	t.utf8 = env.SMTPUTF8 || !ascii(env.Sender)
+	t.utf8 = env.SMTPUTF8 || !printable.IsASCII(env.Sender)
 	t.named = make([]int, 0, len(env.Recipients))
 	for i := range env.Recipients {
 		r := &t.res.Recipients[i]
@@ -59,7 +60,7 @@ func (s *Session) plan(env *envelope.Envelope, msg envelope.Message) *transactio
 			continue
 		}
 		t.named = append(t.named, i)
-		t.utf8 = t.utf8 || !ascii(r.Address)
+		t.utf8 = t.utf8 || !printable.IsASCII(r.Address)
 	}
 	if len(env.Recipients) == 0 {
 		t.err = s.cfg.fault(PhaseRcpt, diagnose.FaultAddress, errors.New("the message has no recipient"))
@@ -77,7 +78,7 @@ func (s *Session) checkMessage(env *envelope.Envelope, size int64) *Error {
 		}
 	}
 	if !s.ext.SMTPUTF8 {
-		if !ascii(env.Sender) {
+		if !printable.IsASCII(env.Sender) {
 			return s.cfg.addressError(PhaseMail, diagnose.FaultNoSMTPUTF8, env.Sender, nil)
 		}
 		if env.SMTPUTF8 && allASCII(env.Recipients) {
@@ -92,7 +93,7 @@ func (s *Session) checkMessage(env *envelope.Envelope, size int64) *Error {
 
 func allASCII(rcpts []envelope.Recipient) bool {
 	for i := range rcpts {
-		if !ascii(rcpts[i].Address) {
+		if !printable.IsASCII(rcpts[i].Address) {
 			return false
 		}
 	}
@@ -103,7 +104,7 @@ func (s *Session) checkRecipient(address string) *Error {
 	if err := checkAddress(address); err != nil {
 		return s.cfg.addressError(PhaseRcpt, diagnose.FaultAddress, address, err)
 	}
-	if !s.ext.SMTPUTF8 && !ascii(address) {
+	if !s.ext.SMTPUTF8 && !printable.IsASCII(address) {
 		return s.cfg.addressError(PhaseRcpt, diagnose.FaultNoSMTPUTF8, address, nil)
 	}
 	return nil
