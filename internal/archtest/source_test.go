@@ -211,3 +211,42 @@ func TestOnlyTheseRevealSecrets(t *testing.T) {
 		})
 	})
 }
+
+// maxMethods is how many methods a type of these packages has at most: one with more holds several ideas.
+const maxMethods = 45
+
+func TestTypesAreSmall(t *testing.T) {
+	t.Parallel()
+	methods := map[string]int{}
+	programFiles(t, func(p *pkg, _ *token.FileSet, file *ast.File) {
+		if !underAny(p.path(), []string{"internal/deliver", "internal/notify", "internal/queue"}) {
+			return
+		}
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil {
+				methods[p.path()+"."+receiver(f.Recv.List[0].Type)]++
+			}
+		}
+	})
+	if len(methods) < 10 {
+		t.Fatalf("only %d types were seen", len(methods))
+	}
+	for name, n := range methods {
+		if n > maxMethods {
+			t.Errorf("%s has %d methods: what of them has fields of its own is a type of its own", name, n)
+		}
+	}
+}
+
+// receiver is the name of a method's type.
+func receiver(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return receiver(e.X)
+	case *ast.IndexExpr:
+		return receiver(e.X)
+	case *ast.Ident:
+		return e.Name
+	}
+	return "?"
+}
