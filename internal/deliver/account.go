@@ -272,12 +272,8 @@ func (a *Account) reserve(ctx context.Context, user string, root bool, recipient
 		if deadline, ok := ctx.Deadline(); ok && until.After(deadline) {
 			return time.Time{}, &LimitError{user, until, a.shortage(user, limits, r, recipients, wait, now).Reason}
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return time.Time{}, ctx.Err()
+		if err := sleep(ctx, wait); err != nil {
+			return time.Time{}, err
 		}
 	}
 }

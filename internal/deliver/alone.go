@@ -132,14 +132,7 @@ func (s *submission) leave(ctx context.Context) (envelope.Receipt, error) {
 	if err != nil || !s.e.o.Alone.Run() {
 		return r, err
 	}
-	tick := time.NewTicker(leavePause)
-	defer tick.Stop()
-	for s.e.spool.Waits(r.QueueID) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return r, nil
-		}
+	for s.e.spool.Waits(r.QueueID) && s.e.wait(ctx, leavePause, nil) {
 	}
 	return r, nil
 }

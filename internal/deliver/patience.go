@@ -21,13 +21,21 @@ func (a *Account) token(ctx context.Context, fetch func(context.Context) (xoauth
 		if wait <= 0 || !time.Now().Add(wait).Before(until) {
 			return t, err
 		}
-		pause := time.NewTimer(wait)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if sleep(ctx, wait) != nil {
 			return t, err
 		}
+	}
+}
+
+// sleep waits, and returns early, with an error, when ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
