@@ -35,7 +35,7 @@ type Config struct {
 	ServiceUID int
 	// Owner says to whom a uid belongs, for whom shares are counted, and whether it is an account of
 	// this host: those that are none have one part of the small reserve together. nil means that
-	// each is an account of its own.
+	// each is an account of its own. It must be safe for concurrent use.
 	Owner func(uid int) (id int, known bool)
 	// RetryFloor is the least time between two tries of a message that its owner asks for.
 	RetryFloor time.Duration
