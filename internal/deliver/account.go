@@ -85,16 +85,10 @@ func (a *Account) User(env *envelope.Envelope) string {
 // refuses is dropped and a new one tried once, since only a new token's refusal
 // proves that the set-up is wrong.
 func (a *Account) Dial(ctx context.Context, user string) (*submit.Session, error) {
-	return a.dial(ctx, ctx, user)
-}
-
-// dial is Dial with a context of its own for the wait for tokens.
-func (a *Account) dial(ctx, token context.Context, user string) (*submit.Session, error) {
-	s, used, fresh, err := a.dialOnce(ctx, token, user, false)
-	if fresh || !a.drop(used, err) {
-		return s, err
+	s, used, fresh, err := a.dialOnce(ctx, ctx, user, false)
+	if !fresh && a.drop(used, err) {
+		s, _, _, err = a.dialOnce(ctx, ctx, user, false)
 	}
-	s, _, _, err = a.dialOnce(ctx, token, user, false)
 	return s, err
 }
 
@@ -193,44 +187,24 @@ func orNone(res *submit.Result, n int) *submit.Result {
 	return res
 }
 
+// deliverOnce sends one message on a session of its own; with PipelineAuth the sign-in is in one flight with it. It
+// goes again when the server refused a token of the cache, as a new one may be good, and when it refused BDAT.
 func (a *Account) deliverOnce(ctx, token context.Context, user string, env *envelope.Envelope,
 	msg envelope.Message) (*submit.Result, error) {
-	if a.PipelineAuth {
-		res, again, err := a.deliverPipelined(ctx, token, user, env, msg)
-		if !again {
+	for pipeline, left := a.PipelineAuth, 2; ; left-- {
+		var res *submit.Result
+		s, used, fresh, err := a.dialOnce(ctx, token, user, pipeline)
+		signIn := pipeline || err != nil // that may be what the server refused
+		if err == nil {
+			res, err = sendFitted(ctx, s, env, msg)
+			s.Close()
+		}
+		again := a.learn(err) && !uncertain(err) || signIn && !fresh && a.drop(used, err)
+		if !again || left == 0 {
 			return res, err
 		}
+		pipeline = false
 	}
-	res, err := a.deliverAlone(ctx, token, user, env, msg)
-	if a.learn(err) && !uncertain(err) {
-		res, err = a.deliverAlone(ctx, token, user, env, msg)
-		a.learn(err)
-	}
-	return res, err
-}
-
-// deliverAlone sends one message on a session of its own.
-func (a *Account) deliverAlone(ctx, token context.Context, user string, env *envelope.Envelope,
-	msg envelope.Message) (*submit.Result, error) {
-	s, err := a.dial(ctx, token, user)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	return sendFitted(ctx, s, env, msg)
-}
-
-// deliverPipelined sends the sign-in and the message in one flight. again is set when the server refused
-// a token of the cache, and with it the message, as a new token may be good; or when it refused BDAT.
-func (a *Account) deliverPipelined(ctx, token context.Context, user string, env *envelope.Envelope,
-	msg envelope.Message) (res *submit.Result, again bool, err error) {
-	s, used, fresh, err := a.dialOnce(ctx, token, user, true)
-	if err == nil {
-		res, err = sendFitted(ctx, s, env, msg)
-		s.Close()
-	}
-	again = a.learn(err) && !uncertain(err) || !fresh && a.drop(used, err)
-	return res, again, err
 }
 
 // busyError says that no connection got free in time.
