@@ -27,6 +27,11 @@ lacks() {
 	return 1
 }
 
+if ! getent hosts localhost >/dev/null; then
+	echo "make check: FAIL: this system does not know localhost: add the line \"127.0.0.1 localhost\" to /etc/hosts"
+	exit 1
+fi
+
 # Without a package the steps that need it are skipped, with a reason; in CI nothing is.
 echo "== packages"
 test/packages.sh go system deb || { code=$?; [ "$code" = 3 ] && [ "${CI:-}" != true ]; } || {

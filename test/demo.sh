@@ -33,7 +33,7 @@ run() {
 }
 
 title "Microsoft 365 in a box"
-"$bin/m365-emulator" -dir "$work/mail" -config-out "$work/o365-sendmail.toml" >"$work/ready" 2>"$work/log" &
+"$bin/m365-emulator" -name 127.0.0.1 -dir "$work/mail" -config-out "$work/o365-sendmail.toml" >"$work/ready" 2>"$work/log" &
 emulator=$!
 for _ in $(seq 100); do
 	[ -s "$work/ready" ] && break

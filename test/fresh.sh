@@ -1,0 +1,56 @@
+#!/bin/bash
+# Runs make targets as a stranger would, in a fresh Debian that has git, make, ca-certificates and the
+# Go that Debian offers for it, and prints how long each took. Needs root, debootstrap, the network.
+#
+# Usage: fresh.sh SUITE [TARGET ...]     bookworm or trixie; demo and check if nothing is named
+set -euo pipefail
+cd "$(dirname "$0")/.."
+suite=$1
+shift
+[ $# -gt 0 ] || set -- demo check
+# shellcheck disable=SC2016 # apt-get's own form
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !n++')}
+root=$(mktemp -d /var/tmp/fresh.XXXXXX)
+mounted=
+finish() {
+	[ -z "$mounted" ] || umount -R -l "$root/dev" "$root/proc" || return
+	rm -rf --one-file-system "$root"
+}
+trap finish EXIT
+step() { # step NAME COMMAND ... prints the time of a command, and what it said if it fails
+	local begun=$SECONDS name=$1
+	shift
+	if ! "$@" >"$root.log" 2>&1; then
+		tail -n 40 "$root.log"
+		echo "fresh.sh: FAIL: $suite: $name"
+		exit 1
+	fi
+	echo "$suite: $name: $((SECONDS - begun)) s"
+}
+inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"; }
+
+step debootstrap debootstrap --variant=minbase --include=ca-certificates,git,make "$suite" "$root" "$mirror"
+cp /etc/resolv.conf "$root/etc/"
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount --make-rslave "$root/dev"
+mounted=yes
+# The authorities that this machine has added to Debian's.
+cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
+printf 'path-exclude=/usr/share/doc/*\n' >"$root/etc/dpkg/dpkg.cfg.d/fresh"
+from=()
+if [ "$suite" = bookworm ]; then
+	# What test/packages.sh says there.
+	echo "deb $mirror bookworm-backports main" >"$root/etc/apt/sources.list.d/backports.list"
+	from=(-t bookworm-backports)
+fi
+step 'authorities, package lists' inside sh -c 'update-ca-certificates && apt-get -q update'
+step Go inside apt-get -q -y --no-remove --no-install-recommends "${from[@]}" install golang-go ca-certificates
+git clone -q . "$root/root/o365-sendmail"
+for target; do
+	# debootstrap makes no /etc/hosts, as Debian's installer does; the demo needs none.
+	[ "$target" = demo ] || printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
+	step "make $target" inside CI=true make -C /root/o365-sendmail "$target"
+	tail -n 3 "$root.log"
+done
+rm -f "$root.log"
