@@ -66,7 +66,7 @@ func (m *Message) Complete(o CompleteOptions) {
 // tidy sees to it that address fields can be read and that fields stand once. charset is that of raw text.
 func (h *Header) tidy(charset string) {
 	for i, f := range h.fields {
-		f = f.japanese().joined()
+		f = f.japanese().joined().nameWords()
 		h.fields[i] = f
 		if f.isAddress() && hasEightBit(f.raw) && !utf8.Valid(f.raw) {
 			raw, _ := f.appendWire(nil, charset)
