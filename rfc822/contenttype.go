@@ -111,7 +111,7 @@ func plainType(value string) string {
 	if !plain {
 		clean = parseMedia(value)
 	}
-	end := len(value) - len(params)
+	end, charset := len(value)-len(params), false
 	for _, p := range parseParams(value) {
 		name, text := p.name(value), p.value(value)
 		plain = plain && p.nameFrom >= end && strings.Trim(value[end:p.nameFrom], " \t\r\n;") == "" &&
@@ -128,6 +128,11 @@ func plainType(value string) string {
 				text = quote(text)
 			}
 		}
+		if strings.EqualFold(name, "charset") && charset {
+			plain = false // the first counts
+			continue
+		}
+		charset = charset || strings.EqualFold(name, "charset")
 		if isToken(name) && text != "" {
 			clean += "; " + name + "=" + text
 		}

@@ -96,21 +96,22 @@ func (r addressRewriter) spec(a Address, at span) (spec string, changed bool) {
 	return spec, changed
 }
 
-// quotedName returns a name before angle brackets as a quoted string, if it has an at sign and is none.
+// quotedName returns a name before angle brackets as a quoted string, if it has a character that may stand in one
+// alone, or a quote that is never closed.
 func (it item) quotedName(s string) (edit, bool) {
 	angle, found := it.angle(), false
 	for _, t := range it.toks[:max(angle, 0)] {
 		text := s[t.from:t.to]
-		if t.kind != tokWord || !isASCII(text) || strings.Contains(text, "=?") {
+		if t.kind != tokWord && t.kind != tokLiteral || !isASCII(text) || strings.Contains(text, "=?") {
 			return edit{}, false
 		}
-		found = found || strings.Contains(text, "@")
+		found = found || strings.ContainsAny(text, `@[]"`)
 	}
 	if !found {
 		return edit{}, false
 	}
 	from, to := it.toks[0].from, it.toks[angle-1].to
-	return edit{from, to, quote(unfold(s[from:to]))}, true
+	return edit{from, to, quote(strings.ReplaceAll(unfold(s[from:to]), `"`, ""))}, true
 }
 
 // apart writes a list between angle brackets as mailboxes of their own; what is none stays.

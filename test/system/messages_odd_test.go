@@ -84,6 +84,14 @@ var oddCases = []messageCase{
 	address("semicolons", "a@example.org; b@example.org;", []string{"a@example.org", "b@example.org"},
 		"To: a@example.org, b@example.org"),
 	address("name-with-at", "a@example.org <a@example.org>", nil, "To: a@example.org <a@example.org>"),
+	address("name-with-brackets", "[Team] <a@example.org>", nil, "To: [Team] <a@example.org>"),
+	address("name-with-open-quote", "\"Joe <a@example.org>, b@example.org", []string{"a@example.org", "b@example.org"},
+		"To: Joe <a@example.org>, b@example.org"),
+	{
+		name: "odd/charset-twice", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=us-ascii; charset=utf-8\n\n" +
+			"Gr\xc3\xbc\xc3\x9fe\n",
+		want: []string{`part text/plain utf-8 8bit 'Grüße\n'`, "Content-Type: text/plain; charset=utf-8"},
+	},
 	address("last-dot", "a@example.org., b@example.org", []string{"a@example.org", "b@example.org"},
 		"To: a@example.org, b@example.org"),
 	{
