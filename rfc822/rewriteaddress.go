@@ -41,7 +41,7 @@ func (r addressRewriter) edits(s string) []edit {
 	for len(edits) < maxAddresses {
 		it, ok := l.item(toks)
 		if mark.text != "" {
-			if strings.TrimSpace(s[it.from:]) == "" {
+			if strings.Trim(s[it.from:], " \t\r\n,;") == "" {
 				mark.text = ""
 			}
 			edits = append(edits, mark)
@@ -105,7 +105,7 @@ func (it item) quotedName(s string) (edit, bool) {
 		if t.kind != tokWord && t.kind != tokLiteral || !isASCII(text) || strings.Contains(text, "=?") {
 			return edit{}, false
 		}
-		found = found || strings.ContainsAny(text, `@[]"`)
+		found = found || t.kind == tokLiteral || strings.ContainsAny(text, `@"`)
 	}
 	if !found {
 		return edit{}, false

@@ -172,8 +172,11 @@ class Pair:
         if after == ["undisclosed-recipients:;"]:
             return self.rule("undisclosed", not any(addresses([v]) for v in before) and not self.new.get("cc"), before)
         if len(before) == len(after) == 1 and shown(after[0]).replace("@" + DOMAIN, "") == \
-                shown(before[0], self.charset).replace("@" + DOMAIN, "") and DOMAIN in after[0]:
+                shown(before[0], self.charset).replace("@" + DOMAIN, "").rstrip(";,") and DOMAIN in after[0]:
             return self.rule("qualified", True)
+        if len(before) == len(after) == 1 and before[0].isascii() and letters(before[0]) == letters(after[0]):
+            specs = [re.findall(r'[^\s<>,;"]+@[^\s<>,;"]+', v) for v in before + after]
+            return self.rule("address-form", specs[0] == specs[1] and not re.search(r":[^,]*;", before[0]), before, after)
         return self.field(name, before, after)
 
     field_cc = field_to
@@ -182,9 +185,15 @@ class Pair:
         self.label(name, before, after)
 
     def field_content_type(self, name, before, after):
+        if len(before) == len(after) == 1 and before[0].isascii() and self.bare(before[0]).startswith(self.bare(after[0])):
+            return self.rule("type-form", "boundary" in after[0], before, after)
         if len(before) == len(after) == 1 and self.parameters(before[0]) == self.parameters(after[0]):
             return self.field(name, before, after)
         self.label(name, before, after)
+
+    @staticmethod
+    def bare(value):
+        return re.sub(r'[\s"]', "", value)
 
     def field_content_transfer_encoding(self, name, before, after):
         self.label(name, before, after)
@@ -212,6 +221,8 @@ class Pair:
     def content(self, old, new, sealed=False):
         if old.get_content_maintype() == "multipart" and not old.get_boundary() and new.get_content_type() == "text/plain":
             return self.rule("no-boundary", old.get_payload() == new.get_payload())
+        if not old.is_multipart() and new.is_multipart() and f'"{new.get_boundary()}" ' in str(old["Content-Type"]):
+            return self.rule("type-form", True)
         if old.get_content_type() != new.get_content_type():
             return self.faults.append(f"{old.get_content_type()} became {new.get_content_type()}")
         if old.is_multipart() != new.is_multipart():

@@ -111,6 +111,8 @@ var rules = []struct{ name, what, why string }{
 	{"undisclosed", "To: undisclosed-recipients:; where neither To nor Cc names anybody",
 		"RFC 5322 3.6.3, and RFC 822 wanted one"},
 	{"qualified", "a local name in To or Cc has the mail domain", "RFC 6409 4.2"},
+	{"address-form", "a name that needs quotes has them, and a comma stands between addresses", "RFC 5322 3.4"},
+	{"type-form", "a Content-Type that readers take in several ways is written in one", "RFC 2045 5.1"},
 	{"joined", "fields that stand once were joined", "RFC 5322 3.6"},
 	{"once", "of fields that stand once the first was kept", "RFC 5322 3.6"},
 	{"empty", "an empty field is gone", "RFC 5322 3.6.3, 3.6.4: an address list has an address"},
