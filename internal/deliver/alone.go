@@ -25,8 +25,8 @@ const (
 	// slotPatience is how long a process waits for a connection of its own before it leaves its message to a
 	// run of the queue, which sends many over each.
 	slotPatience = 250 * time.Millisecond
-	// leavePause is how often a process looks whether its message has left the queue.
-	leavePause = 20 * time.Millisecond
+	// waitStep is how often a process looks whether its message has left the queue.
+	waitStep = 20 * time.Millisecond
 )
 
 // alone tries a message and answers.
@@ -42,7 +42,7 @@ func (s *submission) alone(ctx context.Context) (envelope.Receipt, error) {
 	case split && o.Run == nil:
 		return s.commit(ctx)
 	case split:
-		return s.leave(queueing)
+		return s.queueAndWait(queueing)
 	}
 	slot := queueing
 	if o.Run != nil {
@@ -51,7 +51,7 @@ func (s *submission) alone(ctx context.Context) (envelope.Receipt, error) {
 	}
 	v, err := s.try(ctx, slot, queueing, s.env)
 	if busy := (*busyError)(nil); errors.As(err, &busy) && queueing.Err() == nil {
-		return s.leave(queueing)
+		return s.queueAndWait(queueing)
 	}
 	if v.stop != nil && v.stop.Scope == queue.ScopeSender {
 		if s.job.Author = e.config().Account.strangeAuthor(s.env, s.source); s.job.Author != "" {
@@ -124,15 +124,15 @@ func (a *Account) splits(env *envelope.Envelope) bool {
 	return a != nil && a.Submit.MaxRecipients > 0 && len(env.Recipients) > a.Submit.MaxRecipients
 }
 
-// leave queues a message for which no connection got free, and waits while a run of the queue
+// queueAndWait queues a message for which no connection got free, and waits while a run of the queue
 // delivers it. A caller may be all that keeps a container alive: it is not told before the
 // message has left, or the time is up.
-func (s *submission) leave(ctx context.Context) (envelope.Receipt, error) {
+func (s *submission) queueAndWait(ctx context.Context) (envelope.Receipt, error) {
 	r, err := s.commit(context.WithoutCancel(ctx))
 	if err != nil || !s.e.o.Alone.Run() {
 		return r, err
 	}
-	for s.e.spool.Waits(r.QueueID) && s.e.wait(ctx, leavePause, nil) {
+	for s.e.spool.Waits(r.QueueID) && s.e.wait(ctx, waitStep, nil) {
 	}
 	return r, nil
 }

@@ -11,11 +11,11 @@ import (
 
 // done has the queue and the spool take the outcome of a try.
 func (c *courier) done(j *job, v *Outcome) {
-	c.settleRates(j, v)
+	c.correctCharge(j, v)
 	if v.stop != nil && v.stop.Scope == queue.ScopeSender && j.Author == "" {
 		j.Author = c.account.strangeAuthor(j.env, j.msg)
 	}
-	result, again := c.result(j, v), v.lost && !j.Queued() && !j.kept()
+	result, again := c.result(j, v), v.lost && !j.Queued() && !j.inSpool()
 	c.queue.Do(func(l *queue.Locked) {
 		v.apply(j.Done(l, c.place, result), j.Author)
 		again = again && j.Retry(l)

@@ -39,8 +39,8 @@ func (j *job) adopt(it *spool.Item) *Outcome {
 	return j.outcome
 }
 
-// kept reports whether the message is in the spool.
-func (j *job) kept() bool {
+// inSpool reports whether the message is in the spool.
+func (j *job) inSpool() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.item != nil

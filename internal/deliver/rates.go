@@ -59,9 +59,9 @@ func dayText(n, used, most, limit int, until time.Time) string {
 	return text + "; there is room " + until.UTC().Format("Jan 2 15:04 MST")
 }
 
-// settleRates corrects the charge when the outcome is known: what failed by a fault of the message, its
+// correctCharge corrects the charge when the outcome is known: what failed by a fault of the message, its
 // sender or its recipients costs the others nothing, and what the server has not seen not even its user.
-func (c *courier) settleRates(j *job, v *Outcome) {
+func (c *courier) correctCharge(j *job, v *Outcome) {
 	n, now, unseen := len(j.env.Recipients), c.clock.Now(), v.lost && !v.uncertain
 	switch {
 	case j.Charged.IsZero():

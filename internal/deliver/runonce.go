@@ -116,7 +116,7 @@ func (e *Engine) drain(ctx context.Context, progress func(Progress)) {
 		now, tell := e.clock.Now(), false
 		e.queue.Do(func(l *queue.Locked) {
 			selected = max(selected, l.Len())
-			done = l.Settled()
+			done = l.Drained()
 			// To count goes through the whole queue, which each message that leaves can't afford.
 			if tell = done || now.Sub(told) >= progressEvery; tell {
 				p = Progress{Selected: selected, Left: l.Left()}

@@ -188,7 +188,7 @@ func (s *submission) commitUnderWay(ctx context.Context) (envelope.Receipt, erro
 		return queued(it.ID(), s.env.Recipients), nil
 	case o.later > 0:
 		s.job.item = it
-		return s.kept(s, o, o), nil
+		return s.answerKept(s, o, o), nil
 	}
 	r, refusal := o.receipt(s.env.Recipients)
 	s.tell(o)
@@ -246,12 +246,12 @@ func (s *submission) keepRest(ctx context.Context, o *Outcome) (envelope.Receipt
 		return envelope.Receipt{}, err
 	}
 	rest.job.item = it
-	return s.kept(rest, o, part), nil
+	return s.answerKept(rest, o, part), nil
 }
 
-// kept records the part of an outcome that concerns the rest of the message, which is in the spool. Refused
+// answerKept records the part of an outcome that concerns the rest of the message, which is in the spool. Refused
 // recipients are told to the caller, who still waits, and so they get no report.
-func (s *submission) kept(rest *submission, o, part *Outcome) envelope.Receipt {
+func (s *submission) answerKept(rest *submission, o, part *Outcome) envelope.Receipt {
 	if o.lost {
 		return rest.goesOn(rest.job.item)
 	}

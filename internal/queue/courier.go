@@ -91,7 +91,7 @@ func (m *Mailbox) dispatch() {
 const soon = 4
 
 func (m *Mailbox) start(probes []*Gate) {
-	take(probes)
+	beginProbes(probes)
 	m.couriers++
 	m.starting++
 	m.l.hooks.Start(m.l, &Courier{Mailbox: m.address(), Careful: m.losses > 0, Wake: make(chan struct{}, 1),
@@ -115,14 +115,14 @@ func (m *Mailbox) claimProbes(has []*Gate) (probes []*Gate, ok bool) {
 	return probes, true
 }
 
-// take marks the gates as being probed.
-func take(probes []*Gate) {
+// beginProbes marks the gates as being probed.
+func beginProbes(probes []*Gate) {
 	for _, g := range probes {
 		g.probing = true
 	}
 }
 
-func release(probes []*Gate) {
+func endProbes(probes []*Gate) {
 	for _, g := range probes {
 		g.probing = false
 	}
@@ -184,7 +184,7 @@ func (c *Courier) Gone(l *Locked) {
 	if !c.ready {
 		c.mailbox.starting--
 	}
-	release(c.probes)
+	endProbes(c.probes)
 	c.mailbox.dispatch()
 }
 
@@ -204,7 +204,7 @@ func (c *Courier) Wanted(l *Locked) bool { return !l.closing && c.generation == 
 // unless there is work for it already. alone is set if no other one waits.
 func (c *Courier) Idle(l *Locked) (stays, waits, alone bool) {
 	m := c.mailbox
-	release(c.probes)
+	endProbes(c.probes)
 	c.probes = nil
 	if !c.Wanted(l) {
 		return false, false, false

@@ -34,7 +34,7 @@ func (j *Job) Forced() bool { return j.entry != nil && j.entry.forced }
 
 // Release leaves the gates that the job was to probe to others.
 func (j *Job) Release(*Locked) {
-	release(j.probes)
+	endProbes(j.probes)
 	j.probes = nil
 }
 
@@ -137,7 +137,7 @@ func (c *Courier) Next(l *Locked) *Job {
 	j.by.turn = m.turns
 	c.probes = nil
 	j.probes = append(j.probes, probes...)
-	take(j.probes)
+	beginProbes(j.probes)
 	if len(j.probes) == 0 {
 		m.dispatch() // there may be work for another one, too
 	}

@@ -60,9 +60,9 @@ func (l *Locked) Report() Report {
 	return r
 }
 
-// Settled reports whether all that is not done has to wait for something that takes longer than
+// Drained reports whether all that is not done has to wait for something that takes longer than
 // the account's rates do.
-func (l *Locked) Settled() bool {
+func (l *Locked) Drained() bool {
 	for _, m := range l.mailboxes {
 		if m.couriers > len(m.idle) {
 			return false // it dials, or has something under way

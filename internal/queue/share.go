@@ -191,8 +191,8 @@ func (j *Job) Allow(l *Locked, n int) (Allowance, *Shortage) {
 	}, nil
 }
 
-// Charge counts a job with n recipients for its user, once the account's rates have been charged at that time. It returns why not
-// if the user's own tries are used up, of which those that failed are no longer among the account's.
+// Charge counts a job with n recipients for its user, once the account's rates have been charged at that time. It
+// returns why not if the user's own tries are used up, of which those that failed are no longer among the account's.
 func (j *Job) Charge(l *Locked, n int, a Allowance, at time.Time) *Shortage {
 	if a.spent {
 		return &Shortage{Wait: j.by.minute.oldest(l.now), Own: true,
