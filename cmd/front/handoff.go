@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/route"
@@ -51,8 +50,8 @@ func handOff(ctx context.Context, p process) (code int, done bool, note string) 
 	}
 	start := time.Now()
 	conn, err := route.DialAgent(ctx, o,
-		agentclient.Options{Path: p.Socket, HostName: host.Name(), Silence: p.Silence}, p.Stderr)
-	var gone *agentclient.UnreachableError
+		route.AgentOptions{Path: p.Socket, HostName: host.Name(), Silence: p.Silence}, p.Stderr)
+	var gone *route.UnreachableError
 	switch {
 	case errors.As(err, &gone):
 		if time.Since(start) >= silent {

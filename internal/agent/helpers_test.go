@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/spool"
 )
@@ -109,8 +109,8 @@ func to(addrs ...string) *envelope.Envelope {
 	return env
 }
 
-func (s *site) dial() (*agentclient.Conn, error) {
-	return agentclient.Dial(context.Background(), agentclient.Options{Path: s.socket, HostName: "web1"})
+func (s *site) dial() (*route.Conn, error) {
+	return route.Dial(context.Background(), route.AgentOptions{Path: s.socket, HostName: "web1"})
 }
 
 // send hands one message over.

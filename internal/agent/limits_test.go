@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/sysexits"
 )
@@ -31,11 +31,11 @@ func TestConnectionsPerUser(t *testing.T) {
 		}
 		defer c.Close()
 	}
-	_, err := agentclient.Dial(context.Background(), agentclient.Options{Path: s.socket, HostName: "x", Patience: 30 * time.Millisecond})
+	_, err := route.Dial(context.Background(), route.AgentOptions{Path: s.socket, HostName: "x", Patience: 30 * time.Millisecond})
 	if sysexits.Code(err, 0) != sysexits.TempFail || !strings.Contains(err.Error(), "max_connections_per_user") {
 		t.Errorf("got %v", err)
 	}
-	var gone *agentclient.UnreachableError
+	var gone *route.UnreachableError
 	if errors.As(err, &gone) {
 		t.Error("a busy agent counts as none")
 	}

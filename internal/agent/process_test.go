@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -50,7 +50,7 @@ func (s *site) run(files []*os.File, env ...string) *process {
 func (s *site) answers() {
 	s.t.Helper()
 	s.until("the agent answers", func() bool {
-		c, err := agentclient.Dial(context.Background(), agentclient.Options{Path: s.socket, HostName: "web1"})
+		c, err := route.Dial(context.Background(), route.AgentOptions{Path: s.socket, HostName: "web1"})
 		if err == nil {
 			c.Close()
 		}

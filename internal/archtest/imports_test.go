@@ -186,7 +186,7 @@ type importerRule struct {
 }
 
 // socketPackages are those that open sockets.
-var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent", "internal/agentclient",
+var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent", "internal/route",
 	"internal/smtpd", "internal/maillog", "internal/control", "internal/crash", "cmd/m365-emulator"}
 
 var importerRules = []importerRule{

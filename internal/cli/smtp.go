@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/crash"
@@ -69,7 +68,7 @@ func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg
 }
 
 // relay carries the dialogue between the caller and the agent.
-func (e *Env) relay(ctx context.Context, name string, conn *agentclient.Conn) int {
+func (e *Env) relay(ctx context.Context, name string, conn *route.Conn) int {
 	c, greeting, err := conn.Take()
 	if err != nil {
 		return e.fail(name, sysexits.With(sysexits.OSErr, err))

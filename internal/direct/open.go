@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/host"
@@ -24,7 +23,7 @@ func (p *Process) OpenRoute(ctx context.Context, o *cmdline.Options) (route.Rout
 	if conn != nil {
 		return &route.AgentRoute{Conn: conn, Options: o}, nil
 	}
-	var gone *agentclient.UnreachableError
+	var gone *route.UnreachableError
 	if err != nil && !errors.As(err, &gone) {
 		return nil, err
 	}
@@ -36,7 +35,7 @@ func (p *Process) OpenRoute(ctx context.Context, o *cmdline.Options) (route.Rout
 		return d, nil
 	}
 	// The caller's own configuration knows an agent elsewhere.
-	if conn, err := route.DialAgent(ctx, o, agentclient.Options{Path: d.config.Agent.Socket, HostName: host.Name()},
+	if conn, err := route.DialAgent(ctx, o, route.AgentOptions{Path: d.config.Agent.Socket, HostName: host.Name()},
 		p.Stderr); err == nil {
 		d.Close()
 		return &route.AgentRoute{Conn: conn, Options: o}, nil
@@ -46,7 +45,7 @@ func (p *Process) OpenRoute(ctx context.Context, o *cmdline.Options) (route.Rout
 
 // agentFor connects to the agent that the caller means. No connection and no error mean
 // that he means none.
-func (p *Process) agentFor(ctx context.Context, o *cmdline.Options) (*agentclient.Conn, error) {
+func (p *Process) agentFor(ctx context.Context, o *cmdline.Options) (*route.Conn, error) {
 	path := p.AgentSocket()
 	if p.namesConfig(o) {
 		cfg, err := p.loadOnce(o)
@@ -55,9 +54,9 @@ func (p *Process) agentFor(ctx context.Context, o *cmdline.Options) (*agentclien
 		}
 		path = cfg.Agent.Socket
 	} else if route.Waited(p.Getenv) {
-		return nil, &agentclient.UnreachableError{Path: path, Err: errors.New("it was waited for in vain")}
+		return nil, &route.UnreachableError{Path: path, Err: errors.New("it was waited for in vain")}
 	}
-	return route.DialAgent(ctx, o, agentclient.Options{Path: path, HostName: host.Name()}, p.Stderr)
+	return route.DialAgent(ctx, o, route.AgentOptions{Path: path, HostName: host.Name()}, p.Stderr)
 }
 
 // namesConfig reports whether the caller chose a configuration.
@@ -67,7 +66,7 @@ func (p *Process) namesConfig(o *cmdline.Options) bool {
 
 // bothFailed tells in one line why there is no way. A socket at which nobody answers, or the folder of one
 // beside a configuration that is not this user's to read, means that the service is down: that passes.
-func bothFailed(gone *agentclient.UnreachableError, err error) error {
+func bothFailed(gone *route.UnreachableError, err error) error {
 	if gone == nil {
 		return err
 	}

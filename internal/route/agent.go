@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/envelope"
@@ -17,7 +16,7 @@ import (
 
 // AgentRoute hands messages to the agent. It needs neither the configuration nor its secret.
 type AgentRoute struct {
-	Conn    *agentclient.Conn
+	Conn    *Conn
 	Options *cmdline.Options
 }
 
@@ -48,13 +47,12 @@ func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, erro
 }
 
 // DialAgent connects to the agent at a socket. When nobody answers there the error is a
-// *agentclient.UnreachableError.
-func DialAgent(ctx context.Context, o *cmdline.Options, opts agentclient.Options, stderr io.Writer) (
-	*agentclient.Conn, error) {
+// *UnreachableError.
+func DialAgent(ctx context.Context, o *cmdline.Options, opts AgentOptions, stderr io.Writer) (*Conn, error) {
 	if o.Verbose && o.Mode == cmdline.ModeDeliver {
 		opts.Trace = func(direction byte, line string) {
 			fmt.Fprintf(stderr, "%c %s\n", direction, printable.Line(line))
 		}
 	}
-	return agentclient.Dial(ctx, opts)
+	return Dial(ctx, opts)
 }

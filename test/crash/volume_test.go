@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentclient"
 	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/route"
 )
 
 // resident reads a line of /proc/PID/status, in KiB: VmRSS is the resident memory, VmHWM its peak.
@@ -79,9 +79,9 @@ func (s *site) handIn(messages, users int, mode string) {
 }
 
 func (s *site) handInOne(i, uid int, mode string) error {
-	var c *agentclient.Conn
+	var c *route.Conn
 	err := as(uid, func() (err error) {
-		c, err = agentclient.Dial(context.Background(), agentclient.Options{Path: s.socket, HostName: "web1"})
+		c, err = route.Dial(context.Background(), route.AgentOptions{Path: s.socket, HostName: "web1"})
 		return err
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package agentclient
+package route
 
 import (
 	"context"
@@ -74,7 +74,7 @@ func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []b
 		c.s.abort() // the writer may wait for an agent that reads no more
 	}
 	writeErr := <-written
-	var local *readError
+	var local *unreadError
 	switch {
 	case errors.As(writeErr, &local):
 		return envelope.Receipt{}, sysexits.With(sysexits.IOErr, local)
@@ -155,18 +155,18 @@ func checkWords(env *envelope.Envelope) error {
 
 func xtext(s string) string { return string(envelope.AppendXtext(nil, s)) }
 
-// readError is a failure to read our own message.
-type readError struct{ err error }
+// unreadError is a failure to read our own message.
+type unreadError struct{ err error }
 
-func (e *readError) Error() string { return "the message can't be read again: " + e.err.Error() }
-func (e *readError) Unwrap() error { return e.err }
+func (e *unreadError) Error() string { return "the message can't be read again: " + e.err.Error() }
+func (e *unreadError) Unwrap() error { return e.err }
 
 // write sends everything; a small message in one call.
 func (c *Conn) write(head []byte, msg envelope.Message) error {
 	r, err := msg.Open()
 	if err != nil {
 		c.s.abort()
-		return &readError{err}
+		return &unreadError{err}
 	}
 	defer r.Close()
 	const quit = "QUIT\r\n"
@@ -175,7 +175,7 @@ func (c *Conn) write(head []byte, msg envelope.Message) error {
 		rest := b[len(b) : len(b)+int(msg.Size())]
 		if _, err := io.ReadFull(r, rest); err != nil {
 			c.s.abort()
-			return &readError{err}
+			return &unreadError{err}
 		}
 		_, err := c.s.Write(append(b[:int(total)], quit...))
 		return err
@@ -194,7 +194,7 @@ func (c *Conn) write(head []byte, msg envelope.Message) error {
 	if err != nil {
 		// Less than was promised: the agent must not take what came for the message.
 		c.s.abort()
-		return &readError{err}
+		return &unreadError{err}
 	}
 	_, err = c.s.Write([]byte(quit))
 	return err

@@ -1,4 +1,4 @@
-package agentclient
+package route
 
 import (
 	"bufio"
@@ -50,7 +50,7 @@ func to(addrs ...string) *envelope.Envelope {
 
 func send(t testing.TB, path string, env *envelope.Envelope, o agentproto.Options, text string) (envelope.Receipt, error) {
 	t.Helper()
-	c, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
+	c, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestInjection(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	_, err := Dial(context.Background(), Options{Path: filepath.Join(t.TempDir(), "none"), HostName: "x"})
+	_, err := Dial(context.Background(), AgentOptions{Path: filepath.Join(t.TempDir(), "none"), HostName: "x"})
 	var gone *UnreachableError
 	if !errors.As(err, &gone) || !gone.Absent {
 		t.Errorf("no socket: %v", err)
@@ -193,12 +193,12 @@ func TestUnreachable(t *testing.T) {
 	l, path := socket(t)
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	_, err = Dial(context.Background(), Options{Path: path, HostName: "x"})
+	_, err = Dial(context.Background(), AgentOptions{Path: path, HostName: "x"})
 	if !errors.As(err, &gone) || gone.Absent || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("nobody listens: %v", err)
 	}
 	_, path = socket(t)
-	_, err = Dial(context.Background(), Options{Path: path, HostName: "x", Silence: 30 * time.Millisecond})
+	_, err = Dial(context.Background(), AgentOptions{Path: path, HostName: "x", Silence: 30 * time.Millisecond})
 	if !errors.As(err, &gone) {
 		t.Errorf("nobody accepts: %v", err)
 	}
@@ -206,7 +206,7 @@ func TestUnreachable(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Dial(context.Background(), Options{Path: file, HostName: "x"}); !errors.As(err, &gone) {
+	if _, err = Dial(context.Background(), AgentOptions{Path: file, HostName: "x"}); !errors.As(err, &gone) {
 		t.Errorf("a file: %v", err)
 	}
 }
@@ -277,7 +277,7 @@ func TestAgentGoesAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := script(t, c.steps...)
-			conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
+			conn, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -312,7 +312,7 @@ func TestGivenUpForGood(t *testing.T) {
 	t.Parallel()
 	refuse := chat("250 2.1.0 ok\r\n250 2.1.5 ok\r\n421 4.3.2 others wait\r\n")
 	path := script(t, slices.Repeat([]func(net.Conn){refuse}, 1000)...)
-	conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1", Patience: 50 * time.Millisecond})
+	conn, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1", Patience: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestSilentAgent(t *testing.T) {
 	for _, size := range []int{10, 1 << 20} {
 		hold := make(chan struct{})
 		path := script(t, func(c net.Conn) { fmt.Fprint(c, ready); <-hold })
-		conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1", Answer: 50 * time.Millisecond})
+		conn, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1", Answer: 50 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -348,7 +348,7 @@ func TestStopped(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
 	path := script(t, func(c net.Conn) { fmt.Fprint(c, ready); <-hold })
-	conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
+	conn, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +366,7 @@ func TestBrokenMessage(t *testing.T) {
 	h := &smtpdtest.Agent{}
 	path := smtpdtest.Serve(t, h)
 	for _, size := range []int64{1000, 1 << 19} {
-		conn, err := Dial(context.Background(), Options{Path: path, HostName: "web1"})
+		conn, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -390,7 +390,7 @@ func (m short) Open() (io.ReadCloser, error) { return io.NopCloser(strings.NewRe
 func TestSlowInput(t *testing.T) {
 	t.Parallel()
 	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "fine"}}
-	conn, err := Dial(context.Background(), Options{Path: smtpdtest.Serve(t, h), HostName: "web1"})
+	conn, err := Dial(context.Background(), AgentOptions{Path: smtpdtest.Serve(t, h), HostName: "web1"})
 	if err != nil {
 		t.Fatal(err)
 	}

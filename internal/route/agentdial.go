@@ -1,4 +1,4 @@
-package agentclient
+package route
 
 import (
 	"bufio"
@@ -17,8 +17,8 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-// Options say how the agent is reached.
-type Options struct {
+// AgentOptions say how the agent is reached.
+type AgentOptions struct {
 	// Path is the socket.
 	Path string
 	// HostName is what EHLO says, and where a sender without a domain is.
@@ -64,7 +64,7 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // Conn is a connection to the agent. It is for one goroutine.
 type Conn struct {
-	o        Options
+	o        AgentOptions
 	s        *stream
 	r        *bufio.Reader
 	since    time.Time
@@ -76,7 +76,7 @@ type Conn struct {
 }
 
 // Dial connects and says EHLO. When nothing listens the error is an *UnreachableError.
-func Dial(ctx context.Context, o Options) (*Conn, error) {
+func Dial(ctx context.Context, o AgentOptions) (*Conn, error) {
 	if o.Patience <= 0 {
 		o.Patience = defaultPatience
 	}
