@@ -95,7 +95,7 @@ func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {
 		user := host.UserByID(e.UID)
 		rep = rep.Public(host.Name(), user.Name, user.Home)
 	}
-	e.printReport(rep, o)
+	printReport(e.Stdout, rep, o)
 	return rep.Exit
 }
 
@@ -123,12 +123,12 @@ func (e *Env) examine(ctx context.Context, o doctorFlags) *doctor.Report {
 	return doctor.Run(ctx, opts)
 }
 
-func (e *Env) printReport(rep *doctor.Report, o doctorFlags) {
+func printReport(w io.Writer, rep *doctor.Report, o doctorFlags) {
 	switch {
 	case o.json:
-		printJSON(e.Stdout, rep)
+		printJSON(w, rep)
 	case o.report:
-		fmt.Fprintf(e.Stdout, "o365-sendmail %s, %s, %s\n%s", rep.Version, rep.Platform, rep.Time.Format("2006-01-02 15:04 MST"), rep.Text())
+		fmt.Fprintf(w, "o365-sendmail %s, %s, %s\n%s", rep.Version, rep.Platform, rep.Time.Format("2006-01-02 15:04 MST"), rep.Text())
 	}
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"o365-sendmail/internal/cmdline"
@@ -40,27 +41,27 @@ func (e *Env) explainCommand(_ context.Context, args []string) int {
 		}{1, found})
 		return sysexits.OK
 	}
-	e.printMeanings(found)
+	printMeanings(e.Stdout, found)
 	return sysexits.OK
 }
 
-func (e *Env) printMeanings(found []explain.Meaning) {
+func printMeanings(w io.Writer, found []explain.Meaning) {
 	if len(found) > 1 {
-		fmt.Fprintf(e.Stdout, "one of %d; the whole reply in quotes tells which:\n\n", len(found))
+		fmt.Fprintf(w, "one of %d; the whole reply in quotes tells which:\n\n", len(found))
 	}
 	for i, m := range found {
 		if len(found) > 1 {
-			fmt.Fprintf(e.Stdout, "%d. ", i+1)
+			fmt.Fprintf(w, "%d. ", i+1)
 		}
-		fmt.Fprintf(e.Stdout, "%s: %s\n", m.Key, m.Cause)
+		fmt.Fprintf(w, "%s: %s\n", m.Key, m.Cause)
 		if m.Effect != "" {
-			fmt.Fprintf(e.Stdout, "   %s\n", m.Effect)
+			fmt.Fprintf(w, "   %s\n", m.Effect)
 		}
 		for _, step := range m.Do {
-			fmt.Fprintf(e.Stdout, "     %s\n", step)
+			fmt.Fprintf(w, "     %s\n", step)
 		}
 		if i+1 < len(found) {
-			fmt.Fprintln(e.Stdout)
+			fmt.Fprintln(w)
 		}
 	}
 }

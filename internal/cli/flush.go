@@ -80,7 +80,8 @@ type flushResult struct {
 }
 
 // flushAndWait tries messages and, with wait, follows them until nothing more happens.
-func (e *Env) flushAndWait(ctx context.Context, q control.Queue, f queueview.Filter, wait bool, line *progressLine) (r flushResult, err error) {
+func flushAndWait(ctx context.Context, q control.Queue, f queueview.Filter, wait bool, line *progressLine) (
+	r flushResult, err error) {
 	defer line.end()
 	if own, ok := q.(*direct.OwnQueue); ok {
 		own.Progress = func(p deliver.Progress) {
@@ -103,13 +104,14 @@ func (e *Env) flushAndWait(ctx context.Context, q control.Queue, f queueview.Fil
 		return r, err
 	}
 	r.Waited = true
-	return r, e.follow(ctx, q, before, &r, line)
+	return r, follow(ctx, q, before, &r, line)
 }
 
 // followEvery is how often the agent is asked how far it is.
 const followEvery = 300 * time.Millisecond
 
-func (e *Env) follow(ctx context.Context, q control.Queue, before queueview.Status, r *flushResult, line *progressLine) error {
+func follow(ctx context.Context, q control.Queue, before queueview.Status, r *flushResult,
+	line *progressLine) error {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {

@@ -225,7 +225,7 @@ func (r *queueRunner) flush(ctx context.Context) error {
 	if terminal && !r.args.json {
 		line = &progressLine{w: r.env.Stderr}
 	}
-	res, err := r.env.flushAndWait(ctx, r.queue, r.args.filter, wait, line)
+	res, err := flushAndWait(ctx, r.queue, r.args.filter, wait, line)
 	r.end.Messages = res.Messages
 	if r.args.json {
 		return errors.Join(err, r.put(res))
