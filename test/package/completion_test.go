@@ -36,6 +36,9 @@ func TestCompletion(t *testing.T) {
 		}
 		c.tab("bash", "PS1='ready> ' exec bash --norc -i", ". /usr/share/bash-completion/bash_completion",
 			`bind -x '"\C-t": printf "\133\133%s\135\135" "$READLINE_LINE"'`, lines)
+		// Without the package's file, as o365-sendmail(8) prints it.
+		c.tab("bash", "PS1='ready> ' exec bash --norc -i", "source <(o365-sendmail completion bash)",
+			`bind -x '"\C-t": printf "\133\133%s\135\135" "$READLINE_LINE"'`, lines[:4])
 		c.tab("zsh", "PS1='ready> ' exec zsh -f -i", "autoload -Uz compinit && compinit -u -D",
 			`show() { printf '\133\133%s\135\135' "$BUFFER"; }; zle -N show; bindkey '^T' show`, lines)
 		for _, line := range lines {
