@@ -3,6 +3,10 @@
 // shares no code with this project, so a mistake in our assertions that our own
 // emulator makes too shows here.
 //
+// The script that setup writes for the tenant is parsed with npm's
+// @vscode/tree-sitter-wasm, the grammar of PowerShell that Visual Studio Code
+// uses. PowerShell itself is not run.
+//
 // The tests are built with the tag "interop" and need node 18 or later; "make
 // interop" installs the server below node_modules. oidc-provider stays at 8.8.1
 // as the last version that runs on Debian 12's node. The server listens on
