@@ -209,6 +209,29 @@ func (u *usage) checkDisk(meta Meta, size int64) error {
 	return nil
 }
 
+// Full returns why the spool, of which st are the counts, takes nothing more of users, or nil: the disk has less
+// room than has to stay free, or all of a bound but root's reserve is used. The error is a *LimitError, or the
+// system's.
+func (s *Spool) Full(st Stats) error {
+	if err := s.usage.checkDisk(Meta{}, 0); err != nil {
+		return err
+	}
+	l := &s.o.Limits
+	for _, c := range [...]struct {
+		key         string
+		have, limit int64
+		unit        string
+	}{
+		{"max_messages", int64(st.Messages), int64(l.MaxMessages), "messages"},
+		{"max_bytes", st.Bytes, l.MaxBytes, "bytes"},
+	} {
+		if users := c.limit - c.limit*int64(l.ReservePercent)/100; c.limit > 0 && c.have >= users {
+			return &LimitError{What: "the queue is full (spool." + c.key + ")", Have: c.have, Limit: users, Unit: c.unit}
+		}
+	}
+	return nil
+}
+
 func (u *usage) exceeds(t *table, meta Meta, size int64) error {
 	l, all, own := &u.s.o.Limits, t.total(), t.users[t.find(u.s.sharer(meta))]
 	for _, c := range [...]struct {
