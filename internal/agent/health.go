@@ -129,5 +129,9 @@ func (a *Agent) statusLine(s *deliver.State) string {
 			return fmt.Sprintf("%d messages wait: %s", s.Spool.Messages, s.Stops[i].Reason)
 		}
 	}
-	return fmt.Sprintf("delivering; %d messages wait", s.Spool.Messages)
+	line := fmt.Sprintf("delivering; %d messages wait", s.Spool.Messages)
+	for i := range s.Conditions {
+		line += "; " + s.Conditions[i].Line(s.Now)
+	}
+	return line
 }

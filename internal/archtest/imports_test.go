@@ -120,8 +120,8 @@ var onlyRules = []onlyRule{
 	{"internal/submit", []string{"internal/crash", "internal/diagnose", "internal/envelope", "internal/host", "internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
 		"it stays testable alone"},
-	{"internal/notify", []string{"rfc822", "internal/envelope", "internal/maillog", "internal/printable",
-		"internal/submit"}, []string{"github.com/emersion/go-message"},
+	{"internal/notify", []string{"rfc822", "internal/durable", "internal/envelope", "internal/maillog",
+		"internal/printable", "internal/submit"}, []string{"github.com/emersion/go-message"},
 		"it gets conditions and fates, and gives messages to submit: it knows neither engine nor queue"},
 	{"internal/config", []string{"xoauth", "internal/host", "internal/printable", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
 }
@@ -191,7 +191,8 @@ var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", 
 
 var importerRules = []importerRule{
 	{"net", socketPackages, "only these open sockets; use net/netip for addresses"},
-	{"net/http", []string{"xoauth", "internal/assemble", "internal/emulator", "internal/doctor", "internal/agent", "internal/control"}, "only these speak HTTP or choose the client for it"},
+	{"net/http", []string{"xoauth", "internal/assemble", "internal/notify",
+		"internal/emulator", "internal/doctor", "internal/agent", "internal/control"}, "only these speak HTTP or choose the client for it"},
 	{"crypto/tls", []string{"xoauth", "internal/submit", "internal/assemble", "internal/emulator", "internal/doctor", "internal/agent"}, "only these speak TLS or choose its version"},
 	{"net/smtp", nil, "it can neither pipeline nor chunk: internal/submit is our SMTP client"},
 	{"os/exec", nil, "no part of the program starts another program"},

@@ -88,13 +88,9 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		return nil, err
 	}
 	a.Source = func() (xoauth.TokenSource, error) {
-		pool, err := trust.Roots(c.TLS.CAFile)
+		client, err := webClient(c)
 		if err != nil {
-			return nil, sysexits.With(sysexits.Config, err)
-		}
-		client, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: pool, MinVersion: minVersion(c.TLS.MinVersion), Timeout: c.Token.Timeout, Proxy: c.Token.Proxy})
-		if err != nil {
-			return nil, sysexits.With(sysexits.Config, fmt.Errorf("token.proxy: %w", err))
+			return nil, err
 		}
 		return cred.source(sourceOptions{client: client, scope: scope, now: o.Now, warn: o.Warn})
 	}

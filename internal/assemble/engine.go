@@ -20,7 +20,8 @@ func Engine(c *config.Config, account *deliver.Account, fault error, host string
 		DrainTimeout: c.Agent.DrainTimeout, Lifetime: c.Spool.Lifetime, DelayWarning: c.Spool.DelayWarning,
 		RetryFloor: c.Delivery.RetryFloor,
 		Reports: notify.Config{Host: host, AlertTo: c.AlertTo, BounceTo: c.BounceTo, RootTo: c.RootTo,
-			Resolve: resolve},
+			Resolve: resolve, StatusFile: c.Alerts.StatusFile, Webhook: Webhook(c), Heartbeat: Heartbeat(c)},
+		QueueAge: c.Alerts.QueueAge,
 	}
 	if life, err := CredentialLife(c); err == nil && life.What != "" && !life.Ends.IsZero() {
 		dc.Expiries = []deliver.Expiry{{What: life.What, Begins: life.Begins, Ends: life.Ends}}

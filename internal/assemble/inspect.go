@@ -8,7 +8,6 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/notify"
-	"o365-sendmail/internal/trust"
 	"o365-sendmail/xoauth"
 )
 
@@ -73,11 +72,7 @@ func tomlString(s string) string {
 // SignIn makes the interactive part of a person's sign-in.
 func SignIn(c *config.Config, warn func(error)) (*xoauth.DeviceCode, error) {
 	cloud, _ := xoauth.LookupCloud(c.Cloud)
-	pool, err := trust.Roots(c.TLS.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	client, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: pool, MinVersion: minVersion(c.TLS.MinVersion), Timeout: c.Token.Timeout, Proxy: c.Token.Proxy})
+	client, err := webClient(c)
 	if err != nil {
 		return nil, err
 	}

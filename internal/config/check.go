@@ -1,9 +1,11 @@
 package config
 
 import (
+	"encoding/json"
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,8 +21,11 @@ func checkText(k *Key, s string) (problem, hint string) {
 		}
 		return "is empty", ""
 	}
-	if k.Kind == KindSecret {
+	switch k.Kind {
+	case KindSecret:
 		return checkSecretText(s)
+	case KindTemplate:
+		return checkTemplate(s)
 	}
 	if strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0 {
 		return "holds a control character", ""
@@ -43,6 +48,11 @@ func checkText(k *Key, s string) (problem, hint string) {
 		return unless(isHost(s), shown(s)+" is not a host"), ""
 	case KindListen:
 		return unless(isListen(s), shown(s)+" is not an address with a port"), ""
+	case KindSecretURL:
+		if problem, _ := checkURL(KindHTTPS, s); problem != "" {
+			return "is not an https URL", "" // of which nothing is shown
+		}
+		return "", ""
 	case KindHTTPS, KindHTTP, KindSOCKS, KindProxy:
 		return checkURL(k.Kind, s)
 	case KindPath:
@@ -219,4 +229,25 @@ func isPattern(s string) bool {
 func isSenderPattern(s string) bool {
 	domain, ok := strings.CutPrefix(s, "*@")
 	return ok && host.IsDomain(domain) || isAddress(s)
+}
+
+// checkTemplate judges the text of an alert: what looks like JSON must be JSON, as it would else be posted as text.
+func checkTemplate(s string) (problem, hint string) {
+	for rest := s; ; {
+		_, after, ok := strings.Cut(rest, "{")
+		if !ok {
+			break
+		}
+		name, _, closed := strings.Cut(after, "}")
+		word := strings.IndexFunc(name, func(r rune) bool { return r < 'a' || r > 'z' }) < 0
+		if closed && word && name != "" && !slices.Contains(AlertFields, name) {
+			return "has the field {" + name + "}, which is not known", ""
+		}
+		rest = after
+	}
+	inner, object := strings.CutPrefix(strings.TrimSpace(s), "{")
+	if object && strings.HasPrefix(strings.TrimSpace(inner), `"`) && !json.Valid([]byte(s)) {
+		return "looks like JSON and is none", "a field stands inside a string: \"{text}\""
+	}
+	return "", ""
 }

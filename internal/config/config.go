@@ -21,9 +21,10 @@ const (
 	DefaultSpool  = "/var/spool/o365-sendmail"
 	DefaultSocket = host.Socket
 	// MetricsDir is the folder for agent.metrics_file that packages make: the service may write there, and
-	// all may read. MetricsName is the file's name in examples.
+	// all may read. MetricsName and StatusName (alerts.status_file) are names in examples.
 	MetricsDir  = "/run/o365-sendmail-metrics"
 	MetricsName = "o365-sendmail.prom"
+	StatusName  = "status"
 	ServiceUser = "o365-sendmail"
 )
 
@@ -60,6 +61,7 @@ type Config struct {
 	From       From
 	// Aliases has lower-case local names as keys.
 	Aliases map[string][]string
+	Alerts  Alerts
 	Log     Log
 
 	// Warnings holds what is allowed but probably not meant.
@@ -210,6 +212,17 @@ type From struct {
 
 // MapRule rewrites a sender that matches the pattern. The first match counts.
 type MapRule struct{ Match, To string }
+
+// Alerts are the ways beside AlertTo in which the administrator hears of trouble.
+type Alerts struct {
+	Webhook       xoauth.Secret // a URL; use WebhookURL, which also knows the file
+	WebhookFile   string
+	WebhookBody   string
+	Heartbeat     xoauth.Secret // a URL; use HeartbeatURL
+	HeartbeatFile string
+	StatusFile    string        // "" = none
+	QueueAge      time.Duration // of the oldest message; 0 = any
+}
 
 // Log is where the log goes.
 type Log struct {

@@ -52,6 +52,8 @@ func (r *reader) combine() {
 	r.credential()
 	r.sender()
 	r.bounds()
+	r.oneOf("alerts.webhook", "alerts.webhook_file")
+	r.oneOf("alerts.heartbeat", "alerts.heartbeat_file")
 }
 
 // missing notes a required key that is not there.

@@ -27,6 +27,8 @@ const (
 	KindProxy            // a socks5 or http URL
 	KindLog              // one of Values, or an absolute path
 	KindPath             // absolute
+	KindSecretURL        // an https URL that is never shown
+	KindTemplate         // text with {fields} for an alert
 	KindSecretFile       // absolute, or credential:NAME
 	KindAddresses        // an array of addresses
 	KindNetworks         // an array of networks in CIDR form
@@ -60,7 +62,7 @@ type Key struct {
 }
 
 // Secret reports whether the value itself is secret.
-func (k *Key) Secret() bool { return k.Kind == KindSecret }
+func (k *Key) Secret() bool { return k.Kind == KindSecret || k.Kind == KindSecretURL }
 
 // isTable reports whether the key is a table with names of the user's choice.
 func (k *Key) isTable() bool {
@@ -87,6 +89,7 @@ var groups = [...]group{
 	{"delivery", "How messages are handed over, and the mailbox's limits.", deliveryKeys},
 	{"from", "The sender rule: Exchange refuses senders that the mailbox may not use.", fromKeys},
 	{"aliases", "Where mail for local names goes.", aliasKeys},
+	{"alerts", "Who is told that mail waits, or will: ways beside alert_to that need no mail.", alertKeys},
 	{"log", "The log.", logKeys},
 }
 

@@ -135,16 +135,17 @@ func (r *reader) told(e *Error) bool {
 // carriesSecret reports whether the file holds a secret; one that can't be read might.
 func (r *reader) carriesSecret(src string, tree map[string]any) bool {
 	if tree == nil || r.mended {
-		return strings.Contains(src, "client_secret")
+		return strings.Contains(src, "client_secret") || strings.Contains(src, "webhook") ||
+			strings.Contains(src, "heartbeat")
 	}
-	for _, k := range Keys() {
-		if k.Secret() {
-			if _, ok := tree[k.Name]; ok {
-				return true
-			}
+	return slices.ContainsFunc(Keys(), func(k *Key) bool {
+		in := tree
+		if table, _, ok := strings.Cut(k.Name, "."); ok {
+			in, _ = tree[table].(map[string]any)
 		}
-	}
-	return false
+		_, ok := in[k.base()]
+		return k.Secret() && ok
+	})
 }
 
 // defaults fills in the table's defaults and those of the file's place.

@@ -202,6 +202,16 @@ func (c *Config) Passphrase() (xoauth.Secret, error) {
 	return c.secret(xoauth.Secret{}, "credential.passphrase_file")
 }
 
+// WebhookURL returns where alerts are posted to; it is empty when that is nowhere.
+func (c *Config) WebhookURL() (xoauth.Secret, error) {
+	return c.secret(c.Alerts.Webhook, "alerts.webhook_file")
+}
+
+// HeartbeatURL returns where it is posted that all is well; it is empty when that is nowhere.
+func (c *Config) HeartbeatURL() (xoauth.Secret, error) {
+	return c.secret(c.Alerts.Heartbeat, "alerts.heartbeat_file")
+}
+
 func (c *Config) secret(inline xoauth.Secret, fileKey string) (xoauth.Secret, error) {
 	if !inline.Empty() {
 		return inline, nil
@@ -214,6 +224,9 @@ func (c *Config) secret(inline xoauth.Secret, fileKey string) (xoauth.Secret, er
 	problem, hint := checkSecretText(text)
 	if fileKey == "credential.passphrase_file" && text != "" && !strings.ContainsAny(text, "\r\n\x00") {
 		problem = ""
+	}
+	if strings.HasPrefix(fileKey, "alerts.") && problem == "" {
+		problem, hint = checkText(&Key{Kind: KindSecretURL}, text)
 	}
 	if problem != "" {
 		path, _ := c.resolve(*lookup(fileKey).field(c).(*string))

@@ -57,6 +57,10 @@ func (k *Key) expectsLong() string {
 		return `a URL such as "http://proxy.contoso.com:3128" or "socks5://proxy.contoso.com:1080"`
 	case KindPath:
 		return "an absolute path in quotes"
+	case KindSecretURL:
+		return "an https URL in quotes"
+	case KindTemplate:
+		return "a text with the fields {" + strings.Join(AlertFields, "}, {") + "}"
 	case KindSecretFile:
 		return `an absolute path, or "credential:NAME"`
 	case KindAddresses:

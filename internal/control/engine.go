@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/queueview"
 )
@@ -57,6 +58,11 @@ func StatusOf(s deliver.State, mailbox string) queueview.Status {
 		Ready: s.Ready, Active: s.InFlight + s.Interactive,
 		Sent: s.Counters.Sent, Deferred: s.Counters.Deferred, Bounced: s.Counters.Bounced + s.Counters.Expired,
 		Stops: StopsOf(s.Stops),
+	}
+	for i := range s.Conditions {
+		if c := &s.Conditions[i]; c.Kind != notify.Held {
+			st.Alerts = append(st.Alerts, queueview.Alert{Kind: string(c.Kind), Critical: c.Critical(), Text: c.Line(s.Now)})
+		}
 	}
 	for i := range s.Mailboxes {
 		m := &s.Mailboxes[i]

@@ -25,6 +25,7 @@ type core struct {
 	current  atomic.Pointer[Config] // never changed in place
 	counters counters
 
+	news  atomic.Bool   // a gate was shut or opened
 	timer chan struct{} // for keepTime
 	chore chan struct{} // for chores
 	quiet chan struct{} // for RunOnce: something ended

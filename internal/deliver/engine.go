@@ -45,6 +45,8 @@ type Config struct {
 	Process Process
 	// Reports says who gets what this program writes itself; From, Relay and ProbeInterval are filled in.
 	Reports notify.Config
+	// QueueAge is how old a message of the queue may be before the administrator is told; 0 means any age.
+	QueueAge time.Duration
 	// Expiries are the ends of the account's secrets and certificates.
 	Expiries []Expiry
 }
@@ -108,7 +110,7 @@ func NewEngine(o EngineOptions) *Engine {
 		Start: e.couriers.start, Return: e.couriers.giveBack, Tell: e.tellGate,
 		Timer: func() { signal(e.timer) }, Now: e.clock.Now, Jitter: e.o.Jitter,
 	})
-	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, Log: e.log, Warn: e.o.Warn})
+	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, After: e.clock.After, Log: e.log, Warn: e.o.Warn})
 	e.queue.Do(func(l *queue.Locked) { e.configure(l, o.Config) })
 	return e
 }
@@ -161,11 +163,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	soft, stop := context.WithCancel(ctx)
 	helpers.Go(func() { e.scanner.scan(soft) })
 	helpers.Go(func() { e.chores(soft) })
+	helpers.Go(func() { e.notifier.Run(soft) })
 	e.keepTime(soft)
 	stop()
 	e.end(cancel)
 	helpers.Wait()
-	e.finish()
+	e.finish(false)
 	return nil
 }
 
@@ -221,10 +224,10 @@ func (e *Engine) end(cancel context.CancelFunc) {
 	cancel()
 }
 
-// finish leaves the spool and the state file in order.
-func (e *Engine) finish() {
+// finish leaves the spool and the state file in order. all is set when each message was tried that could be.
+func (e *Engine) finish(all bool) {
 	e.recorder.catchUp()
-	e.notifier.Look(e.conditions())
+	e.notifier.Look(e.State().Conditions, all)
 	e.recorder.sync()
 	e.queue.Do((*queue.Locked).Close)
 	e.recorder.unlockAll()
@@ -248,7 +251,9 @@ func (e *Engine) chores(ctx context.Context) {
 	last := e.clock.Now()
 	e.minutely()
 	for ctx.Err() == nil {
-		e.notifier.Look(e.conditions())
+		if e.news.Swap(false) {
+			e.look()
+		}
 		wait, early := saveInterval, e.chore
 		if e.recorder.unsynced.Load() {
 			wait, early = syncInterval, nil // the whole time, so that removals are synced together
@@ -269,5 +274,5 @@ func (e *Engine) chores(ctx context.Context) {
 func (e *Engine) minutely() {
 	e.recorder.catchUp()
 	e.queue.Do((*queue.Locked).Forget)
-	e.publishState()
+	e.look()
 }

@@ -15,6 +15,7 @@ import (
 
 // tellGate logs that a gate has shut or opened.
 func (e *core) tellGate(n queue.Notice) {
+	e.news.Store(true)
 	signal(e.chore)
 	status, p := "paused", maillog.Warning
 	switch {
@@ -28,23 +29,6 @@ func (e *core) tellGate(n queue.Notice) {
 		status, p = "held", maillog.Alert
 	}
 	e.log.Log(p, "", "status", status, "what", n.Subject, "next", n.Next.UTC().Format(time.RFC3339), "", n.Reason)
-}
-
-// conditions lists what the administrator should know for as long as it lasts.
-func (e *core) conditions() (all []notify.Condition) {
-	var holds []queue.Notice
-	e.queue.Do(func(l *queue.Locked) { holds = l.Holds() })
-	for _, h := range holds {
-		all = append(all, notify.Condition{Name: h.Name, Key: h.Key, What: h.Subject, Since: h.Since,
-			Reason: h.Reason, Remedy: h.Remedy, Single: h.Single})
-	}
-	for _, x := range e.config().Expiries {
-		if step, due := notify.ExpiryWarning(x.Begins, x.Ends, e.clock.Now(), 0); due {
-			all = append(all, notify.Condition{Name: x.What + "|" + x.Ends.UTC().Format(time.RFC3339), What: x.What,
-				Ends: x.Ends, Step: step})
-		}
-	}
-	return all
 }
 
 // report tells the sender by mail of the recipients that have a fate. An error means that no report could be kept.

@@ -92,7 +92,8 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 	stop()
 	<-timekeeper
 	e.end(cancel)
-	e.finish()
+	e.finish(true)
+	e.notifier.Post(ctx)
 	state.Counters = e.State().Counters
 	return state, ctx.Err()
 }

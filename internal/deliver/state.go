@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 )
@@ -36,6 +37,8 @@ type State struct {
 	// TokenObtained and TokenExpires are of the cached token; zero when there is none.
 	TokenObtained, TokenExpires time.Time
 	Expiries                    []Expiry
+	// Conditions are what the administrator is told of.
+	Conditions []notify.Condition
 	// Asked is what RunOnce did about stops, with Selection.Ask.
 	Asked []string
 }
@@ -44,7 +47,8 @@ type State struct {
 func (e *Engine) State() State {
 	c, now := e.config(), e.clock.Now()
 	s := State{Now: now, Counters: e.counters.read(), Expiries: slices.Clone(c.Expiries)}
-	e.queue.Do(func(l *queue.Locked) { s.Report = l.Report() })
+	var shut []queue.Notice
+	e.queue.Do(func(l *queue.Locked) { s.Report, shut = l.Report(), l.Shut() })
 	if s.First != (queue.ID{}) {
 		s.Oldest = spool.Key(s.First).Time()
 	}
@@ -60,6 +64,7 @@ func (e *Engine) State() State {
 			s.TokenObtained, s.TokenExpires = t.Obtained, t.Expiry
 		}
 	}
+	s.Conditions = append(mailConditions(&s, shut), hostConditions(&s, e.spool.Full(s.Spool), c.QueueAge)...)
 	return s
 }
 

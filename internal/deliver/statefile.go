@@ -23,8 +23,8 @@ type StateFile struct {
 	Stops []queue.Stop `json:"stops,omitempty"`
 	// Asked is when a person last asked for probes.
 	Asked time.Time `json:"asked,omitzero"`
-	// Alerts is what people were told, by the conditions' names.
-	Alerts map[string]notify.Told `json:"alerts,omitempty"`
+	// Alerts is what people were told.
+	Alerts notify.Memory `json:"alerts,omitzero"`
 }
 
 const stateVersion = 1

@@ -1,185 +1,188 @@
 package notify
 
 import (
-	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"o365-sendmail/internal/maillog"
 )
 
-// Condition is something that the administrator should know for as long as it lasts: mail that is held, or, if
-// Ends is set, a credential that expires.
+// Kind is what a condition is about.
+type Kind string
+
+// The kinds of conditions.
+const (
+	Held      Kind = "held"       // mail waits until an administrator acts
+	Paused    Kind = "paused"     // mail waits for long, and goes on by itself
+	SpoolFull Kind = "spool-full" // no mail is accepted
+	QueueOld  Kind = "queue-old"  // a message waits for longer than the administrator wants
+	Expiry    Kind = "expiry"     // a credential expires
+)
+
+// Condition is something that the administrator should know for as long as it lasts.
 type Condition struct {
 	// Name is what it is remembered by. Several with one name are one thing to fix.
-	Name string
-	// Key is the stable identifier of the fault, What the mail that waits or the credential, Reason one line
-	// for people, Remedy what to do, "" if nothing.
-	Key, What, Reason, Remedy string
-	Since                     time.Time
+	Name string `json:"name"`
+	Kind Kind   `json:"kind"`
+	// Key is the stable identifier of the fault, What the mail that waits or the credential.
+	Key  string `json:"key,omitempty"`
+	What string `json:"what,omitempty"`
+	// Cause says why in words of this program, Reason in one line that may quote a server, Remedy what to do; any
+	// may be "".
+	Cause  string    `json:"-"`
+	Reason string    `json:"-"`
+	Remedy string    `json:"-"`
+	Since  time.Time `json:"since,omitzero"`
 	// Single is set when what waits is a message on its own, which may leave the queue in any way.
-	Single bool
-	// Ends is when the credential expires; Step, in the units of ExpiryWarning, falls as that comes near.
-	Ends time.Time
-	Step int
+	Single bool `json:"single,omitempty"`
+	// Ends is when the credential expires; Step, in the units of ExpiryWarning, falls as that comes near
+	// and is 0 after it.
+	Ends time.Time `json:"ends,omitzero"`
+	Step int       `json:"step,omitempty"`
 }
 
+// Critical reports whether no mail gets through that the condition concerns.
+func (c *Condition) Critical() bool { return c.Kind == Held || c.Kind == SpoolFull }
+
 // Told remembers what was said about a condition, so that one that comes and goes is told of once a day and no
-// more.
+// more, and so that its end is told after a restart, too.
 type Told struct {
 	Told time.Time `json:"told"`           // when the last alert was given
 	Open bool      `json:"open,omitempty"` // and no end was told of since
-	Step int       `json:"step,omitempty"`
+	Was  Condition `json:"was"`            // as it was last in force
 
-	last *Condition // as this process saw it; nil before
+	seen bool // in force in this run
 }
 
-// RemindAfter is the time between two alerts of the same condition.
-const RemindAfter = 24 * time.Hour
+// remindAfter is the time between two alerts of the same condition.
+const remindAfter = 24 * time.Hour
 
 // due reports whether an alert of the condition has to be given.
 func (t *Told) due(c *Condition, now time.Time) bool {
-	if c.Step > 0 {
-		return t.Step == 0 || c.Step < t.Step
+	if c.Kind == Expiry {
+		return t.Told.IsZero() || c.Step < t.Was.Step
 	}
-	return t.Told.IsZero() || t.Told.After(now) || now.Sub(t.Told) >= RemindAfter
+	return t.Told.IsZero() || t.Told.After(now) || now.Sub(t.Told) >= remindAfter
 }
 
-// Memory returns what was told, by the conditions' names, for the next run.
-func (n *Notifier) Memory() map[string]Told {
+// memory is what one way was told, by the conditions' names.
+type memory map[string]Told
+
+// walk tells by one way what is new among the conditions in force, again what lasts, and the end of what is over, and
+// returns what is told now. What tell returns false for is told in the next walk. Whether a condition of an earlier
+// run is over is known when settled is set.
+func (m memory) walk(in []Condition, settled bool, now time.Time, tell func(*news) bool) memory {
+	if m = maps.Clone(m); m == nil {
+		m = memory{}
+	}
+	inForce := map[string]bool{}
+	for i := range in {
+		c := new(Condition)
+		*c = in[i]
+		t := m[c.Name]
+		inForce[c.Name] = true
+		if t.Open && t.Was.Since.Before(c.Since) {
+			c.Since = t.Was.Since // from before a restart
+		}
+		if !t.due(c, now) {
+			t.seen, t.Was = true, *c
+		} else if tell(&news{c, began(!t.Told.IsZero()), now}) {
+			t = Told{Told: now, Open: true, Was: *c, seen: true}
+		}
+		if !t.Told.IsZero() {
+			m[c.Name] = t
+		}
+	}
+	for name, t := range m {
+		switch {
+		case inForce[name]:
+		case t.Open && (t.seen || settled):
+			state := over
+			if t.seen && !t.Was.Single {
+				state = fixed
+			}
+			if tell(&news{&t.Was, state, now}) {
+				t.Open = false
+				m[name] = t
+			}
+		case !t.Open && now.Sub(t.Told) > remindAfter:
+			delete(m, name)
+		}
+	}
+	return m
+}
+
+// Memory is what each way was told, for the next run.
+type Memory struct {
+	Mail    map[string]Told `json:"mail,omitempty"`
+	Webhook map[string]Told `json:"webhook,omitempty"`
+}
+
+// Memory returns what was told.
+func (n *Notifier) Memory() Memory {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return maps.Clone(n.memory)
+	return Memory{n.mail, n.webhook} // neither is changed in place
 }
 
 // Remember takes what an earlier run has told.
-func (n *Notifier) Remember(m map[string]Told) {
+func (n *Notifier) Remember(m Memory) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	maps.Copy(n.memory, m)
+	n.mail, n.webhook = m.Mail, m.Webhook
 }
 
-// Look alerts of what is new among the conditions in force, again of what lasts, and of the end of what is over. What
-// can't be told is told in the next look. One look at a time.
-func (n *Notifier) Look(in []Condition) {
-	now, seen, memory := n.o.Now(), map[string]bool{}, n.Memory()
-	for i := range in {
-		if c := &in[i]; !seen[c.Name] {
-			seen[c.Name] = true
-			memory[c.Name] = n.raise(c, memory[c.Name], now)
+// Look tells of the conditions in force by the ways that are at hand at once, and leaves the rest to Run or Post.
+// settled is set when all that was in force in an earlier run would have shown by now. One look at a time.
+func (n *Notifier) Look(all []Condition, settled bool) {
+	in, known := make([]Condition, 0, len(all)), map[string]bool{}
+	for _, c := range all {
+		if !known[c.Name] {
+			known[c.Name] = true
+			in = append(in, c)
 		}
 	}
-	for name, t := range memory {
-		switch {
-		case seen[name]:
-		case t.Open && t.last != nil && t.last.Step == 0:
-			if n.alert(t.last.ended(now)) {
-				memory[name] = Told{Told: t.Told}
-			}
-		case (!t.Open || t.Step > 0) && now.Sub(t.Told) > RemindAfter:
-			delete(memory, name)
-		}
-	}
+	now := n.o.Now()
 	n.mu.Lock()
-	n.memory = memory
+	mail := n.mail
+	n.in, n.settled, n.looked = in, settled, now
 	n.mu.Unlock()
+	mail = memory(mail).walk(in, settled, now, n.alert)
+	n.mu.Lock()
+	n.mail = mail
+	n.mu.Unlock()
+	n.showStatus(in)
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
 }
 
-// raise alerts of a condition in force if that is due, and returns what was told.
-func (n *Notifier) raise(c *Condition, t Told, now time.Time) Told {
-	t.last = c
-	if !t.due(c, now) || !n.alert(c.raised(!t.Told.IsZero(), n.config.Load().ProbeInterval, now)) {
-		return t
-	}
-	if c.Step > 0 {
-		n.o.Log.Log(maillog.Warning, "", "", c.expiry(now))
-	} else {
-		n.alerts.Add(1)
-	}
-	t.Told, t.Open, t.Step = now, true, c.Step
-	return t
-}
-
-// alert queues a mail to the administrator and reports whether that is done with, for ever or because there is
-// nobody to tell.
-func (n *Notifier) alert(subject, body string) bool {
+// alert queues a mail to the administrator, logs what the log does not have yet, and reports whether that is done with,
+// for ever or because there is nobody to tell.
+func (n *Notifier) alert(m *news) bool {
 	c := n.config.Load()
-	to := c.resolve(c.AlertTo)
-	if len(to) == 0 {
-		return true // the log has it
+	if to := c.resolve(c.AlertTo); len(to) > 0 {
+		if c.From == "" { // there is no account yet
+			return false
+		}
+		env, msg, err := notice(c, to, m.now, m.title(), m.body(c.ProbeInterval))
+		if err == nil {
+			err = n.o.Submit(OriginAlert, env, msg, "")
+		}
+		if err != nil {
+			n.complain("mail", "an alert can't be queued, it is tried again", err)
+			return false
+		}
 	}
-	if c.From == "" { // there is no account yet
-		return false
+	n.complain("mail", "", nil)
+	p := maillog.Notice
+	if m.state == raised || m.state == still {
+		n.alerts.Add(1)
+		p = maillog.Warning
 	}
-	env, msg, err := notice(c, to, n.o.Now(), subject, body)
-	if err == nil {
-		err = n.o.Submit(OriginAlert, env, msg, "")
+	if m.Kind != Held && m.Kind != Paused {
+		n.o.Log.Log(p, "", "", m.line())
 	}
-	if err != nil {
-		n.o.Warn(fmt.Errorf("a notice can't be kept, it is tried again: %w", err))
-	}
-	return err == nil
-}
-
-// raised returns the subject and the text of an alert.
-func (c *Condition) raised(again bool, probe time.Duration, now time.Time) (subject, body string) {
-	if c.Step > 0 {
-		return capital(c.What) + " expires " + c.within(now), capital(c.expiry(now)) +
-			".\nAfter that no mail can be sent.\n\n" +
-			"What to do: for a certificate, run sudo o365-sendmail credential new-certificate; for a secret, create\n" +
-			"a new one in Entra (App registrations, Certificates & secrets) and run sudo o365-sendmail credential\n" +
-			"set-secret. The new one is tested before anything changes.\n"
-	}
-	subject, body = "Mail is held: ", "Mail can't be delivered, and an administrator has to act."
-	if again {
-		subject, body = "Mail is still held: ", "Mail still can't be delivered, and an administrator has to act."
-	}
-	body += "\n\nNothing is lost: the mail is kept, one message is tried every " + probe.String() +
-		",\nand delivery resumes by itself when the fault is fixed.\n\n" +
-		"What waits:  " + c.What + "\nSince:       " + c.Since.UTC().Format(time.RFC1123) +
-		"\nWhy:         " + c.Reason + "\n"
-	if c.Remedy != "" {
-		body += "What to do:  " + c.Remedy + "\n"
-	}
-	return subject + c.Key, body + "\nTo look at it: o365-sendmail doctor, o365-sendmail queue list\n"
-}
-
-// ended returns the subject and the text of the news that mail is no longer held.
-func (c *Condition) ended(now time.Time) (subject, body string) {
-	if c.Single {
-		return "Mail is no longer held: " + c.Key, "The message is no longer in the queue: " + c.What +
-			"\n\nIt was held for " + Roughly(now.Sub(c.Since)) + " because:\n" + c.Reason + "\n"
-	}
-	return "Mail is delivered again: " + c.Key, "The fault is fixed, and " + c.What +
-		" is delivered again.\n\nIt was held for " + Roughly(now.Sub(c.Since)) + " because:\n" + c.Reason + "\n"
-}
-
-func (c *Condition) expiry(now time.Time) string {
-	return fmt.Sprintf("%s expires on %s, %s", c.What, c.Ends.UTC().Format("2006-01-02 15:04 MST"), c.within(now))
-}
-
-func (c *Condition) within(now time.Time) string {
-	if left := c.Ends.Sub(now); left < 48*time.Hour {
-		return "in " + Roughly(left)
-	}
-	return fmt.Sprintf("in %d days", DaysLeft(c.Ends, now))
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// Roughly shows a time in its largest unit.
-func Roughly(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
-	case d >= 2*time.Hour:
-		return fmt.Sprintf("%d hours", d/time.Hour)
-	}
-	return fmt.Sprintf("%d minutes", max(d/time.Minute, 1))
+	return true
 }

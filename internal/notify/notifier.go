@@ -20,6 +20,10 @@ type Config struct {
 	Resolve func(addr string) ([]string, error)
 	// From is the mailbox that sends, "" while there is none; Relay is the server it sends by.
 	From, Relay string
+	// Webhook is told what AlertTo is, Heartbeat is posted to while nothing is wrong; nil for none.
+	Webhook, Heartbeat *Hook
+	// StatusFile says what is wrong now; "" for none.
+	StatusFile string
 	// ProbeInterval is the time between two tries while mail is held.
 	ProbeInterval time.Duration
 }
@@ -36,8 +40,10 @@ type Options struct {
 	// message that it is on, "" if it is on none.
 	Submit func(origin string, env *envelope.Envelope, msg envelope.Message, about string) error
 	Now    func() time.Time
-	Log    *maillog.Logger
-	Warn   func(error) // hears what is wrong but stops nothing
+	// After ticks once after a time; stop is called when nobody waits any more.
+	After func(d time.Duration) (tick <-chan time.Time, stop func())
+	Log   *maillog.Logger
+	Warn  func(error) // hears what is wrong but stops nothing
 }
 
 // Notifier writes alerts and reports.
@@ -46,13 +52,22 @@ type Notifier struct {
 	config          atomic.Pointer[Config]
 	alerts, bounces atomic.Int64
 
-	mu     sync.Mutex
-	memory map[string]Told
+	hook    retry     // of Post, as beat, the time of the next heartbeat
+	beat    time.Time //
+	written string    // of Look: the status file's path and text
+	wake    chan struct{}
+
+	mu            sync.Mutex
+	mail, webhook memory
+	failing       map[string]bool // ways that can't be told now
+	in            []Condition     // in force at the last look
+	settled       bool
+	looked        time.Time
 }
 
 // New makes a notifier, which tells nobody before Configure.
 func New(o Options) *Notifier {
-	n := &Notifier{o: o, memory: map[string]Told{}}
+	n := &Notifier{o: o, failing: map[string]bool{}, wake: make(chan struct{}, 1)}
 	n.Configure(Config{})
 	return n
 }

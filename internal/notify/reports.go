@@ -114,7 +114,7 @@ type ExpiredError struct {
 }
 
 func (e *ExpiredError) Error() string {
-	return fmt.Sprintf("given up after %s: %v", Roughly(e.Age), e.Err)
+	return fmt.Sprintf("given up after %s: %v", roughly(e.Age), e.Err)
 }
 
 func (e *ExpiredError) Unwrap() error { return e.Err }
@@ -139,7 +139,7 @@ func (f *Fate) Explain() Recipient {
 	}
 	var old *ExpiredError
 	if errors.As(f.Err, &old) {
-		told.Reason = strings.TrimSuffix(fmt.Sprintf("it was tried for %s; %s", Roughly(old.Age), told.Reason), "; ")
+		told.Reason = strings.TrimSuffix(fmt.Sprintf("it was tried for %s; %s", roughly(old.Age), told.Reason), "; ")
 		told.Status = ""
 		if told.Reply == "" {
 			told.Status = "5.4.7"

@@ -222,6 +222,7 @@ type Notice struct {
 	Single  bool   // it is of a single message
 	Again   bool   // the gate was shut for the same cause before
 	Open    bool   // the gate opens
+	Err     error  // the fault's; may be nil
 }
 
 func (g *Gate) notice() Notice {
@@ -229,13 +230,15 @@ func (g *Gate) notice() Notice {
 	if g.mailbox != nil {
 		name += strings.ToLower(g.mailbox.name) + "|"
 	}
-	return Notice{Stop: g.stop(), Name: name + g.cause.Key, Subject: subjectOf(g.scope, g.mailbox, g.sender)}
+	return Notice{Stop: g.stop(), Name: name + g.cause.Key, Subject: subjectOf(g.scope, g.mailbox, g.sender),
+		Err: g.cause.Err}
 }
 
-// Holds are the faults for which an administrator has to act.
-func (l *Locked) Holds() (all []Notice) {
+// Shut are the faults that keep mail back, those for which an administrator has to act (Held) and the others, but for
+// those that are the doing of a message's caller.
+func (l *Locked) Shut() (all []Notice) {
 	for g := range l.gates {
-		if g.shut && g.cause.Hold {
+		if g.shut && g.scope != ScopeAuthor {
 			all = append(all, g.notice())
 		}
 	}

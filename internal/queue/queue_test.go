@@ -286,7 +286,7 @@ func TestNoSession(t *testing.T) {
 		f := sign
 		first.NoSession(l, &f)
 		first.Gone(l)
-		if h := l.Holds(); len(h) != 1 || h[0].Name != "2||sign-in" || h[0].Subject != "mail of m@contoso.com" {
+		if h := l.Shut(); len(h) != 1 || h[0].Name != "2||sign-in" || h[0].Subject != "mail of m@contoso.com" {
 			t.Errorf("%+v", h)
 		}
 		if s := l.Stops(); len(s) != 1 || !s[0].Held || s[0].Mailbox != "m@contoso.com" {

@@ -16,6 +16,7 @@ type Report struct {
 	// Interactive is how many submissions wait for a courier.
 	Interactive int
 	First       ID // the oldest message; zero when the queue is empty
+	FirstFree   ID // the oldest one that no administrator holds back
 	Stops       []Stop
 	Mailboxes   []MailboxReport
 	// Paused is the time for which anything was or is paused or held.
@@ -41,6 +42,9 @@ func (l *Locked) Report() Report {
 		*places[e.place]++
 		if r.First == (ID{}) || id.less(r.First) {
 			r.First = id
+		}
+		if e.place != Held && (r.FirstFree == (ID{}) || id.less(r.FirstFree)) {
+			r.FirstFree = id
 		}
 	}
 	for _, m := range l.mailboxes {

@@ -29,6 +29,16 @@ type Status struct {
 	Bounced  int `json:"bounced"`
 	// Stops say what keeps mail back.
 	Stops []Stop `json:"stops"`
+	// Alerts are what else the administrator should know.
+	Alerts []Alert `json:"alerts,omitempty"`
+}
+
+// Alert is something other than a held queue that the administrator should know.
+type Alert struct {
+	// Kind is "paused", "spool-full", "queue-old" or "expiry".
+	Kind     string `json:"kind"`
+	Critical bool   `json:"critical,omitempty"`
+	Text     string `json:"text"` // one line
 }
 
 // Stop is something that keeps more than one message back.
