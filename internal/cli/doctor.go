@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/diagnose"
@@ -20,6 +23,7 @@ type doctorFlags struct {
 	found                       *doctor.Tenant
 	tenant                      string // the file with the report of the tenant's script
 	json, report, strict, quiet bool
+	nagios                      bool
 }
 
 // doctorCommand checks the way of a message. Its exit code is that of the first error,
@@ -27,26 +31,32 @@ type doctorFlags struct {
 // relay refuses; 0 without errors, and with --strict 1 when there are warnings.
 func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 	var o doctorFlags
-	f := newVerbFlags("doctor", "[--send-to ADDRESS] [--json | --report] [--strict] [-C FILE]")
+	f := newVerbFlags("doctor", "[--send-to ADDRESS] [--json | --report | --nagios] [--strict] [-C FILE]")
 	f.StringVar(&o.config, "C", "", "use the configuration `FILE`")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON")
 	f.BoolVar(&o.report, "report", false, "print a report without names and addresses, to show to others")
 	f.StringVar(&o.sendTo, "send-to", "", "send a real message to `ADDRESS`: only that shows whether the mailbox may be used")
 	f.BoolVar(&o.strict, "strict", false, "exit with 1 when there are warnings")
+	f.BoolVar(&o.nagios, "nagios", false, "print one line and exit with 0 to 3, as Nagios wants it from a check")
 	f.BoolVar(&o.quiet, "quiet", false, "print warnings and errors only")
 	f.StringVar(&o.way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API permission); "+
 		"the default is the key way of the configuration")
 	f.StringVar(&o.tenant, "tenant-report", "", "`FILE` (- is standard input) with what the script of setup --script has "+
 		"printed: a refused sign-in then gets one cause")
 	f.StringVar(&o.other, "other-mailbox", "", "sign in to the mailbox `ADDRESS`, too: tells trouble of the mailbox from trouble of the application")
-	if _, err := f.parse(args, 0); err != nil {
+	_, err := f.parse(args, 0)
+	wrong := cmp.Or(err, o.check())
+	if wrong == nil {
+		wrong = e.readTenant(&o)
+	}
+	switch {
+	case wrong != nil && o.nagios && !errors.Is(err, errHelp):
+		fmt.Fprintln(e.Stdout, doctor.NagiosLine(doctor.NagiosUnknown, wrong.Error()))
+		return doctor.NagiosUnknown
+	case err != nil:
 		return e.failVerb(f, err)
-	}
-	if err := o.check(); err != nil {
-		return e.fail("o365-sendmail", err)
-	}
-	if err := e.readTenant(&o); err != nil {
-		return e.fail("o365-sendmail", err)
+	case wrong != nil:
+		return e.fail("o365-sendmail", wrong)
 	}
 	return e.runDoctor(ctx, o)
 }
@@ -89,11 +99,28 @@ func (o *doctorFlags) check() error {
 	return cmdline.Usagef("doctor: --way is scoped or api, not %.64q", o.way)
 }
 
+// nagiosTime bounds a check; Nagios gives up after 60 s.
+const nagiosTime = 50 * time.Second
+
 func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {
+	if o.nagios {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, nagiosTime)
+		defer cancel()
+	}
 	rep := e.examine(ctx, o)
+	if o.nagios && ctx.Err() != nil {
+		fmt.Fprintln(e.Stdout, doctor.NagiosLine(doctor.NagiosUnknown, "the checks did not end in "+nagiosTime.String()))
+		return doctor.NagiosUnknown
+	}
 	if o.report {
 		user := host.UserByID(e.UID)
 		rep = rep.Public(host.Name(), user.Name, user.Home)
+	}
+	if o.nagios {
+		line, exit := rep.Nagios()
+		fmt.Fprintln(e.Stdout, line)
+		return exit
 	}
 	printReport(e.Stdout, rep, o)
 	return rep.Exit
@@ -110,7 +137,7 @@ func (e *Env) examine(ctx context.Context, o doctorFlags) *doctor.Report {
 			return m.send(ctx, e.process("o365-sendmail"))
 		},
 	}
-	if !o.json && !o.report {
+	if !o.json && !o.report && !o.nagios {
 		p := doctor.NewPrinter(e.Stdout)
 		if o.quiet {
 			p.Only = []doctor.Status{doctor.Warning, doctor.Failed}

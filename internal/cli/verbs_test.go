@@ -250,6 +250,10 @@ func TestVerbUsage(t *testing.T) {
 			t.Errorf("%q: exit %d, %q %q", args, r.code, r.stdout, r.stderr)
 		}
 	}
+	if r := s.verb("", "doctor", "--nagios", "--way", "other"); r.code != 3 || r.stderr != "" ||
+		!strings.HasPrefix(r.stdout, "O365-SENDMAIL UNKNOWN - doctor: ") {
+		t.Errorf("--nagios: exit %d, %q %q", r.code, r.stdout, r.stderr)
+	}
 	for _, verb := range []string{"doctor", "send-test", "token", "config"} {
 		if r := s.verb("", verb, "--help"); r.code != 0 || !strings.HasPrefix(r.stdout, "usage: o365-sendmail "+verb) {
 			t.Errorf("%s --help: exit %d, %q", verb, r.code, r.stdout)

@@ -118,12 +118,21 @@ func (r *runner) older(c *Check, st queueview.Status) bool {
 	return true
 }
 
+// keyHeld is the key of mail that waits for an administrator.
+const keyHeld = "mail-held"
+
 func (r *runner) judgeQueue(c *Check, st queueview.Status) {
 	seen := "no mail is kept back"
 	if st.Messages >= 0 {
 		seen = fmt.Sprintf("%d messages, none kept back", st.Messages)
 	}
 	stops := slices.DeleteFunc(slices.Clone(st.Stops), func(s queueview.Stop) bool { return s.Users() })
+	for _, a := range st.Alerts {
+		if len(stops) == 0 && a.Kind != "expiry" { // a check of its own has that
+			c.warn("queue-"+strings.TrimPrefix(a.Kind, "queue-"), a.Text, "sudo o365-sendmail queue list")
+			return
+		}
+	}
 	if len(stops) == 0 {
 		c.ok(seen)
 		return
@@ -133,7 +142,7 @@ func (r *runner) judgeQueue(c *Check, st queueview.Status) {
 	case r.rep.first(Failed) != nil:
 		c.skip("mail waits until the error above is fixed: " + s.Reason)
 	case s.Hold:
-		c.warn("mail-held", "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
+		c.warn(keyHeld, "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
 	case s.Key == diagnose.KeyThrottled || s.Outside:
 		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("Jan 2 15:04 MST")+": "+s.Reason,
 			first(s.Remedy, "wait: a flush does not go through this"))
@@ -232,14 +241,6 @@ func (r *runner) aliasNames() ([]string, error) {
 		return names, err
 	}
 	return append(names, t.Names()...), nil
-}
-
-func (r *runner) alerts(c *Check) {
-	if r.cfg.AlertTo == "" {
-		c.warn("alert-to-missing", "nobody is told when delivery stops or a secret is about to end", `set alert_to = "you@your-domain" in `+r.path)
-		return
-	}
-	c.ok("go to " + r.cfg.AlertTo)
 }
 
 // domain looks whether a sender is below Microsoft's own domain, which has a small limit.

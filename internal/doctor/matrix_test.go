@@ -83,6 +83,8 @@ func machineRows() []row {
 			s.replace("mailbox", "noreply@contoso.onmicrosoft.com")
 		}, "domain", "onmicrosoft-sender", "domain of your own"},
 		{"alert-to-left-out", func(_ *testing.T, s *site) { s.without("alert_to") }, "alerts", "alert-to-missing", "set alert_to"},
+		{"webhook-file-missing", func(_ *testing.T, s *site) { s.text += "\n[alerts]\nwebhook_file = \"" + s.dir + "/none\"\n" },
+			"alerts", "alert-webhook", "webhook_file"},
 		{"root-to-left-out", func(_ *testing.T, s *site) { s.without("root_to") }, "aliases", "root-nowhere", "set root_to"},
 		{"spool-missing", func(_ *testing.T, s *site) {
 			s.text = strings.Replace(s.text, "[spool]\ndir = \""+s.dir, "[spool]\ndir = \""+s.dir+"/none", 1)
