@@ -211,7 +211,7 @@ func TestNewcomer(t *testing.T) {
 
 	c.types("Kind of credential", "secret")
 	c.types("Directory (tenant) ID", s.Tenant[:35])
-	c.sees("something is missing")
+	c.sees("part of it is missing")
 	c.types("", s.Tenant)
 	c.types("Application (client) ID", s.Tenant)
 	c.sees("the tenant's ID again")
@@ -370,7 +370,7 @@ func TestSetupRefuses(t *testing.T) {
 	}{
 		{"", []string{"setup", "--config", s.config}, sysexits.Usage, "give --tenant, --client-id, --client-secret-stdin, --mailbox"},
 		{"", []string{"setup", "--tenant", "common"}, sysexits.Usage, "many tenants"},
-		{"", []string{"setup", "--client-id", s.ClientID[:30]}, sysexits.Usage, "something is missing"},
+		{"", []string{"setup", "--client-id", s.ClientID[:30]}, sysexits.Usage, "part of it is missing"},
 		{emulator.DefaultSecretID, s.setupArgs(), sysexits.Usage, "Secret ID"},
 		{s.ClientSecret, s.setupArgs("--device-code"), sysexits.Usage, "choose device-code or secret"},
 		{s.ClientSecret, s.setupArgs("--set", "nothing.such=1"), sysexits.Usage, "no key"},

@@ -25,7 +25,7 @@ func (s *setupRun) finish(ctx context.Context) (int, error) {
 	if !s.json {
 		done := "is written"
 		if !s.out.Changed {
-			done = "says all that already"
+			done = "is up to date"
 		}
 		fmt.Fprintf(s.Stdout, "\n%s %s (mode %s)\n", s.out.Path, done, s.out.Mode)
 		if s.out.Backup != "" {

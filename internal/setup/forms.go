@@ -64,11 +64,11 @@ func guid(s, what string) (string, error) {
 	}
 	switch n := len(s); {
 	case n < 36:
-		return "", fmt.Errorf("%s is a GUID of 36 characters; this has %d, so something is missing", what, n)
+		return "", fmt.Errorf("%s is a GUID of 36 characters; this has %d, so part of it is missing", what, n)
 	case n > 36:
-		return "", fmt.Errorf("%s is a GUID of 36 characters; this has %d, so something is too much", what, n)
+		return "", fmt.Errorf("%s is a GUID of 36 characters; this has %d, which is too long", what, n)
 	}
-	return "", fmt.Errorf("%s is a GUID such as 1b4e28ba-2fa1-11d2-883f-0016d3cca427; here a hyphen is out of place", what)
+	return "", fmt.Errorf("%s is a GUID such as 1b4e28ba-2fa1-11d2-883f-0016d3cca427; here a hyphen is in the wrong place", what)
 }
 
 // secretForm never repeats what it was given.
@@ -92,7 +92,7 @@ func dateForm(a *Answers, s string) (string, error) {
 	case err != nil:
 		return "", errors.New("a date is written as 2027-01-31")
 	case !d.After(a.now()):
-		return "", errors.New("this day is past: make a new secret")
+		return "", errors.New("this day is in the past: make a new secret")
 	}
 	return s, nil
 }
