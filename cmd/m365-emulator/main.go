@@ -36,6 +36,7 @@ type settings struct {
 	tarpit               time.Duration
 	rate                 int
 	verbose, listFaults  bool
+	volume               bool
 	faults               []string
 }
 
@@ -73,6 +74,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.StringVar(&s.options.ClientSecret, "client-secret", "", "client `secret` (default a random one, see -config-out)")
 	f.StringVar(&s.options.Mailbox, "mailbox", "", "mailbox `address` (default "+emulator.DefaultMailbox+")")
 	f.IntVar(&s.rate, "rate", 30, "messages a minute per mailbox, more are refused; 0 for any `number`")
+	f.BoolVar(&s.volume, "hve", false, "be High Volume Email: the mailbox is an account of it, without a rate")
 	f.DurationVar(&s.tarpit, "tarpit", 0, "`delay` of the reply to a failed AUTH; Microsoft's is 5s")
 	f.BoolVar(&s.verbose, "v", false, "write the transcript to stderr as it grows")
 	f.BoolVar(&s.listFaults, "faults", false, "list the faults and end")
@@ -129,6 +131,9 @@ func serve(ctx context.Context, s *settings, stdout, stderr io.Writer) (err erro
 	s.options.State = func(st *emulator.State) {
 		st.Exchange.Tarpit = emulator.Duration(s.tarpit)
 		st.Limits.PerMinute = s.rate
+		if s.volume {
+			emulator.HighVolume(st)
+		}
 	}
 	e, err := emulator.Start(s.options)
 	if err != nil {

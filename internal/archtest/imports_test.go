@@ -105,6 +105,7 @@ var onlyRules = []onlyRule{
 		"it is a public package: options come in a struct of its own"},
 	{"internal/quota", []string{"internal/durable", "internal/printable"}, nil,
 		"it counts what others send: it knows no account but by name"},
+	{"internal/account", nil, nil, "what Microsoft fixes depends on nothing of ours"},
 	{"internal/printable", nil, nil, "every layer prints what strangers wrote"},
 	{"internal/envelope", nil, nil, "it is plain data that every layer shares"},
 	{"internal/sysexits", nil, nil, "every layer may carry an exit code, so it must drag nothing in"},
@@ -123,7 +124,7 @@ var onlyRules = []onlyRule{
 	{"internal/notify", []string{"rfc822", "internal/durable", "internal/envelope", "internal/maillog",
 		"internal/printable", "internal/submit"}, []string{"github.com/emersion/go-message"},
 		"it gets conditions and fates, and gives messages to submit: it knows neither engine nor queue"},
-	{"internal/config", []string{"xoauth", "internal/host", "internal/printable", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
+	{"internal/config", []string{"xoauth", "internal/account", "internal/host", "internal/printable", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
 }
 
 func TestPackagesImportOnly(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"o365-sendmail/cache"
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/maillog"
@@ -64,7 +65,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		Submit: submit.Config{
 			Host:           first(c.SMTP.Host, cloud.SMTPHost),
 			Port:           c.SMTP.Port,
-			Way:            c.Way,
+			Way:            account.Of(c.Kind).Way(c.Way),
 			IPv4Only:       c.SMTP.IPv4Only,
 			EHLOName:       first(c.SMTP.EHLOName, o.HostName),
 			LoadTrust:      bundle,

@@ -22,7 +22,7 @@ import (
 )
 
 // account loads the emulator's configuration with another credential.
-func account(t *testing.T, e *emulator.Emulator, dir, credential string) *deliver.Account {
+func testAccount(t *testing.T, e *emulator.Emulator, dir, credential string) *deliver.Account {
 	t.Helper()
 	var text strings.Builder
 	for line := range strings.Lines(e.ConfigTOML(dir)) {
@@ -82,7 +82,7 @@ func TestCertificate(t *testing.T) {
 	e.AddCertificate(string(cert))
 	write(t, filepath.Join(dir, "cert.pem"), cert)
 	write(t, filepath.Join(dir, "key.pem"), key)
-	signsIn(t, account(t, e, dir, "[credential]\ntype = \"certificate\"\ncertificate_file = \""+dir+"/cert.pem\"\nkey_file = \""+dir+"/key.pem\""))
+	signsIn(t, testAccount(t, e, dir, "[credential]\ntype = \"certificate\"\ncertificate_file = \""+dir+"/cert.pem\"\nkey_file = \""+dir+"/key.pem\""))
 }
 
 // TestCertificateInOneFile signs in by each documented way to name one PEM for both.
@@ -94,7 +94,7 @@ func TestCertificateInOneFile(t *testing.T) {
 	both := filepath.Join(dir, "both.pem")
 	write(t, both, append(key, cert...))
 	for _, keys := range []string{"certificate_file = %q", "certificate_file = %q\nkey_file = %[1]q", "pfx_file = %q"} {
-		signsIn(t, account(t, e, dir, "[credential]\n"+fmt.Sprintf(keys, both)))
+		signsIn(t, testAccount(t, e, dir, "[credential]\n"+fmt.Sprintf(keys, both)))
 	}
 }
 
@@ -146,13 +146,13 @@ func TestFederated(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "token"), []byte(token))
-	signsIn(t, account(t, e, dir, "[credential]\ntype = \"federated\"\ntoken_file = \""+dir+"/token\""))
+	signsIn(t, testAccount(t, e, dir, "[credential]\ntype = \"federated\"\ntoken_file = \""+dir+"/token\""))
 }
 
 func TestManagedIdentity(t *testing.T) {
 	t.Parallel()
 	e, dir := emulator.New(t), t.TempDir()
-	signsIn(t, account(t, e, dir, "[credential]\ntype = \"managed-identity\"\nidentity_endpoint = \""+e.IdentityURL()+"\""))
+	signsIn(t, testAccount(t, e, dir, "[credential]\ntype = \"managed-identity\"\nidentity_endpoint = \""+e.IdentityURL()+"\""))
 }
 
 func TestRefreshFile(t *testing.T) {

@@ -136,6 +136,8 @@ func flagValues(f *stdflag.Flag, current, prefix string) []candidate {
 		return []candidate{fileNames}
 	case "WAY":
 		list = bare([]string{diagnose.WayAPI, diagnose.WayScoped})
+	case "KIND":
+		list = keyValues("kind")
 	case "CLOUD":
 		list = keyValues("cloud")
 	case "KEY=VALUE":

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/doctor"
@@ -99,6 +100,7 @@ func (o *setupFlags) flags() *verbFlags {
 	})
 	f.StringVar(&o.path, "config", config.SystemPath, "write `FILE`")
 	f.StringVar(&o.path, "C", config.SystemPath, "the same as --config `FILE`")
+	f.StringVar(&a.Kind, "kind", "", "what the account is: `KIND` is mailbox (Exchange Online) or hve (High Volume Email)")
 	f.StringVar(&a.Way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API permission)")
 	f.StringVar(&o.script, "script", "", "write PowerShell for who administers the tenant to `FILE` (- is standard output)")
 	f.StringVar(&o.sendTo, "send-to", "", "the doctor sends a test message to `ADDRESS`")
@@ -182,7 +184,6 @@ func (s *setupRun) answer(ctx context.Context, term *setup.Terminal) error {
 	given := a.Given() || s.script != ""
 	if present != nil {
 		a.Keep(present)
-		a.HVE = a.HVE || present.HVE
 	}
 	if filled := *a; term != nil {
 		filled.Fill()
@@ -260,7 +261,9 @@ func (s *setupRun) fillAnswers() error {
 			return cmdline.Usagef("setup: --set: %v", err)
 		}
 		a.Set = append(a.Set, c)
-		a.HVE = a.HVE || c.Key == "smtp.host" && setup.HVEHost(strings.Trim(string(c.Value), `"`))
+		if c.Key == "smtp.host" && a.Kind == "" {
+			a.Kind = account.At(strings.Trim(string(c.Value), `"`))
+		}
 	}
 	if err := a.CheckAll(); err != nil {
 		return cmdline.Usagef("setup: %v", err)

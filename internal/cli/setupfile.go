@@ -43,7 +43,7 @@ func (f configFile) presentAnswers() *setup.Answers {
 		Cloud: c.Cloud, Tenant: c.Tenant, ClientID: c.ClientID, Mailbox: c.Mailbox, Way: c.Way, RootTo: c.RootTo,
 		AlertTo: c.AlertTo, Secret: c.ClientSecret, SecretFile: c.ClientSecretFile, CertFile: k.CertificateFile,
 		KeyFile: k.KeyFile, PFXFile: k.PFXFile, PassphraseFile: k.PassphraseFile, TokenFile: k.TokenFile,
-		IdentityID: k.IdentityClientID, HVE: setup.HVEHost(c.SMTP.Host),
+		IdentityID: k.IdentityClientID, Kind: c.Kind,
 	}
 	if k.Type != config.TypeSecret || !c.ClientSecret.Empty() || c.ClientSecretFile != "" {
 		a.Type = k.Type

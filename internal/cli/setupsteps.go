@@ -99,10 +99,7 @@ func (s *setupRun) addSteps() {
 	v := s.answers.Values()
 	v.ObjectID, v.ClientID = s.out.ObjectID, first(v.ClientID, s.out.claims.AppID)
 	v.SignedIn = s.out.ObjectID != ""
-	v.Consented = s.out.claims.HasRole("SMTP.SendAsApp")
-	if v.HVE {
-		v.Consented = s.out.claims.HasRole("Mail.Send")
-	}
+	v.Consented = s.out.claims.HasRole(v.Role())
 	s.out.Warnings = setup.Warnings(&s.answers)
 	kind := s.answers.Type
 	s.out.Steps, s.out.Commands = setup.Steps(kind, v), setup.Commands(kind, v)

@@ -181,7 +181,7 @@ func printToken(w io.Writer, v tokenView) {
 	line("idtyp", v.IDType)
 	roles := strings.Join(v.Roles, " ")
 	if roles == "" && len(v.Scopes) == 0 {
-		roles = "none: right only with Exchange's role \"Application SMTP.SendAsApp\""
+		roles = "none: right only with Exchange's role \"Application SMTP.SendAsApp\", and never for High Volume Email"
 	}
 	line("roles", roles)
 	line("scp", strings.Join(v.Scopes, " "))

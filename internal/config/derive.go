@@ -1,9 +1,13 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"o365-sendmail/internal/account"
 )
 
 // given reports whether the file has the key.
@@ -17,6 +21,7 @@ func (r *reader) faulty(name string) bool { return slices.Contains(r.bad, name) 
 // derive fills in what follows from other keys.
 func (r *reader) derive() {
 	c := r.c
+	r.kind()
 	if c.From.Domain == "" {
 		c.From.Domain = c.Mailbox[strings.LastIndexByte(c.Mailbox, '@')+1:]
 	}
@@ -37,6 +42,26 @@ func (r *reader) derive() {
 	clamp(&c.Spool.DelayWarning, c.Spool.Lifetime-1, r.given("spool.delay_warning"))
 	if !r.given("spool.delay_warning") && c.Spool.DelayWarning == c.Spool.Lifetime-1 {
 		c.Spool.DelayWarning = 0
+	}
+}
+
+// kind finds out what the account is, and gives the keys that depend on it their defaults.
+func (r *reader) kind() {
+	c := r.c
+	if c.Kind == "" {
+		c.Kind = cmp.Or(account.At(c.SMTP.Host), account.Mailbox)
+	}
+	k := account.Of(c.Kind)
+	if c.SMTP.Host == "" && !r.faulty("smtp.host") {
+		c.SMTP.Host = k.Host
+	}
+	if c.Kind == account.Mailbox {
+		return // the defaults are its own
+	}
+	for i := range deliveryKeys {
+		if key := &deliveryKeys[i]; key.ofKind != nil && (!r.given(key.Name) || r.faulty(key.Name)) {
+			r.setDefault(key)
+		}
 	}
 }
 
@@ -70,6 +95,12 @@ func (r *reader) account() {
 		r.missing("client_id")
 	}
 	r.missing("mailbox")
+	if at := account.At(c.SMTP.Host); at != "" && at != c.Kind && !r.faulty("kind") && !r.faulty("smtp.host") {
+		r.fault("kind", Error{
+			Problem: "is " + shown(c.Kind) + ", and smtp.host = " + shown(c.SMTP.Host) + " serves the kind " + shown(at),
+			Hint:    "leave one of the two out",
+		})
+	}
 	if genericTenant(c.Tenant) && c.Credential.Type != TypeDeviceCode {
 		r.fault("tenant", Error{
 			Problem:  shown(c.Tenant) + " stands for no single tenant, and an application signs in to one",
@@ -211,13 +242,7 @@ func (r *reader) advise() {
 			c.Warnings = append(c.Warnings, &Error{File: r.file, Line: lineOf(r.lines, name), Key: name, Problem: problem, Hint: hint})
 		}
 	}
-	exchange := c.SMTP.Host == "" || strings.HasPrefix(strings.ToLower(c.SMTP.Host), "smtp.office365.")
-	warn(exchange && c.Delivery.Connections > 3, "delivery.connections",
-		"Exchange Online answers 432 4.3.2 to a mailbox's fourth connection", "leave it at 3")
-	warn(exchange && c.Delivery.MessagesPerMinute > 30, "delivery.messages_per_minute",
-		"Exchange Online allows a mailbox 30 messages a minute", "leave it at 30")
-	warn(exchange && c.Delivery.RecipientsPerDay > 10000, "delivery.recipients_per_day",
-		"Exchange Online allows a mailbox 10,000 recipients a day", "leave it at 10000")
+	r.adviseKind(warn)
 	warn(c.ClientID == "00000000-0000-0000-0000-000000000000", "client_id",
 		"is still the sample's", "put in the Application (client) ID")
 	warn(c.Mailbox != "" && !strings.Contains(c.Mailbox[strings.LastIndexByte(c.Mailbox, '@'):], "."), "mailbox",
@@ -226,4 +251,35 @@ func (r *reader) advise() {
 		"has no effect with the credential type "+shown(c.Credential.Type), "leave it out")
 	warn(c.Agent.AllowRemote && c.Agent.Listen != "" && !loopback(c.Agent.Listen), "agent.listen",
 		"every host of agent.allow_from that reaches "+shown(c.Agent.Listen)+" can send as the mailbox", "")
+}
+
+// adviseKind notes what the kind of account does not allow.
+func (r *reader) adviseKind(warn func(on bool, name, problem, hint string)) {
+	c, k := r.c, account.Of(r.c.Kind)
+	if c.SMTP.Host != "" && account.At(c.SMTP.Host) == "" {
+		return // another relay has limits of its own
+	}
+	for _, l := range [...]struct {
+		name    string
+		is, max int
+		what    string
+	}{
+		{"delivery.connections", c.Delivery.Connections, k.Connections, "connections at one time"},
+		{"delivery.messages_per_minute", c.Delivery.MessagesPerMinute, k.MessagesPerMinute, "messages a minute"},
+		{"delivery.recipients_per_day", c.Delivery.RecipientsPerDay, k.RecipientsPerDay, "recipients a day"},
+	} {
+		warn(l.max > 0 && l.is > l.max, l.name,
+			fmt.Sprintf("Exchange Online allows a mailbox %d %s", l.max, l.what), fmt.Sprintf("leave it at %d", l.max))
+	}
+	if !k.OwnAddressOnly {
+		return
+	}
+	warn(c.Delivery.MaxRecipients > k.MaxRecipients, "delivery.max_recipients",
+		fmt.Sprintf("High Volume Email takes %d recipients a message", k.MaxRecipients),
+		fmt.Sprintf("leave it at %d", k.MaxRecipients))
+	warn(c.Delivery.MaxSize > k.MaxSize, "delivery.max_size",
+		"High Volume Email takes messages of "+formatSize(k.MaxSize), "leave it at "+formatSize(k.MaxSize))
+	const own = "an account of High Volume Email sends under its own address only, and other senders are refused"
+	warn(c.From.Policy != PolicyRewrite, "from.policy", own, `leave it at "rewrite"`)
+	warn(len(c.From.SendAs) > 0, "from.send_as", own, "leave it out")
 }

@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"o365-sendmail/internal/account"
+)
 
 // Kind is what a key's value is.
 type Kind uint8
@@ -53,6 +57,8 @@ type Key struct {
 	Empty bool
 	// Example is TOML text for the sample file where there is no default.
 	Example string
+	// ofKind gives the default of a key that belongs to the kind of account; Default is then the mailbox's.
+	ofKind func(*account.Kind) any
 	// Derived says in words where the default comes from, when it is not a constant.
 	Derived string
 	Help    string // one sentence

@@ -1,5 +1,7 @@
 package config
 
+import "o365-sendmail/internal/account"
+
 var accountKeys = []Key{
 	{
 		Name: "tenant", Kind: KindTenant, Required: true, Example: `"contoso.onmicrosoft.com"`,
@@ -50,6 +52,15 @@ var accountKeys = []Key{
 		Help:  "The mailbox that signs in and sends.",
 		More:  "Its address is the envelope sender unless the [from] rule says otherwise.",
 		field: func(c *Config) any { return &c.Mailbox },
+	},
+	{
+		Name: "kind", Kind: KindEnum, Values: []string{account.Mailbox, account.HVE}, Example: `"mailbox"`,
+		Derived: "\"hve\" where smtp.host is a host of High Volume Email, else \"mailbox\"",
+		Help:    "What the account is: a mailbox of Exchange Online, or an account of High Volume Email.",
+		More: "It gives the relay and the limits in [delivery] that are not set. \"hve\" has no limit of messages in a " +
+			"minute, sends under its own address only and inside the organization only, takes 50 recipients and " +
+			"10 MB a message, needs a billing policy, and wants the permission Mail.Send of Office 365 Exchange Online.",
+		field: func(c *Config) any { return &c.Kind },
 	},
 	{
 		Name: "way", Kind: KindEnum, Values: []string{"scoped", "api"}, Example: `"scoped"`, Optional: true,

@@ -39,7 +39,7 @@ func TestKeyTable(t *testing.T) {
 			if strings.IndexFunc(k.Help+k.More+k.Derived, func(r rune) bool { return r > '~' }) >= 0 {
 				t.Errorf("%s: help must be ASCII for the manual page", k.Name)
 			}
-			if k.Default == nil && k.Example == "" {
+			if k.defaultText() == "" && k.Default == nil && k.Example == "" {
 				t.Errorf("%s has neither default nor example", k.Name)
 			}
 			if k.Default != nil && (k.Required || k.Derived != "" && k.Kind != KindEnum) {

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"o365-sendmail/internal/account"
+)
 
 const (
 	ms   = int64(time.Millisecond)
@@ -13,9 +17,9 @@ const (
 
 var smtpKeys = []Key{
 	{
-		Name: "smtp.host", Kind: KindHost, Example: `"smtp.office365.com"`, Derived: "the cloud's",
+		Name: "smtp.host", Kind: KindHost, Example: `"smtp.office365.com"`, Derived: "the cloud's, and smtp.hve.mx.microsoft with kind = \"hve\"",
 		Help:  "The relay's host name.",
-		More:  "For High Volume Email it is smtp.hve.mx.microsoft. The name is what the relay's certificate must hold.",
+		More:  "The name is what the relay's certificate must hold.",
 		field: func(c *Config) any { return &c.SMTP.Host },
 	},
 	{
@@ -138,23 +142,27 @@ var deliveryKeys = []Key{
 		field: func(c *Config) any { return &c.Delivery.Wait },
 	},
 	{
-		Name: "delivery.connections", Kind: KindInt, Default: 3, Min: 1, Max: 100,
-		Help:  "Connections to the relay at one time.",
-		More:  "Exchange Online answers \"432 4.3.2\" to a mailbox's fourth. More than 3 gives a warning, and helps with another relay only.",
+		Name: "delivery.connections", Kind: KindInt, Min: 1, Max: 100,
+		ofKind: func(k *account.Kind) any { return k.Connections },
+		Help:   "Connections to the relay at one time.",
+		More: "Exchange Online answers \"432 4.3.2\" to a mailbox's fourth. More gives a warning, and helps with another " +
+			"relay only.",
 		field: func(c *Config) any { return &c.Delivery.Connections },
 	},
 	{
-		Name: "delivery.messages_per_minute", Kind: KindInt, Default: 30, Min: 0, Max: 100000,
-		Help: "Messages to the relay in a minute; 0 for no bound.",
+		Name: "delivery.messages_per_minute", Kind: KindInt, Min: 0, Max: 100000,
+		ofKind: func(k *account.Kind) any { return k.MessagesPerMinute },
+		Help:   "Messages to the relay in a minute; 0 for no bound.",
 		More: "Microsoft names 30 for a mailbox: one page says that more is refused, another that it is carried " +
-			"over to the next minutes.",
+			"over to the next minutes. Where there is no bound, messages are sent ahead of the replies to those before them.",
 		field: func(c *Config) any { return &c.Delivery.MessagesPerMinute },
 	},
 	{
-		Name: "delivery.recipients_per_day", Kind: KindInt, Default: 10000, Min: 0, Max: 10000000,
-		Help:  "Recipients in 24 hours; 0 for no bound.",
-		More:  "Exchange Online allows a mailbox 10,000.",
-		field: func(c *Config) any { return &c.Delivery.RecipientsPerDay },
+		Name: "delivery.recipients_per_day", Kind: KindInt, Min: 0, Max: 10000000,
+		ofKind: func(k *account.Kind) any { return k.RecipientsPerDay },
+		Help:   "Recipients in 24 hours; 0 for no bound.",
+		More:   "Exchange Online allows a mailbox 10,000.",
+		field:  func(c *Config) any { return &c.Delivery.RecipientsPerDay },
 	},
 	{
 		Name: "delivery.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 40,
@@ -188,11 +196,13 @@ var deliveryKeys = []Key{
 		field: func(c *Config) any { return &c.Delivery.RetryFloor },
 	},
 	{
-		Name: "delivery.max_recipients", Kind: KindInt, Default: 500, Min: 1, Max: 10000,
-		Help: "Recipients of one transaction.",
+		Name: "delivery.max_recipients", Kind: KindInt, Min: 1, Max: 10000,
+		ofKind: func(k *account.Kind) any { return k.MaxRecipients },
+		Help:   "Recipients of one transaction.",
 		More: "A call with more of them is split. SMTP clients of the agent and of sendmail -bs are told 452 at the " +
 			"first one too many, and begin another transaction. " +
-			"The mailbox's own limit (Set-Mailbox -RecipientLimits) counts too: 500 by default, 1,000 at most.",
+			"The mailbox's own limit (Set-Mailbox -RecipientLimits) counts too: 500 by default, 1,000 at most. " +
+			"High Volume Email takes 50.",
 		field: func(c *Config) any { return &c.Delivery.MaxRecipients },
 	},
 	{
@@ -204,9 +214,11 @@ var deliveryKeys = []Key{
 		field: func(c *Config) any { return &c.Delivery.MaxRecipientsPerCall },
 	},
 	{
-		Name: "delivery.max_size", Kind: KindSize, Default: "150MiB", Min: 1 << 10, Max: gib,
-		Help:  "The largest message, encoded as it travels.",
-		More:  "The relay's own limit counts too: 35 MB by default in Exchange Online, 150 MB at most.",
+		Name: "delivery.max_size", Kind: KindSize, Min: 1 << 10, Max: gib,
+		ofKind: func(k *account.Kind) any { return formatSize(k.MaxSize) },
+		Help:   "The largest message, encoded as it travels.",
+		More: "The relay's own limit counts too: 35 MB by default in Exchange Online, 150 MB at most; 10 MB in High Volume " +
+			"Email.",
 		field: func(c *Config) any { return &c.Delivery.MaxSize },
 	},
 	{

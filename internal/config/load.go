@@ -11,6 +11,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -162,13 +163,21 @@ func (r *reader) defaults() {
 }
 
 func (r *reader) setDefault(k *Key) {
-	v := k.Default
+	v := k.defaultFor(r.c.Kind)
 	if n, ok := v.(int); ok {
 		v = int64(n)
 	}
 	if v != nil {
 		r.set(k, k.Name, v)
 	}
+}
+
+// defaultFor is the key's default for that kind of account, as TOML would hold it; nil when there is none.
+func (k *Key) defaultFor(kind string) any {
+	if k.ofKind != nil {
+		return k.ofKind(account.Of(kind))
+	}
+	return k.Default
 }
 
 // fault notes what is wrong with a key.

@@ -38,6 +38,10 @@ func manualKey(b *strings.Builder, k *Key) {
 	b.WriteString(".br\n")
 	prose(b, "Expected: "+k.Expects()+".")
 	switch {
+	case k.kindDefaults() != "":
+		prose(b, "Default: "+k.kindDefaults()+".")
+	case k.ofKind != nil:
+		prose(b, "Default: "+k.defaultText()+".")
 	case k.Default != nil && k.Default == "":
 		prose(b, `Default: "".`)
 	case k.Default != nil:

@@ -49,14 +49,16 @@ func sampleKey(b *strings.Builder, k *Key) {
 		help += " One of " + oneOf(k.Values) + "."
 	}
 	switch {
+	case k.kindDefaults() != "":
+		help += " Default: " + k.kindDefaults() + "."
 	case k.Derived != "":
 		help += " Default: " + k.Derived + "."
-	case k.Default == nil && !k.Required:
+	case k.defaultText() == "" && k.Default == nil && !k.Required:
 		help += " No default; an example:"
 	}
 	comment(b, help)
 	value := k.defaultText()
-	if k.Default == nil {
+	if value == "" {
 		value = k.Example
 	}
 	switch {

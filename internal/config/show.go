@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/xoauth"
 )
@@ -28,8 +29,11 @@ func (c *Config) Effective() []Setting {
 	var all []Setting
 	for _, k := range Keys() {
 		s := Setting{Key: k.Name, Value: tomlText(k, k.field(c)), Origin: "default"}
-		if k.Derived != "" {
+		switch {
+		case k.Derived != "":
 			s.Origin = "default: " + k.Derived
+		case k.ofKind != nil:
+			s.Origin = "default: of kind " + quote(c.Kind)
 		}
 		for _, o := range c.origins {
 			if o.name == k.Name {
@@ -128,8 +132,19 @@ func quoteAll(values []string) string {
 }
 
 // defaultText is the key's default as TOML, "" when there is none.
-func (k *Key) defaultText() string {
-	switch v := k.Default.(type) {
+func (k *Key) defaultText() string { return k.defaultTextFor(account.Mailbox) }
+
+// kindDefaults says which default each kind of account has, "" where there is no difference.
+func (k *Key) kindDefaults() string {
+	mailbox, hve := k.defaultText(), k.defaultTextFor(account.HVE)
+	if mailbox == hve {
+		return ""
+	}
+	return mailbox + ", and " + hve + " with kind = " + quote(account.HVE)
+}
+
+func (k *Key) defaultTextFor(kind string) string {
+	switch v := k.defaultFor(kind).(type) {
 	case string:
 		return quote(v)
 	case int:

@@ -200,11 +200,16 @@ func leadingCode(text string) string {
 const (
 	WayScoped = "scoped" // Exchange's role "Application SMTP.SendAsApp" with a management scope
 	WayAPI    = "api"    // Entra's permission SMTP.SendAsApp with admin consent, and permissions on the mailbox
+	// WayHVE is the one way to an account of High Volume Email: Entra's permission Mail.Send with admin consent, and
+	// the account's list of applications. The key kind stands for it.
+	WayHVE = "hve"
 )
 
 // byWay picks the part of a remedy that concerns a way; "" is none that is known.
 func (d Diagnosis) byWay(way string) string {
 	switch {
+	case way == WayHVE:
+		return d.forHVE()
 	case way == WayScoped && d.Remedy == registerApp:
 		return registerScoped
 	case way == WayAPI && d.Remedy == registerApp:
@@ -213,6 +218,19 @@ func (d Diagnosis) byWay(way string) string {
 		return removeConsent
 	case way == WayAPI && d.Remedy == grantMailbox:
 		return grantAPI
+	}
+	return d.Remedy
+}
+
+// forHVE is the remedy for an account of High Volume Email. What is set on mailboxes does not touch it.
+func (d Diagnosis) forHVE() string {
+	switch {
+	case d.Remedy == registerApp, d.Remedy == grantMailbox, strings.HasPrefix(d.Remedy, enableSMTPAuth):
+		return registerHVE
+	case d.Remedy == waitADay, d.Remedy == assignLicence:
+		return billHVE
+	case d.Remedy == allowSender:
+		return "send as <mailbox>"
 	}
 	return d.Remedy
 }

@@ -307,3 +307,25 @@ func TestAdviceQuotes(t *testing.T) {
 		t.Error("class names")
 	}
 }
+
+// TestAdviceForHVE: what is set on mailboxes does not touch an account of High Volume Email.
+func TestAdviceForHVE(t *testing.T) {
+	t.Parallel()
+	for i := range replies {
+		d := replies[i].means
+		advice := d.Advice("bulk@contoso.com", WayHVE)
+		for _, foreign := range []string{"SMTP.SendAsApp", "Set-CASMailbox", "Add-MailboxPermission", "SendAs ",
+			"Application ", "<mailbox>"} {
+			if strings.Contains(advice, foreign) {
+				t.Errorf("%s: %q is in the advice %q", d.Key, foreign, advice)
+			}
+		}
+		if (advice == "") != (d.Advice("bulk@contoso.com", "") == "") {
+			t.Errorf("%s: advice %q", d.Key, advice)
+		}
+	}
+	if d := Reply("auth", 535, "5.7.3", "Authentication unsuccessful"); !strings.Contains(d.Advice("bulk@contoso.com", WayHVE),
+		"Add-HVEAppAccess -Identity bulk@contoso.com") {
+		t.Error(d.Advice("bulk@contoso.com", WayHVE))
+	}
+}

@@ -24,7 +24,12 @@ const (
 	waitADay   = "wait up to 24 h; more volume needs more mailboxes or, inside the organization only, High Volume Email"
 	waitTenant = "wait up to 24 h; Get-LimitsEnforcementStatus shows the tenant's limit"
 	hveAccess  = "Add-HVEAppAccess -Identity <mailbox> -AppIds <object id of the enterprise application>"
-	hveAccount = "check that mailbox (now <mailbox>) is the High Volume Email account, and that smtp.host is the " +
+	hveConsent = "Entra, API permissions: add Mail.Send of Office 365 Exchange Online as an application permission, and " +
+		"grant admin consent"
+	billHVE = "Get-HVEAccountBillingPolicy -Identity <mailbox> must show BillingPolicyValid (else " +
+		"Set-HVEAccountBillingPolicy -Identity <mailbox> -BillingPolicyId <id of the billing policy>)"
+	registerHVE = hveConsent + "; " + hveAccess + "; " + billHVE
+	hveAccount  = "check that mailbox (now <mailbox>) is the High Volume Email account, and that smtp.host is the " +
 		"host of High Volume Email"
 	emptyMailbox = "Set-Mailbox -Identity <mailbox> -MessageCopyForSMTPClientSubmissionEnabled $false, and " +
 		"empty Sent Items"
@@ -76,9 +81,7 @@ var replies = [...]row{
 	{code: 535, enhanced: "5.7.142 5.7.143", means: tokenExpired},
 	{enhanced: "5.7.143", means: tokenExpired},
 	{enhanced: "5.7.144", means: Diagnosis{Class: Configuration, Key: "hve-permission", RefreshToken: true,
-		Cause: "the token has no permission for High Volume Email",
-		Remedy: "Entra, API permissions: add Mail.Send of Office 365 Exchange Online as an application permission, " +
-			"and grant admin consent"}},
+		Cause: "the token has no permission for High Volume Email", Remedy: hveConsent}},
 	{enhanced: "5.7.240", means: Diagnosis{Class: Configuration, Key: "hve-app-access",
 		Cause: "the application is not allowed to use this High Volume Email account", Remedy: hveAccess}},
 	{enhanced: "5.2.240", means: Diagnosis{Class: Configuration, Key: "hve-not-an-account",

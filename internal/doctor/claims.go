@@ -6,14 +6,17 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/setup"
 	"o365-sendmail/xoauth"
 )
 
+// roleSendAsApp is the application permission for a mailbox; the scoped role has its name.
+var roleSendAsApp = account.Of(account.Mailbox).Role
+
 const (
-	roleSendAsApp = "SMTP.SendAsApp"
 	scopeSend     = "SMTP.Send"
 	exchangeAppID = "00000002-0000-0ff1-ce00-000000000000"
 )
@@ -106,17 +109,21 @@ func (r *runner) judgeScope(c *Check) {
 // itself: with the scoped role of Exchange it has to be.
 func (r *runner) judgeRoles(c *Check) {
 	who := fmt.Sprintf("application %q, object id %s", first(r.claims.AppName, r.claims.AppID), r.claims.OID)
-	has := r.claims.HasRole(roleSendAsApp)
+	role := r.kind().Role
+	has := r.claims.HasRole(role)
 	switch {
 	case r.claims.IDTyp != "" && !r.claims.Application():
 		c.fail(Configuration, "not-an-application", fmt.Sprintf("idtyp is %q: the token is a person's", r.claims.IDTyp), "check credential.type in "+r.path)
+	case !has && r.kind().Name == account.HVE:
+		c.fail(Configuration, "hve-permission", who+": the role "+role+", which High Volume Email wants, is not in the token"+
+			r.otherRoles(), setup.GrantConsent(r.values()))
 	case !has && r.way() == diagnose.WayAPI:
-		c.fail(Configuration, "permission", who+": the role "+roleSendAsApp+r.otherRoles()+" is not in the token", setup.GrantConsent(r.values()))
+		c.fail(Configuration, "permission", who+": the role "+role+r.otherRoles()+" is not in the token", setup.GrantConsent(r.values()))
 	case has && r.way() == diagnose.WayScoped:
 		c.fail(Configuration, "permission-not-needed", who+": the role "+roleSendAsApp+" is in the token, which brings the mailbox permissions back that the scoped role does without",
 			"Entra admin center > App registrations > your app > API permissions: remove "+roleSendAsApp)
 	case has:
-		c.ok(who + ", role " + roleSendAsApp)
+		c.ok(who + ", role " + role)
 	default:
 		c.ok(who + ", no role" + r.otherRoles() + ": right with the scoped role only (Exchange's role \"Application " +
 			roleSendAsApp + "\")")

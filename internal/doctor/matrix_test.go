@@ -484,3 +484,73 @@ func withFederation(t *testing.T, s *site) {
 	s.without("secret_expires")
 	s.text += "\n[credential]\ntype = \"federated\"\ntoken_file = \"" + s.dir + "/token\"\n"
 }
+
+// volumeRows are steps of an account of High Volume Email.
+func volumeRows() []row {
+	account := func(change func(*emulator.State, *emulator.Mailbox)) func(*testing.T, *site) {
+		return func(_ *testing.T, s *site) {
+			s.Update(func(st *emulator.State) { change(st, st.Mailbox(s.Mailbox)) })
+		}
+	}
+	return []row{
+		{"hve-role-missing", account(func(st *emulator.State, _ *emulator.Mailbox) { st.App(appID).Roles = nil }),
+			"claims", "hve-permission", "Application permissions > Mail.Send"},
+		{"hve-role-of-mailboxes", account(func(st *emulator.State, _ *emulator.Mailbox) {
+			st.App(appID).Roles = []string{"SMTP.SendAsApp"}
+		}), "claims", "hve-permission", "Application permissions > Mail.Send"},
+		{"hve-not-on-the-list", account(func(_ *emulator.State, m *emulator.Mailbox) { m.Volume.Apps = nil }),
+			"sign-in", "hve-app-access", "Add-HVEAppAccess -Identity noreply@contoso.test -AppIds " + oid},
+		{"hve-client-id-on-the-list", account(func(_ *emulator.State, m *emulator.Mailbox) { m.Volume.Apps = []string{appID} }),
+			"sign-in", "hve-app-access", "-AppIds " + oid},
+		{"hve-ordinary-mailbox", account(func(_ *emulator.State, m *emulator.Mailbox) { m.Volume = nil }),
+			"sign-in", "hve-not-an-account", "High Volume Email account"},
+		{"hve-account-missing", func(_ *testing.T, s *site) { s.replace("mailbox", "norepyl@contoso.test") },
+			"sign-in", "user-not-valid", "correct mailbox"},
+		{"hve-recipient-outside", func(_ *testing.T, s *site) { s.o.SendTo = "someone@example.org" },
+			"recipient", "hve-internal-only", "smtp.office365.com"},
+		{"hve-sign-in-refused", func(t *testing.T, s *site) {
+			if err := s.Script(emulator.Rule{Stage: "auth", Reply: "535 5.7.3 Authentication unsuccessful"}); err != nil {
+				t.Fatal(err)
+			}
+		}, "sign-in", "hve-sign-in", "Get-HVEAccountBillingPolicy -Identity noreply@contoso.test"},
+	}
+}
+
+// newVolumeSite is a machine that is set up for an account of High Volume Email in every respect.
+func newVolumeSite(t *testing.T) *site {
+	t.Helper()
+	s := newSite(t)
+	s.Update(emulator.HighVolume)
+	s.replace("kind", "hve")
+	s.text = strings.Replace(s.text, "policy = \"keep\"\nsign_in = \"sender\"\nsend_as = [\""+otherMailbox+"\"]\n", "", 1)
+	return s
+}
+
+// TestVolumeMatrix leaves each step of High Volume Email undone, alone; and none.
+func TestVolumeMatrix(t *testing.T) {
+	t.Parallel()
+	for _, w := range volumeRows() {
+		t.Run(w.undone, func(t *testing.T) {
+			t.Parallel()
+			s := newVolumeSite(t)
+			s.agent()
+			w.change(t, s)
+			line, _ := w.judge(t, s.run())
+			t.Log(line)
+		})
+	}
+	t.Run("nothing undone", func(t *testing.T) {
+		t.Parallel()
+		s := newVolumeSite(t)
+		s.agent()
+		rep := s.run()
+		if len(named(rep)) > 0 || rep.Exit != 0 {
+			t.Error(rep.Text())
+		}
+		for _, want := range []string{"role Mail.Send", "50 recipients a message", "any number of messages a minute"} {
+			if !strings.Contains(rep.Text(), want) {
+				t.Errorf("%q is not in\n%s", want, rep.Text())
+			}
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/host"
@@ -189,10 +190,19 @@ func (r *runner) limit(ctx context.Context) (context.Context, context.CancelFunc
 
 // way is how the application may send, "" when nobody has told.
 func (r *runner) way() string {
-	if r.o.Way == "" && r.cfg != nil {
-		return r.cfg.Way
+	way := r.o.Way
+	if way == "" && r.cfg != nil {
+		way = r.cfg.Way
 	}
-	return r.o.Way
+	return r.kind().Way(way)
+}
+
+// kind is what the account is.
+func (r *runner) kind() *account.Kind {
+	if r.cfg == nil {
+		return account.Of(account.Mailbox)
+	}
+	return account.Of(r.cfg.Kind)
 }
 
 func (r *runner) mailbox() string {
@@ -206,7 +216,7 @@ func (r *runner) mailbox() string {
 func (r *runner) values() setup.Values {
 	v := setup.Values{Cloud: r.cloud.Name, ObjectID: r.claims.OID, Way: r.way()}
 	if r.cfg != nil {
-		v.HVE = setup.HVEHost(r.cfg.SMTP.Host)
+		v.HVE = r.kind().Name == account.HVE
 		v.Tenant, v.ClientID, v.Mailbox = r.cfg.Tenant, first(r.claims.AppID, r.cfg.ClientID), r.cfg.Mailbox
 	}
 	return v

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/setup"
@@ -148,6 +149,10 @@ func (r *runner) explain(c *Check, rep smtpreply.Reply, other opinion) {
 	case r.cfg.Credential.Type == config.TypeDeviceCode:
 		c.fail(Configuration, "delegated", fmt.Sprintf("the token is of %q, who may not use %s%s", r.claims.UPN, r.cfg.Mailbox, said), setup.Delegate(v, r.claims.UPN))
 	case r.tenantSays(c, said):
+	case r.kind().Name == account.HVE:
+		c.fail(Configuration, "hve-sign-in", "High Volume Email does not let the application sign in as "+
+			r.cfg.Mailbox+said,
+			setup.GrantHVE(v)+"; "+setup.BillHVE(v))
 	case other.taken && has:
 		c.fail(Configuration, "not-a-mailbox", fmt.Sprintf("%s can sign in and %s can't: it is no mailbox, or has no licence%s", other.mailbox, r.cfg.Mailbox, said), setup.CheckMailbox(v))
 	case other.taken:
@@ -288,12 +293,26 @@ func (r *runner) recipient(c *Check) {
 
 // limits compares what the server takes with what is configured.
 func (r *runner) limits(c *Check) {
-	most := r.cfg.Delivery.MaxSize
+	d := r.cfg.Delivery
+	most := d.MaxSize
 	switch {
 	case r.size > 0 && most > r.size:
 		c.warn("size", fmt.Sprintf("the server takes messages of %s, delivery.max_size allows %s", size(r.size), size(most)), fmt.Sprintf(`set delivery.max_size = "%dkB" in %s`, r.size/1000, r.path))
+	case r.kind().Name == account.HVE:
+		c.ok(fmt.Sprintf("messages to %s (the server takes %s), %d recipients a message, %d connections, %s a minute, %s a day, "+
+			"inside the organization only", size(most), size(r.size), d.MaxRecipients, d.Connections,
+			number(d.MessagesPerMinute, "messages"), number(d.RecipientsPerDay, "recipients")))
 	default:
-		c.ok(fmt.Sprintf("messages to %s (the server takes %s, the mailbox 35 MB unless changed), %d connections, %d messages a minute, %d recipients a day",
-			size(most), size(r.size), r.cfg.Delivery.Connections, r.cfg.Delivery.MessagesPerMinute, r.cfg.Delivery.RecipientsPerDay))
+		c.ok(fmt.Sprintf("messages to %s (the server takes %s, the mailbox 35 MB unless changed), %d connections, %s a minute, "+
+			"%s a day", size(most), size(r.size), d.Connections, number(d.MessagesPerMinute, "messages"),
+			number(d.RecipientsPerDay, "recipients")))
 	}
+}
+
+// number writes a limit of which 0 is none.
+func number(n int, what string) string {
+	if n == 0 {
+		return "any number of " + what
+	}
+	return fmt.Sprint(n, " ", what)
 }

@@ -18,6 +18,9 @@ func (e *Emulator) ConfigTOML(dir string) string {
 	} {
 		fmt.Fprintf(&b, "%-13s = %s\n", kv[0], tomlString(kv[1]))
 	}
+	if e.current().Exchange.HighVolume {
+		fmt.Fprintf(&b, "%-13s = %s\n", "kind", tomlString("hve"))
+	}
 	fmt.Fprintf(&b, "\n[smtp]\nhost = %s\nport = %d\n", tomlString(e.SMTPHost), port)
 	fmt.Fprintf(&b, "\n[token]\nurl = %s\n", tomlString(e.TokenURL()))
 	fmt.Fprintf(&b, "\n[tls]\nca_file = %s\n", tomlString(e.CAFile()))

@@ -46,7 +46,10 @@ func (e *Emulator) signIn(user, token string) (reply, why string) {
 		return replyAuthFailed, "the token's tenant does not exist"
 	}
 	address, box := tenant.mailbox(user)
-	if !box.exists() {
+	if st.Exchange.HighVolume {
+		return e.volumeSignIn(c, user, box)
+	}
+	if !box.exists() || box.Volume != nil {
 		return replyAuthFailed, fmt.Sprintf("%s is no mailbox", user)
 	}
 	if reply := policy(tenant, box); reply != "" {
@@ -185,6 +188,8 @@ func (s *session) mailboxAccess(t *Tenant, m *Mailbox) string {
 	}
 	c := s.claims
 	switch {
+	case m.Volume != nil:
+		return "" // checked at sign-in
 	case c.IDType == "app" && !c.hasRole(roleSendAsApp) && s.e.inScope(t, c.AppID, s.user):
 		return ""
 	case c.IDType == "app" && s.e.granted(t, m.FullAccess[c.ObjectID]):
@@ -222,6 +227,9 @@ func (s *session) senders(st *State, t *Tenant, c *content) string {
 		list = append(list, strings.ToLower(s.mail.env.From))
 	}
 	for _, a := range list {
+		if st.Exchange.HighVolume && !strings.EqualFold(a, s.user) {
+			return replyVolumeFrom
+		}
 		if !s.maySendAs(t, a) {
 			return s.sendAsDenied(st, a)
 		}

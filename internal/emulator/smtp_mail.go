@@ -53,6 +53,9 @@ func (s *session) mailFrom(arg string) string {
 	if address != "" && !validAddress(address, env.SMTPUTF8) {
 		return "501 5.1.7 Invalid address " + s.tag()
 	}
+	if reply := s.volumeSender(address); reply != "" {
+		return reply
+	}
 	s.mail = &transaction{env: env}
 	return "250 2.1.0 Sender OK"
 }
@@ -125,6 +128,9 @@ func (s *session) rcptTo(arg string) string {
 	}
 	if reply := recipientReply(st, address); reply != "" {
 		return reply + " " + s.tag()
+	}
+	if reply := s.volumeRecipient(st, address); reply != "" {
+		return reply
 	}
 	if st.Limits.Recipients > 0 && len(s.mail.env.To) >= st.Limits.Recipients {
 		return "452 4.5.3 Too many recipients " + s.tag()

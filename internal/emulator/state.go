@@ -142,6 +142,8 @@ type Mailbox struct {
 	// Password lets clients that know no better sign in by AUTH LOGIN, as was allowed once;
 	// without one, the default, basic authentication is disabled.
 	Password string `json:"password,omitempty"`
+	// Volume is set for an account of High Volume Email, which is no mailbox.
+	Volume *VolumeAccount `json:"volume,omitempty"`
 	// FullAccess is Add-MailboxPermission: object ids of applications or mailbox addresses.
 	FullAccess map[string]*Grant `json:"full_access"`
 	// SendAs is Add-RecipientPermission: who may send as this mailbox.
@@ -193,6 +195,8 @@ type Exchange struct {
 	MaxErrors int `json:"max_errors"`
 	// MinTLS is "1.2" or "1.3"; an older handshake works and AUTH then gets 421 4.7.66.
 	MinTLS string `json:"min_tls"`
+	// HighVolume is the front end of High Volume Email, which takes only its own accounts.
+	HighVolume bool `json:"high_volume,omitempty"`
 	// ForeignBanner greets as some other mail server.
 	ForeignBanner bool `json:"foreign_banner,omitempty"`
 	// ChallengeErrors sends a 334 with JSON before the 535 of a failed XOAUTH2, as Gmail

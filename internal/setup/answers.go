@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/xoauth"
@@ -40,8 +41,8 @@ type Answers struct {
 	Way     string
 	RootTo  string
 	AlertTo string
-	// HVE is set where the relay is one of High Volume Email's.
-	HVE bool
+	// Kind is the account's: account.Mailbox, account.HVE or "".
+	Kind string
 	// Set are further keys with their values as TOML text.
 	Set []Change
 
@@ -130,14 +131,20 @@ func questions() []question {
 			where: "empty for " + defaultDays + "; a policy of the tenant may allow less",
 		},
 		{
+			flag: "kind", name: "Kind of account", value: func(a *Answers) *string { return &a.Kind },
+			form: kindForm, needed: never, asked: never,
+		},
+		{
 			flag: "way", name: "How the application may send", value: func(a *Answers) *string { return &a.Way },
-			form: wayForm, needed: never, asked: ofType(TypeSecret, TypeCertificate, TypeFederated, TypeIdentity),
+			form: wayForm, needed: never,
+			asked: func(a *Answers) bool { return a.Type != TypeDevice && !a.hve() },
 			guess: guessWay,
 			where: "scoped: the scoped role, Exchange's own for the mailboxes of one group; api: the API permission " +
 				"SMTP.SendAsApp, with permissions on each mailbox; empty for scoped, which only the worldwide cloud has",
 		},
 		{flag: "mailbox", name: "Mailbox that sends", value: func(a *Answers) *string { return &a.Mailbox }, form: mailboxForm, needed: always, asked: always,
-			where: "a shared mailbox is best: it needs no licence"},
+			where: "a shared mailbox is best: it needs no licence; for an account of High Volume Email begin again with " +
+				"--kind hve"},
 		{flag: "root-to", name: "Where root's mail goes", value: func(a *Answers) *string { return &a.RootTo }, form: addressForm, needed: never, asked: always,
 			where: "a person's address; empty to refuse such mail"},
 		{flag: "alert-to", name: "Who is told when mail stops", value: func(a *Answers) *string { return &a.AlertTo }, form: addressForm, needed: never, asked: always,
@@ -204,10 +211,13 @@ func guessWay(a *Answers) string {
 	return diagnose.WayAPI
 }
 
+// hve reports whether the account is one of High Volume Email.
+func (a *Answers) hve() bool { return a.Kind == account.HVE }
+
 // Values are the answers as the administrator's commands need them.
 func (a *Answers) Values() Values {
 	return Values{Cloud: a.Cloud, Tenant: a.Tenant, ClientID: a.ClientID, Mailbox: a.Mailbox, CertFile: a.CertFile,
-		Way: a.Way, HVE: a.HVE}
+		Way: a.Way, HVE: a.hve()}
 }
 
 // changes are the keys to write; a nil value takes the key out. What the present configuration says
@@ -233,7 +243,7 @@ func (a *Answers) changes() []Change {
 	list = append(list, a.secretChanges(old)...)
 	text("mailbox", a.Mailbox, old.Mailbox)
 	for _, o := range [...]struct{ key, v, was string }{
-		{"way", a.Way, old.Way}, {"root_to", a.RootTo, old.RootTo}, {"alert_to", a.AlertTo, old.AlertTo},
+		{"kind", a.Kind, old.Kind}, {"way", a.Way, old.Way}, {"root_to", a.RootTo, old.RootTo}, {"alert_to", a.AlertTo, old.AlertTo},
 		{"cloud", a.Cloud, old.Cloud},
 	} {
 		if o.v != "" {

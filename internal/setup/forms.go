@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/xoauth"
 )
@@ -136,6 +137,14 @@ func typeForm(_ *Answers, s string) (string, error) {
 		return s, nil
 	}
 	return "", errors.New("one of secret, certificate, federated, managed-identity and device-code")
+}
+
+func kindForm(_ *Answers, s string) (string, error) {
+	switch s = strings.ToLower(s); s {
+	case account.Mailbox, account.HVE:
+		return s, nil
+	}
+	return "", errors.New("mailbox (Exchange Online) or hve (High Volume Email)")
 }
 
 func wayForm(_ *Answers, s string) (string, error) {

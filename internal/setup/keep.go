@@ -44,6 +44,7 @@ func (a *Answers) Fill() {
 	}
 	fill(&a.Mailbox, p.Mailbox)
 	fill(&a.Cloud, p.Cloud)
+	fill(&a.Kind, p.Kind)
 	fill(&a.Way, p.Way)
 	fill(&a.RootTo, p.RootTo)
 	fill(&a.AlertTo, p.AlertTo)

@@ -3,6 +3,7 @@ package setup
 import (
 	"strings"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/xoauth"
 )
 
@@ -86,10 +87,27 @@ func Connect(v Values) string {
 	return "Connect-ExchangeOnline -Organization " + v.tenant() + env
 }
 
-// GrantConsent is the click path of the API permission.
+// GrantConsent is the click path of the API permission that the kind of account needs.
 func GrantConsent(v Values) string {
 	app := or(v.ClientID, "your app")
-	return "Entra admin center > App registrations > " + app + " > API permissions: Add a permission > APIs my organization uses > Office 365 Exchange Online > Application permissions > SMTP.SendAsApp, then Grant admin consent"
+	return "Entra admin center > App registrations > " + app + " > API permissions: Add a permission > APIs my " +
+		"organization uses > Office 365 Exchange Online > Application permissions > " + v.Role() +
+		", then Grant admin consent"
+}
+
+// Role is the application permission that a token for the account has.
+func (v Values) Role() string {
+	if v.HVE {
+		return account.Of(account.HVE).Role
+	}
+	return account.Of(account.Mailbox).Role
+}
+
+// BillHVE shows and sets what a High Volume Email account is billed by; without it no mail goes. Source:
+// learn.microsoft.com, Get-HVEAccountBillingPolicy and Set-HVEAccountBillingPolicy.
+func BillHVE(v Values) string {
+	return "Get-HVEAccountBillingPolicy -Identity " + v.mailbox() + " must show BillingPolicyValid: else " +
+		"Set-HVEAccountBillingPolicy -Identity " + v.mailbox() + " -BillingPolicyId <id of the billing policy>"
 }
 
 // DelegatedPermission is the click path for a person's sign-in.

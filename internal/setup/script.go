@@ -21,14 +21,11 @@ var environments = map[string]struct{ exchange, graph string }{
 	"china":    {"O365China", "China"},
 }
 
-// wayHVE is the script's word for an account of High Volume Email, which has one way only.
-const wayHVE = "hve"
-
 // way is the one that is meant, or the better one of the cloud's.
 func (v Values) way() string {
 	switch {
 	case v.HVE:
-		return wayHVE
+		return diagnose.WayHVE
 	case v.Way != "":
 		return v.Way
 	}
@@ -72,8 +69,8 @@ func Commands(kind string, v Values) []string {
 			"# Add-MailboxPermission -Identity "+v.mailbox()+" -User <person> -AccessRights FullAccess",
 			"# Add-RecipientPermission -Identity "+v.mailbox()+" -Trustee <person> -AccessRights SendAs -Confirm:$false")
 	}
-	if v.way() == wayHVE {
-		return append(list, GrantHVE(v))
+	if v.way() == diagnose.WayHVE {
+		return append(list, GrantHVE(v), "Get-HVEAccountBillingPolicy -Identity "+v.mailbox()+" | fl BillingPolicyStatus")
 	}
 	list = append(list, NewServicePrincipal(v), enableSMTPAuth(v))
 	if v.way() == diagnose.WayAPI {
@@ -145,7 +142,7 @@ func wayStep(v Values) []string {
 	api := "The API permission: " + GrantConsent(v) + ". A permission on Microsoft Graph is not needed"
 	switch {
 	case v.HVE:
-		return []string{"High Volume Email: " + strings.Replace(GrantConsent(v), "SMTP.SendAsApp", "Mail.Send", 1)}
+		return hveSteps(v)
 	case v.Way == diagnose.WayScoped && v.Consented:
 		return []string{"The token has the permission SMTP.SendAsApp, which the scoped role does without and which brings " +
 			"permissions on each mailbox back: Entra admin center > App registrations > " + or(v.ClientID, "your app") +
@@ -158,6 +155,16 @@ func wayStep(v Values) []string {
 		return []string{api}
 	}
 	return []string{scoped + ". Or:", api}
+}
+
+// hveSteps are those of an account of High Volume Email.
+func hveSteps(v Values) []string {
+	var steps []string
+	if !v.Consented {
+		steps = append(steps, "High Volume Email: "+GrantConsent(v))
+	}
+	return append(steps, "The account of High Volume Email needs a billing policy, which is connected in the Microsoft 365 "+
+		"admin center, and sends inside the organization only: "+BillHVE(v))
 }
 
 // literal is a PowerShell string.

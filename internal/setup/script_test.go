@@ -37,6 +37,11 @@ func TestScript(t *testing.T) {
 	if v.HVE = true; !strings.Contains(Script(TypeSecret, v), "$Way = 'hve'") {
 		t.Error("an account of High Volume Email has another way")
 	}
+	for _, want := range []string{"Mail.Send", "Get-HVEAccountBillingPolicy -Identity 'o''brien@contoso.com'", "inside the organization"} {
+		if s := strings.Join(Steps(TypeSecret, v), "\n"); !strings.Contains(s, want) || strings.Contains(s, "SendAsApp") {
+			t.Errorf("%q is not in, or SendAsApp is in\n%s", want, s)
+		}
+	}
 	for _, bad := range []string{"a’; Remove-Mailbox x#@contoso.com", "a\n; Remove-Mailbox x", "a\x00b"} {
 		if s := Script(TypeSecret, Values{Mailbox: bad}); strings.Contains(s, "Remove-Mailbox x") ||
 			!strings.Contains(s, "$Mailbox = '<mailbox>'") {
