@@ -1,6 +1,6 @@
 // Package assemble builds the working parts from a configuration: the account with its
-// credential, cache and limits, and the log. It is the one place where the configuration
-// meets the packages that know nothing of it. It opens no connection.
+// credential, cache, limits and the authorities that servers are verified against, and the log. It is the one
+// place where the configuration meets the packages that know nothing of it. It opens no connection.
 package assemble
 
 import (
@@ -21,7 +21,6 @@ import (
 	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/submit"
 	"o365-sendmail/internal/sysexits"
-	"o365-sendmail/internal/trust"
 	"o365-sendmail/xoauth"
 )
 
@@ -54,8 +53,8 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 	if err != nil {
 		return nil, sysexits.With(sysexits.Config, err)
 	}
-	bundle := sync.OnceValues(func() (submit.Trust, error) {
-		b, err := trust.Load(c.TLS.CAFile)
+	trust := sync.OnceValues(func() (submit.Trust, error) {
+		b, err := loadBundle(c.TLS.CAFile)
 		return b, sysexits.With(sysexits.Config, err)
 	})
 	scope := first(c.Token.Scope, cloud.Scope)
@@ -68,7 +67,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			Way:            account.Of(c.Kind).Way(c.Way),
 			IPv4Only:       c.SMTP.IPv4Only,
 			EHLOName:       first(c.SMTP.EHLOName, o.HostName),
-			LoadTrust:      bundle,
+			LoadTrust:      trust,
 			MinVersion:     minVersion(c.TLS.MinVersion),
 			CommandTimeout: c.SMTP.Timeout,
 			Trace:          o.Trace,

@@ -7,7 +7,6 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/sysexits"
-	"o365-sendmail/internal/trust"
 	"o365-sendmail/xoauth"
 )
 
@@ -34,7 +33,7 @@ func hook(c *config.Config, secret func() (xoauth.Secret, error), set bool) *not
 
 // webClient speaks to the token endpoint and to webhooks. It follows no redirects.
 func webClient(c *config.Config) (*http.Client, error) {
-	pool, err := trust.Roots(c.TLS.CAFile)
+	pool, err := Roots(c.TLS.CAFile)
 	if err != nil {
 		return nil, sysexits.With(sysexits.Config, err)
 	}

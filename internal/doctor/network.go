@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"o365-sendmail/internal/trust"
+	"o365-sendmail/internal/assemble"
 )
 
 // reach checks a host's name and its port by IPv4 and IPv6, as the checks prefix-dns,
@@ -154,7 +154,7 @@ func (r *runner) tlsConfig(host string) (*tls.Config, error) {
 			least = tls.VersionTLS13
 		}
 	}
-	pool, err := trust.Roots(file)
+	pool, err := assemble.Roots(file)
 	if err != nil {
 		return nil, err
 	}

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"o365-sendmail/internal/account"
+	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/setup"
-	"o365-sendmail/internal/trust"
 	"o365-sendmail/xoauth"
 )
 
@@ -241,7 +241,7 @@ func (r *runner) roots(c *Check) {
 	if r.cfg != nil {
 		file = r.cfg.TLS.CAFile
 	}
-	if _, err := trust.Roots(file); err != nil {
+	if _, err := assemble.Roots(file); err != nil {
 		hint := "sudo apt-get install ca-certificates"
 		if file != "" {
 			hint = "set tls.ca_file in " + r.path + " to a PEM file, or remove it for the system's own"

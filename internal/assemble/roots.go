@@ -1,7 +1,4 @@
-// Package trust loads the certificate authorities that servers are verified against:
-// one bundle file, since Go's own default reads every certificate twice and listens
-// to SSL_CERT_FILE and SSL_CERT_DIR of whoever calls. It never adds a root by itself.
-package trust
+package assemble
 
 import (
 	"crypto/x509"
@@ -13,7 +10,8 @@ import (
 )
 
 // bundles are where distributions keep their bundle: Debian, Alpine and Arch; Red Hat;
-// SUSE; the BSDs and others.
+// SUSE; the BSDs and others. Servers are verified against one such file: Go's own default reads every certificate
+// twice and listens to SSL_CERT_FILE and SSL_CERT_DIR of whoever calls.
 var bundles = [...]string{
 	"/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/tls/certs/ca-bundle.crt",

@@ -1,4 +1,4 @@
-package trust
+package assemble
 
 import (
 	"bytes"
@@ -6,20 +6,20 @@ import (
 	"encoding/pem"
 )
 
-// Bundle is a bundle file whose certificates are parsed only when one is asked for. To
+// bundle is a bundle file whose certificates are parsed only when one is asked for. To
 // parse all of a distribution's, some 140, costs more than the rest of a process that
 // sends a message.
-type Bundle struct {
+type bundle struct {
 	certificates [][]byte // DER, not looked at yet
 }
 
-// Load reads file, or the first system bundle when file is "".
-func Load(file string) (*Bundle, error) {
+// loadBundle reads file, or the first system bundle when file is "".
+func loadBundle(file string) (*bundle, error) {
 	text, path, err := read(file)
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{certificates: split(text)}
+	b := &bundle{certificates: split(text)}
 	if len(b.certificates) == 0 {
 		return nil, noCertificate(path)
 	}
@@ -32,7 +32,7 @@ func Load(file string) (*Bundle, error) {
 // when it is the server's certificate itself, and when its subject is the issuer of a
 // certificate that the server sent. A root ends the path, so that no other is looked for from there.
 // All of these are in the pool, in the bundle's order, and so the candidates are the same.
-func (b *Bundle) Roots(chain []*x509.Certificate) *x509.CertPool {
+func (b *bundle) Roots(chain []*x509.Certificate) *x509.CertPool {
 	pool := x509.NewCertPool()
 	for _, der := range b.certificates {
 		if !concerns(der, chain) {

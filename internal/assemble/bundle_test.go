@@ -1,4 +1,4 @@
-package trust
+package assemble
 
 import (
 	"crypto/ecdsa"
@@ -156,7 +156,7 @@ func TestBundleJudgesAsThePoolDoes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		b, err := Load(file)
+		b, err := loadBundle(file)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -181,18 +181,18 @@ func TestLoadRefusesWhatIsNone(t *testing.T) {
 	if err := os.WriteFile(file, []byte("-----BEGIN CERTIFICATE-----\nno certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), "no certificate in PEM form") {
+	if _, err := loadBundle(file); err == nil || !strings.Contains(err.Error(), "no certificate in PEM form") {
 		t.Error(err)
 	}
 }
 
-func BenchmarkLoad(b *testing.B) {
-	if _, err := Load(""); err != nil {
+func BenchmarkBundle(b *testing.B) {
+	if _, err := loadBundle(""); err != nil {
 		b.Skip("no system bundle: ", err)
 	}
 	b.Run("bundle", func(b *testing.B) {
 		for b.Loop() {
-			_, _ = Load("")
+			_, _ = loadBundle("")
 		}
 	})
 	b.Run("pool", func(b *testing.B) {
