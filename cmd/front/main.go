@@ -9,10 +9,10 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/host"
-	_ "o365-sendmail/internal/utc" // before anything reads TZ
 )
 
 // Where a package installs the whole program, and where the agent listens. Tests set others
@@ -24,6 +24,9 @@ var (
 
 func main() {
 	defer crash.Catch()
+	// Nobody opens what the caller's TZ or ZONEINFO names. The whole program needs internal/utc for this, because a
+	// library asks for the zone before main there.
+	time.Local = time.UTC
 	// A reader of standard error that goes away must not kill the call half-way. Other signals
 	// may: the agent has the message or has not, and to watch for them takes three threads.
 	signal.Ignore(syscall.SIGPIPE)

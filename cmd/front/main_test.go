@@ -1,12 +1,51 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"o365-sendmail/internal/smtpd/smtpdtest"
 )
+
+// build compiles the quick program, with the places of the whole program and of the agent's socket.
+func build(t *testing.T, to, whole, socket string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-o", to, "-ldflags", "-X main.program="+whole+" -X main.socket="+socket, ".")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestOpensNoZone: no caller has the program open what TZ or ZONEINFO names; a FIFO without a writer would hold it
+// for ever. What main does about it is too late when a package that is linked asks for the zone.
+func TestOpensNoZone(t *testing.T) {
+	t.Parallel()
+	h := taker()
+	socket, dir := smtpdtest.Serve(t, h), t.TempDir()
+	front, fifo := filepath.Join(dir, "front"), filepath.Join(dir, "fifo")
+	build(t, front, filepath.Join(dir, "whole"), socket)
+	if err := syscall.Mkfifo(fifo, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for i, env := range []string{"TZ=" + fifo, "TZ=:" + fifo, "TZ=Europe/Berlin ZONEINFO=" + fifo} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		cmd := exec.CommandContext(ctx, front, "-i", "a@example.org")
+		cmd.Args[0] = "sendmail"
+		cmd.Stdin = strings.NewReader("Subject: x\n\nx\n")
+		cmd.Env = strings.Fields(env)
+		out, err := cmd.CombinedOutput()
+		cancel()
+		if err != nil || len(h.Taken()) != i+1 {
+			t.Errorf("%s: %v %q, %d messages", env, err, out, len(h.Taken()))
+		}
+	}
+}
 
 // TestTurnsIntoTheWholeProgram runs the built program where no agent is: the whole program
 // gets the arguments, the environment, and standard input from its first octet.
@@ -14,10 +53,7 @@ func TestTurnsIntoTheWholeProgram(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	front, whole := filepath.Join(dir, "front"), filepath.Join(dir, "whole")
-	build := exec.Command("go", "build", "-o", front, "-ldflags", "-X main.program="+whole+" -X main.socket="+filepath.Join(dir, "none"), ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	build(t, front, whole, filepath.Join(dir, "none"))
 	run := func(stdin string, args ...string) (int, string) {
 		cmd := exec.Command(front, args...)
 		cmd.Args[0] = "sendmail"
