@@ -62,7 +62,7 @@ check:
 
 format:
 	@out=$$(git ls-files --cached --others --exclude-standard '*.go' | while read -r f; do [ ! -e "$$f" ] || gofmt -l "$$f"; done); \
-	if [ -n "$$out" ]; then echo "not formatted (gofmt -w mends it):"; echo "$$out"; exit 1; fi
+	if [ -n "$$out" ]; then echo "not formatted (gofmt -w fixes it):"; echo "$$out"; exit 1; fi
 
 vet:
 	$(GO) vet ./...

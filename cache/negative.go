@@ -18,7 +18,7 @@ const (
 	refreshPause   = 30 * time.Second // between attempts ahead of the end, after one failed
 	failureStreak  = time.Minute      // failures closer than this follow each other
 	sharedFailures = 3                // so many in a row answer those who waited for them, too
-	maxText        = 2000             // octets of an error text that is kept
+	maxText        = 2000             // bytes of an error text that is kept
 )
 
 // NegativeEntry is what is remembered of the last failed token request.

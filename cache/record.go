@@ -14,9 +14,9 @@ import (
 
 // A cache file is one JSON object on one line:
 //
-//	{"version":1,"sum":"<hex sha256 of the body's octets>","body":{...}}
+//	{"version":1,"sum":"<hex sha256 of the body's bytes>","body":{...}}
 //
-// The frame is matched octet by octet: only this package writes it.
+// The frame is matched byte by byte: only this package writes it.
 const (
 	framePrefix = `{"version":1,"sum":"`
 	frameMiddle = `","body":`
@@ -25,8 +25,8 @@ const (
 )
 
 const (
-	maxFile  = 128 << 10           // octets of a cache file; Entra's tokens are 1.5 to 8 KiB
-	maxToken = 64 << 10            // octets of a token
+	maxFile  = 128 << 10           // bytes of a cache file; Entra's tokens are 1.5 to 8 KiB
+	maxToken = 64 << 10            // bytes of a token
 	maxLife  = 31 * 24 * time.Hour // of a token; the longest real ones live 28 hours
 )
 

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxAddress is the longest addr-spec in octets: 64 for the local part, an at sign, 255 for the domain
+// maxAddress is the longest addr-spec in bytes: 64 for the local part, an at sign, 255 for the domain
 // (RFC 5321 4.5.3.1).
 const maxAddress = 320
 

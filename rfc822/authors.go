@@ -54,7 +54,7 @@ func readAuthors(v string, author Address) (list []Address, guess string) {
 	list, rest := looseAuthors(toUTF8(v))
 	switch {
 	case len(list) > 0:
-		return list, "it is no list of mailboxes, and was read as one of " + addresses(list)
+		return list, "it is not a list of mailboxes, and was read as one of " + addresses(list)
 	case rest == "":
 		return nil, ""
 	}

@@ -8,10 +8,10 @@ import (
 
 // BodyInfo tells what was seen of a body while it came in.
 type BodyInfo struct {
-	Size        int64 // octets in wire form
+	Size        int64 // bytes in wire form
 	Lines       int64
-	LongestLine int64 // octets without CRLF
-	EightBit    bool  // octets over 127
+	LongestLine int64 // bytes without CRLF
+	EightBit    bool  // bytes over 127
 	NUL         bool
 	Altered     bool // a bare CR became a line end, or binary content base64, which a signature may cover
 	CutAtDot    bool // a line of a single dot ended the message, and more was already there
@@ -30,13 +30,13 @@ type bodyReader struct {
 	binary  binaryPart
 
 	out     []byte // text on its way to the store
-	scanned int    // octets of out that facts knows
+	scanned int    // bytes of out that facts knows
 
 	outline   outline
 	facts     facts // of the section, or of the header before it
 	sectionAt int64 // where that began
 	inHead    bool  // it is a header
-	lineLen   int64 // octets of the unfinished line
+	lineLen   int64 // bytes of the unfinished line
 	bareCR    bool  // a CR ended a line though other lines end in LF
 	crlf      bool  // the last line ended in CRLF
 	crs       int64 // CRs at the end of the last piece, whose meaning is open
@@ -224,7 +224,7 @@ func (b *bodyReader) finish() {
 	}
 }
 
-// hasEightBit reports whether p has an octet over 127, eight octets at a time.
+// hasEightBit reports whether p has a byte over 127, eight bytes at a time.
 func hasEightBit(p []byte) bool {
 	for len(p) >= 32 {
 		x := binary.LittleEndian.Uint64(p) | binary.LittleEndian.Uint64(p[8:]) |

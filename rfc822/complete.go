@@ -26,15 +26,15 @@ type CompleteOptions struct {
 // Complete makes the header one that RFC 5322 3.6 allows. It adds Date, Message-ID and From where they are missing,
 // and "To: undisclosed-recipients:;" where no To or Cc names anybody; so it is to be called after Recipients. Fields
 // that name nothing go. Of fields that may stand once, To, Cc, Reply-To, From and References are joined, up to what
-// Exchange takes in one field; of the others the first stays. A Date that is none is replaced, and kept in
-// X-Original-Date; a Message-ID that is none is mended, or replaced by one that the same message gets each time. Bare
+// Exchange takes in one field; of the others the first stays. An invalid Date is replaced, and kept in
+// X-Original-Date; an invalid Message-ID is fixed, or replaced by one that the same message gets each time. Bare
 // local names in address fields get MailDomain, domains their A-labels, and what RFC 5322 4.4 only lets be read is
 // written as section 3.4 has it; no other byte of such a field changes unless it has 8-bit text that is not UTF-8.
 func (m *Message) Complete(o CompleteOptions) {
 	h := m.Header
 	host := idHost(o.Host)
 	digest := ""
-	if id, _ := h.Get("Message-ID"); id != "" && mendMessageID(id, host) == "" {
+	if id, _ := h.Get("Message-ID"); id != "" && fixMessageID(id, host) == "" {
 		digest = m.digestID(host)
 	}
 	h.tidy(m.charset())
@@ -54,10 +54,10 @@ func (m *Message) Complete(o CompleteOptions) {
 	}
 	h.completeDate(FormatDate(o.Now))
 	if id, _ := h.Get("Message-ID"); id != "" {
-		if mended := mendMessageID(id, host); mended == "" {
+		if fixed := fixMessageID(id, host); fixed == "" {
 			h.Set("Message-ID", digest)
-		} else if mended != id {
-			h.Set("Message-ID", mended)
+		} else if fixed != id {
+			h.Set("Message-ID", fixed)
 		}
 	}
 	h.supply("Message-ID", newMessageID(o.Host, o.Now))

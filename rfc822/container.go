@@ -8,11 +8,11 @@ type container struct {
 	labelled bool // its label covers 8-bit text, or must stay as it is
 }
 
-// container mends the header of a multipart or message and keeps it for as long as it is open.
+// container fixes the header of a multipart or message and keeps it for as long as it is open.
 func (w *walker) container() {
 	l := &w.leaf
 	if !l.sealed {
-		l.mendType()
+		l.fixType()
 	}
 	coding, _ := l.header.encodingLabel()
 	fit := "8bit"

@@ -72,7 +72,7 @@ func qWord(b *strings.Builder, charset string, kind charsetKind, text string) in
 	return n
 }
 
-// qWidth returns the octets that c takes in the Q encoding, safe in a phrase (RFC 2047 5).
+// qWidth returns the bytes that c takes in the Q encoding, safe in a phrase (RFC 2047 5).
 func qWidth(c byte) int {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == ' ':

@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// encoder turns a run of octets of a stored body into what goes out.
+// encoder turns a run of bytes of a stored body into what goes out.
 type encoder interface {
 	// encode appends the output for src to dst. It may leave the end of src unused when
-	// the octets after it decide; last says that none follow.
+	// the bytes after it decide; last says that none follow.
 	encode(dst, src []byte, last bool) (out []byte, used int)
 }
 
@@ -90,7 +90,7 @@ func (e *qpEncoder) encode(dst, src []byte, last bool) ([]byte, int) {
 	return dst, i
 }
 
-// plainRun returns how many octets can be copied as they are onto the line.
+// plainRun returns how many bytes can be copied as they are onto the line.
 func (e *qpEncoder) plainRun(src []byte) int {
 	if e.line.col == 0 && e.line.soft {
 		return 0
@@ -102,8 +102,8 @@ func (e *qpEncoder) plainRun(src []byte) int {
 	return n
 }
 
-// leadingPlain returns how many octets at the start are plain or spaces, eight octets at a time: in the lowest
-// octet that is neither, and in none below it, the highest bit of one of the terms is set.
+// leadingPlain returns how many bytes at the start are plain or spaces, eight bytes at a time: in the lowest
+// byte that is neither, and in none below it, the highest bit of one of the terms is set.
 func leadingPlain(src []byte) int {
 	n := 0
 	for ; len(src)-n >= 8; n += 8 {
@@ -206,7 +206,7 @@ func (e *base64Encoder) encode(dst, src []byte, last bool) ([]byte, int) {
 	return dst, i
 }
 
-// base64Wrapper breaks the lines of base64 anew, and drops what is not base64.
+// base64Wrapper breaks the lines of base64 again, and drops what is not base64.
 type base64Wrapper struct{ col int }
 
 func (e *base64Wrapper) encode(dst, src []byte, _ bool) ([]byte, int) {
@@ -228,7 +228,7 @@ func (e *base64Wrapper) encode(dst, src []byte, _ bool) ([]byte, int) {
 
 // cruder makes text fit where no encoding can be declared, such as fields of a message/delivery-status, or the text
 // between the parts of a multipart, which nobody shows: it folds long lines before white space, or else splits them
-// by CRLF SP, and puts "?" for octets that can't go.
+// by CRLF SP, and puts "?" for bytes that can't go.
 type cruder struct {
 	col       int
 	sevenOnly bool

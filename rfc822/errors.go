@@ -14,7 +14,7 @@ var ErrSignature = errors.New("a signed part has bytes that mail can't carry (NU
 // TooLargeError says that a message or its header passed a limit.
 type TooLargeError struct {
 	What  string // "message" or "header"
-	Limit int64  // octets
+	Limit int64  // bytes
 }
 
 func (e *TooLargeError) Error() string {

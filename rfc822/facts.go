@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// facts is what decides how a run of octets can be sent.
+// facts is what decides how a run of bytes can be sent.
 type facts struct {
-	octets   int64
+	bytes    int64
 	lines    int64
-	longest  int64 // octets of the longest line, without CRLF
-	line     int64 // octets of the line so far
+	longest  int64 // bytes of the longest line, without CRLF
+	line     int64 // bytes of the line so far
 	nul      int64
-	eightBit int64 // octets over 127
+	eightBit int64 // bytes over 127
 	notUTF8  bool
 	cut      utf8Cut
 }
@@ -42,7 +42,7 @@ func (f *facts) add(p piece) {
 
 // scan takes the next text, whatever its lines are.
 func (f *facts) scan(text []byte) {
-	f.octets += int64(len(text))
+	f.bytes += int64(len(text))
 	if bytes.IndexByte(text, 0) >= 0 {
 		f.nul += int64(bytes.Count(text, []byte{0}))
 	}
@@ -60,7 +60,7 @@ func (f *facts) scan(text []byte) {
 
 // merge adds the facts of whole lines that follow.
 func (f *facts) merge(g *facts) {
-	f.octets += g.octets
+	f.bytes += g.bytes
 	f.lines += g.lines
 	f.longest = max(f.longest, g.longest)
 	f.nul += g.nul
@@ -174,4 +174,4 @@ const (
 )
 
 // dense reports whether base64 is shorter than quoted-printable would be.
-func (f *facts) dense() bool { return (f.nul+f.eightBit)*6 > f.octets }
+func (f *facts) dense() bool { return (f.nul+f.eightBit)*6 > f.bytes }

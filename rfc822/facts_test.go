@@ -31,7 +31,7 @@ func FuzzEightBitFacts(f *testing.F) {
 			}
 			n += int64(c >> 7)
 		}
-		if got.eightBit != n || got.nul != nul || got.octets != int64(len(text)) {
+		if got.eightBit != n || got.nul != nul || got.bytes != int64(len(text)) {
 			t.Errorf("%q at %d: %+v, want %d bytes over 127, %d NUL", text, cut, got, n, nul)
 		}
 	})

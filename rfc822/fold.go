@@ -7,9 +7,9 @@ import "bytes"
 const foldAt = 76
 
 // appendFolded appends a line of a header and its CRLF, folded at white space so that its pieces have
-// at most 76 octets where white space allows it. A piece that would still pass 998
-// octets is split by CRLF SP, after a comma or the like if there is one. The first start
-// octets of line, a field's name and colon, stay together.
+// at most 76 bytes where white space allows it. A piece that would still pass 998
+// bytes is split by CRLF SP, after a comma or the like if there is one. The first start
+// bytes of line, a field's name and colon, stay together.
 //
 // Unfolding gives the line back, but for the spaces of such splits and for runs of white
 // space longer than a line, which become one space.

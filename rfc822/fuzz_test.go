@@ -139,7 +139,7 @@ func bodyText(t testing.TB, m *Message) string {
 	return string(b)
 }
 
-// slowReader gives a few octets at a time.
+// slowReader gives a few bytes at a time.
 type slowReader struct{ rest []byte }
 
 func (r *slowReader) Read(p []byte) (int, error) {
@@ -171,7 +171,7 @@ func FuzzWire(f *testing.F) {
 			if err != nil {
 				t.Fatalf("FromWire of %q: %v", text, err)
 			}
-			// A header that must keep 8-bit octets in words that are too long is split once more.
+			// A header that must keep 8-bit bytes in words that are too long is split once more.
 			header, _, _ := strings.Cut(text, "\r\n\r\n")
 			if got := wireText(t, again, o); got != text && isASCII(header) {
 				t.Errorf("the wire form is not stable:\ngot  %q\nwant %q", got, text)

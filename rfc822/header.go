@@ -12,7 +12,7 @@ type Header struct{ fields []Field }
 // Field is one field of a header.
 type Field struct {
 	raw  []byte // with the line end of each of its lines, CRLF
-	name int    // octets of the name
+	name int    // bytes of the name
 }
 
 // Name returns the name as it was written.
@@ -31,7 +31,7 @@ func (f Field) is(name string) bool {
 	return f.name == len(name) && equalFold(f.raw[:f.name], name)
 }
 
-// content returns the octets after the colon, folded as they are.
+// content returns the bytes after the colon, folded as they are.
 func (f Field) content() []byte {
 	return f.raw[f.name+bytes.IndexByte(f.raw[f.name:], ':')+1:]
 }
@@ -152,7 +152,7 @@ func (h *Header) Received() int {
 	return n
 }
 
-// size returns the octets of all fields.
+// size returns the bytes of all fields.
 func (h *Header) size() int {
 	n := 0
 	for _, f := range h.fields {

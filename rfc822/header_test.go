@@ -111,7 +111,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-// go-message keeps the octets of well-formed headers too; both must see the same fields.
+// go-message keeps the bytes of well-formed headers too; both must see the same fields.
 func TestHeaderAgreesWithGoMessage(t *testing.T) {
 	t.Parallel()
 	const in = "Received: from a\r\n by b\r\nsUBJECT: x\r\n\ty\r\nTo:a@b\r\nX-8: \xe9\r\n\r\n"

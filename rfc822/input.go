@@ -45,7 +45,7 @@ func (in *input) pending() []byte { return in.buf[in.pos:in.end] }
 
 func (in *input) take(n int) { in.pos += n }
 
-// more reads at least one octet behind the pending ones. It returns false at the
+// more reads at least one byte behind the pending ones. It returns false at the
 // end, after an error, and when the buffer is full.
 func (in *input) more() bool {
 	if in.pos > 0 && in.err == nil {

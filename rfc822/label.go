@@ -2,34 +2,34 @@ package rfc822
 
 import "strings"
 
-// mend makes the labels of a leaf true: its charset and its transfer encoding. It reports whether the content has
+// fix makes the labels of a leaf true: its charset and its transfer encoding. It reports whether the content has
 // to be encoded. message is the charset of the message's other texts.
-func (l *leaf) mend(message string) (encode bool) {
+func (l *leaf) fix(message string) (encode bool) {
 	high := l.facts.eightBit > 0
 	wrong := l.coding == encodingBase64 && !l.base64.isBase64()
 	if wrong {
 		l.coding = encodingIdentity
 	}
 	if high && l.coding != encodingBase64 || l.relabel {
-		l.mendCharset(message)
+		l.fixCharset(message)
 	}
 	if high || l.coding != encodingIdentity {
-		l.mendType()
+		l.fixType()
 	}
 	switch {
 	case l.coding != encodingIdentity:
-		l.mendEncoded()
+		l.fixEncoded()
 		return high // what is no quoted-printable or base64 is in it
 	case wrong:
 		l.relabelCoding(high)
 	default:
-		l.mendIdentity(high)
+		l.fixIdentity(high)
 	}
 	return false
 }
 
-// mendType writes the Content-Type as all readers take it.
-func (l *leaf) mendType() {
+// fixType writes the Content-Type as all readers take it.
+func (l *leaf) fixType() {
 	value, has := l.header.Get("Content-Type")
 	if plain := plainType(value); has && plain != value {
 		l.header.Set("Content-Type", plain)
@@ -37,8 +37,8 @@ func (l *leaf) mendType() {
 	}
 }
 
-// mendEncoded writes the label of an encoded content as all readers take it.
-func (l *leaf) mendEncoded() {
+// fixEncoded writes the label of an encoded content as all readers take it.
+func (l *leaf) fixEncoded() {
 	label, _ := l.header.encodingLabel()
 	if plain := plainEncoding(label); label != plain {
 		l.header.Set("Content-Transfer-Encoding", plain)
@@ -46,8 +46,8 @@ func (l *leaf) mendEncoded() {
 	}
 }
 
-// mendIdentity sees to it that the label of a content that is not encoded says so.
-func (l *leaf) mendIdentity(high bool) {
+// fixIdentity sees to it that the label of a content that is not encoded says so.
+func (l *leaf) fixIdentity(high bool) {
 	label, has := l.header.encodingLabel()
 	switch {
 	case label == "8bit":
@@ -69,8 +69,8 @@ func (l *leaf) relabelCoding(high bool) {
 	l.badHead = true
 }
 
-// mendCharset gives a text the charset that it is in, if the one it names can't be.
-func (l *leaf) mendCharset(message string) {
+// fixCharset gives a text the charset that it is in, if the one it names can't be.
+func (l *leaf) fixCharset(message string) {
 	if l.relabel {
 		l.header.Set("Content-Type", "text/plain; charset="+l.charsetOf(l.charset))
 		l.badHead = true

@@ -12,9 +12,9 @@ import (
 type ReadOptions struct {
 	NeedsTo   bool   // the recipients are in its header: it has one, and blank lines before it go (sendmail -t)
 	DotEnds   bool   // a line of a single dot ends the message (sendmail without -i)
-	MaxSize   int64  // octets in wire form; 0 means no limit
-	MaxHeader int64  // octets; 0 means 8 MiB
-	Memory    int    // octets of the body kept in memory; 0 means 256 KiB
+	MaxSize   int64  // bytes in wire form; 0 means no limit
+	MaxHeader int64  // bytes; 0 means 8 MiB
+	Memory    int    // bytes of the body kept in memory; 0 means 256 KiB
 	TempDir   string // where the rest is kept; "" means os.TempDir
 	Budget    Budget // asked for memory; nil means that there is enough
 }
@@ -130,7 +130,7 @@ func (b *bodyReader) begin(h *Header) {
 	}
 }
 
-// readAll reads up to the end, or until the body passes room octets.
+// readAll reads up to the end, or until the body passes room bytes.
 func (b *bodyReader) readAll(in *input, room int64) error {
 	final := false // nothing can be read behind what is pending
 	for !b.ended && (len(in.pending()) > 0 || in.more()) {

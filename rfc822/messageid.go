@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// mendMessageID returns the identifier that a value holds in the syntax that readers and Exchange take
+// fixMessageID returns the identifier that a value holds in the syntax that readers and Exchange take
 // (RFC 5322 3.6.4), by the least change; "" if it holds none. host stands in for a right side that is missing.
-func mendMessageID(value, host string) string {
+func fixMessageID(value, host string) string {
 	value = strings.TrimSpace(value)
 	if isMessageID(value) {
 		return value
@@ -27,7 +27,7 @@ func mendMessageID(value, host string) string {
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
 		left, right = s[:i], s[i+1:]
 	}
-	left, right = mendDotAtom(Unquote(left)), mendDotAtom(right)
+	left, right = fixDotAtom(Unquote(left)), fixDotAtom(right)
 	if left == "" {
 		return ""
 	}
@@ -51,8 +51,8 @@ func isMessageID(s string) bool {
 	return (quoted || isDotAtom(left)) && (literal || isDotAtom(right))
 }
 
-// mendDotAtom drops blanks and dots that are too many, and escapes what may not stand in an atom.
-func mendDotAtom(s string) string {
+// fixDotAtom drops blanks and dots that are too many, and escapes what may not stand in an atom.
+func fixDotAtom(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		switch c := s[i]; {

@@ -42,7 +42,7 @@ func quote(text string) string {
 	return b.String()
 }
 
-// longestWord returns the octets of the longest run without a space.
+// longestWord returns the bytes of the longest run without a space.
 func longestWord(s string) int {
 	longest := 0
 	for word := range strings.SplitSeq(s, " ") {

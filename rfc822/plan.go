@@ -10,7 +10,7 @@ import (
 // follows the last of them is made to fit by the cruder.
 const maxChanges = 20_000
 
-// plan is how to send a body: stored octets as they are, stored octets through an
+// plan is how to send a body: stored bytes as they are, stored bytes through an
 // encoder, and new text such as the changed headers of parts.
 type plan struct {
 	segments []segment
@@ -34,7 +34,7 @@ const (
 	segCrude
 )
 
-// segment is the octets from:to of the stored body, or of the literals.
+// segment is the bytes from:to of the stored body, or of the literals.
 type segment struct {
 	from, to int64
 	kind     segmentKind
@@ -55,7 +55,7 @@ func (p *plan) literal(text []byte) {
 	p.segments = append(p.segments, segment{from, int64(len(p.literals)), segLiteral})
 }
 
-// change plans the stored octets from:to through an encoder.
+// change plans the stored bytes from:to through an encoder.
 func (p *plan) change(kind segmentKind, from, to int64) {
 	p.changes++
 	p.segments = append(p.segments, segment{from, to, kind})
@@ -173,7 +173,7 @@ func (p *plan) label(l *leaf) segmentKind {
 	return segBase64
 }
 
-// encoder returns the encoder of a segment, nil for octets that go as they are.
+// encoder returns the encoder of a segment, nil for bytes that go as they are.
 func (p *plan) encoder(kind segmentKind) encoder {
 	switch kind {
 	case segQP:

@@ -2,13 +2,13 @@ package rfc822
 
 import "io"
 
-// planReader gives the octets of a plan, piece by piece.
+// planReader gives the bytes of a plan, piece by piece.
 type planReader struct {
 	plan *plan
 	body io.ReaderAt
 
 	index int   // of the segment
-	off   int64 // octets of it that were used
+	off   int64 // bytes of it that were used
 	enc   encoder
 	src   []byte // read from the body for the encoder and not yet used
 	buf   []byte // behind src, and for copying
@@ -32,7 +32,7 @@ func (r *planReader) skip() {
 	r.src = nil
 }
 
-// next returns the next octets, which are valid until the next call, and io.EOF at the end.
+// next returns the next bytes, which are valid until the next call, and io.EOF at the end.
 func (r *planReader) next() ([]byte, error) {
 	for r.index < len(r.plan.segments) {
 		s := r.plan.segments[r.index]
@@ -54,7 +54,7 @@ func (r *planReader) next() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// copied returns the next octets of a segment that goes as it is; those in memory are not copied.
+// copied returns the next bytes of a segment that goes as it is; those in memory are not copied.
 func (r *planReader) copied(s segment) ([]byte, error) {
 	from := s.from + r.off
 	if from == s.to {
@@ -74,7 +74,7 @@ func (r *planReader) copied(s segment) ([]byte, error) {
 	return b, nil
 }
 
-// space returns room for n octets or as many as fit.
+// space returns room for n bytes or as many as fit.
 func (r *planReader) space(n int64) []byte {
 	if r.buf == nil {
 		r.buf = make([]byte, pieceSize)
@@ -82,7 +82,7 @@ func (r *planReader) space(n int64) []byte {
 	return r.buf[:min(n, int64(len(r.buf)))]
 }
 
-// encoded returns the next octets of an encoder; none do not mean the end of the segment.
+// encoded returns the next bytes of an encoder; none do not mean the end of the segment.
 func (r *planReader) encoded(s segment) ([]byte, error) {
 	if r.enc == nil {
 		r.enc = r.plan.encoder(s.kind)

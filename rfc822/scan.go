@@ -10,7 +10,7 @@ const (
 	maxLine = 998
 	// classifyLen is how much of a line is looked at to tell what it is.
 	classifyLen = 2 * maxLine
-	// defaultMaxHeader bounds a header, in octets.
+	// defaultMaxHeader bounds a header, in bytes.
 	defaultMaxHeader = 8 << 20
 	// freeHeader is what any header may take without asking its Budget, and fieldCost what a field
 	// takes besides its text, in bytes.
@@ -23,7 +23,7 @@ type headerScanner struct {
 	in      *input
 	dotEnds bool
 	begins  bool  // blank lines before the header go
-	max     int64 // octets
+	max     int64 // bytes
 	budget  Budget
 	cost    int64 // what the budget knows of
 	full    error // why it gives no more
@@ -127,7 +127,7 @@ func (s *headerScanner) classify(first bool) (lineKind, int) {
 	return lineBody, 0
 }
 
-// peekLine returns the next line without its end, or the first classifyLen octets of a
+// peekLine returns the next line without its end, or the first classifyLen bytes of a
 // longer one, however much of it was read. whole tells which.
 func (s *headerScanner) peekLine() (line []byte, whole bool) {
 	for {
@@ -148,7 +148,7 @@ func (s *headerScanner) peekLine() (line []byte, whole bool) {
 // consume takes the rest of the line and its end off the input, and appends it,
 // cleaned, to dst if there is one. Past the size limit it stops in mid-line.
 func (s *headerScanner) consume(dst *[]byte) {
-	held := false // CRs were seen whose meaning the next octet decides
+	held := false // CRs were seen whose meaning the next byte decides
 	begin := 0
 	if dst != nil {
 		begin = len(*dst)
@@ -228,7 +228,7 @@ func appendHeaderText(dst, text []byte, start bool) []byte {
 
 // fieldName returns the length of the name of the field that begins with line, 0 if none does.
 // As in Sendmail, blanks may stand before the colon, and a line that begins with two
-// hyphens is a MIME delimiter. Octets over 127 are tolerated.
+// hyphens is a MIME delimiter. Bytes over 127 are tolerated.
 func fieldName(line []byte) int {
 	if bytes.HasPrefix(line, []byte("--")) {
 		return 0

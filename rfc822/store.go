@@ -8,12 +8,12 @@ import (
 	"slices"
 )
 
-// defaultMemory is how much of a body stays in memory, in octets.
+// defaultMemory is how much of a body stays in memory, in bytes.
 const defaultMemory = 256 << 10
 
 // store keeps a body: its beginning in memory, the rest in a file without a name.
 type store struct {
-	memory int    // octets that may stay in memory
+	memory int    // bytes that may stay in memory
 	piece  int    // bytes that are worth a write
 	dir    string // where the file is made
 

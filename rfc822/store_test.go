@@ -18,7 +18,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		in   io.Reader
-		most uint64 // octets allocated for reading and writing
+		most uint64 // bytes allocated for reading and writing
 	}{
 		{"lines", io.MultiReader(strings.NewReader("A: 1\n\n"), io.LimitReader(endless(line), size)), 4 << 20},
 		{"8-bit lines", io.MultiReader(strings.NewReader("A: 1\n\n"), io.LimitReader(endless("ä"+line), size)), 4 << 20},

@@ -186,7 +186,7 @@ func TestFromWireRefuses(t *testing.T) {
 }
 
 // TestWireOldSyntax sends an encoding that is declared in the old syntax: as it came where
-// nothing has to change, and for every reader to see where its content was mended.
+// nothing has to change, and for every reader to see where its content was fixed.
 func TestWireOldSyntax(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]string{

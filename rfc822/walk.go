@@ -9,8 +9,8 @@ import (
 
 const (
 	maxDepth      = 50      // multiparts and messages around a part
-	maxPartHeader = 1 << 20 // octets
-	maxDelimiter  = 1000    // octets of a delimiter line with its CRLF
+	maxPartHeader = 1 << 20 // bytes
+	maxDelimiter  = 1000    // bytes of a delimiter line with its CRLF
 )
 
 // walker goes through a body once and plans what must change for it to be sent. It follows
@@ -58,7 +58,7 @@ type frame struct {
 	depth     int // around it
 }
 
-// leaf is a run of octets without structure: the content of a part, or the text before or
+// leaf is a run of bytes without structure: the content of a part, or the text before or
 // after the parts of a multipart.
 type leaf struct {
 	header  *Header // nil for text beside parts
@@ -294,7 +294,7 @@ func (w *walker) close(end int64, last bool) {
 			w.each(l.at, end, func(p piece) { l.high |= highInBytes(p.text) })
 			l.high |= highNotValid
 		}
-		bad = l.mend(w.charset) || bad
+		bad = l.fix(w.charset) || bad
 	}
 	stays := !bad || l.folds() && !w.sevenBit
 	w.eightBit(stays && (l.rawHigh || l.facts.eightBit > 0))

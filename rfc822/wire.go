@@ -30,10 +30,10 @@ type Wire struct {
 	broken   []string
 }
 
-// Size returns the octets of the message.
+// Size returns the bytes of the message.
 func (w *Wire) Size() int64 { return w.size }
 
-// EightBit reports whether the body has octets over 127, and so needs BODY=8BITMIME.
+// EightBit reports whether the body has bytes over 127, and so needs BODY=8BITMIME.
 func (w *Wire) EightBit() bool { return w.eightBit }
 
 // SMTPUTF8 reports whether the header has an address that is not ASCII, and so needs the

@@ -56,7 +56,7 @@ func (f Field) appendShortened(dst []byte) []byte {
 	return dst
 }
 
-// longestLine returns the octets of the longest line, without its CRLF.
+// longestLine returns the bytes of the longest line, without its CRLF.
 func longestLine(raw []byte) int {
 	longest := 0
 	for len(raw) > longest {
@@ -88,7 +88,7 @@ func (f Field) isStructured() bool {
 	}, f.is)
 }
 
-// escapeEightBit writes octets over 127 as mark and two digits, for places where nothing can be
+// escapeEightBit writes bytes over 127 as mark and two digits, for places where nothing can be
 // declared. The mark has to be one that may stand there: "=" in an atom (RFC 5322 3.2.3), "_"
 // in a token (RFC 2045 5.1).
 func escapeEightBit(s []byte, mark byte) []byte {

@@ -154,7 +154,7 @@ func readDevice(fields map[string]json.RawMessage, now time.Time) (DeviceAuthori
 		return DeviceAuthorization{}, errors.New("the reply has no user_code or no device_code")
 	}
 	if _, err := checkURL("verification_uri", a.VerificationURI); err != nil {
-		return DeviceAuthorization{}, fmt.Errorf("the verification_uri %q is no https URL", a.VerificationURI)
+		return DeviceAuthorization{}, fmt.Errorf("the verification_uri %q is not an https URL", a.VerificationURI)
 	}
 	life, ok := seconds(fields["expires_in"])
 	if !ok || life <= 0 {

@@ -102,7 +102,7 @@ const aadLoop = 50196
 
 // Temporary reports whether the same request may succeed later with nothing changed.
 // It goes by the HTTP status and the error code. What is not Temporary is
-// Configuration: an administrator mends it, and the mail is worth keeping.
+// Configuration: an administrator fixes it, and the mail is worth keeping.
 func (e *Error) Temporary() bool {
 	switch {
 	case e.Status == 0 && e.Code == "":

@@ -16,7 +16,7 @@ type federatedFile struct{ path string }
 
 // FederatedFile is a credential in a file that somebody else renews: the JWT of
 // another identity provider, such as Kubernetes, that the application trusts
-// (workload identity federation). It is read anew for each request.
+// (workload identity federation). It is read again for each request.
 // Source: learn.microsoft.com/entra/workload-id/workload-identity-federation.
 func FederatedFile(path string) Credential { return federatedFile{path} }
 
@@ -38,7 +38,7 @@ func (f federatedFile) Params(context.Context, string, string, time.Time) (url.V
 	return assertionParams(token), nil
 }
 
-// readSmall reads a regular file of at most max octets.
+// readSmall reads a regular file of at most max bytes.
 func readSmall(path string, max int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	maxReply = 256 << 10 // octets read of a reply
-	maxToken = 64 << 10  // octets of a token; a token of Exchange has 2 to 8 KiB
+	maxReply = 256 << 10 // bytes read of a reply
+	maxToken = 64 << 10  // bytes of a token; a token of Exchange has 2 to 8 KiB
 	// maxLife is beyond any lifetime that Entra gives: policies end at a day,
 	// continuous access evaluation at 28 hours, managed identities at a day.
 	maxLife       = 48 * time.Hour
@@ -25,7 +25,7 @@ const (
 type reply struct {
 	status  int
 	header  http.Header
-	body    []byte // at most maxReply octets
+	body    []byte // at most maxReply bytes
 	cut     bool   // there was more
 	readErr error  // why the body ended early
 }

@@ -1,4 +1,4 @@
-// Package delay is a TCP proxy on loopback that lets octets take time, so that a
+// Package delay is a TCP proxy on loopback that lets bytes take time, so that a
 // benchmark sees what a distant relay costs. It delays and never limits, loses or
 // reorders; and it needs no rights, unlike a delay in the kernel.
 package delay
@@ -101,7 +101,7 @@ type packet struct {
 	due  time.Time
 }
 
-// forward copies a direction, each octet late by way, the first ones by extra more.
+// forward copies a direction, each byte late by way, the first ones by extra more.
 func forward(to, from net.Conn, way, extra time.Duration) {
 	packets := make(chan packet, 1024)
 	go func() {

@@ -48,7 +48,7 @@ func TestOpensNoZone(t *testing.T) {
 }
 
 // TestTurnsIntoTheWholeProgram runs the built program where no agent is: the whole program
-// gets the arguments, the environment, and standard input from its first octet.
+// gets the arguments, the environment, and standard input from its first byte.
 func TestTurnsIntoTheWholeProgram(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

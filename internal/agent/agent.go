@@ -2,7 +2,7 @@
 // other local programs speak SMTP to, knows from the kernel who calls, bounds what each
 // user may do, and hands messages to the engine that delivers them. It alone reads the
 // secret, the token cache and the spool. It starts with a broken configuration too, and
-// then keeps mail until the configuration is mended. It never opens a path, a host or an
+// then keeps mail until the configuration is fixed. It never opens a path, a host or an
 // option that a client names, and never trusts a process id.
 package agent
 

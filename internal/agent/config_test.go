@@ -12,7 +12,7 @@ import (
 )
 
 // TestKeepsWhileBroken: whatever is wrong with the configuration, mail is accepted and
-// kept, and goes out by the rules of the mended one.
+// kept, and goes out by the rules of the fixed one.
 func TestKeepsWhileBroken(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

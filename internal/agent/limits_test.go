@@ -121,7 +121,7 @@ func TestSpoolLimits(t *testing.T) {
 	s := newSite(t, "")
 	s.write(strings.Replace(s.toml(""), "keep_free", "max_messages_per_user = 2\nkeep_free", 1))
 	s.start()
-	// The count may lag behind while the agent counts the queue anew at its start.
+	// The count may lag behind while the agent counts the queue afresh at its start.
 	for i := range 10 {
 		_, err := s.send(to("a@example.org"), agentproto.Options{Mode: "queue"}, "A: 1\r\n\r\n")
 		if err != nil {

@@ -138,7 +138,7 @@ func removeStale(path string) error {
 	case err != nil:
 		return err
 	case fi.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s is no socket: it is left alone; choose another agent.socket or remove it", path)
+		return fmt.Errorf("%s is not a socket: it is left alone; choose another agent.socket or remove it", path)
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	switch {

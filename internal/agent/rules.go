@@ -192,7 +192,7 @@ func (a *Agent) reload(ctx context.Context) error {
 	return nil
 }
 
-// rereadAliases takes the alias file in anew.
+// rereadAliases reads the alias file again.
 func (a *Agent) rereadAliases(ctx context.Context) {
 	r := *a.rules.Load()
 	if r.intake == nil {

@@ -46,7 +46,7 @@ type use struct {
 type kind struct {
 	of  func(*guest) int64
 	own func(*use) int64
-	// even is set when a user who holds nothing gets the place of one who holds as much as he asks for.
+	// even is set when a user who holds nothing gets the place of one who holds as much as is asked for.
 	even bool
 }
 

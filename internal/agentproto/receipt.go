@@ -19,7 +19,7 @@ const (
 	refused  = "refused "
 )
 
-// maxReason bounds the reason on a line of a refused recipient, in octets. No line limit
+// maxReason bounds the reason on a line of a refused recipient, in bytes. No line limit
 // holds here: the client is this program.
 const maxReason = 2048
 

@@ -20,7 +20,7 @@ func (s Status) EnhancedText() string {
 }
 
 // statuses gives each exit code a status of its own, so that the client can tell them
-// apart again. What an administrator will mend is temporary: a program that only speaks
+// apart again. What an administrator will fix is temporary: a program that only speaks
 // SMTP then keeps the message.
 var statuses = [...]struct {
 	exit   int

@@ -187,7 +187,7 @@ func TestLargeHeaderRefused(t *testing.T) {
 	s.run(strings.Repeat("X-Many: y\n", 100_000)+"\nhello\n", "-i", "someone@example.org").want(t, sysexits.DataErr, "5.3.4")
 }
 
-// TestBodyWithoutLineEnd: 50 MB in one line arrive, octet for octet, in an encoding.
+// TestBodyWithoutLineEnd: 50 MB in one line arrive, byte for byte, in an encoding.
 func TestBodyWithoutLineEnd(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -184,7 +184,7 @@ func readCases(t *testing.T) []*testCase {
 	return cases
 }
 
-// visible shows octets as text: LF for CRLF, and what is not to be seen escaped. A line of a
+// visible shows bytes as text: LF for CRLF, and what is not to be seen escaped. A line of a
 // message that is too long to look at is cut, and so is the message, with the size in
 // place of the rest.
 func visible(data []byte, longest, most int) string {

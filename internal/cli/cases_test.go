@@ -157,7 +157,7 @@ func showLines(b *strings.Builder, name, text string) {
 	fmt.Fprintf(b, "%s:\n%s", name, visible([]byte(text), 1000, 4000))
 }
 
-// showMessage shows envelope and octets of a message that arrived.
+// showMessage shows envelope and bytes of a message that arrived.
 func (s *site) showMessage(m *emulator.Message) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "MAIL FROM:<%s>", m.From)

@@ -60,7 +60,7 @@ func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter
 	return readerGone(list.Close())
 }
 
-// readerGone makes an error of "mailq | head", which is none, silent.
+// readerGone silences the error of "mailq | head", which is not a fault.
 func readerGone(err error) error {
 	if isReaderGone(err) {
 		return nil

@@ -156,7 +156,7 @@ func (r *queueRunner) show(ctx context.Context, id string) error {
 	return queueview.Page(r.env.Stdout, d, x, func(uid int) string { return host.UserByID(uid).Name })
 }
 
-// content writes the octets as they are, but to a terminal none that could steer it.
+// content writes the bytes as they are, but to a terminal none that could steer it.
 func (r *queueRunner) content(ctx context.Context, id string) error {
 	c, err := r.queue.Content(ctx, id)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 // smtp is the mode -bs: SMTP on standard input and output, any number of messages. With
-// an agent this process only carries octets to and fro, since the agent speaks as
+// an agent this process only carries bytes to and fro, since the agent speaks as
 // sendmail's callers do; without one it is the server itself.
 func (e *Env) smtp(ctx context.Context, name string, o *cmdline.Options) int {
 	r, err := e.process(name).OpenRoute(ctx, o)
@@ -114,7 +114,7 @@ func (e *Env) relay(ctx context.Context, name string, conn *route.Conn) int {
 type lastLine struct {
 	w     io.Writer
 	start []byte
-	mid   bool // the next octet continues a line
+	mid   bool // the next byte continues a line
 	err   error
 }
 

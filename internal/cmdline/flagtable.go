@@ -91,7 +91,7 @@ var optionTable = [...]option{
 	{'B', ignored, "Exim: messages over one connection", nil, isNumber},
 	{'d', done, "delivery mode: i, n and f deliver now, b in the background, q and d queue",
 		(*Options).setDelivery, nil},
-	{'e', done, "error mode: p prints, m and w mail refused recipients and what is no address back to the sender, " +
+	{'e', done, "error mode: p prints, m and w mail refused and invalid recipients back to the sender, " +
 		"e does and exits with 0, q is quiet; what may pass later is printed, with its exit code",
 		(*Options).setErrorMode, nil},
 	{'i', done, "as -i", func(o *Options, _ string) error { return o.setIgnoreDots("") }, nil},

@@ -85,7 +85,7 @@ var accountKeys = []Key{
 	},
 	{
 		Name: "alert_to", Kind: KindAddress, Example: `"it@contoso.com"`, Optional: true,
-		Help:  "Who is told when delivery stops or a secret is about to end.",
+		Help:  "Who is told when delivery stops or a secret is about to expire.",
 		More:  "Without it such news is in the log, in mailq and in o365-sendmail doctor only.",
 		field: func(c *Config) any { return &c.AlertTo },
 	},

@@ -10,7 +10,7 @@ var spoolKeys = []Key{
 	{
 		Name: "spool.max_messages", Kind: KindInt, Default: 100000, Min: 0, Max: 10000000,
 		Help:  "The most messages that may wait; 0 for no bound.",
-		More:  "A caller who meets a bound gets a temporary error.",
+		More:  "A caller that meets a bound gets a temporary error.",
 		field: func(c *Config) any { return &c.Spool.MaxMessages },
 	},
 	{
@@ -20,13 +20,13 @@ var spoolKeys = []Key{
 	},
 	{
 		Name: "spool.max_messages_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 10000000,
-		Help: "The most messages of one local user that may wait; 0 for no bound but his share " +
+		Help: "The most messages of one local user that may wait; 0 for no bound but the user's share " +
 			"(agent.reserve_percent).",
 		field: func(c *Config) any { return &c.Spool.MaxMessagesPerUser },
 	},
 	{
 		Name: "spool.max_bytes_per_user", Kind: KindSize, Default: "0B",
-		Help:  "The most of one local user that may wait; \"0B\" for no bound but his share.",
+		Help:  "The most of one local user that may wait; \"0B\" for no bound but the user's share.",
 		field: func(c *Config) any { return &c.Spool.MaxBytesPerUser },
 	},
 	{
@@ -36,7 +36,8 @@ var spoolKeys = []Key{
 	},
 	{
 		Name: "spool.max_failed", Kind: KindInt, Default: 1000, Min: 0, Max: 10000000,
-		Help:  "How many messages are kept in failed/ that were refused for good and of which nobody could be told; 0 for no bound.",
+		Help: "How many messages are kept in failed/ that were refused for good and " +
+			"about which nobody could be told; 0 for no bound.",
 		More:  "The oldest go first, and the log names each. Mail that is not refused, but damaged or not processed, is never removed.",
 		field: func(c *Config) any { return &c.Spool.MaxFailed },
 	},
@@ -67,7 +68,7 @@ var agentKeys = []Key{
 	{
 		Name: "agent.listen", Kind: KindListen, Example: `"127.0.0.1:25"`, Optional: true,
 		Help:  "An address and port for programs that only speak SMTP.",
-		More:  "Off by default. Who connects is not known, so it must be a loopback address unless agent.allow_remote is set.",
+		More:  "Off by default. The caller is not known, so it must be a loopback address unless agent.allow_remote is set.",
 		field: func(c *Config) any { return &c.Agent.Listen },
 	},
 	{
@@ -86,17 +87,17 @@ var agentKeys = []Key{
 	{
 		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,
 		Help: "Connections at one time.",
-		More: "Who finds none free takes the place of one that made no progress for longest, of the user who has " +
-			"most; that one gets the reply 421, as does who finds none to take, and may try again. " +
+		More: "A caller that finds none free takes the place of one that made no progress for longest, of the user who has " +
+			"most; that one gets the reply 421, as does a caller that finds none to take; both may try again. " +
 			"sendmail does so for ten seconds and then exits with 75. When fewer than a quarter are free, mail " +
 			"is queued at once (delivery.mode background).",
 		field: func(c *Config) any { return &c.Agent.MaxConnections },
 	},
 	{
 		Name: "agent.max_connections_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 65536,
-		Help: "Connections of one user at one time; 0 for no bound but his share.",
+		Help: "Connections of one user at one time; 0 for no bound but the user's share.",
 		More: "A user of this host counts as one by the socket and on loopback addresses, another host by its " +
-			"address (IPv6: its /64). Who has more gets the reply 421.",
+			"address (IPv6: its /64). A caller beyond it gets the reply 421.",
 		field: func(c *Config) any { return &c.Agent.MaxConnectionsPerUser },
 	},
 	{
@@ -109,22 +110,22 @@ var agentKeys = []Key{
 		Name: "agent.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 50,
 		Help: "How much of agent.max_connections, agent.max_header_memory, spool.max_messages and spool.max_bytes " +
 			"only root and the service user get, in percent.",
-		More: "Half as much again is for users who hold next to nothing. Of the rest a user gets what he needs, but " +
+		More: "Half as much again is for users who hold next to nothing. Of the rest a user gets what is needed, but " +
 			"never more than eight times what then is left: alone eight ninths, beside others as much as they. " +
-			"Who would pass that meets the bound itself. 0 is neither reserve nor shares.",
+			"A user who would pass that meets the bound itself. 0 turns off the reserve and the shares.",
 		field: func(c *Config) any { return &c.Agent.ReservePercent },
 	},
 	{
 		Name: "agent.max_header_memory", Kind: KindSize, Default: "8MiB", Min: 1 << 20, Max: gib,
 		Help: "The memory for headers above 16 KiB, recipients above some fifty, and the buffers of bodies, of all " +
 			"messages that are coming in.",
-		More: "Who finds none gets a temporary error, or the place of a larger user as with agent.max_connections; " +
+		More: "A caller that finds none gets a temporary error, or the place of a larger user as with agent.max_connections; " +
 			"a body goes to a file.",
 		field: func(c *Config) any { return &c.Agent.MaxHeaderMemory },
 	},
 	{
 		Name: "agent.max_header_memory_per_user", Kind: KindSize, Default: "0B",
-		Help:  "The part of it that one user may have; \"0B\" for no bound but his share.",
+		Help:  "The part of it that one user may have; \"0B\" for no bound but the user's share.",
 		field: func(c *Config) any { return &c.Agent.MaxHeaderMemoryPerUser },
 	},
 	{

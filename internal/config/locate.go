@@ -27,7 +27,7 @@ type locator struct {
 type located struct {
 	lines map[string]int // the first line of each dotted key
 	deep  int            // a line that nests too deep, or 0
-	// plain is the text without its comments, lines kept: the parser takes 20 ns for each octet
+	// plain is the text without its comments, lines kept: the parser takes 20 ns for each byte
 	// of a comment, and a file made from the sample is mostly comments.
 	plain string
 }
@@ -73,7 +73,7 @@ func (l *locator) blank() {
 	}
 }
 
-// until moves to the first octet of set, or to the end.
+// until moves to the first byte of set, or to the end.
 func (l *locator) until(set string) {
 	if i := strings.IndexAny(l.src[l.pos:], set); i >= 0 {
 		l.pos += i

@@ -15,7 +15,7 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-// maxFile is the largest file that is read, in octets.
+// maxFile is the largest file that is read, in bytes.
 const maxFile = 1 << 20
 
 // judge says whose files are believed. The zero value asks the system.
@@ -100,7 +100,7 @@ func read(path string, flags int) ([]byte, *syscall.Stat_t, *Error) {
 	return data, &st, nil
 }
 
-// readAll reads at most one octet more than maxFile.
+// readAll reads at most one byte more than maxFile.
 func readAll(fd int, size int64) ([]byte, error) {
 	data := make([]byte, min(max(size, 0), maxFile)+1)
 	n := 0

@@ -46,7 +46,7 @@ func syntaxFault(src string, lines map[string]int, err error) *Error {
 	return e
 }
 
-// syntaxLine is the line to mend. The parser's own is behind the line's end at times, and at the
+// syntaxLine is the line to fix. The parser's own is behind the line's end at times, and at the
 // end of the file for a string without an end.
 func syntaxLine(src string, lines map[string]int, pe *toml.ParseError) int {
 	line := 1 + strings.Count(src[:min(max(pe.Position.Start, 0), len(src))], "\n")

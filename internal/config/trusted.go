@@ -41,7 +41,7 @@ func (j judge) readTrusted(path string) ([]byte, *syscall.Stat_t, *Error) {
 	}
 	var system syscall.Statfs_t
 	if syscall.Statfs(full, &system) != nil || system.Type == procMagic {
-		return fail("it is no file of a disk")
+		return fail("it is not a file on a disk")
 	}
 	data, st, fault := read(full, syscall.O_NOFOLLOW)
 	switch {
@@ -67,7 +67,7 @@ func (j judge) strangeAbove(full string) string {
 		dir := full[:max(i, 1)]
 		if err := retry(func() error { return syscall.Lstat(dir, &st) }); err != nil ||
 			st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
-			return dir + " is no directory that this user may see"
+			return dir + " is not a directory that this user may see"
 		}
 		if why := j.strange(&st); why != "" {
 			return "its directory " + dir + " " + why

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// unit is a suffix and how many of the base (nanoseconds or octets) it stands for.
+// unit is a suffix and how many of the base (nanoseconds or bytes) it stands for.
 type unit struct {
 	suffix string
 	factor int64

@@ -18,7 +18,7 @@ func TestStatusOf(t *testing.T) {
 		Report: queue.Report{
 			Ready: 3, InFlight: 1, Interactive: 1,
 			Stops: []queue.Stop{
-				{Key: "no-account", Reason: "broken; mend it", Remedy: "mend it", Held: true},
+				{Key: "no-account", Reason: "broken; fix it", Remedy: "fix it", Held: true},
 				{Mailbox: "m@example.com", Sender: "a@example.com", Reason: "no SendAs"},
 			},
 			Mailboxes: []queue.MailboxReport{
@@ -30,7 +30,7 @@ func TestStatusOf(t *testing.T) {
 	if st.Ready != 3 || st.Active != 2 || st.Sessions != 3 || st.Sent != 5 || st.Bounced != 5 || len(st.Stops) != 3 {
 		t.Fatalf("%+v", st)
 	}
-	if s := st.Stops[0]; !s.All || !s.Hold || s.Reason != "broken" || s.Remedy != "mend it" {
+	if s := st.Stops[0]; !s.All || !s.Hold || s.Reason != "broken" || s.Remedy != "fix it" {
 		t.Errorf("%+v", s)
 	}
 	if s := st.Stops[1]; s.All || s.Sender != "a@example.com" || !s.Covers(&queueview.Message{Sender: "a@example.com"}, "m@example.com") || s.Covers(&queueview.Message{Sender: "b@example.com"}, "m@example.com") {

@@ -13,7 +13,7 @@ const (
 	maxConnsPerUser = 6
 )
 
-// When all connections are taken, one gives way to a user who has fewer. Where nobody has more than he would
+// When all connections are taken, one gives way to a user who has fewer. Where nobody has more than the caller would
 // have, one that asks nothing gives way after settled, one that is being answered after longEnough.
 const (
 	settled    = 50 * time.Millisecond

@@ -46,7 +46,7 @@ type Queue interface {
 	List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) error
 	// Show returns one message.
 	Show(ctx context.Context, id string) (*queueview.Detail, error)
-	// Content reads the octets of one message.
+	// Content reads the bytes of one message.
 	Content(ctx context.Context, id string) (io.ReadCloser, error)
 	// Apply acts on the messages of the filter and calls fn for each.
 	Apply(ctx context.Context, a Action, f queueview.Filter, fn func(Result) error) error

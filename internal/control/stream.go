@@ -42,7 +42,7 @@ type stream struct {
 	enc *json.Encoder
 }
 
-// piece is how much is written under one deadline, in octets.
+// piece is how much is written under one deadline, in bytes.
 const piece = 32 << 10
 
 func (a *answer) stream() *stream {

@@ -65,7 +65,7 @@ func ExitCode(err error) int {
 	return sysexits.TempFail
 }
 
-// permanentCode tells apart what a caller can mend: an address, the message, or nothing.
+// permanentCode tells apart what a caller can fix: an address, the message, or nothing.
 func permanentCode(e *submit.Error) int {
 	if e == nil {
 		return sysexits.Unavailable

@@ -186,7 +186,7 @@ func TestYoungTokenIsBelieved(t *testing.T) {
 					wg.Go(func() {
 						_, err := a.Deliver(t.Context(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "x"))
 						if Class(err) != diagnose.Configuration {
-							t.Errorf("%v, want the fault that an administrator mends", err)
+							t.Errorf("%v, want the fault that an administrator fixes", err)
 						}
 					})
 				}
@@ -245,7 +245,7 @@ func TestPoisonDoesNotDelayOthers(t *testing.T) {
 	}
 }
 
-// damage changes the last octet of a file.
+// damage changes the last byte of a file.
 func damage(t *testing.T, path string) {
 	t.Helper()
 	b, err := os.ReadFile(path)

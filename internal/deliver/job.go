@@ -59,7 +59,7 @@ func (j *job) end(v *Outcome) bool {
 	return true
 }
 
-// handoff is a message whose octets come from the caller at first and from the spool as
+// handoff is a message whose bytes come from the caller at first and from the spool as
 // soon as it is committed there: the caller may take back its own when it was
 // told "queued", though a try is reading it.
 type handoff struct {
@@ -87,7 +87,7 @@ func (h *handoff) Open() (io.ReadCloser, error) {
 	return hr, nil
 }
 
-// change lets all readers go on with another copy of the same octets.
+// change lets all readers go on with another copy of the same bytes.
 func (h *handoff) change(msg envelope.Message) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -44,7 +44,7 @@ func (p *Process) OpenRoute(ctx context.Context, o *cmdline.Options) (route.Rout
 }
 
 // agentFor connects to the agent that the caller means. No connection and no error mean
-// that he means none.
+// that the caller means none.
 func (p *Process) agentFor(ctx context.Context, o *cmdline.Options) (*route.Conn, error) {
 	path := p.AgentSocket()
 	if p.namesConfig(o) {

@@ -42,7 +42,7 @@ func (r *runner) alerts(c *Check) {
 	case r.cfg.AlertTo != "":
 		c.ok("go to " + r.cfg.AlertTo + " by mail only: they wait with the mail when all of it is held (alerts.webhook does not)")
 	default:
-		c.warn("alert-to-missing", "nobody is told when delivery stops or a secret is about to end",
+		c.warn("alert-to-missing", "nobody is told when delivery stops or a secret is about to expire",
 			`set alert_to = "you@your-domain" in `+r.path+`, or better alerts.webhook: it needs no mail`)
 	}
 }

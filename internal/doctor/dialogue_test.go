@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// peer answers a dialogue with fixed octets.
+// peer answers a dialogue with fixed bytes.
 func peer(t testing.TB, says string) *dialogue {
 	t.Helper()
 	ours, theirs := net.Pipe()

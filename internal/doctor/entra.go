@@ -197,14 +197,14 @@ func (r *runner) clock(c *Check) {
 	if r.skew < 0 {
 		side = "ahead"
 	}
-	const mend = "sudo timedatectl set-ntp true; timedatectl must then say: System clock synchronized: yes"
+	const syncClock = "sudo timedatectl set-ntp true; timedatectl must then say: System clock synchronized: yes"
 	switch {
 	case off < clockNotice:
 		c.ok(fmt.Sprintf("within %v of the server's", max(off, time.Second)))
 	case off >= clockWrong && r.signs():
-		c.fail(Configuration, "clock", fmt.Sprintf("this machine's clock is %v %s the server's, which refuses a certificate's assertion", off, side), mend)
+		c.fail(Configuration, "clock", fmt.Sprintf("this machine's clock is %v %s the server's, which refuses a certificate's assertion", off, side), syncClock)
 	default:
-		c.warn("clock", fmt.Sprintf("this machine's clock is %v %s the server's", off, side), mend)
+		c.warn("clock", fmt.Sprintf("this machine's clock is %v %s the server's", off, side), syncClock)
 	}
 }
 

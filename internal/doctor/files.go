@@ -46,7 +46,7 @@ func (r *runner) configuration(c *Check) {
 		r.cfg = cfg
 		r.cloud, _ = xoauth.LookupCloud(cfg.Cloud)
 		if len(cfg.Ignored) > 0 {
-			c.warn("config-ignored", cfg.Ignored.Error(), mendKey(cfg.Ignored[0]))
+			c.warn("config-ignored", cfg.Ignored.Error(), fixHint(cfg.Ignored[0]))
 			return
 		}
 		if len(cfg.Warnings) > 0 {
@@ -60,7 +60,7 @@ func (r *runner) configuration(c *Check) {
 	case errors.Is(err, fs.ErrNotExist):
 		c.fail(Configuration, "config-missing", err.Error(), "sudo o365-sendmail setup")
 	case errors.As(err, &faults) && len(faults) > 0:
-		hint := mendKey(faults[0])
+		hint := fixHint(faults[0])
 		if len(faults) > 1 {
 			hint += "; o365-sendmail config check lists every fault"
 		}
@@ -70,8 +70,8 @@ func (r *runner) configuration(c *Check) {
 	}
 }
 
-// mendKey says how to mend a fault of the file.
-func mendKey(f *config.Error) string {
+// fixHint says how to fix a fault of the file.
+func fixHint(f *config.Error) string {
 	switch {
 	case f.Hint != "":
 		return f.Hint

@@ -40,7 +40,7 @@ type Check struct {
 	Key string `json:"key,omitempty"`
 	// Class is set for errors.
 	Class Class `json:"class,omitempty"`
-	// Seen is what was found, Hint the command or the click path that mends it.
+	// Seen is what was found, Hint the command or the click path that fixes it.
 	Seen string `json:"seen"`
 	Hint string `json:"hint,omitempty"`
 }

@@ -36,7 +36,7 @@ func TestJSONStays(t *testing.T) {
 func TestFinish(t *testing.T) {
 	t.Parallel()
 	bad := func(class Class) Check {
-		return Check{Name: "b", Status: Failed, Class: class, Seen: "seen", Hint: "mend"}
+		return Check{Name: "b", Status: Failed, Class: class, Seen: "seen", Hint: "fix"}
 	}
 	warn := Check{Name: "w", Status: Warning, Seen: "seen", Hint: "look"}
 	tests := []struct {
@@ -50,9 +50,9 @@ func TestFinish(t *testing.T) {
 		{[]Check{{Name: "s", Status: Skipped}}, true, OK, 0, "idle"},
 		{[]Check{warn}, false, Warning, 0, "look"},
 		{[]Check{warn}, true, Warning, ExitWarning, "look"},
-		{[]Check{warn, bad(Configuration)}, false, Failed, sysexits.Config, "mend"},
-		{[]Check{bad(Temporary), bad(Configuration)}, true, Failed, sysexits.TempFail, "mend"},
-		{[]Check{bad(Unavailable)}, false, Failed, sysexits.Unavailable, "mend"},
+		{[]Check{warn, bad(Configuration)}, false, Failed, sysexits.Config, "fix"},
+		{[]Check{bad(Temporary), bad(Configuration)}, true, Failed, sysexits.TempFail, "fix"},
+		{[]Check{bad(Unavailable)}, false, Failed, sysexits.Unavailable, "fix"},
 		{[]Check{{Name: "b", Status: Failed, Seen: "seen"}}, false, Failed, sysexits.Config, "see b above: seen"},
 	}
 	for _, tt := range tests {
@@ -72,8 +72,8 @@ func TestPrinter(t *testing.T) {
 	c.Name = "a"
 	c.ok("fine \x1b[31m\r\nand more")
 	r.Checks = []Check{c, {Name: "b", Status: Skipped, Seen: "needs x"}, {Name: "c", About: "d@e", Status: Skipped, Seen: "needs x"},
-		{Name: "f", Status: Skipped, Seen: "needs y"}, {Name: "g", Status: Failed, Seen: "bad", Hint: "mend"}}
-	want := "ok       a: fine \\x1b[31m  and more\nskipped  b, c d@e: needs x\nskipped  f: needs y\nerror    g: bad\n         hint: mend\nnext: n\n"
+		{Name: "f", Status: Skipped, Seen: "needs y"}, {Name: "g", Status: Failed, Seen: "bad", Hint: "fix"}}
+	want := "ok       a: fine \\x1b[31m  and more\nskipped  b, c d@e: needs x\nskipped  f: needs y\nerror    g: bad\n         hint: fix\nnext: n\n"
 	if got := r.Text(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -175,7 +175,7 @@ func (r *runner) missing(needs []string) string {
 }
 
 // known is the need of checks that go to hosts which the configuration chooses. Who may
-// not read it sees the way to the worldwide cloud; a broken one has to be mended first.
+// not read it sees the way to the worldwide cloud; a broken one has to be fixed first.
 func (r *runner) known() []string {
 	if r.unseen != "" {
 		return nil

@@ -7,7 +7,7 @@ import (
 )
 
 // validAddress checks the form of a mailbox, local part and domain (RFC 5321 4.1.2).
-// Octets over 127 need SMTPUTF8.
+// Bytes over 127 need SMTPUTF8.
 func validAddress(a string, utf8 bool) bool {
 	at := strings.LastIndexByte(a, '@')
 	if at <= 0 || len(a) > 254 {

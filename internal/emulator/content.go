@@ -16,10 +16,10 @@ import (
 
 const keepInMemory = 1 << 20
 
-// content takes a message in as it arrives, dots unstuffed, and looks at every octet
+// content takes a message in as it arrives, dots unstuffed, and looks at every byte
 // once.
 type content struct {
-	limit int64 // octets kept in memory, -1: all
+	limit int64 // bytes kept in memory, -1: all
 	size  int64
 	hash  hash.Hash
 	data  []byte // nil once size is over limit
@@ -31,8 +31,8 @@ type content struct {
 	headerDone bool
 	maxHeader  int64
 
-	line      int64 // octets of the current line so far
-	cr        bool  // the last octet was a CR
+	line      int64 // bytes of the current line so far
+	cr        bool  // the last byte was a CR
 	longest   int64 // without CRLF
 	bareLF    bool
 	bareCR    bool
@@ -61,7 +61,7 @@ func (c *content) drop() {
 	}
 }
 
-// Write takes octets in; it never fails (see err).
+// Write takes bytes in; it never fails (see err).
 func (c *content) Write(p []byte) (int, error) {
 	c.size += int64(len(p))
 	c.hash.Write(p)
@@ -78,7 +78,7 @@ func (c *content) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// scan works a line at a time; only CR, NUL and octets over 127 need a closer look.
+// scan works a line at a time; only CR, NUL and bytes over 127 need a closer look.
 func (c *content) scan(p []byte) {
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')

@@ -36,7 +36,7 @@ func isGUID(s string) bool {
 	return true
 }
 
-// randomText returns n octets of base64url text.
+// randomText returns n bytes of base64url text.
 func randomText(n int) string {
 	b := make([]byte, n*3/4+3)
 	_, _ = rand.Read(b)

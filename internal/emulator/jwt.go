@@ -69,7 +69,7 @@ func (c *claims) hasRole(role string) bool {
 	return false
 }
 
-// signToken makes an access token of at least size octets, about.
+// signToken makes an access token of at least size bytes, about.
 func signToken(c claims, size int) string {
 	if short := size - len(encodeToken(c)); short > 0 {
 		c.Padding = randomText(max(short*3/4-len(`,"xms_ftd":""`), 1))

@@ -99,7 +99,7 @@ func newer(ts []time.Time, than time.Time) []time.Time {
 	return ts[i:]
 }
 
-// ForgetSent forgets what was sent and refused, so that rate and daily limits start anew and nobody is throttled.
+// ForgetSent forgets what was sent and refused, so that rate and daily limits start again and nobody is throttled.
 func (e *Emulator) ForgetSent() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

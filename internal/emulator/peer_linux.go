@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// peerGone reports whether the peer has closed the connection, even when octets of it
+// peerGone reports whether the peer has closed the connection, even when bytes of it
 // are still unread. Connection limits count by it: a client that closes one connection
 // and opens the next at once never has two.
 func (c *wireConn) peerGone() bool {
@@ -21,7 +21,7 @@ func (c *wireConn) peerGone() bool {
 	const established = 1 // TCP_ESTABLISHED of linux/include/net/tcp_states.h
 	state := -1
 	err = raw.Control(func(fd uintptr) {
-		// The first octet of struct tcp_info is the state.
+		// The first byte of struct tcp_info is the state.
 		if v, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO); err == nil {
 			state = int(binary.NativeEndian.AppendUint32(nil, uint32(v))[0])
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // Stages at which a Rule can act. The wire stage is looked at when a connection is
-// accepted; In and Out count from its first octet.
+// accepted; In and Out count from its first byte.
 var smtpStages = []string{"wire", "connect", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "data", "bdat", "dot", "rset", "noop", "quit", "unknown"}
 
 // Stages of the HTTP endpoints.
@@ -48,7 +48,7 @@ type Rule struct {
 	Reply string `json:"reply,omitempty"`
 	// Delay passes before the reply.
 	Delay time.Duration `json:"-"`
-	// Drip is the time between octets written from now on.
+	// Drip is the time between bytes written from now on.
 	Drip time.Duration `json:"-"`
 	// Then is Close, Reset, Stall or "": what happens after the reply, or in its place
 	// if there is none.
@@ -56,7 +56,7 @@ type Rule struct {
 	// Keep has the command take effect although its reply is replaced or lost: with
 	// stage dot, the message is kept.
 	Keep bool `json:"keep,omitempty"`
-	// In and Out, at stage wire, are how many octets from the client are read, or to the
+	// In and Out, at stage wire, are how many bytes from the client are read, or to the
 	// client written, before Then happens (Close if empty). 0 is no limit.
 	In  int64 `json:"in,omitempty"`
 	Out int64 `json:"out,omitempty"`

@@ -209,7 +209,7 @@ func TestScriptDelayAndDrip(t *testing.T) {
 	}
 }
 
-// TestCuts ends connections at each of many octets, in both directions.
+// TestCuts ends connections at each of many bytes, in both directions.
 func TestCuts(t *testing.T) {
 	t.Parallel()
 	e := emulator.New(t)
@@ -221,7 +221,7 @@ func TestCuts(t *testing.T) {
 		}
 		e.ClearScript()
 	}
-	for n, replies := range map[int64]int{5: 1, 13: 1, 14: 2} { // "EHLO a.test\r\n" has 13 octets
+	for n, replies := range map[int64]int{5: 1, 13: 1, 14: 2} { // "EHLO a.test\r\n" has 13 bytes
 		script(t, e, emulator.Rule{Stage: "wire", In: n, First: 1})
 		c := dial(t, e)
 		c.write("EHLO a.test\r\n")

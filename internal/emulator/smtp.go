@@ -15,7 +15,7 @@ import (
 
 const (
 	// maxCommand is generous to the parameters of RFC 6531, 3461 and 1870; maxAuth is
-	// RFC 4954's 12288 octets and some.
+	// RFC 4954's 12288 bytes and some.
 	maxCommand = 4096
 	maxAuth    = 64 << 10
 )
@@ -82,7 +82,7 @@ func (e *Emulator) serveConn(c net.Conn) {
 	}
 }
 
-// hangUp sends what is left and says goodbye before it closes: a close with octets
+// hangUp sends what is left and says goodbye before it closes: a close with bytes
 // unread would be a reset, and the client would lose the last reply.
 func (s *session) hangUp() {
 	if s.flush() != nil {
@@ -98,7 +98,7 @@ func (s *session) hangUp() {
 	_, _ = io.Copy(io.Discard, s.wire.Conn)
 }
 
-// setBuffers makes reader and writer anew, on the connection or on TLS.
+// setBuffers makes a new reader and writer, on the connection or on TLS.
 func (s *session) setBuffers(c io.ReadWriter) {
 	s.r, s.w = bufio.NewReaderSize(c, maxAuth+maxCommand), bufio.NewWriter(c)
 }

@@ -54,8 +54,8 @@ func (s *session) dataRefusal(arg string) string {
 // readDotted reads a DATA message up to its final dot, with the stuffed dots taken
 // out. Only CRLF "." CRLF ends it.
 func (s *session) readDotted(w io.Writer) error {
-	fresh := true // the last two octets were CRLF, or nothing came yet
-	cr := false   // the last octet was CR
+	fresh := true // the last two bytes were CRLF, or nothing came yet
+	cr := false   // the last byte was CR
 	for {
 		_ = s.wire.SetReadDeadline(time.Now().Add(time.Duration(s.e.current().Exchange.IdleTimeout)))
 		p, err := s.r.ReadSlice('\n')
@@ -155,7 +155,7 @@ func (s *session) bdatRefusal() string {
 	return ""
 }
 
-// readChunk copies size octets.
+// readChunk copies size bytes.
 func (s *session) readChunk(w io.Writer, size int64) error {
 	buf := make([]byte, min(size, 64<<10))
 	for size > 0 {

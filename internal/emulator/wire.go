@@ -9,7 +9,7 @@ import (
 
 var errCut = errors.New("connection ended by a rule")
 
-// wireConn is a connection below TLS. It counts octets and turnarounds (a write that
+// wireConn is a connection below TLS. It counts bytes and turnarounds (a write that
 // follows a read, which is what a peer waits a round trip for), and breaks the
 // connection where a rule says so.
 type wireConn struct {
@@ -19,9 +19,9 @@ type wireConn struct {
 	in, out, turns atomic.Int64
 	lastWasRead    atomic.Bool
 
-	cutIn, cutOut int64 // octets; 0 is no limit
+	cutIn, cutOut int64 // bytes; 0 is no limit
 	then          string
-	drip          atomic.Int64 // nanoseconds between octets
+	drip          atomic.Int64 // nanoseconds between bytes
 }
 
 func (c *wireConn) Read(p []byte) (int, error) {

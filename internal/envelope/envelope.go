@@ -26,7 +26,7 @@ type Envelope struct {
 	Ret string
 	// EnvID is the sender's envelope identifier, decoded (RFC 3461 4.4); "" when none was given.
 	EnvID string
-	// EightBit is set when the body has octets over 127, so that BODY=8BITMIME is needed (RFC 6152).
+	// EightBit is set when the body has bytes over 127, so that BODY=8BITMIME is needed (RFC 6152).
 	EightBit bool
 	// SMTPUTF8 is set when an address or a header needs RFC 6531.
 	SMTPUTF8 bool
@@ -90,9 +90,9 @@ func (n Notify) String() string {
 // LF anywhere, dots not stuffed. It can be read any number of times, so that a
 // delivery can be tried again.
 type Message interface {
-	// Size is the number of octets that a reader of Open returns.
+	// Size is the number of bytes that a reader of Open returns.
 	Size() int64
-	// Open starts a reading from the first octet.
+	// Open starts a reading from the first byte.
 	Open() (io.ReadCloser, error)
 }
 

@@ -1,4 +1,4 @@
-// Package explain tells what a code, a reply or a line of the log means, from the same tables as the
+// Package explain says what a code, a reply or a line of the log means, from the same tables as the
 // program's own errors. It asks nobody: no network, no configuration.
 package explain
 

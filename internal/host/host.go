@@ -1,4 +1,4 @@
-// Package host tells the names of this machine and of its users, as mail needs them.
+// Package host knows the names of this machine and of its users, as mail needs them.
 // It asks the kernel and reads /etc/passwd and /etc/mailname; it never asks the network,
 // so that a broken resolver can't hold a message up.
 package host

@@ -24,7 +24,7 @@ func Owner(uid int) (id int, known bool) {
 // dynamic reports whether systemd gives the id to a service with DynamicUser=yes (systemd.exec(5)).
 func dynamic(uid int) bool { return uid >= 61184 && uid <= 65519 }
 
-// subordinate finds the user with an id in his range of lines "name-or-uid:first:count".
+// subordinate finds the user with an id in the user's range of lines "name-or-uid:first:count".
 func subordinate(r io.Reader, uid int) (user int, ok bool) {
 	for sc := bufio.NewScanner(r); sc.Scan(); {
 		name, ids, _ := strings.Cut(strings.TrimSpace(sc.Text()), ":")

@@ -312,7 +312,7 @@ func (in *Intake) Resolve(addr string, noAliases bool) ([]string, error) {
 			a.Domain, err = asciiDomain(a.Domain)
 		}
 		if err != nil || a.Domain == "" {
-			return nil, sysexits.With(sysexits.OSFile, fmt.Errorf("the alias of %.128q has a target that is no address: %.128q", addr, t))
+			return nil, sysexits.With(sysexits.OSFile, fmt.Errorf("the alias of %.128q has a target that is not an address: %.128q", addr, t))
 		}
 		out = append(out, a.Addr())
 	}

@@ -96,7 +96,7 @@ func TestRefuses(t *testing.T) {
 		{"unknown name", noRoot, to("pi"), "", Caller{}, sysexits.NoUser, `"pi"`},
 		{"unknown name at this host", noRoot, to("pi@localhost"), "", Caller{}, sysexits.NoUser, `"pi"`},
 		{"nobody is left", noRoot, to("pi", "loop"), "", Caller{}, sysexits.NoUser, "none of the 2 recipients"},
-		{"alias without address", nil, to("bad"), "", Caller{}, sysexits.OSFile, "no address"},
+		{"alias without address", nil, to("bad"), "", Caller{}, sysexits.OSFile, "not an address"},
 		{"no recipients", nil, to(), "", Caller{}, sysexits.Usage, "no recipients"},
 		{"too many", nil, to("a@b.org", "b@b.org", "c@b.org", "d@b.org"), "", Caller{}, sysexits.DataErr, "max_recipients"},
 		{"no aliases", noRoot, to("admins"), "", Caller{NoAliases: true}, sysexits.NoUser, "admins"},

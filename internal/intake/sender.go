@@ -176,7 +176,7 @@ func (r *senderRule) keepOthers(env *envelope.Envelope, h *rfc822.Header, others
 }
 
 // sendAs makes one of the authors the sender, for Exchange wants one address in From, or a Sender. It is one
-// who is not the mailbox, if there is one: when Exchange refuses him, only his mail is held.
+// who is not the mailbox, if there is one: when Exchange refuses that user, only the user's mail is held.
 func (r *senderRule) sendAs(env *envelope.Envelope, h *rfc822.Header, authors []rfc822.Address) {
 	from := authors[0]
 	for _, a := range authors {

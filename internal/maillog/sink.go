@@ -98,7 +98,7 @@ type nullSink struct{}
 func (nullSink) write([]event) error { return nil }
 func (nullSink) close()              {}
 
-// atomicWrite is how many octets go into a pipe in one piece, whoever else writes there
+// atomicWrite is how many bytes go into a pipe in one piece, whoever else writes there
 // (PIPE_BUF), with room for a prefix.
 const atomicWrite = 4096 - 8
 

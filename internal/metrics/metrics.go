@@ -94,7 +94,7 @@ func (p *printer) queue(s *deliver.State) {
 	p.gauge("queue_oldest_seconds", "Age of the oldest message in the queue, 0 when it is empty.", age(s.Now, s.Oldest))
 	p.gauge("interactive_waiting", "Callers that wait for a connection.", float64(s.Interactive))
 	p.gauge("spool_messages", "Messages in the spool by its own count.", float64(s.Spool.Messages))
-	p.gauge("spool_bytes", "Octets of the messages in the spool.", float64(s.Spool.Bytes))
+	p.gauge("spool_bytes", "Bytes of the messages in the spool.", float64(s.Spool.Bytes))
 	p.gauge("spool_failed_messages", "Messages that were put aside in failed/.", float64(s.Spool.Failed))
 }
 
@@ -167,7 +167,7 @@ func (p *printer) mailboxes(s *deliver.State) {
 func (p *printer) ends(s *deliver.State) {
 	if !s.TokenExpires.IsZero() {
 		p.gauge("token_age_seconds", "Age of the access token in the cache.", age(s.Now, s.TokenObtained))
-		p.gauge("token_left_seconds", "Time until the access token ends, negative after it.", s.TokenExpires.Sub(s.Now).Seconds())
+		p.gauge("token_left_seconds", "Time until the access token expires, negative afterwards.", s.TokenExpires.Sub(s.Now).Seconds())
 	}
 	if len(s.Expiries) > 0 {
 		ends := slices.Clone(s.Expiries)

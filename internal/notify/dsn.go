@@ -55,7 +55,7 @@ type Report struct {
 	Message  envelope.Message
 }
 
-// maxOriginal is the longest message that a report repeats in full, in octets.
+// maxOriginal is the longest message that a report repeats in full, in bytes.
 const maxOriginal = 1 << 20
 
 // Build writes the report and its envelope.
@@ -148,7 +148,7 @@ func addressed(from string, to []string) *envelope.Envelope {
 // Text is a message in memory.
 type Text []byte
 
-// Size is the number of octets.
+// Size is the number of bytes.
 func (t Text) Size() int64 { return int64(len(t)) }
 
 // Open reads from the start.

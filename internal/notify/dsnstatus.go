@@ -73,7 +73,7 @@ func typed(s string) string {
 	return "utf-8; " + b.String()
 }
 
-// maxField keeps a line of a report within SMTP's 998 octets.
+// maxField keeps a line of a report within SMTP's 998 bytes.
 const maxField = 900
 
 // ascii makes a value fit for a field of a report: printable ASCII on one line.

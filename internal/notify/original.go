@@ -37,7 +37,7 @@ func (r *Report) original() (b []byte, kind string, eightBit bool) {
 	return b, "message/rfc822", !printable.IsASCII(string(b))
 }
 
-// header reads up to the blank line. Octets outside ASCII are replaced, and so are lines
+// header reads up to the blank line. Bytes outside ASCII are replaced, and so are lines
 // that no server would take.
 func header(in io.Reader) []byte {
 	var b bytes.Buffer

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxValue bounds what Clean returns, in octets.
+// maxValue bounds what Clean returns, in bytes.
 const maxValue = 512
 
 // Clean makes foreign text fit for a line of a log or a terminal: control characters
@@ -65,7 +65,7 @@ func plain(s string) bool {
 	return !strings.Contains(s, opening)
 }
 
-// escape stops once the result has more octets than limit, unless that is negative.
+// escape stops once the result has more bytes than limit, unless that is negative.
 func escape(s string, limit int) string {
 	var b strings.Builder
 	for i, r := range s {

@@ -9,7 +9,7 @@ import (
 	"o365-sendmail/internal/spool"
 )
 
-// maxFilter bounds a text to look for, in octets.
+// maxFilter bounds a text to look for, in bytes.
 const maxFilter = 512
 
 // Filter chooses messages. The zero value chooses the whole queue.

@@ -12,7 +12,7 @@ func Headers(r io.Reader) io.Reader { return &headers{in: bufio.NewReaderSize(r,
 type headers struct {
 	in    *bufio.Reader
 	line  []byte // of in, to be handed on
-	start bool   // the next octet begins a line
+	start bool   // the next byte begins a line
 	ended bool
 }
 

@@ -1,6 +1,6 @@
 // Package queueview shows the queue to people and to scripts: as mailq's list, as the page
 // of one message, and as JSON whose field names stay. It says in plain words why a message
-// waits. It opens no file and no socket, decides nothing, and lets no octet of foreign text
+// waits. It opens no file and no socket, decides nothing, and lets no byte of foreign text
 // reach a terminal unescaped.
 package queueview
 
@@ -28,7 +28,7 @@ const (
 type Message struct {
 	ID         string      `json:"id"`
 	State      State       `json:"state"`
-	Size       int64       `json:"size"` // octets
+	Size       int64       `json:"size"` // bytes
 	Arrived    time.Time   `json:"arrived"`
 	UID        int         `json:"uid"` // of the local user who gave it, -1 if unknown
 	Origin     string      `json:"origin,omitempty"`
@@ -68,7 +68,7 @@ const (
 	RecipientFailed = "failed"
 )
 
-// Detail is all that is known of one message, but for its octets.
+// Detail is all that is known of one message, but for its bytes.
 type Detail struct {
 	Message
 	EnvID string `json:"envid,omitempty"`

@@ -386,7 +386,7 @@ type short struct{ size int64 }
 func (m short) Size() int64                  { return m.size }
 func (m short) Open() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(hello)), nil }
 
-// TestSlowInput: when reading the message took long, the connection is made anew.
+// TestSlowInput: when reading the message took long, the connection is made again.
 func TestSlowInput(t *testing.T) {
 	t.Parallel()
 	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "fine"}}

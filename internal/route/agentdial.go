@@ -219,7 +219,7 @@ func (c *Conn) learn(lines []string) {
 	}
 }
 
-// MaxSize is the limit on a message in octets, 0 for none.
+// MaxSize is the limit on a message in bytes, 0 for none.
 func (c *Conn) MaxSize() int64 { return c.maxSize }
 
 // Close ends the connection.

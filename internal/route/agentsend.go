@@ -17,7 +17,7 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-// oneWrite is up to how many octets are written before a reply is read: a socket's buffer
+// oneWrite is up to how many bytes are written before a reply is read: a socket's buffer
 // holds them, so that both sides can't wait for each other.
 const oneWrite = 48 << 10
 

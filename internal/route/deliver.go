@@ -17,7 +17,7 @@ import (
 
 // Route is a way that a composed message can take.
 type Route interface {
-	// MaxSize is the limit on the message's wire form in octets, 0 for none.
+	// MaxSize is the limit on the message's wire form in bytes, 0 for none.
 	MaxSize() int64
 	// MaxHeader is the limit on its header in bytes, 0 when only the other end knows it.
 	MaxHeader() int64
@@ -37,7 +37,7 @@ type Call struct {
 	// ExitCode is the exit code for an error.
 	ExitCode func(error) int
 	// MailBack tells the sender by mail what was refused for good, as -oem asks, and returns
-	// what he was not told of; nil tells him nothing.
+	// what the sender was not told of; nil tells the sender nothing.
 	MailBack func(d *Draft, refused []envelope.Refusal) (untold []envelope.Refusal)
 }
 

@@ -64,7 +64,7 @@ func ReplaceSecret(path string, secret xoauth.Secret) error {
 	}
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok || !fi.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file", path)
+		return fmt.Errorf("%s is not a regular file", path)
 	}
 	return durable.ReplaceOwned(path, assemble.SecretFileText(secret), fi.Mode().Perm(), int(st.Uid), int(st.Gid))
 }

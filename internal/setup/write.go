@@ -134,7 +134,7 @@ func (f *File) Write(a *Answers) (Written, error) {
 	return w, durable.ReplaceOwned(f.Path, text, 0o640, 0, f.Owner.GID)
 }
 
-// planted refuses a way that leads over another user's symbolic link: he would choose what is written.
+// planted refuses a way that leads over another user's symbolic link: that user would choose what is written.
 func planted(path string, depth int) error {
 	path, err := filepath.Abs(path)
 	if err != nil || depth > 40 {

@@ -196,7 +196,7 @@ func TestNewerFormatIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestTornStatus finds the message due as if it were new, for its own octets are whole.
+// TestTornStatus finds the message due as if it were new, for its own bytes are whole.
 func TestTornStatus(t *testing.T) {
 	t.Parallel()
 	s, w := open(t, Options{})

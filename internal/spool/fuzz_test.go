@@ -36,12 +36,12 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		checkDecode(t, b)
-		checkDecode(t, mendSums(b))
+		checkDecode(t, fixSums(b))
 	})
 }
 
-// mendSums lets a changed head pass its checksum, so that what is behind it is tested too.
-func mendSums(b []byte) []byte {
+// fixSums lets a changed head pass its checksum, so that what is behind it is tested too.
+func fixSums(b []byte) []byte {
 	at := bytes.Index(b, []byte("\nend ")) + 1
 	if at == 0 || len(b) < at+12 {
 		return b

@@ -41,9 +41,9 @@ type Meta struct {
 
 // head is the immutable first part of a spool file.
 type head struct {
-	headSize   int   // octets, a multiple of sector
-	statusSize int   // octets, a multiple of sector
-	size       int64 // octets of the message
+	headSize   int   // bytes, a multiple of sector
+	statusSize int   // bytes, a multiple of sector
+	size       int64 // bytes of the message
 	sum        uint32
 	id         string
 	meta       Meta
@@ -128,7 +128,7 @@ func sumIs(field string, b []byte) bool {
 	return err == nil && len(field) == 8 && uint32(sum) == checksum(0, b)
 }
 
-// errShort asks decodeHead's caller for more octets of the file.
+// errShort asks decodeHead's caller for more bytes of the file.
 var errShort = errors.New("more of the head is needed")
 
 func damaged(format string, args ...any) error {
@@ -170,7 +170,7 @@ func headLength(b []byte) (h head, err error) {
 }
 
 // decodeHead reads a head and the status behind it. It returns errShort when b
-// ends too early; then h.messageOffset() octets of the file are needed.
+// ends too early; then h.messageOffset() bytes of the file are needed.
 func decodeHead(b []byte) (h head, st Status, err error) {
 	h, err = headLength(b)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 const (
 	idTime   = "20060102150405"
-	idRandom = 8 // octets
+	idRandom = 8 // bytes
 	idLength = len(idTime) + 1 + 2*idRandom
 )
 
@@ -58,7 +58,7 @@ func ValidID(s string) bool {
 	return true
 }
 
-// Key is an id in 16 octets: who lists a long queue has one for each message. The first number is its time.
+// Key is an id in 16 bytes: who lists a long queue has one for each message. The first number is its time.
 type Key [2]uint64
 
 // ParseKey returns false for a text that is no queue id.

@@ -198,8 +198,8 @@ func (it *Item) Todo() []int {
 	return todo
 }
 
-// Message returns the octets to send. A reading that meets a damaged message ends in ErrDamaged
-// before the last octets are handed over, so that it can't be sent as whole; then call Quarantine.
+// Message returns the bytes to send. A reading that meets a damaged message ends in ErrDamaged
+// before the last bytes are handed over, so that it can't be sent as whole; then call Quarantine.
 func (it *Item) Message() envelope.Message { return message{it} }
 
 type message struct{ it *Item }
@@ -352,7 +352,7 @@ func (it *Item) SetWarned() error {
 	return it.writeStatus(true)
 }
 
-// writeStatus overwrites octets that the file has already, which needs no room on the disk.
+// writeStatus overwrites bytes that the file has already, which needs no room on the disk.
 func (it *Item) writeStatus(sync bool) error {
 	if it.f == nil {
 		return os.ErrClosed

@@ -21,7 +21,7 @@ type Info struct {
 	Meta     Meta
 	Envelope envelope.Envelope
 	Status   Status
-	// Size is the number of octets of the message.
+	// Size is the number of bytes of the message.
 	Size int64
 	// Failed is set for a message in failed/.
 	Failed bool

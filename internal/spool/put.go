@@ -15,7 +15,7 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-// smallMessage is up to how many octets of a message are held in memory, so that one
+// smallMessage is up to how many bytes of a message are held in memory, so that one
 // write makes the file and a message that is never committed costs no file.
 const smallMessage = 64 << 10
 
@@ -34,14 +34,14 @@ func (s *Spool) Put(ctx context.Context, meta Meta, env *envelope.Envelope, msg 
 	return p.Commit(ctx)
 }
 
-// Pending is a message that is not accepted yet. It is an io.Writer for its octets
+// Pending is a message that is not accepted yet. It is an io.Writer for its bytes
 // and an envelope.Message of those written so far. It is not safe for concurrent
 // writers; reading may go on beside another reader.
 type Pending struct {
 	s        *Spool
 	h        head
 	offset   int64    // of the message in the file
-	expected int64    // octets, if known beforehand
+	expected int64    // bytes, if known beforehand
 	buf      []byte   // head, status and message, until the file is made
 	f        *os.File // locked; nil until the message outgrows the buffer
 	err      error    // the first failure; nothing works after it
@@ -120,7 +120,7 @@ func (p *Pending) copy(ctx context.Context, msg envelope.Message) error {
 	}
 }
 
-// Write adds octets of the message.
+// Write adds bytes of the message.
 func (p *Pending) Write(b []byte) (int, error) {
 	if p.err != nil {
 		return 0, p.err
@@ -313,7 +313,7 @@ func (p *Pending) Abort() {
 	p.s.letGo(p.f)
 }
 
-// Size returns how many octets were written so far.
+// Size returns how many bytes were written so far.
 func (p *Pending) Size() int64 { return p.h.size }
 
 // Open reads what was written so far. The reader ends with Abort.

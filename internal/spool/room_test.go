@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRoomOfReaders lets a reader outlive its item: it never sees another message's octets.
+// TestRoomOfReaders lets a reader outlive its item: it never sees another message's bytes.
 func TestRoomOfReaders(t *testing.T) {
 	t.Parallel()
 	s, w := open(t, Options{Ops: withoutSync()})

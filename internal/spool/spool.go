@@ -26,7 +26,7 @@ type Limits struct {
 	// ReservePercent of MaxMessages and MaxBytes only root and the process's own user get. The rest
 	// others share as package share says.
 	ReservePercent int
-	// KeepFree is how many octets stay free on the file system.
+	// KeepFree is how many bytes stay free on the file system.
 	KeepFree int64
 	// MaxFailed and MaxFailedBytes bound what is kept in failed/ of messages of which nothing is
 	// to do. An eighth more may lie there between two looks.

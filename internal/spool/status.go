@@ -139,7 +139,7 @@ func reasonField(s string) string {
 // reasonFits reports whether the status record holds all of s.
 func reasonFits(s string) bool { return len(appendQuoted(nil, s)) <= reasonSize }
 
-// decodeStatus reads an area of statusSize(n) octets. It never fails: a record that
+// decodeStatus reads an area of statusSize(n) bytes. It never fails: a record that
 // can't be read leaves the message as if it were new, for trying it once too often
 // is better than losing it.
 func decodeStatus(b []byte, n int) Status {

@@ -22,7 +22,7 @@ type Swept struct {
 }
 
 // Sweep puts the queue in order: it removes what dead writers left, moves damaged files
-// to failed/, warns of files that do not belong there, counts anew, and keeps failed/ within its bounds. It reads
+// to failed/, warns of files that do not belong there, counts afresh, and keeps failed/ within its bounds. It reads
 // the head of every message; call it at the start and every hour or so.
 func (s *Spool) Sweep(ctx context.Context) (Swept, error) {
 	var done Swept
@@ -73,9 +73,9 @@ func (s *Spool) tellForeign(n int, one string) {
 	if told := s.foreign.Swap(int64(n)); int64(n) <= told {
 		return
 	}
-	text := fmt.Sprintf("%.80q in the queue is none of its files; it was left alone", one)
+	text := fmt.Sprintf("%.80q in the queue is not one of the spool's files; it was left alone", one)
 	if n > 1 {
-		text = fmt.Sprintf("%d files in the queue are none of its own, %.80q is one; they were left alone", n, one)
+		text = fmt.Sprintf("%d files in the queue are not the spool's, such as %.80q; they were left alone", n, one)
 	}
 	s.o.Warn(errors.New(text))
 }

@@ -10,7 +10,7 @@ import (
 	"o365-sendmail/internal/durable"
 )
 
-const usageLine = 64 // octets
+const usageLine = 64 // bytes
 
 // userCount is one line of the table.
 type userCount struct {
@@ -45,7 +45,7 @@ func (t *table) find(uid int) int {
 	return free
 }
 
-// add never goes below nothing: the count may have been lost and begun anew.
+// add never goes below nothing: the count may have been lost and started again.
 func (t *table) add(uid, messages int, bytes int64) {
 	i := t.find(uid)
 	c := &t.users[i]

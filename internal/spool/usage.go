@@ -18,7 +18,7 @@ import (
 	"o365-sendmail/internal/quota"
 )
 
-// usage counts messages and octets for each user, so that the bounds cost no look at
+// usage counts messages and bytes for each user, so that the bounds cost no look at
 // the queue. The file "usage" holds the counts for all processes: a table of lines of
 // fixed length, changed in place under flock(2). It is never synced and may be deleted:
 // then the queue is counted again. A process that dies between counting and storing
@@ -27,7 +27,7 @@ type usage struct {
 	s        *Spool
 	mu       sync.Mutex // the lock on the file is the process's
 	f        *os.File
-	counting sync.Mutex // held by the one that counts anew
+	counting sync.Mutex // held by the one that counts afresh
 
 	debts   sync.Mutex
 	owed    []userCount // what has left and is still counted
@@ -40,7 +40,7 @@ type usage struct {
 
 const (
 	usageName  = "usage"
-	maxUsage   = 1 << 20 // octets
+	maxUsage   = 1 << 20 // bytes
 	usageTrust = time.Minute
 	usageWait  = 2 * time.Second // for a process that was stopped in mid-change
 	maxOwed    = 256             // messages
@@ -58,12 +58,12 @@ func (u *usage) close() {
 	}
 }
 
-// check reports whether one more message of size octets would be taken.
+// check reports whether one more message of size bytes would be taken.
 func (u *usage) check(meta Meta, size int64) error {
 	return u.admit(meta, size, size, func(*table) {})
 }
 
-// reserve counts one more message, if the bounds allow it. Need is how many octets of
+// reserve counts one more message, if the bounds allow it. Need is how many bytes of
 // it are not on the disk yet. Settled or release follows.
 func (u *usage) reserve(id string, meta Meta, size, need int64) error {
 	return u.admit(meta, size, need, func(t *table) {
@@ -89,7 +89,7 @@ func (u *usage) settled(id string) {
 	delete(u.moving, id)
 }
 
-// admit counts anew before it refuses.
+// admit counts afresh before it refuses.
 func (u *usage) admit(meta Meta, size, need int64, then func(*table)) error {
 	if err := u.checkDisk(meta, need); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (u *usage) tryAdmit(meta Meta, size int64, then func(*table)) (old bool, er
 }
 
 // release takes a message off the count, count puts one on that is in the queue already. A
-// failure leaves a wrong count, or none, which the next counting mends.
+// failure leaves a wrong count, or none, which the next counting corrects.
 //
 // Five system calls for each message that leaves are a tenth of a drain, so that those are
 // gathered until the file is changed anyway, settle is called, or they have become many.
@@ -294,8 +294,8 @@ func (u *usage) update(change func(*table)) error {
 
 var errNoTable = errors.New("its file is damaged")
 
-// tryUpdate is update, with an empty table for a damaged one if anew is set.
-func (u *usage) tryUpdate(change func(*table), anew bool) error {
+// tryUpdate is update, with an empty table for a damaged one if fresh is set.
+func (u *usage) tryUpdate(change func(*table), fresh bool) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err := u.lock(); err != nil {
@@ -307,7 +307,7 @@ func (u *usage) tryUpdate(change func(*table), anew bool) error {
 		return err
 	}
 	t, ok := parseTable(b)
-	if !ok && !anew {
+	if !ok && !fresh {
 		return errNoTable
 	}
 	if ok {
@@ -400,7 +400,7 @@ func (u *usage) lock() error {
 			if st, err := u.f.Stat(); err == nil && st.Sys().(*syscall.Stat_t).Nlink > 0 {
 				return nil
 			}
-			u.drop() // somebody deleted it to have it made anew
+			u.drop() // somebody deleted it to have it made again
 			continue
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {

@@ -72,9 +72,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestCountsAreMended spoils the counts in every way: mail is only refused for what
+// TestCountsAreCorrected spoils the counts in every way: mail is only refused for what
 // is in the queue.
-func TestCountsAreMended(t *testing.T) {
+func TestCountsAreCorrected(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(path string, b []byte) error{
 		"deleted": func(p string, b []byte) error { return os.Remove(p) },

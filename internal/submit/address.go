@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxAddress is the longest addr-spec: 64 octets, an "@", and 255 (RFC 5321 4.5.3.1).
+// maxAddress is the longest addr-spec: 64 bytes, an "@", and 255 (RFC 5321 4.5.3.1).
 const maxAddress = 320
 
 // checkAddress reports whether an addr-spec may stand between the angle brackets of MAIL

@@ -89,7 +89,7 @@ func (s *Session) authVerdict(r smtpreply.Reply, challenge string) error {
 func (s *Session) decodeChallenge(r smtpreply.Reply) string {
 	text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Text()))
 	if err != nil || len(text) == 0 {
-		return "a challenge that is no error"
+		return "a challenge that is not an error"
 	}
 	return printable.Clean(s.redact(printable.Line(string(text))))
 }

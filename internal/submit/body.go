@@ -9,13 +9,13 @@ import (
 	"o365-sendmail/internal/envelope"
 )
 
-// content reads a message and makes sure that it is in wire form: as many octets as
+// content reads a message and makes sure that it is in wire form: as many bytes as
 // promised, lines that end in CRLF, and no CR or LF anywhere else. A server could take
 // a bare one for a line end, and what follows for commands (SMTP smuggling).
 type content struct {
 	r    io.ReadCloser
 	left int64
-	last byte // the octet before what is read next
+	last byte // the byte before what is read next
 }
 
 func openContent(msg envelope.Message) (*content, error) {
@@ -28,7 +28,7 @@ func openContent(msg envelope.Message) (*content, error) {
 
 var errWireForm = errors.New("the message is not in wire form: a line does not end in CRLF")
 
-// fill fills p, which is no longer than what is left. With the last octets it makes sure
+// fill fills p, which is no longer than what is left. With the last bytes it makes sure
 // that the message ends there.
 func (c *content) fill(p []byte) error {
 	n, err := io.ReadFull(c.r, p)
@@ -62,7 +62,7 @@ func (c *content) end() error {
 }
 
 // clean reports whether CR and LF come in pairs only. It looks at each line end once and at
-// no octet between them, so that it costs next to nothing beside encryption.
+// no byte between them, so that it costs next to nothing beside encryption.
 func (c *content) clean(p []byte) bool {
 	if len(p) == 0 {
 		return true

@@ -19,7 +19,7 @@ const (
 	pieceSize = 128 << 10
 	// minPiece is what goes with commands that alone fill a piece.
 	minPiece = 4 << 10
-	// minRate is the least octets a second at which a body may leave, over all.
+	// minRate is the least bytes a second at which a body may leave, over all.
 	minRate = 8 << 10
 	// lastWords is how long a server that broke off may take to say why.
 	lastWords = 2 * time.Second

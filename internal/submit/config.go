@@ -45,11 +45,11 @@ type Config struct {
 	// Token gets the access token. It is called once, at once, beside the connection's
 	// set-up, and has to return soon after its context ends.
 	Token func(context.Context) (string, error)
-	// InitialResponseLimit is the longest AUTH line in octets, CRLF included, that carries
+	// InitialResponseLimit is the longest AUTH line in bytes, CRLF included, that carries
 	// the token; a longer one is sent after the server's 334, one round trip later.
 	// Default 12288, the length RFC 4954 section 4 calls sufficient for authentication
 	// exchanges. By the letter of that section the AUTH command itself stays within 512
-	// octets, which no token of Entra's fits; Microsoft's own page shows the one-line form,
+	// bytes, which no token of Entra's fits; Microsoft's own page shows the one-line form,
 	// and all common clients send it. Set 512 for a server that insists; one that
 	// answers 500 to the long line is asked again in two steps.
 	InitialResponseLimit int

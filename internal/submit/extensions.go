@@ -7,7 +7,7 @@ import (
 
 // Extensions are what a server offers in its reply to EHLO, after TLS.
 type Extensions struct {
-	// Size is the largest message in octets (RFC 1870); 0 when no limit is declared.
+	// Size is the largest message in bytes (RFC 1870); 0 when no limit is declared.
 	Size int64
 	// SizeParam reports whether MAIL takes SIZE=.
 	SizeParam           bool

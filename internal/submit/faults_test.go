@@ -254,7 +254,7 @@ func TestNobodyWantsIt(t *testing.T) {
 	})
 }
 
-// TestDrip has servers that send a reply so slowly that each octet is progress.
+// TestDrip has servers that send a reply so slowly that each byte is progress.
 func TestDrip(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -334,7 +334,7 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// throttled stops to take octets after a number of them.
+// throttled stops to take bytes after a number of them.
 type throttled struct {
 	net.Conn
 	left     int

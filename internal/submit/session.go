@@ -22,7 +22,7 @@ type Session struct {
 	greeting string
 	out      []byte // the flight being built; kept for the next
 
-	held    int            // octets of out that Flush has to write
+	held    int            // bytes of out that Flush has to write
 	heldFor []*transaction // whose they are
 
 	pendingAuth []byte   // the AUTH line, when the first message's flight takes it along
@@ -184,7 +184,7 @@ func (s *Session) trace(direction byte, line string) {
 	s.cfg.Trace(direction, s.redact(line))
 }
 
-// MaxSize is the largest message in octets that the server takes; 0 when it sets no limit.
+// MaxSize is the largest message in bytes that the server takes; 0 when it sets no limit.
 func (s *Session) MaxSize() int64 { return s.ext.Size }
 
 // Extensions are what the server offers.

@@ -116,7 +116,7 @@ func TestSignIn(t *testing.T) {
 		{"wrong token", func(p *peer, c *Config) { c.User = "other@contoso.com" }, "sign-in-refused", true, "535 5.7.3", []string{"AUTH XOAUTH2 *"}},
 		{"challenge", func(p *peer, _ *Config) { p.answers["challenge"] = challenge }, "sign-in-refused", true, `"schemes":"Bearer"`, []string{"AUTH XOAUTH2 *"}},
 		{"challenge in two steps", func(p *peer, c *Config) { p.answers["challenge"] = challenge; c.InitialResponseLimit = 30 }, "sign-in-refused", true, `"schemes":"Bearer"`, []string{"AUTH XOAUTH2"}},
-		{"challenge that is none", func(p *peer, _ *Config) { p.answers["challenge"] = "%%%" }, "sign-in-refused", true, "no error", []string{"AUTH XOAUTH2 *"}},
+		{"challenge that is none", func(p *peer, _ *Config) { p.answers["challenge"] = "%%%" }, "sign-in-refused", true, "not an error", []string{"AUTH XOAUTH2 *"}},
 		{"challenge repeats the token", func(p *peer, _ *Config) { p.answers["challenge"] = base64.StdEncoding.EncodeToString([]byte(p.token)) }, "sign-in-refused", true, redacted, []string{"AUTH XOAUTH2 *"}},
 		{"reply repeats the token", func(p *peer, _ *Config) { p.answers["auth"] = "535 5.7.3 not " + p.token }, "sign-in-refused", true, redacted, []string{"AUTH XOAUTH2 *"}},
 		{"two steps refused at once", func(p *peer, c *Config) {

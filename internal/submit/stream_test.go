@@ -57,7 +57,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// lines makes a message of n octets, with many dots at the start of lines.
+// lines makes a message of n bytes, with many dots at the start of lines.
 func lines(n int) text {
 	r := rand.New(rand.NewPCG(1, uint64(n)))
 	b := make([]byte, 0, n)

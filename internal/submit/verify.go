@@ -13,7 +13,7 @@ func (p pool) Roots([]*x509.Certificate) *x509.CertPool { return p.roots }
 
 // verify does what package tls does by itself when it knows the roots beforehand: the server's
 // certificate must be good now, for a server, for this name, and by a trusted root. It
-// is called for each handshake, resumed ones too, before the first octet is sent.
+// is called for each handshake, resumed ones too, before the first byte is sent.
 func verify(cs tls.ConnectionState, host string, trust Trust) error {
 	if len(cs.PeerCertificates) == 0 {
 		return errors.New("the server sent no certificate")

@@ -44,7 +44,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return w.write(p)
 }
 
-// write does a write. With a limit set, each timeout that has seen some octets leave starts
+// write does a write. With a limit set, each timeout that has seen some bytes leave starts
 // another, so that a slow peer is not taken for a stalled one.
 func (w *wire) write(p []byte) (int, error) {
 	sent := 0

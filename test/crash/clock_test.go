@@ -89,7 +89,7 @@ func TestClockJumps(t *testing.T) {
 			if err := s.Script(emulator.Rule{Stage: "dot", Reply: "451 4.7.0 Temporary server error. Please try again later", First: 5}); err != nil {
 				t.Fatal(err)
 			}
-			// The engine runs, then rests while the clock jumps, as in an agent that is started anew...
+			// The engine runs, then rests while the clock jumps, as in an agent that is restarted...
 			engine := func(until func(st deliver.State) bool) {
 				t.Helper()
 				ec := assemble.Engine(cfg, account, nil, "web1", nil)

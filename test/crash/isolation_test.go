@@ -72,9 +72,9 @@ func TestBadNeighbours(t *testing.T) {
 	t.Logf("%d others arrived within %v of the agent's start", others, took.Round(time.Millisecond))
 }
 
-// TestMended: while the set-up is wrong mail is held; when it is mended, at Microsoft's side or
+// TestFixed: while the set-up is wrong mail is held; when it is fixed, at Microsoft's side or
 // in the file, delivery goes on by itself, with one alert and no bounce.
-func TestMended(t *testing.T) {
+func TestFixed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, fault string
@@ -145,7 +145,7 @@ func TestMended(t *testing.T) {
 			if n := s.subjects("m-"); n != messages {
 				t.Errorf("%d messages arrived", n)
 			}
-			t.Logf("all was delivered %v after it was mended", took.Round(time.Millisecond))
+			t.Logf("all was delivered %v after it was fixed", took.Round(time.Millisecond))
 		})
 	}
 }

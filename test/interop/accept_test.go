@@ -52,7 +52,7 @@ func TestAssertionFileIsAccepted(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "assertion")
 	r := newRequest(t, certClient, xoauth.FederatedFile(path), nil)
-	for range 2 { // it is read anew for each request
+	for range 2 { // it is read again for each request
 		writeAssertion(t, path, tokenURL, certClient)
 		checkToken(t, r)
 	}

@@ -249,7 +249,7 @@ func (c *chroot) waitAgent() {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		// A path over 108 octets can't be connected to: use the directory's descriptor.
+		// A path over 108 bytes can't be connected to: use the directory's descriptor.
 		dir, err := os.Open(c.path("/run/o365-sendmail"))
 		if err == nil {
 			err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: "/proc/self/fd/" + itoa(dir.Fd()) + "/submit.sock"})

@@ -28,7 +28,7 @@ type attachments struct {
 	paths []string
 }
 
-// newAttachments makes one file of octets that are no text, and one of text
+// newAttachments makes one file of bytes that are no text, and one of text
 // that a careless program changes.
 func newAttachments(t *testing.T) attachments {
 	t.Helper()

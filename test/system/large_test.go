@@ -21,7 +21,7 @@ import (
 
 const largeSize = 150_000_000
 
-// writeLarge makes a message of largeSize octets with LF lines and returns its file.
+// writeLarge makes a message of largeSize bytes with LF lines and returns its file.
 func writeLarge(t *testing.T, marker string) string {
 	t.Helper()
 	file := filepath.Join(lab.dir(t), "large")

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write docs/callers.md anew")
+var update = flag.Bool("update", false, "write docs/callers.md again")
 
 // A caller is a program of Debian's that sends mail by /usr/sbin/sendmail.
 type caller struct {
@@ -241,7 +241,7 @@ func compareDocument(t *testing.T, text string) {
 			w = want[i]
 		}
 		if g != w {
-			t.Errorf("docs/callers.md, line %d:\n%s\nthis run:\n%s\n(go test -tags system ./test/system -run TestCallers -update writes it anew)", i+1, w, g)
+			t.Errorf("docs/callers.md, line %d:\n%s\nthis run:\n%s\n(go test -tags system ./test/system -run TestCallers -update writes it again)", i+1, w, g)
 		}
 	}
 }

@@ -154,7 +154,7 @@ func expectationOf(t *testing.T, message []byte, to []string) expectation {
 	return expectation{to: to, subject: decodeHeader(t, m.Header.Get("Subject")), body: decodeBody(t, m.Header.Get("Content-Transfer-Encoding"), m.Body)}
 }
 
-// checkLines fails for a bare CR or LF and for a line over 998 octets (RFC 5322 2.1.1).
+// checkLines fails for a bare CR or LF and for a line over 998 bytes (RFC 5322 2.1.1).
 func checkLines(t *testing.T, data []byte) {
 	t.Helper()
 	for i, line := range bytes.SplitAfter(data, []byte("\r\n")) {

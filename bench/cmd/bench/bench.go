@@ -160,7 +160,7 @@ func (b *bench) reset() {
 	b.emulator.ForgetSent()
 }
 
-// text makes a message of about size octets.
+// text makes a message of about size bytes.
 func text(size int) []byte {
 	out := []byte("From: " + from + "\nTo: " + to + "\nSubject: benchmark\nDate: Wed, 25 Nov 2026 09:00:00 +0000\nMessage-ID: <1@bench.test>\n\n")
 	line := []byte(strings.Repeat("0123456789abcdef", 4) + "01234567890\n")

@@ -67,7 +67,7 @@ func (b *bench) big() error {
 func (b *bench) bigOne(file string, pid int, argv []string) (cost, error) {
 	var before time.Duration
 	if pid != 0 {
-		// From here on the agent's high-water mark counts anew.
+		// From here on the agent's high-water mark starts again.
 		if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
 			return cost{}, err
 		}

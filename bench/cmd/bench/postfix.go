@@ -96,7 +96,7 @@ func (p *postfix) queue(name ...string) string {
 	return filepath.Join(append([]string{p.dir, "var/spool/postfix"}, name...)...)
 }
 
-// clean makes the queue's directories anew, as post-install does.
+// clean makes the queue's directories again, as post-install does.
 func (p *postfix) clean() error {
 	errs := []error{os.RemoveAll(p.queue()), p.mkdir("var/spool/postfix", 0, 0, 0o755), p.mkdir("var/spool/postfix/pid", 0, 0, 0o755)}
 	for _, d := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace"} {

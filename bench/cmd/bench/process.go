@@ -16,7 +16,7 @@ import (
 // cost is what one process took.
 type cost struct {
 	wall, cpu time.Duration
-	peak      int64 // octets resident at most, of the process alone; 0 when not watched
+	peak      int64 // bytes resident at most, of the process alone; 0 when not watched
 }
 
 // start starts a program with a file as its standard input. The program gets the

@@ -24,7 +24,7 @@ func TestIsDate(t *testing.T) {
 	}
 }
 
-func TestMendMessageID(t *testing.T) {
+func TestFixMessageID(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
 		"<1@b.c>": "<1@b.c>", "<\"a b\"@b.c>": "<ab@b.c>", "<\"a:b\"@b.c>": "<\"a:b\"@b.c>",
@@ -33,7 +33,7 @@ func TestMendMessageID(t *testing.T) {
 		"<.1..2.@b.c.>": "<1.2@b.c>", "<job>": "<job@host>", "<1@>": "<1@host>",
 		"<\xfc@b.c>": "<_FC@b.c>", "<a:b@c@d>": "<a_3Ab_40c@d>", "<1@b.c": "<1@b.c>", "<@b.c>": "", "<>": "", "(x)": "",
 	} {
-		if got := mendMessageID(value, "host"); got != want {
+		if got := fixMessageID(value, "host"); got != want {
 			t.Errorf("%q: got %q, want %q", value, got, want)
 		}
 	}
