@@ -10,6 +10,9 @@ const (
 	HVE     = "hve"     // an account of High Volume Email
 )
 
+// SendAsApp is the application permission for a mailbox of Exchange Online, and part of the scoped role's name.
+const SendAsApp = "SMTP.SendAsApp"
+
 // Kind is one row of the table. A limit of 0 is none.
 type Kind struct {
 	Name string // Mailbox or HVE
@@ -36,7 +39,7 @@ var kinds = [...]Kind{
 		Name: Mailbox, Hosts: []string{"smtp.office365.com", "smtp.office365.us", "outlook-dod.office365.us",
 			"smtp.partner.outlook.cn"},
 		Connections: 3, MessagesPerMinute: 30, RecipientsPerDay: 10000, MaxRecipients: 500, MaxSize: 150 << 20,
-		Role: "SMTP.SendAsApp",
+		Role: SendAsApp,
 	},
 	{
 		Name: HVE, Host: "smtp.hve.mx.microsoft", Hosts: []string{"smtp.hve.mx.microsoft", "smtp-hve.office365.com"},

@@ -13,10 +13,8 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-// roleSendAsApp is the application permission for a mailbox; the scoped role has its name.
-var roleSendAsApp = account.Of(account.Mailbox).Role
-
 const (
+	roleSendAsApp = account.SendAsApp
 	scopeSend     = "SMTP.Send"
 	exchangeAppID = "00000002-0000-0ff1-ce00-000000000000"
 )
