@@ -79,6 +79,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		Connections: c.Delivery.Connections, PipelineAuth: c.SMTP.PipelineAuth,
 		Limits: quota.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute,
 			RecipientsPerDay: c.Delivery.RecipientsPerDay},
+		Learn:        c.Delivery.Pace == config.PaceLearn,
 		TokenTimeout: c.Token.Timeout,
 		Shares: queue.Shares{Reserve: c.Delivery.ReservePercent, Small: c.Delivery.SmallReservePercent,
 			User: c.Delivery.UserSharePercent},

@@ -180,6 +180,7 @@ type Delivery struct {
 	Wait              time.Duration
 	Connections       int
 	MessagesPerMinute int
+	Pace              string // strict or learn
 	RecipientsPerDay  int
 	// ReservePercent of both limits is kept for root, the service user and alerts, SmallReservePercent
 	// for users who have sent next to nothing. UserSharePercent of the rest is what one user gets while

@@ -243,6 +243,8 @@ func (r *reader) advise() {
 		}
 	}
 	r.adviseKind(warn)
+	warn(c.Delivery.Pace == PaceLearn && c.Delivery.MessagesPerMinute == 0, "delivery.pace",
+		"has no effect where delivery.messages_per_minute is 0", "leave it out")
 	warn(c.ClientID == "00000000-0000-0000-0000-000000000000", "client_id",
 		"is still the sample's", "put in the Application (client) ID")
 	warn(c.Mailbox != "" && !strings.Contains(c.Mailbox[strings.LastIndexByte(c.Mailbox, '@'):], "."), "mailbox",

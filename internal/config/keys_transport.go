@@ -15,6 +15,12 @@ const (
 	gib  = int64(1 << 30)
 )
 
+// The values of delivery.pace.
+const (
+	PaceStrict = "strict"
+	PaceLearn  = "learn"
+)
+
 var smtpKeys = []Key{
 	{
 		Name: "smtp.host", Kind: KindHost, Example: `"smtp.office365.com"`, Derived: "the cloud's, and smtp.hve.mx.microsoft with kind = \"hve\"",
@@ -156,6 +162,21 @@ var deliveryKeys = []Key{
 		More: "Microsoft names 30 for a mailbox: one page says that more is refused, another that it is carried " +
 			"over to the next minutes. Where there is no bound, messages are sent ahead of the replies to those before them.",
 		field: func(c *Config) any { return &c.Delivery.MessagesPerMinute },
+	},
+	{
+		Name: "delivery.pace", Kind: KindEnum, Default: PaceStrict, Values: []string{PaceStrict, PaceLearn},
+		Help: "Whether delivery.messages_per_minute is kept to, or what the relay takes is found out.",
+		More: "\"strict\" never sends more in a minute. " +
+			"\"learn\" sends as fast as the relay takes messages. When it refuses one because of the rate, or throttles " +
+			"the mailbox, delivery.messages_per_minute counts for an hour; then twice as many every ten minutes, up to no " +
+			"bound after another hour. All processes of the host share what was learned, in cache.dir. " +
+			"The day's recipients and its shares stay; the shares of a minute need a bound. " +
+			"What is known of Exchange Online: Microsoft's page says that the excess is throttled and carried over to the " +
+			"following minutes, and the log of one sender shows 660 messages a minute for a long time without a refusal. " +
+			"What it risks: a mailbox that sends too much may be throttled for hours, and many messages at once look like " +
+			"spam to Microsoft, which may block the mailbox. " +
+			"Several hosts that send as one mailbox do not know of each other: leave it at \"strict\" there.",
+		field: func(c *Config) any { return &c.Delivery.Pace },
 	},
 	{
 		Name: "delivery.recipients_per_day", Kind: KindInt, Min: 0, Max: 10000000,

@@ -61,7 +61,7 @@ func TestMinimal(t *testing.T) {
 		{c.Spool.Lifetime, 5 * 24 * time.Hour},
 		{c.Spool.DelayWarning, 4 * time.Hour},
 		{c.Agent.Socket, "/run/o365-sendmail/submit.sock"},
-		{c.Delivery, Delivery{"interactive", 10 * time.Second, 3, 30, 10000, 10, 5, 50, time.Minute, 500, 10000,
+		{c.Delivery, Delivery{"interactive", 10 * time.Second, 3, 30, PaceStrict, 10000, 10, 5, 50, time.Minute, 500, 10000,
 			150 << 20, 2 << 20}},
 		{c.From.Policy, "rewrite"},
 		{c.From.Domain, "contoso.com"},

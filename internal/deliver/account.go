@@ -38,6 +38,8 @@ type Account struct {
 	Domains []string
 	// Limits are the account's rates.
 	Limits quota.Limits
+	// Learn lifts the messages a minute until the server refuses one because of its rate (perMinute).
+	Learn bool
 	// Shares divide the limits among the local users.
 	Shares queue.Shares
 	// TokenTimeout bounds a delivery's wait for tokens, however many it needs; 0 for none.
@@ -162,6 +164,11 @@ func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Env
 	}
 	defer release()
 	n := len(env.Recipients)
+	probed, err := a.awaitProbe(queueing, user)
+	if err != nil {
+		return nil, err
+	}
+	defer probed()
 	reserved, err := a.reserve(queueing, user, env.Caller.UID == 0, n)
 	if err != nil {
 		return nil, err
@@ -173,7 +180,9 @@ func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Env
 		defer stop()
 	}
 	res, err := a.deliverOnce(ctx, token, user, env, msg)
-	if !reserved.IsZero() && judge(orNone(res, n), err).failedAlone() {
+	v := judge(orNone(res, n), err)
+	a.learnPace(user, v.stop, time.Now())
+	if !reserved.IsZero() && v.failedAlone() {
 		a.Quota.Unreserve(user, n, reserved, time.Now())
 	}
 	return res, err
@@ -232,12 +241,12 @@ func (a *Account) reserve(ctx context.Context, user string, root bool, recipient
 	if root {
 		r = queue.RankRoot
 	}
-	limits := quota.Limits{
-		MessagesPerMinute: a.Shares.Within(a.Limits.MessagesPerMinute, r),
-		RecipientsPerDay:  a.Shares.Within(a.Limits.RecipientsPerDay, r),
-	}
 	for {
 		now := time.Now()
+		limits := quota.Limits{
+			MessagesPerMinute: a.Shares.Within(a.perMinute(user, now), r),
+			RecipientsPerDay:  a.Shares.Within(a.Limits.RecipientsPerDay, r),
+		}
 		wait, err := a.Quota.Reserve(user, recipients, limits, now)
 		if err != nil || wait <= 0 {
 			return now, err

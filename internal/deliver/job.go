@@ -20,7 +20,9 @@ type job struct {
 	todo []int // which of the item's recipients env names, by index
 
 	slow bool // it is large, and on its way
-	wait func() (*submit.Result, error)
+	// probed lets go of what Account.probe gave; nil for nothing.
+	probed func()
+	wait   func() (*submit.Result, error)
 
 	mu       sync.Mutex
 	item     *spool.Item

@@ -19,9 +19,27 @@ func (c *courier) reserve(j *job) *queue.Shortage {
 	c.rates.Lock()
 	defer c.rates.Unlock()
 	now, n := c.clock.Now(), len(j.env.Recipients)
+	release, ok := a.probe(c.place.Mailbox, now)
+	if !ok {
+		return &queue.Shortage{Wait: probeLook, Rank: queue.RankRoot, Reason: "another message shows whether the server " +
+			"takes more in a minute"}
+	}
+	short := c.charge(j, n, now)
+	if short != nil {
+		release()
+		return short
+	}
+	j.probed = release
+	return nil
+}
+
+// charge is reserve with the rates locked.
+func (c *courier) charge(j *job, n int, now time.Time) *queue.Shortage {
+	a := c.account
+	perMinute := a.perMinute(c.place.Mailbox, now)
 	var allowed queue.Allowance
 	var short *queue.Shortage
-	c.queue.Do(func(l *queue.Locked) { allowed, short = j.Allow(l, n) })
+	c.queue.Do(func(l *queue.Locked) { allowed, short = j.Allow(l, n, perMinute) })
 	if short != nil {
 		return short
 	}
@@ -63,6 +81,11 @@ func dayText(n, used, most, limit int, until time.Time) string {
 // sender or its recipients costs the others nothing, and what the server has not seen not even its user.
 func (c *courier) correctCharge(j *job, v *Outcome) {
 	n, now, unseen := len(j.env.Recipients), c.clock.Now(), v.lost && !v.uncertain
+	c.account.learnPace(c.place.Mailbox, v.stop, now)
+	if release := j.probed; release != nil {
+		j.probed = nil
+		defer release()
+	}
 	switch {
 	case j.Charged.IsZero():
 	case unseen || v.failedAlone():
@@ -72,7 +95,9 @@ func (c *courier) correctCharge(j *job, v *Outcome) {
 		c.rates.Lock() // no other courier takes the place meanwhile
 		defer c.rates.Unlock()
 		c.account.Quota.Unreserve(c.place.Mailbox, n, j.Charged, now)
-		_, _ = c.account.Quota.Reserve(c.place.Mailbox, n, c.account.Limits, now)
+		limits := c.account.Limits
+		limits.MessagesPerMinute = c.account.perMinute(c.place.Mailbox, now)
+		_, _ = c.account.Quota.Reserve(c.place.Mailbox, n, limits, now)
 	}
 }
 

@@ -60,6 +60,8 @@ type Diagnosis struct {
 const (
 	// KeyThrottled: the whole mailbox waits, because one error came too often (Diagnosis.Repeated).
 	KeyThrottled = "mailbox-throttled"
+	// KeyMessageRate: the mailbox has sent its messages of the minute.
+	KeyMessageRate = "message-rate"
 	// KeyUnknownLimit: a refusal that no row knows and that speaks of a limit. It may be the
 	// account's or the message's; another message shows which.
 	KeyUnknownLimit = "unknown-limit"

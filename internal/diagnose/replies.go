@@ -105,7 +105,7 @@ var replies = [...]row{
 		Remedy: "set smtp.ehlo_name to a full host name, as web1.contoso.com"}},
 	{text: "starttls is required", means: Diagnosis{Class: Configuration, Key: "starttls-required",
 		Cause: "the server saw no STARTTLS", Remedy: "look for a firewall that inspects SMTP and allow port 587 unmodified"}},
-	{code: 421, text: "submission rate for this client", means: Diagnosis{Class: AccountTemporary, Key: "message-rate",
+	{code: 421, text: "submission rate for this client", means: Diagnosis{Class: AccountTemporary, Key: KeyMessageRate,
 		Cause:  "the mailbox has sent its messages of this minute",
 		Remedy: "give each host a mailbox of its own, or lower delivery.messages_per_minute on the hosts that send as <mailbox>"}},
 	{code: 421, means: Diagnosis{Class: Temporary, Key: "service-closing", Cause: "the server ends the session"}},

@@ -30,6 +30,8 @@ type Mailbox struct {
 	idle     []*Courier
 	noSlot   time.Time // no free connection on this host until then
 	pace     [ranks]pace
+	// perMinute is how many messages it may send in a minute, 0 for no limit, as it was charged last (Job.Allow).
+	perMinute int
 
 	losses int // sessions lost in a row without a message taken
 	losers map[ID]bool

@@ -19,9 +19,9 @@ type Rules struct {
 	Mailbox string
 	// Connections is how many couriers a mailbox has at most.
 	Connections int
-	// PerMinute messages and PerDay recipients are the account's rates, 0 for no limit; Shares divide them.
-	PerMinute, PerDay int
-	Shares            Shares
+	// PerDay is the account's rate of recipients, 0 for no limit. Shares divide it, and the messages a minute (Job.Allow).
+	PerDay int
+	Shares Shares
 	// Chosen reports whether the administrator chose a sender, Named whether by its whole address. Nil is for all.
 	Chosen, Named func(sender string) bool
 	// ProbeInterval lies between two probes of a fault of the configuration.

@@ -149,7 +149,7 @@ func (m *Mailbox) pacedOut(p *person) bool {
 	if m.pace == [ranks]pace{} || !m.l.rules.Open {
 		return false
 	}
-	r := p.rank(m.l.rules.Shares, p.all().tries(m.l.now), 1, m.l.rules.PerMinute)
+	r := p.rank(m.l.rules.Shares, p.all().tries(m.l.now), 1, m.perMinute)
 	return after(m.pace[r].until, m.l.now)
 }
 
@@ -175,18 +175,20 @@ type Allowance struct {
 	spent             bool // the user's tries of this minute are used up
 }
 
-// Allow returns what of the rates is open to a job with n recipients, or why it has to wait for others.
-func (j *Job) Allow(l *Locked, n int) (Allowance, *Shortage) {
+// Allow returns what of the rates is open to a job with n recipients, or why it has to wait for others. PerMinute is
+// how many messages the mailbox may send in a minute now, 0 for any number.
+func (j *Job) Allow(l *Locked, n, perMinute int) (Allowance, *Shortage) {
 	r, p := &l.rules, j.by
+	j.mailbox.perMinute = perMinute
 	tries := p.tries(l.now)
-	minute := p.rank(r.Shares, p.all().tries(l.now), 1, r.PerMinute)
+	minute := p.rank(r.Shares, p.all().tries(l.now), 1, perMinute)
 	day := p.rank(r.Shares, p.all().recipients(l.now), n, r.PerDay)
 	if short := j.mailbox.beyondShare(p, tries, p.recipients(l.now), n); short != nil {
 		return Allowance{}, short
 	}
-	most := r.Shares.Within(r.PerMinute, RankUser)
+	most := r.Shares.Within(perMinute, RankUser)
 	return Allowance{
-		PerMinute: r.Shares.Within(r.PerMinute, minute), PerDay: r.Shares.Within(r.PerDay, day), Rank: minute,
+		PerMinute: r.Shares.Within(perMinute, minute), PerDay: r.Shares.Within(r.PerDay, day), Rank: minute,
 		spent: p.id != Root && most > 0 && tries >= most,
 	}, nil
 }
@@ -243,8 +245,9 @@ func (m *Mailbox) beyondShare(p *person, tries, day, n int) *Shortage {
 	if !r.Open || p.id == Root {
 		return nil
 	}
-	minuteShare, dayShare := r.Shares.share(r.PerMinute), r.Shares.share(r.PerDay)
-	overMinute := r.PerMinute > 0 && tries >= minuteShare
+	perMinute := m.perMinute
+	minuteShare, dayShare := r.Shares.share(perMinute), r.Shares.share(r.PerDay)
+	overMinute := perMinute > 0 && tries >= minuteShare
 	overDay := r.PerDay > 0 && day > 0 && day+n > dayShare
 	if !overMinute && !overDay || !m.othersWait(p, minuteShare, dayShare) {
 		return nil
@@ -265,7 +268,7 @@ func (m *Mailbox) othersWait(p *person, minuteShare, dayShare int) bool {
 		if q == p || q.waiting == 0 && (m.users[q.id] == nil || !m.users[q.id].linked) {
 			continue
 		}
-		overMinute := r.PerMinute > 0 && q.tries(m.l.now) >= minuteShare
+		overMinute := m.perMinute > 0 && q.tries(m.l.now) >= minuteShare
 		overDay := r.PerDay > 0 && q.recipients(m.l.now) >= dayShare
 		if !overMinute && !overDay {
 			return true
