@@ -58,7 +58,8 @@ func TestUnwritableDirectory(t *testing.T) {
 			if c.sub != "" {
 				advice = fmt.Sprintf("let user id %d write there", uid)
 			}
-			if len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], strconv.Quote(dir)) || !strings.Contains(o.Warnings[0], "permission denied; "+advice) {
+			if len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], strconv.Quote(dir)) ||
+				!strings.Contains(o.Warnings[0], "permission denied; "+advice) {
 				t.Errorf("warnings: %q", o.Warnings)
 			}
 		})

@@ -98,7 +98,8 @@ func decodeRefused(data []byte, k Key) (*refusedRecord, error) {
 		return nil, errForeign
 	}
 	hold := r.Until.Sub(r.At)
-	if r.At.IsZero() || hold < 0 || hold > maxHold || r.Failures < 1 || len(r.Text) > maxText || len(r.Advice) > maxText {
+	if r.At.IsZero() || hold < 0 || hold > maxHold || r.Failures < 1 || len(r.Text) > maxText ||
+		len(r.Advice) > maxText {
 		return nil, errContent
 	}
 	// What was written by hand must not reach a terminal raw either.

@@ -150,7 +150,8 @@ func TestRememberedTextIsOneSafeLine(t *testing.T) {
 	c := h.cache(cacheDir(t))
 	h.ask(t, c)
 	_, last, _ := c.Peek(testKey)
-	if last == nil || !strings.HasPrefix(last.Text, "bad   [2Jthing   ä") || len(last.Text) > maxText || !strings.HasSuffix(last.Text, "...") {
+	if last == nil || !strings.HasPrefix(last.Text, "bad   [2Jthing   ä") || len(last.Text) > maxText ||
+		!strings.HasSuffix(last.Text, "...") {
 		t.Errorf("%+v", last)
 	}
 	if last.Refused || last.Failures != 1 || !last.At.Equal(testTime) {

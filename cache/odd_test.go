@@ -30,7 +30,10 @@ var odd = []struct {
 		data, _ := encodeToken(&tokenRecord{Token: "planted", Obtained: testTime, Expiry: testTime.Add(time.Hour)})
 		write(t, path, data)
 	}},
-	{"future-dated", func(t *testing.T, c *Cache, _ string) { plant(t, c, "planted", testTime.Add(time.Minute), time.Hour) }},
+	{"future-dated", func(t *testing.T, c *Cache, _ string) {
+		plant(t, c, "planted", testTime.Add(time.Minute),
+			time.Hour)
+	}},
 	{"expired", func(t *testing.T, c *Cache, _ string) { plant(t, c, "planted", testTime.Add(-time.Hour), time.Hour) }},
 	{"world-readable", func(t *testing.T, c *Cache, path string) { plantMode(t, c, path, 0o604) }},
 	{"group-writable", func(t *testing.T, c *Cache, path string) { plantMode(t, c, path, 0o620) }},
@@ -202,7 +205,8 @@ func TestGoesOnWithoutACache(t *testing.T) {
 					t.Errorf("got %s after %d requests", got, h.fetched)
 				}
 			}
-			if len(warnings) != 1 || !strings.Contains(warnings[0], c.dir.Path) || !strings.Contains(warnings[0], u.reason) {
+			if len(warnings) != 1 || !strings.Contains(warnings[0], c.dir.Path) ||
+				!strings.Contains(warnings[0], u.reason) {
 				t.Errorf("warnings: %q; want one with %q", warnings, u.reason)
 			}
 			// Its end is seen, and a refusal remembered, without a disk, too.

@@ -286,7 +286,8 @@ func TestRefusalIsShared(t *testing.T) {
 			remembered := 0
 			for _, p := range all {
 				o, ok := p.outcome()
-				if !ok || o.Configuration != c.configuration || !strings.Contains(o.Err, fmt.Sprintf("the endpoint said %d", c.status)) {
+				if !ok || o.Configuration != c.configuration ||
+					!strings.Contains(o.Err, fmt.Sprintf("the endpoint said %d", c.status)) {
 					t.Errorf("%+v, %v", o, ok)
 				}
 				if o.Remembered {
@@ -294,7 +295,8 @@ func TestRefusalIsShared(t *testing.T) {
 				}
 			}
 			if e.count() != c.requests || remembered != n-c.requests {
-				t.Errorf("%d requests, %d told from memory; want %d and %d", e.count(), remembered, c.requests, n-c.requests)
+				t.Errorf("%d requests, %d told from memory; want %d and %d", e.count(), remembered, c.requests,
+					n-c.requests)
 			}
 		})
 	}

@@ -120,7 +120,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"key":{},"token":"t","obtained":"2026-01-01T00:00:00Z","expiry":"2026-01-01T01:00:00Z"}`))
 	f.Add([]byte(`{"key":{},"at":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z","failures":1,"text":"\u001b[2J\r\n"}`))
 	f.Add([]byte(`{"key":{},"token":"t","obtained":"9999-12-31T23:59:59Z","expiry":"0000-01-01T00:00:00Z","uptime":-9223372036854775808}`))
-	c := clock{now: func() time.Time { return testTime }, uptime: func() int64 { return 1000 }, boot: func() string { return "b" }}
+	c := clock{now: func() time.Time { return testTime }, uptime: func() int64 { return 1000 },
+		boot: func() string { return "b" }}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, d := range [][]byte{data, seal(data)} {
 			if r, err := decodeToken(d, Key{}); err == nil {
@@ -136,7 +137,8 @@ func FuzzDecode(f *testing.F) {
 					t.Fatal(err)
 				}
 			}
-			if r, err := decodeRefused(d, Key{}); err == nil && strings.ContainsFunc(r.Text+r.Advice, func(c rune) bool { return c < ' ' }) {
+			if r, err := decodeRefused(d, Key{}); err == nil &&
+				strings.ContainsFunc(r.Text+r.Advice, func(c rune) bool { return c < ' ' }) {
 				t.Errorf("control characters in %q", r.Text)
 			}
 		}

@@ -59,7 +59,8 @@ var errLock = errors.New("the lock can't be used")
 
 // await waits until there is a token, a remembered refusal (an error), or the lock. It
 // returns errLockWait when none came within the limit.
-func (c *Cache) await(ctx context.Context, k Key, suffix string, started time.Time) (unlock func(), t xoauth.Token, err error) {
+func (c *Cache) await(ctx context.Context, k Key, suffix string, started time.Time) (unlock func(), t xoauth.Token,
+	err error) {
 	deadline := time.Now().Add(c.lockWait) // real time: the injected clock may stand still
 	path := c.path(k, suffix)
 	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {

@@ -272,7 +272,8 @@ func (a *found) touches(v string) bool {
 // isPart reports whether angle brackets behind a name have other words before the address, which then is no whole one.
 func (a *found) isPart(v string, last int) bool {
 	open := strings.LastIndexByte(v[last:a.from], '<') + last
-	if open < last || strings.TrimSpace(v[last:open]) == "" || !strings.HasPrefix(strings.TrimLeft(v[a.to:], " \t"), ">") {
+	if open < last || strings.TrimSpace(v[last:open]) == "" ||
+		!strings.HasPrefix(strings.TrimLeft(v[a.to:], " \t"), ">") {
 		return false
 	}
 	before := strings.TrimSpace(v[open+1 : a.from])

@@ -28,7 +28,8 @@ func BenchmarkRead(b *testing.B) {
 	for _, c := range []struct {
 		name, kind string
 		size       int
-	}{{"1KiB", "LF", 1 << 10}, {"100KiB", "LF", 100 << 10}, {"LF", "LF", 20 << 20}, {"CRLF", "CRLF", 20 << 20}, {"8bit", "8bit", 20 << 20}, {"base64", "base64", 20 << 20}} {
+	}{{"1KiB", "LF", 1 << 10}, {"100KiB", "LF", 100 << 10}, {"LF", "LF", 20 << 20}, {"CRLF", "CRLF", 20 << 20},
+		{"8bit", "8bit", 20 << 20}, {"base64", "base64", 20 << 20}} {
 		b.Run(c.name, func(b *testing.B) {
 			input := benchInput(c.kind, c.size)
 			dir := b.TempDir()
@@ -50,7 +51,8 @@ func BenchmarkWire(b *testing.B) {
 		name, kind string
 		size       int
 		allow      bool
-	}{{"unchanged/1KiB", "LF", 1 << 10, true}, {"unchanged/20MiB", "8bit", 20 << 20, true}, {"QP", "8bit", 20 << 20, false}, {"QP/long", "long", 20 << 20, true}} {
+	}{{"unchanged/1KiB", "LF", 1 << 10, true}, {"unchanged/20MiB", "8bit", 20 << 20, true},
+		{"QP", "8bit", 20 << 20, false}, {"QP/long", "long", 20 << 20, true}} {
 		b.Run(c.name, func(b *testing.B) {
 			m, err := Read(bytes.NewReader(benchInput(c.kind, c.size)), ReadOptions{TempDir: b.TempDir()})
 			if err != nil {

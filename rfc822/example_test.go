@@ -13,7 +13,8 @@ import (
 var _ envelope.Message = (*rfc822.Wire)(nil)
 
 func Example() {
-	input := "From: root (Cron Daemon)\nTo: it@example.com, Jörg <joerg@example.com>\nBcc: boss@example.com\nSubject: Müll\n\nPrüfung\n"
+	input := "From: root (Cron Daemon)\nTo: it@example.com, Jörg <joerg@example.com>\nBcc: " +
+		"boss@example.com\nSubject: Müll\n\nPrüfung\n"
 	m, err := rfc822.Read(strings.NewReader(input), rfc822.ReadOptions{MaxSize: 150 << 20})
 	if err != nil {
 		fmt.Println(err)

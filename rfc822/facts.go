@@ -78,7 +78,8 @@ func (f *facts) scanEightBit(text []byte) {
 				i++
 				continue
 			}
-			if 0xe1 <= c && c < 0xf0 && c != 0xed && len(text)-i > 2 && text[i+1]&0xc0 == 0x80 && text[i+2]&0xc0 == 0x80 {
+			if 0xe1 <= c && c < 0xf0 && c != 0xed && len(text)-i > 2 && text[i+1]&0xc0 == 0x80 &&
+				text[i+2]&0xc0 == 0x80 {
 				f.eightBit += 3
 				i += 3
 				continue

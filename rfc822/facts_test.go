@@ -7,7 +7,8 @@ import (
 
 // FuzzEightBitFacts holds the facts that are found in steps, of a text in two pieces, against those found one by one.
 func FuzzEightBitFacts(f *testing.F) {
-	for _, s := range []string{"", "ascii only, and longer than eight", "Grüße aus Köln", "01234567ü", "ü01234567", "0123456\xc3",
+	for _, s := range []string{"", "ascii only, and longer than eight", "Grüße aus Köln", "01234567ü", "ü01234567",
+		"0123456\xc3",
 		"\xc3\xbc\xc3", "\xff", "01234567\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "日本語のテキスト", "\xc0\x80",
 		"Grüße aus Köln, und noch länger als zwei mal zweiunddreißig Bytes, sodass auch die Übergänge stimmen: Äpfel",
 		"Широкая электрификация южных губерний даст мощный толчок подъёму сельского хозяйства",

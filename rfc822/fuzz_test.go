@@ -79,7 +79,8 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		if i := m.Body(); !i.NUL && !i.EightBit && !i.hints.odd && i.LongestLine <= maxLine && !m.oddHeader() {
-			if text := wireText(t, m, WireOptions{AllowEightBit: true}); !strings.HasSuffix(text, "\r\n"+bodyText(t, m)) {
+			if text := wireText(t, m, WireOptions{AllowEightBit: true}); !strings.HasSuffix(text,
+				"\r\n"+bodyText(t, m)) {
 				t.Errorf("the body changed on the wire")
 			}
 		}
@@ -192,7 +193,8 @@ func hasTextBesideParts(m *Message) bool {
 
 func FuzzParseAddressList(f *testing.F) {
 	for _, s := range []string{
-		"a@b.c", `"x, y" <a@b>, root`, "g: a, <@r:b@c>;", "=?utf-8?q?=C3=BC?= (c) <a@b>", `"a b"@c`, "<a", `"`, "(((", "a@[1]", "\x00@b", "a\r\n @b",
+		"a@b.c", `"x, y" <a@b>, root`, "g: a, <@r:b@c>;", "=?utf-8?q?=C3=BC?= (c) <a@b>", `"a b"@c`, "<a", `"`, "(((",
+		"a@[1]", "\x00@b", "a\r\n @b",
 	} {
 		f.Add(s)
 	}

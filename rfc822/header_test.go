@@ -86,7 +86,8 @@ func TestFold(t *testing.T) {
 		{"white space first", "A:" + strings.Repeat(" ", 2000) + "c", 2},
 		{"only white space", "A:" + strings.Repeat(" ", 2000), 2},
 		{"white space at the end", "A: b" + strings.Repeat(" ", 2000), 2},
-		{"runs of middle length", "A: " + strings.Repeat("x", 600) + strings.Repeat(" ", 499) + strings.Repeat("y", 600), 2},
+		{"runs of middle length", "A: " + strings.Repeat("x", 600) + strings.Repeat(" ", 499) +
+			strings.Repeat("y", 600), 2},
 		{"long name", strings.Repeat("A", 997) + ": x", 998},
 		{"long name, long value", strings.Repeat("A", 997) + ": " + strings.Repeat("y", 2000), 998},
 		{"continuation", " " + strings.Repeat("x y", 1000), 0},
@@ -126,7 +127,8 @@ func TestHeaderAgreesWithGoMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i == len(ours) || !bytes.Equal(raw, ours[i].Raw()) || f.Value() != strings.ReplaceAll(ours[i].Value(), "\t", " ") {
+		if i == len(ours) || !bytes.Equal(raw, ours[i].Raw()) ||
+			f.Value() != strings.ReplaceAll(ours[i].Value(), "\t", " ") {
 			t.Errorf("field %d: %q %q", i, raw, f.Value())
 		}
 	}
@@ -144,7 +146,8 @@ func TestComplete(t *testing.T) {
 		From: Address{Display: "Cron Daemon", Local: "root", Domain: "example.com"}, MailDomain: "example.com",
 	}
 	for _, c := range []struct{ name, in, want string }{
-		{"nothing there", "X: 1\n", "X: 1\r\nFrom: Cron Daemon <root@example.com>\r\nTo: undisclosed-recipients:;\r\nDate: Wed, 25 Nov 2026 08:05:00 +0000\r\nMessage-ID: ID\r\n"},
+		{"nothing there", "X: 1\n", "X: 1\r\nFrom: Cron Daemon <root@example.com>\r\nTo: " +
+			"undisclosed-recipients:;\r\nDate: Wed, 25 Nov 2026 08:05:00 +0000\r\nMessage-ID: ID\r\n"},
 		{"everything there", "message-id: <x@y>\nDATE: Mon, 1 Jan 24 1:02 GMT\nfrom: a@b\ncc: c@d\n",
 			"message-id: <x@y>\r\nDATE: Mon, 1 Jan 24 1:02 GMT\r\nfrom: a@b\r\ncc: c@d\r\n"},
 		{"empty fields", "Message-ID: <x@y>\nDate:\nFrom: \nTo:\n",
@@ -190,7 +193,8 @@ func TestCompleteSenders(t *testing.T) {
 	t.Parallel()
 	m := mustRead(t, "From: root\nSender: cron\nReply-To: ops\nTo: root\nCc: pi\n\n", ReadOptions{})
 	m.Complete(CompleteOptions{MailDomain: "example.com", SenderDomain: "web1"})
-	for name, want := range map[string]string{"From": "root@web1", "Sender": "cron@web1", "Reply-To": "ops@web1", "To": "root@example.com", "Cc": "pi@example.com"} {
+	for name, want := range map[string]string{"From": "root@web1", "Sender": "cron@web1", "Reply-To": "ops@web1",
+		"To": "root@example.com", "Cc": "pi@example.com"} {
 		if v, _ := m.Header.Get(name); v != want {
 			t.Errorf("%s: %q, want %q", name, v, want)
 		}
@@ -212,7 +216,8 @@ func TestMessageID(t *testing.T) {
 	if a == b || !strings.HasPrefix(a, "<") || !strings.HasSuffix(a, "@web1.example.com>") {
 		t.Errorf("%q, %q", a, b)
 	}
-	for host, want := range map[string]string{"": "localhost", "a b>\r\n": "a-b", "..x..y.": "x.y", "bücher": "b-cher"} {
+	for host, want := range map[string]string{"": "localhost", "a b>\r\n": "a-b", "..x..y.": "x.y",
+		"bücher": "b-cher"} {
 		if id := NewMessageID(host); !strings.HasSuffix(id, "@"+want+">") {
 			t.Errorf("host %q gives %q", host, id)
 		}

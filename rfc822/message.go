@@ -72,7 +72,8 @@ func Read(r io.Reader, o ReadOptions) (*Message, error) {
 		o.Memory = defaultMemory
 	}
 	in := plainInput(newInput(r, o.Budget != nil))
-	s := headerScanner{in: in, dotEnds: o.DotEnds, begins: o.NeedsTo, max: min(o.MaxHeader, o.MaxSize), budget: o.Budget, cost: freeHeader}
+	s := headerScanner{in: in, dotEnds: o.DotEnds, begins: o.NeedsTo, max: min(o.MaxHeader, o.MaxSize),
+		budget: o.Budget, cost: freeHeader}
 	if err := s.scan(); err != nil {
 		if large, ok := err.(*TooLargeError); ok {
 			if o.MaxSize <= o.MaxHeader {
@@ -114,7 +115,8 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 		}
 		return nil, errors.Join(err, b.keep.Close())
 	}
-	return &Message{Header: header, body: b.keep, info: b.info, outline: b.outline, signed: signed, close: b.keep.Close}, nil
+	return &Message{Header: header, body: b.keep, info: b.info, outline: b.outline, signed: signed,
+		close: b.keep.Close}, nil
 }
 
 // begin looks at the header, which may declare the body binary.

@@ -11,12 +11,17 @@ import (
 func FuzzOutline(f *testing.F) {
 	const mixed = "Content-Type: multipart/mixed; boundary=b\n\n"
 	for _, s := range []string{
-		"\n\xfcber\n", "\nGr\u00fc\u00dfe\n-- \nein Gru\u00df\n", "\n--\n\nx\x00\n", mixed + "--b\n\n\u00fc\n--b--\nnach\xfc\n",
-		mixed + "--b\nContent-Type: text/plain; charset=utf-8\n\n\xfc \x80\n--b\nContent-Type: text/html\n\n\u00fc\n--b--\n",
+		"\n\xfcber\n", "\nGr\u00fc\u00dfe\n-- \nein Gru\u00df\n", "\n--\n\nx\x00\n", mixed +
+			"--b\n\n\u00fc\n--b--\nnach\xfc\n",
+		mixed + "--b\nContent-Type: text/plain; charset=utf-8\n\n\xfc \x80\n--b\nContent-Type: " +
+			"text/html\n\n\u00fc\n--b--\n",
 		mixed + "--b\nContent-Type: message/rfc822\n\nSubject: x\n\n\u00fc\n--b--",
-		mixed + "--b\nContent-Transfer-Encoding: base64\n\nno base64 at all, but text\n--b\nContent-Transfer-Encoding: base64\n\nQUJD\n--b--\n",
-		mixed + "--b\nContent-Type: image/png\nContent-Transfer-Encoding: binary\n\n\x89PNG\r\n\x1a\n--x\n--b\n\n\u00fc\n--b--\n",
-		"\n" + strings.Repeat("x", 1200) + "\u00fc\n--b\n\n" + strings.Repeat("\u00e9", 600) + "\n", mixed + "a\r-\r--b\r\r\u00fc\r--b--",
+		mixed + "--b\nContent-Transfer-Encoding: base64\n\nno base64 at all, but " +
+			"text\n--b\nContent-Transfer-Encoding: base64\n\nQUJD\n--b--\n",
+		mixed + "--b\nContent-Type: image/png\nContent-Transfer-Encoding: " +
+			"binary\n\n\x89PNG\r\n\x1a\n--x\n--b\n\n\u00fc\n--b--\n",
+		"\n" + strings.Repeat("x", 1200) + "\u00fc\n--b\n\n" + strings.Repeat("\u00e9", 600) + "\n", mixed +
+			"a\r-\r--b\r\r\u00fc\r--b--",
 		"\n" + strings.Repeat("--\n\nx\n", maxSections+2) + "\u00fc\n",
 	} {
 		f.Add([]byte("MIME-Version: 1.0\n"+s), 50)

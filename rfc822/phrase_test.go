@@ -38,7 +38,8 @@ func TestLongDisplayNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a, err := mail.ParseAddress(m.Header.Get("From")); err != nil || a.Address != "root@web1.contoso.com" || a.Name != c.name {
+		if a, err := mail.ParseAddress(m.Header.Get("From")); err != nil || a.Address != "root@web1.contoso.com" ||
+			a.Name != c.name {
 			t.Errorf("%q comes back as %+v, %v", c.name, a, err)
 		}
 		if list, errs := h.Recipients(); len(list) != 0 || len(errs) != 0 {

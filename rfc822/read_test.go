@@ -45,7 +45,8 @@ func TestReadLineEndsAndHeaderEnd(t *testing.T) {
 				"\xef\xbb\xbfhello\r\n"},
 		{"second mbox line", "A: 1\nFrom x\n", "A: 1\r\n\r\nFrom x\r\n"},
 		{"From with a blank before its colon", "From : x@y\n\n", "From : x@y\r\n\r\n"},
-		{"names, case, folding, order", "sUbJ: a\n\tb\n  c\nX-É: 1\nsUbJ:d\n\n", "sUbJ: a\r\n\tb\r\n  c\r\nX-?: 1\r\nsUbJ:d\r\n\r\n"},
+		{"names, case, folding, order", "sUbJ: a\n\tb\n  c\nX-É: 1\nsUbJ:d\n\n",
+			"sUbJ: a\r\n\tb\r\n  c\r\nX-?: 1\r\nsUbJ:d\r\n\r\n"},
 		{"NUL in a header", "Sub\x00ject: a\x00b\n\x00 c\n\nx\n", "Subject: ab\r\n c\r\n\r\nx\r\n"},
 		{"NUL for a blank line", "A: 1\n\x00\nx\n", "A: 1\r\n\r\nx\r\n"},
 		{"empty name", ": x\n", "\r\n: x\r\n"},
@@ -102,7 +103,8 @@ func TestReadDotEnds(t *testing.T) {
 		if strings.Contains(c.in, "A: 1\n\nx\n.") {
 			m := mustRead(t, c.in, ReadOptions{})
 			want := strings.ReplaceAll(c.in, "\n", "\r\n")
-			if got := wireText(t, m, WireOptions{}); strings.TrimSuffix(got, "\r\n") != strings.TrimSuffix(want, "\r\n") {
+			if got := wireText(t, m, WireOptions{}); strings.TrimSuffix(got, "\r\n") != strings.TrimSuffix(want,
+				"\r\n") {
 				t.Errorf("without DotEnds: %q gives %q", c.in, got)
 			}
 		}
@@ -147,10 +149,13 @@ func TestReadErrors(t *testing.T) {
 		is   error
 	}{
 		{"fails at once", iotest.ErrReader(broken), ReadOptions{}, broken},
-		{"fails in the header", io.MultiReader(strings.NewReader("A: 1\nB"), iotest.ErrReader(broken)), ReadOptions{}, broken},
-		{"fails in the body", io.MultiReader(strings.NewReader("A: 1\n\nx"), iotest.ErrReader(broken)), ReadOptions{}, broken},
+		{"fails in the header", io.MultiReader(strings.NewReader("A: 1\nB"), iotest.ErrReader(broken)), ReadOptions{},
+			broken},
+		{"fails in the body", io.MultiReader(strings.NewReader("A: 1\n\nx"), iotest.ErrReader(broken)), ReadOptions{},
+			broken},
 		{"closed", closedFile(t), ReadOptions{}, os.ErrClosed},
-		{"never progresses", iotest.TimeoutReader(io.MultiReader(strings.NewReader("A"), emptyReads{})), ReadOptions{}, iotest.ErrTimeout},
+		{"never progresses", iotest.TimeoutReader(io.MultiReader(strings.NewReader("A"), emptyReads{})), ReadOptions{},
+			iotest.ErrTimeout},
 		{"reads nothing", emptyReads{}, ReadOptions{}, io.ErrNoProgress},
 	} {
 		m, err := Read(c.r, c.o)
@@ -184,13 +189,18 @@ func TestReadTooLarge(t *testing.T) {
 		what  string
 		limit int64
 	}{
-		{"body", io.MultiReader(strings.NewReader("A: 1\n\n"), endless("xyz\n")), ReadOptions{MaxSize: 1000}, "message", 1000},
-		{"body beyond memory", io.MultiReader(strings.NewReader("A: 1\n\n"), endless("xyz\n")), ReadOptions{MaxSize: 1 << 20}, "message", 1 << 20},
-		{"body without line ends", io.MultiReader(strings.NewReader("A: 1\n\n"), endless("x")), ReadOptions{MaxSize: 1 << 20}, "message", 1 << 20},
-		{"body of CRs", io.MultiReader(strings.NewReader("A: 1\n\n"), endless("\r")), ReadOptions{MaxSize: 1 << 20}, "message", 1 << 20},
+		{"body", io.MultiReader(strings.NewReader("A: 1\n\n"), endless("xyz\n")), ReadOptions{MaxSize: 1000}, "message",
+			1000},
+		{"body beyond memory", io.MultiReader(strings.NewReader("A: 1\n\n"), endless("xyz\n")),
+			ReadOptions{MaxSize: 1 << 20}, "message", 1 << 20},
+		{"body without line ends", io.MultiReader(strings.NewReader("A: 1\n\n"), endless("x")),
+			ReadOptions{MaxSize: 1 << 20}, "message", 1 << 20},
+		{"body of CRs", io.MultiReader(strings.NewReader("A: 1\n\n"), endless("\r")), ReadOptions{MaxSize: 1 << 20},
+			"message", 1 << 20},
 		{"header passes the size", endless("A: 1\n"), ReadOptions{MaxSize: 1000}, "message", 1000},
 		{"header", endless("A: 1\n"), ReadOptions{}, "header", defaultMaxHeader},
-		{"one header line", io.MultiReader(strings.NewReader("A: "), endless("x")), ReadOptions{}, "header", defaultMaxHeader},
+		{"one header line", io.MultiReader(strings.NewReader("A: "), endless("x")), ReadOptions{}, "header",
+			defaultMaxHeader},
 		{"own limit", endless("A: 1\n"), ReadOptions{MaxHeader: 4096}, "header", 4096},
 	} {
 		_, err := Read(c.in, c.o)

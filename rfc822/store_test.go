@@ -21,16 +21,21 @@ func TestMemoryIsFlat(t *testing.T) {
 		most uint64 // bytes allocated for reading and writing
 	}{
 		{"lines", io.MultiReader(strings.NewReader("A: 1\n\n"), io.LimitReader(endless(line), size)), 4 << 20},
-		{"8-bit lines", io.MultiReader(strings.NewReader("A: 1\n\n"), io.LimitReader(endless("ä"+line), size)), 4 << 20},
+		{"8-bit lines", io.MultiReader(strings.NewReader("A: 1\n\n"), io.LimitReader(endless("ä"+line), size)),
+			4 << 20},
 		{"50 MB line", io.MultiReader(strings.NewReader("A: 1\n\n"), io.LimitReader(endless("x"), 50<<20)), 4 << 20},
 		{"50 MB line without a header", io.LimitReader(endless("x"), 50<<20), 4 << 20},
 		{"50 MB of CR", io.MultiReader(strings.NewReader("A: 1\n\n"), io.LimitReader(endless("\r"), 50<<20)), 4 << 20},
 		{"50 MB of NUL", io.LimitReader(endless("\x00"), 50<<20), 4 << 20},
 		{"50 MB mbox line", io.MultiReader(strings.NewReader("From "), io.LimitReader(endless("x"), 50<<20)), 4 << 20},
-		{"tiny parts", io.MultiReader(strings.NewReader("Content-Type: multipart/mixed; boundary=b\n\n"), io.LimitReader(endless("--b\n\n\x00\n"), 10<<20)), 80 << 20},
-		{"deep nesting", io.MultiReader(strings.NewReader("Content-Type: multipart/mixed; boundary=b\n\n"), io.LimitReader(endless("--b\nContent-Type: multipart/mixed; boundary=b\n\n\x00\n"), 10<<20)), 200 << 20},
-		{"100,000 header lines", io.MultiReader(io.LimitReader(endless("Ab: 123\n"), 800_000), strings.NewReader("\nx\n")), 32 << 20},
-		{"1 MB header line", io.MultiReader(strings.NewReader("A: "), io.LimitReader(endless("ä b "), 1<<20), strings.NewReader("\n\nx\n")), 96 << 20},
+		{"tiny parts", io.MultiReader(strings.NewReader("Content-Type: multipart/mixed; boundary=b\n\n"),
+			io.LimitReader(endless("--b\n\n\x00\n"), 10<<20)), 80 << 20},
+		{"deep nesting", io.MultiReader(strings.NewReader("Content-Type: multipart/mixed; boundary=b\n\n"),
+			io.LimitReader(endless("--b\nContent-Type: multipart/mixed; boundary=b\n\n\x00\n"), 10<<20)), 200 << 20},
+		{"100,000 header lines", io.MultiReader(io.LimitReader(endless("Ab: 123\n"), 800_000),
+			strings.NewReader("\nx\n")), 32 << 20},
+		{"1 MB header line", io.MultiReader(strings.NewReader("A: "), io.LimitReader(endless("ä b "), 1<<20),
+			strings.NewReader("\n\nx\n")), 96 << 20},
 	} {
 		before := allocated()
 		m, err := Read(c.in, ReadOptions{TempDir: t.TempDir()})
@@ -134,7 +139,8 @@ func TestStoreWriteFails(t *testing.T) {
 
 func TestReaderOfManyAtOnce(t *testing.T) {
 	t.Parallel()
-	m := mustRead(t, "A: 1\n\n"+strings.Repeat("é, and more text\n", 5000), ReadOptions{Memory: 1000, TempDir: t.TempDir()})
+	m := mustRead(t, "A: 1\n\n"+strings.Repeat("é, and more text\n", 5000),
+		ReadOptions{Memory: 1000, TempDir: t.TempDir()})
 	w, err := m.Wire(WireOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,8 @@ func (g generator) multipart(depth int) string {
 		if kind == "digest" {
 			b.WriteString("\nSubject: digested\n" + g.entity(depth+1))
 		} else {
-			b.WriteString("X-Part: y\nContent-Description: " + g.pick("x", strings.Repeat("long ", 300)) + "\n" + g.entity(depth+1))
+			b.WriteString("X-Part: y\nContent-Description: " + g.pick("x", strings.Repeat("long ", 300)) + "\n" +
+				g.entity(depth+1))
 		}
 		b.WriteString("\n")
 	}
@@ -87,12 +88,14 @@ func (g generator) multipart(depth int) string {
 }
 
 func (g generator) leaf() string {
-	kind := g.pick("Content-Type: text/plain; charset=utf-8\n", "Content-Type: text/html\n", "Content-Type: application/x-y; name=z\n", "")
+	kind := g.pick("Content-Type: text/plain; charset=utf-8\n", "Content-Type: text/html\n",
+		"Content-Type: application/x-y; name=z\n", "")
 	text := g.text()
 	switch g.IntN(4) {
 	case 0:
 		encoded := base64.StdEncoding.EncodeToString([]byte(text))
-		return kind + "Content-Transfer-Encoding: base64\n\n" + g.pick(encoded, encoded[:len(encoded)/2]+"\n"+encoded[len(encoded)/2:])
+		return kind + "Content-Transfer-Encoding: base64\n\n" +
+			g.pick(encoded, encoded[:len(encoded)/2]+"\n"+encoded[len(encoded)/2:])
 	case 1:
 		var b strings.Builder
 		w := quotedprintable.NewWriter(&b)
@@ -102,7 +105,8 @@ func (g generator) leaf() string {
 		if err := w.Close(); err != nil {
 			panic(err)
 		}
-		return kind + "Content-Transfer-Encoding: Quoted-Printable\n\n" + g.pick(strings.ReplaceAll(b.String(), "=\r\n", ""), b.String())
+		return kind + "Content-Transfer-Encoding: Quoted-Printable\n\n" +
+			g.pick(strings.ReplaceAll(b.String(), "=\r\n", ""), b.String())
 	}
 	return kind + g.pick("", "Content-Transfer-Encoding: 8bit\n", "Content-Transfer-Encoding: 7bit\n") + "\n" + text
 }
@@ -116,7 +120,8 @@ func (g generator) text() string {
 		case 0:
 			b.WriteString(strings.Repeat("x", 990+g.IntN(20)))
 		case 1:
-			b.WriteString(strings.Repeat(fmt.Sprintf("%s--b-%d'%d--", strings.Repeat("y", 1+g.IntN(80)), g.IntN(3), g.IntN(3)), 1+g.IntN(40)))
+			b.WriteString(strings.Repeat(fmt.Sprintf("%s--b-%d'%d--", strings.Repeat("y", 1+g.IntN(80)), g.IntN(3),
+				g.IntN(3)), 1+g.IntN(40)))
 		case 2:
 			b.WriteString(strings.Repeat("grüße ", g.IntN(300)))
 		case 3:
@@ -167,14 +172,16 @@ func TestWireLeavesHeaderAlone(t *testing.T) {
 	if headerText(m.Header) != before {
 		t.Error("Wire changed the header")
 	}
-	if eightBit := wireText(t, m, WireOptions{AllowEightBit: true}); !strings.HasSuffix(eightBit, "\r\n\r\nü\r\n") || eightBit == sevenBit {
+	if eightBit := wireText(t, m, WireOptions{AllowEightBit: true}); !strings.HasSuffix(eightBit, "\r\n\r\nü\r\n") ||
+		eightBit == sevenBit {
 		t.Errorf("got %q", eightBit)
 	}
 }
 
 func TestFromWireRefuses(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"A: 1\n\nx\n", "A: 1\r\n\r\nx", "A: 1\r\n\r\nx\n", "A: 1\r\n\r\nx\ry\r\n", "A: 1\r\nB", "A: 1\r\n", "A: 1\r\n\r\nx\r\r\n", "From x\r\nA: 1\r\n\r\n", "A: 1\r\nx\r\n", "A: \x001\r\n\r\n"} {
+	for _, s := range []string{"A: 1\n\nx\n", "A: 1\r\n\r\nx", "A: 1\r\n\r\nx\n", "A: 1\r\n\r\nx\ry\r\n", "A: 1\r\nB",
+		"A: 1\r\n", "A: 1\r\n\r\nx\r\r\n", "From x\r\nA: 1\r\n\r\n", "A: 1\r\nx\r\n", "A: \x001\r\n\r\n"} {
 		if _, err := FromWire(strings.NewReader(s), int64(len(s))); err != ErrNotWire {
 			t.Errorf("%q: %v", s, err)
 		}
@@ -190,10 +197,14 @@ func TestFromWireRefuses(t *testing.T) {
 func TestWireOldSyntax(t *testing.T) {
 	t.Parallel()
 	for input, want := range map[string]string{
-		"Content-Transfer-Encoding :quoted-printable\n\n=41\n":     "Content-Transfer-Encoding :quoted-printable\r\n\r\n=41\r\n",
-		"Content-Transfer-Encoding :quoted-printable\n\n=41\x00\n": "Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n\r\n=41=00\r\n",
-		"Content-Transfer-Encoding\t: base64\n\nQUJD\x00\n":        "Content-Transfer-Encoding: base64\r\nMIME-Version: 1.0\r\n\r\nQUJD\r\n",
-		"Content-Transfer-Encoding : 8bit\n\na longer text\x00\n":  "Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n\r\na longer text=00\r\n",
+		"Content-Transfer-Encoding :quoted-printable\n\n=41\n": "Content-Transfer-Encoding " +
+			":quoted-printable\r\n\r\n=41\r\n",
+		"Content-Transfer-Encoding :quoted-printable\n\n=41\x00\n": "Content-Transfer-Encoding: " +
+			"quoted-printable\r\nMIME-Version: 1.0\r\n\r\n=41=00\r\n",
+		"Content-Transfer-Encoding\t: base64\n\nQUJD\x00\n": "Content-Transfer-Encoding: " +
+			"base64\r\nMIME-Version: 1.0\r\n\r\nQUJD\r\n",
+		"Content-Transfer-Encoding : 8bit\n\na longer text\x00\n": "Content-Transfer-Encoding: " +
+			"quoted-printable\r\nMIME-Version: 1.0\r\n\r\na longer text=00\r\n",
 	} {
 		if got := wireText(t, mustRead(t, input, ReadOptions{}), WireOptions{}); got != want {
 			t.Errorf("%q: got %q, want %q", input, got, want)

@@ -318,7 +318,8 @@ func (w *walker) encodes(l *leaf) bool {
 // broken says which signatures below the header do not hold any more. altered: the body may be none that was signed.
 func (w *walker) broken(altered bool) (texts []string) {
 	if w.anySigned && altered {
-		texts = append(texts, "the signature of a part may not hold: a bare CR became a line end, or binary content base64")
+		texts = append(texts, "the signature of a part may not hold: a bare CR became a line end, or binary "+
+			"content base64")
 	}
 	if w.brokenInside {
 		texts = append(texts, "the signature of a message within the message does not hold after a change of its text")

@@ -60,7 +60,8 @@ func (m *Message) Wire(o WireOptions) (*Wire, error) {
 	encodeParts := o.EncodeParts && m.info.EightBit && encodable(top)
 	changed := m.info.Altered
 	if m.mustWalk(o) {
-		walk := walker{body: m.body, plan: &w.plan, sevenBit: w.plan.sevenBit, charset: charset, encodeParts: encodeParts}
+		walk := walker{body: m.body, plan: &w.plan, sevenBit: w.plan.sevenBit, charset: charset,
+			encodeParts: encodeParts}
 		if err := walk.walk(top, m.info.Size, m.outline); err != nil {
 			return nil, bodyError(err)
 		}

@@ -23,7 +23,8 @@ func (m *ManagedIdentity) arcKey(challenge string) (string, error) {
 	}
 	path = strings.Trim(path, `"`)
 	if filepath.Dir(path) != filepath.Clean(m.keyDir) || filepath.Clean(path) != path || filepath.Ext(path) != ".key" {
-		return "", fmt.Errorf("the challenge of Azure Arc's agent names the file %q, which is not in %s", clean(path, 100), m.keyDir)
+		return "", fmt.Errorf("the challenge of Azure Arc's agent names the file %q, which is not in %s",
+			clean(path, 100), m.keyDir)
 	}
 	info, err := os.Lstat(path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -35,7 +36,8 @@ func (m *ManagedIdentity) arcKey(challenge string) (string, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "", fmt.Errorf("azure arc's key file may not be read: add this program's user to the group himds: %w", err)
+		return "", fmt.Errorf("azure arc's key file may not be read: add this program's user to the group himds: %w",
+			err)
 	case err != nil:
 		return "", fmt.Errorf("azure arc's key file can't be read: %w", err)
 	}

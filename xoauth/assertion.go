@@ -36,7 +36,8 @@ func (c *CertificateCredential) assertion(audience, clientID string, now time.Ti
 		Nbf int64  `json:"nbf"`
 		Iat int64  `json:"iat"`
 		Exp int64  `json:"exp"`
-	}{Aud: audience, Iss: clientID, Sub: clientID, Jti: newGUID(), Nbf: now.Unix(), Iat: now.Unix(), Exp: now.Add(assertionLife).Unix()}
+	}{Aud: audience, Iss: clientID, Sub: clientID, Jti: newGUID(), Nbf: now.Unix(), Iat: now.Unix(),
+		Exp: now.Add(assertionLife).Unix()}
 
 	signed, err := joinJSON(header, claims)
 	if err != nil {
@@ -55,7 +56,8 @@ func (c *CertificateCredential) sign(digest []byte) ([]byte, error) {
 	if c.algorithm == "RS256" {
 		return rsa.SignPKCS1v15(rand.Reader, c.key, crypto.SHA256, digest)
 	}
-	return rsa.SignPSS(rand.Reader, c.key, crypto.SHA256, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	return rsa.SignPSS(rand.Reader, c.key, crypto.SHA256, digest,
+		&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 }
 
 // joinJSON makes the signing input of RFC 7515 5.1.

@@ -100,7 +100,8 @@ func (c *CertificateCredential) Fingerprint() string {
 }
 
 // Params signs a new assertion.
-func (c *CertificateCredential) Params(_ context.Context, tokenURL, clientID string, now time.Time) (url.Values, error) {
+func (c *CertificateCredential) Params(_ context.Context, tokenURL, clientID string, now time.Time) (url.Values,
+	error) {
 	signed, err := c.assertion(tokenURL, clientID, now)
 	if err != nil {
 		return nil, fmt.Errorf("the assertion can't be signed: %w", err)

@@ -54,12 +54,14 @@ func TestCertificateForms(t *testing.T) {
 		{"rsa-empty.pfx", "", ""},
 	}
 	for _, tt := range tests {
-		c, err := Certificate(CertificateOptions{Certificate: fixture(t, tt.cert), Key: fixture(t, tt.key), Passphrase: NewSecret(tt.passphrase)})
+		c, err := Certificate(CertificateOptions{Certificate: fixture(t, tt.cert), Key: fixture(t, tt.key),
+			Passphrase: NewSecret(tt.passphrase)})
 		if err != nil {
 			t.Errorf("%s, %s: %v", tt.cert, tt.key, err)
 			continue
 		}
-		if !c.cert.Equal(fixtureCertificate(t)) || !c.NotAfter().Equal(c.cert.NotAfter) || !c.NotBefore().Equal(c.cert.NotBefore) || c.NotAfter().Year() != 2126 {
+		if !c.cert.Equal(fixtureCertificate(t)) || !c.NotAfter().Equal(c.cert.NotAfter) ||
+			!c.NotBefore().Equal(c.cert.NotBefore) || c.NotAfter().Year() != 2126 {
 			t.Errorf("%s, %s: another certificate, until %v", tt.cert, tt.key, c.NotAfter())
 		}
 		if c.Thumbprint() != "44679FA54DBE93E8A3C459E8A94FD6588CFA5516" {
@@ -70,7 +72,8 @@ func TestCertificateForms(t *testing.T) {
 
 func TestCertificateInOneFile(t *testing.T) {
 	t.Parallel()
-	all := bytes.Join([][]byte{[]byte("Bag Attributes\n"), fixture(t, "ec.crt"), fixture(t, "rsa-pkcs8.key"), fixture(t, "rsa.crt")}, nil)
+	all := bytes.Join([][]byte{[]byte("Bag Attributes\n"), fixture(t, "ec.crt"), fixture(t, "rsa-pkcs8.key"),
+		fixture(t, "rsa.crt")}, nil)
 	c, err := Certificate(CertificateOptions{Certificate: all})
 	if err != nil || !c.cert.Equal(fixtureCertificate(t)) {
 		t.Errorf("chain with key: %v", err)
@@ -89,7 +92,8 @@ func TestCertificateRefuses(t *testing.T) {
 		{"EC in SEC1", "ec.crt", "ec-sec1.key", "", "not RSA"},
 		{"EC in PFX", "ec.pfx", "", "fixture", "not RSA"},
 		{"wrong passphrase", "rsa.crt", "rsa-aes256.key", "wrong", "the passphrase of the private key is wrong"},
-		{"wrong passphrase, DES", "rsa.crt", "rsa-des3-sha384.key", "wrong", "the passphrase of the private key is wrong"},
+		{"wrong passphrase, DES", "rsa.crt", "rsa-des3-sha384.key", "wrong",
+			"the passphrase of the private key is wrong"},
 		{"no passphrase", "rsa.crt", "rsa-aes256.key", "", "no passphrase is set"},
 		{"scrypt", "rsa.crt", "rsa-scrypt.key", "fixture", "openssl pkcs8 -topk8 -v2 aes-256-cbc"},
 		{"OpenSSL's old way", "rsa.crt", "rsa-dek.key", "fixture", "openssl pkcs8 -topk8"},
@@ -98,7 +102,8 @@ func TestCertificateRefuses(t *testing.T) {
 			"has a passphrase and none is set: write it into a file and name that in passphrase_file"},
 	}
 	for _, tt := range tests {
-		_, err := Certificate(CertificateOptions{Certificate: fixture(t, tt.cert), Key: fixture(t, tt.key), Passphrase: NewSecret(tt.passphrase)})
+		_, err := Certificate(CertificateOptions{Certificate: fixture(t, tt.cert), Key: fixture(t, tt.key),
+			Passphrase: NewSecret(tt.passphrase)})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want %q in it", tt.name, err, tt.want)
 			continue
@@ -112,10 +117,14 @@ func TestCertificateRefuses(t *testing.T) {
 		want string
 	}{
 		{"damaged PFX", CertificateOptions{Certificate: fixture(t, "rsa.pfx")[:200]}, "PFX file can't be read"},
-		{"damaged certificate", CertificateOptions{Certificate: block("CERTIFICATE", "x")}, "certificate can't be read"},
-		{"damaged key", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: block("PRIVATE KEY", "x")}, "private key can't be read"},
-		{"damaged encrypted key", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: block("ENCRYPTED PRIVATE KEY", "x"), Passphrase: NewSecret("x")}, "file is damaged"},
-		{"SSH key", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: block("OPENSSH PRIVATE KEY", "x")}, "SSH key"},
+		{"damaged certificate", CertificateOptions{Certificate: block("CERTIFICATE", "x")},
+			"certificate can't be read"},
+		{"damaged key", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: block("PRIVATE KEY", "x")},
+			"private key can't be read"},
+		{"damaged encrypted key", CertificateOptions{Certificate: fixture(t, "rsa.crt"),
+			Key: block("ENCRYPTED PRIVATE KEY", "x"), Passphrase: NewSecret("x")}, "file is damaged"},
+		{"SSH key", CertificateOptions{Certificate: fixture(t, "rsa.crt"), Key: block("OPENSSH PRIVATE KEY", "x")},
+			"SSH key"},
 		{"empty", CertificateOptions{}, "no certificate"},
 		{"algorithm", CertificateOptions{Algorithm: "none"}, `"none" is unknown: use PS256 or RS256`},
 	}
@@ -142,7 +151,8 @@ func TestAssertion(t *testing.T) {
 		{"rs256", map[string]any{"alg": "RS256", "typ": "JWT", "x5t#S256": x5t256, "x5t": x5t}},
 	}
 	for _, tt := range tests {
-		c, err := Certificate(CertificateOptions{Certificate: fixture(t, "rsa.pfx"), Passphrase: NewSecret("fixture"), Algorithm: tt.algorithm})
+		c, err := Certificate(CertificateOptions{Certificate: fixture(t, "rsa.pfx"), Passphrase: NewSecret("fixture"),
+			Algorithm: tt.algorithm})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +165,8 @@ func TestAssertion(t *testing.T) {
 			}
 		}
 		for _, form := range p.seen() {
-			if len(form) != 5 || form.Get("client_id") != testClient || form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
+			if len(form) != 5 || form.Get("client_id") != testClient ||
+				form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 				t.Errorf("%s: form %v", tt.algorithm, form)
 			}
 			header, claims := openAssertion(t, cert, form.Get("client_assertion"))
@@ -227,7 +238,8 @@ func openAssertion(t *testing.T, cert *x509.Certificate, assertion string) (head
 }
 
 func FuzzKeyPair(f *testing.F) {
-	for _, name := range []string{"rsa.crt", "rsa.der", "rsa.pfx", "rsa-legacy.pfx", "rsa-pkcs1.key", "rsa-aes256.key", "ec.key"} {
+	for _, name := range []string{"rsa.crt", "rsa.der", "rsa.pfx", "rsa-legacy.pfx", "rsa-pkcs1.key", "rsa-aes256.key",
+		"ec.key"} {
 		data, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			f.Fatal(err)

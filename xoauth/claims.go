@@ -50,7 +50,8 @@ func (c Claims) HasRole(role string) bool { return slices.Contains(c.Roles, role
 func ParseClaims(token Secret) (Claims, error) {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {
-		return Claims{}, errors.New("the token is not a JWT, so its claims can't be read (tokens of outlook.com accounts never can)")
+		return Claims{}, errors.New("the token is not a JWT, so its claims can't be read (tokens of outlook.com " +
+			"accounts never can)")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
 	if err != nil {
@@ -66,7 +67,8 @@ func ParseClaims(token Secret) (Claims, error) {
 		AppIDACR: first(text(fields["appidacr"]), text(fields["azpacr"])),
 		OID:      text(fields["oid"]), Sub: text(fields["sub"]), IDTyp: text(fields["idtyp"]),
 		Roles: list(fields["roles"]), Scp: strings.Fields(text(fields["scp"])),
-		UPN: first(text(fields["upn"]), text(fields["preferred_username"])), Ver: text(fields["ver"]), UTI: text(fields["uti"]),
+		UPN: first(text(fields["upn"]), text(fields["preferred_username"])), Ver: text(fields["ver"]),
+		UTI: text(fields["uti"]),
 	}
 	for _, t := range []struct {
 		name string

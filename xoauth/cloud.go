@@ -23,13 +23,17 @@ type Cloud struct {
 func LookupCloud(name string) (Cloud, bool) {
 	switch strings.ToLower(name) {
 	case "", "global", "gcc":
-		return Cloud{"global", "login.microsoftonline.com", "https://outlook.office365.com/.default", "smtp.office365.com", 587}, true
+		return Cloud{"global", "login.microsoftonline.com", "https://outlook.office365.com/.default",
+			"smtp.office365.com", 587}, true
 	case "gcc-high":
-		return Cloud{"gcc-high", "login.microsoftonline.us", "https://outlook.office365.us/.default", "smtp.office365.us", 587}, true
+		return Cloud{"gcc-high", "login.microsoftonline.us", "https://outlook.office365.us/.default",
+			"smtp.office365.us", 587}, true
 	case "dod":
-		return Cloud{"dod", "login.microsoftonline.us", "https://outlook-dod.office365.us/.default", "outlook-dod.office365.us", 587}, true
+		return Cloud{"dod", "login.microsoftonline.us", "https://outlook-dod.office365.us/.default",
+			"outlook-dod.office365.us", 587}, true
 	case "china":
-		return Cloud{"china", "login.partner.microsoftonline.cn", "https://partner.outlook.cn/.default", "smtp.partner.outlook.cn", 587}, true
+		return Cloud{"china", "login.partner.microsoftonline.cn", "https://partner.outlook.cn/.default",
+			"smtp.partner.outlook.cn", 587}, true
 	}
 	return Cloud{}, false
 }

@@ -8,10 +8,14 @@ import (
 func TestLookupCloud(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, login, scope, delegated, smtp string }{
-		{"global", "login.microsoftonline.com", "https://outlook.office365.com/.default", "https://outlook.office.com/SMTP.Send offline_access", "smtp.office365.com"},
-		{"gcc-high", "login.microsoftonline.us", "https://outlook.office365.us/.default", "https://outlook.office365.us/SMTP.Send offline_access", "smtp.office365.us"},
-		{"dod", "login.microsoftonline.us", "https://outlook-dod.office365.us/.default", "https://outlook-dod.office365.us/SMTP.Send offline_access", "outlook-dod.office365.us"},
-		{"china", "login.partner.microsoftonline.cn", "https://partner.outlook.cn/.default", "https://partner.outlook.cn/SMTP.Send offline_access", "smtp.partner.outlook.cn"},
+		{"global", "login.microsoftonline.com", "https://outlook.office365.com/.default",
+			"https://outlook.office.com/SMTP.Send offline_access", "smtp.office365.com"},
+		{"gcc-high", "login.microsoftonline.us", "https://outlook.office365.us/.default",
+			"https://outlook.office365.us/SMTP.Send offline_access", "smtp.office365.us"},
+		{"dod", "login.microsoftonline.us", "https://outlook-dod.office365.us/.default",
+			"https://outlook-dod.office365.us/SMTP.Send offline_access", "outlook-dod.office365.us"},
+		{"china", "login.partner.microsoftonline.cn", "https://partner.outlook.cn/.default",
+			"https://partner.outlook.cn/SMTP.Send offline_access", "smtp.partner.outlook.cn"},
 	}
 	for i, tt := range tests {
 		for _, name := range []string{tt.name, strings.ToUpper(tt.name)} {

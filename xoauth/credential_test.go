@@ -22,8 +22,10 @@ func TestFingerprints(t *testing.T) {
 	}
 	seen := map[string]string{}
 	for name, c := range map[string]Credential{
-		"secret": ClientSecret(NewSecret(testSecret)), "other secret": ClientSecret(NewSecret("other")), "no secret": ClientSecret(Secret{}),
-		"pair": TwoSecrets(NewSecret("ab"), NewSecret("c")), "other pair": TwoSecrets(NewSecret("a"), NewSecret("bc")),
+		"secret": ClientSecret(NewSecret(testSecret)), "other secret": ClientSecret(NewSecret("other")),
+		"no secret":   ClientSecret(Secret{}),
+		"pair":        TwoSecrets(NewSecret("ab"), NewSecret("c")),
+		"other pair":  TwoSecrets(NewSecret("a"), NewSecret("bc")),
 		"certificate": cert, "file": FederatedFile("/a"), "other file": FederatedFile("/b"),
 	} {
 		f := c.Fingerprint()
@@ -126,7 +128,9 @@ func TestBothSecretsRefused(t *testing.T) {
 	})
 	_, err := p.source(t, TwoSecrets(NewSecret("secret-one"), NewSecret("secret-two"))).Token(context.Background())
 	var e *Error
-	if !errors.As(err, &e) || e.AADSTS != 7000215 || !strings.Contains(err.Error(), "and before with the other credential: the client secret has expired (HTTP 401 invalid_client, AADSTS7000222") {
+	if !errors.As(err, &e) || e.AADSTS != 7000215 ||
+		!strings.Contains(err.Error(), "and before with the other credential: the client secret has expired (HTTP "+
+			"401 invalid_client, AADSTS7000222") {
 		t.Errorf("error %v, want both refusals", err)
 	}
 	checkLine(t, "both", err)
@@ -185,12 +189,17 @@ func TestFederationFromEnvironment(t *testing.T) {
 		want Federation
 		err  string
 	}{
-		{map[string]string{"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_FEDERATED_TOKEN_FILE": "/f", "AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us/"}, Federation{"t", "c", "/f", "login.microsoftonline.us"}, ""},
+		{map[string]string{"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_FEDERATED_TOKEN_FILE": "/f",
+			"AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us/"},
+			Federation{"t", "c", "/f", "login.microsoftonline.us"}, ""},
 		{map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f"}, Federation{"", "", "/f", ""}, ""},
 		{map[string]string{"AZURE_TENANT_ID": "t"}, Federation{}, "AZURE_FEDERATED_TOKEN_FILE is not set"},
-		{map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f", "AZURE_AUTHORITY_HOST": "http://login.microsoftonline.com"}, Federation{}, "it must be like"},
-		{map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f", "AZURE_AUTHORITY_HOST": "https://a.b/c"}, Federation{}, "it must be like"},
-		{map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f", "AZURE_AUTHORITY_HOST": "https://hunter22@a.b/"}, Federation{}, "it must be like"},
+		{map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f",
+			"AZURE_AUTHORITY_HOST": "http://login.microsoftonline.com"}, Federation{}, "it must be like"},
+		{map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f", "AZURE_AUTHORITY_HOST": "https://a.b/c"}, Federation{},
+			"it must be like"},
+		{map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f", "AZURE_AUTHORITY_HOST": "https://hunter22@a.b/"},
+			Federation{}, "it must be like"},
 	}
 	for _, tt := range tests {
 		got, err := FederationFromEnvironment(func(k string) string { return tt.env[k] })

@@ -69,7 +69,8 @@ func NewDeviceCode(o DeviceOptions) (*DeviceCode, error) {
 	if o.Store == nil {
 		return nil, errors.New("no store for the refresh token")
 	}
-	e, err := newEndpoint(Options{Tenant: o.Tenant, ClientID: o.ClientID, TokenURL: o.TokenURL, LoginHost: o.LoginHost, HTTPClient: o.HTTPClient, Now: o.Now})
+	e, err := newEndpoint(Options{Tenant: o.Tenant, ClientID: o.ClientID, TokenURL: o.TokenURL, LoginHost: o.LoginHost,
+		HTTPClient: o.HTTPClient, Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,8 @@ func NewDeviceCode(o DeviceOptions) (*DeviceCode, error) {
 	if _, err := checkURL("device code URL", o.DeviceURL); err != nil {
 		return nil, err
 	}
-	d := &DeviceCode{endpoint: *e, deviceURL: o.DeviceURL, scope: o.Scope, account: o.Account, store: o.Store, sleep: o.Sleep, warn: o.Warn}
+	d := &DeviceCode{endpoint: *e, deviceURL: o.DeviceURL, scope: o.Scope, account: o.Account, store: o.Store,
+		sleep: o.Sleep, warn: o.Warn}
 	if d.sleep == nil {
 		d.sleep = sleep
 	}
@@ -171,7 +173,8 @@ func readDevice(fields map[string]json.RawMessage, now time.Time) (DeviceAuthori
 // the first access token. It fails when the person declines or the code ends.
 func (d *DeviceCode) Poll(ctx context.Context, a DeviceAuthorization) (Token, error) {
 	form := url.Values{
-		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {d.clientID}, "device_code": {a.code.Reveal()},
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {d.clientID},
+		"device_code": {a.code.Reveal()},
 	}
 	for interval := max(a.Interval, time.Second); ; {
 		if err := d.sleep(ctx, interval); err != nil {
@@ -219,7 +222,8 @@ func (d *DeviceCode) Token(ctx context.Context) (Token, error) {
 	if err != nil {
 		return Token{}, d.fill(opRefresh, &Error{Err: &localError{err}})
 	}
-	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {d.clientID}, "scope": {d.scope}, "refresh_token": {refresh.Reveal()}}
+	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {d.clientID}, "scope": {d.scope},
+		"refresh_token": {refresh.Reveal()}}
 	sent := d.now()
 	g, failed := d.grant(ctx, opRefresh, form, []string{refresh.Reveal()})
 	if failed != nil {

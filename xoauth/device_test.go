@@ -77,7 +77,8 @@ func TestDeviceSignIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.UserCode != "ABCD-EFGH" || a.VerificationURI != "https://microsoft.com/devicelogin" || !strings.HasPrefix(a.Message, "To sign in") ||
+	if a.UserCode != "ABCD-EFGH" || a.VerificationURI != "https://microsoft.com/devicelogin" ||
+		!strings.HasPrefix(a.Message, "To sign in") ||
 		!a.Expires.Equal(testNow.Add(15*time.Minute)) || a.Interval != 5*time.Second {
 		t.Errorf("authorization %+v", a)
 	}
@@ -95,10 +96,12 @@ func TestDeviceSignIn(t *testing.T) {
 		t.Errorf("obtained %v, expiry %v", got.Obtained, got.Expiry)
 	}
 	forms := p.seen()
-	if want := (url.Values{"client_id": {testClient}, "scope": {"https://outlook.office.com/SMTP.Send offline_access"}}); forms[0].Encode() != want.Encode() {
+	if want := (url.Values{"client_id": {testClient},
+		"scope": {"https://outlook.office.com/SMTP.Send offline_access"}}); forms[0].Encode() != want.Encode() {
 		t.Errorf("begin sent %v, want %v", forms[0], want)
 	}
-	if want := (url.Values{"client_id": {testClient}, "device_code": {"device-code-secret"}, "grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}}); forms[4].Encode() != want.Encode() {
+	if want := (url.Values{"client_id": {testClient}, "device_code": {"device-code-secret"},
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}}); forms[4].Encode() != want.Encode() {
 		t.Errorf("poll sent %v, want %v", forms[4], want)
 	}
 }
@@ -116,15 +119,18 @@ func TestDevicePollEnds(t *testing.T) {
 	}{
 		{"declined", 400, `{"error":"authorization_declined"}`, &memory{}, "authorization_declined", "declined"},
 		{"expired", 400, `{"error":"expired_token"}`, &memory{}, "expired_token", "no longer valid"},
-		{"bad code", 400, `{"error":"bad_verification_code","error_description":"device-code-secret"}`, &memory{}, "bad_verification_code", "no longer valid"},
+		{"bad code", 400, `{"error":"bad_verification_code","error_description":"device-code-secret"}`, &memory{},
+			"bad_verification_code", "no longer valid"},
 		{"nobody came", 400, pending, &memory{}, "expired_token", "begin the sign-in again"},
 		{"no refresh token", 200, goodReply, &memory{}, "", "add offline_access"},
-		{"disk full", 200, delegated, &memory{fail: errors.New("no space left on device")}, "", "can't be kept: no space left on device"},
+		{"disk full", 200, delegated, &memory{fail: errors.New("no space left on device")}, "",
+			"can't be kept: no space left on device"},
 	}
 	for _, tt := range tests {
 		p := newPeer(t, saying(tt.status, "application/json", tt.body))
 		d, _ := p.device(t, tt.store)
-		_, err := d.Poll(context.Background(), DeviceAuthorization{Expires: testNow.Add(time.Minute), Interval: 5 * time.Second, code: NewSecret("device-code-secret")})
+		_, err := d.Poll(context.Background(), DeviceAuthorization{Expires: testNow.Add(time.Minute),
+			Interval: 5 * time.Second, code: NewSecret("device-code-secret")})
 		var e *Error
 		if !errors.As(err, &e) || e.Code != tt.code || e.Temporary() || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want code %q and %q", tt.name, err, tt.code, tt.want)
@@ -139,7 +145,8 @@ func TestDevicePollEnds(t *testing.T) {
 	d, _ := p.device(t, &memory{})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := d.Poll(ctx, DeviceAuthorization{Expires: testNow.Add(time.Hour)}); !errors.Is(err, context.Canceled) || len(p.seen()) != 0 {
+	if _, err := d.Poll(ctx, DeviceAuthorization{Expires: testNow.Add(time.Hour)}); !errors.Is(err, context.Canceled) ||
+		len(p.seen()) != 0 {
 		t.Errorf("cancelled: %v after %d requests", err, len(p.seen()))
 	}
 }
@@ -156,7 +163,8 @@ func TestDeviceBeginRefuses(t *testing.T) {
 		{"cut", 200, deviceReply[:50], "not a whole JSON object"},
 		{"no code", 200, `{"user_code":"A","verification_uri":"https://x.y","expires_in":900}`, "no device_code"},
 		{"no expiry", 200, `{"user_code":"A","device_code":"B","verification_uri":"https://x.y"}`, "no expires_in"},
-		{"script", 200, `{"user_code":"A","device_code":"B","verification_uri":"javascript:alert(1)","expires_in":900}`, "not an https URL"},
+		{"script", 200, `{"user_code":"A","device_code":"B","verification_uri":"javascript:alert(1)","expires_in":900}`,
+			"not an https URL"},
 		{"plain http", 200, `{"user_code":"A","device_code":"B","verification_uri":"http://evil.example/","expires_in":900}`, "not an https URL"},
 		{"error in a 200", 200, `{"error":"invalid_scope"}`, "scope"},
 	}
@@ -165,7 +173,8 @@ func TestDeviceBeginRefuses(t *testing.T) {
 		d, _ := p.device(t, &memory{})
 		a, err := d.Begin(context.Background())
 		var e *Error
-		if !errors.As(err, &e) || e.Op != opDevice || !strings.Contains(err.Error(), tt.want) || a != (DeviceAuthorization{}) {
+		if !errors.As(err, &e) || e.Op != opDevice || !strings.Contains(err.Error(), tt.want) ||
+			a != (DeviceAuthorization{}) {
 			t.Errorf("%s: %+v, error %v; want %q", tt.name, a, err, tt.want)
 			continue
 		}
@@ -175,10 +184,12 @@ func TestDeviceBeginRefuses(t *testing.T) {
 
 func TestDeviceBeginBounds(t *testing.T) {
 	t.Parallel()
-	p := newPeer(t, saying(200, "application/json", `{"user_code":"A\u001b[1m","device_code":"B","verification_uri":"https://x.y","expires_in":1e9,"interval":"86400","message":"one\ntwo"}`))
+	p := newPeer(t, saying(200, "application/json",
+		`{"user_code":"A\u001b[1m","device_code":"B","verification_uri":"https://x.y","expires_in":1e9,"interval":"86400","message":"one\ntwo"}`))
 	d, _ := p.device(t, &memory{})
 	a, err := d.Begin(context.Background())
-	if err != nil || a.UserCode != "A [1m" || a.Message != "one two" || a.Interval != time.Minute || !a.Expires.Equal(testNow.Add(time.Hour)) {
+	if err != nil || a.UserCode != "A [1m" || a.Message != "one two" || a.Interval != time.Minute ||
+		!a.Expires.Equal(testNow.Add(time.Hour)) {
 		t.Errorf("authorization %+v, %v", a, err)
 	}
 }
@@ -194,7 +205,8 @@ func TestRefresh(t *testing.T) {
 			t.Fatalf("Token = %+v, %v", got, err)
 		}
 	}
-	want := url.Values{"client_id": {testClient}, "grant_type": {"refresh_token"}, "refresh_token": {"refresh-one"}, "scope": {"https://outlook.office.com/SMTP.Send offline_access"}}
+	want := url.Values{"client_id": {testClient}, "grant_type": {"refresh_token"}, "refresh_token": {"refresh-one"},
+		"scope": {"https://outlook.office.com/SMTP.Send offline_access"}}
 	if forms := p.seen(); forms[0].Encode() != want.Encode() || forms[1].Get("refresh_token") != "refresh-two" {
 		t.Errorf("sent %v, want %v and then refresh-two", forms, want)
 	}
@@ -205,11 +217,13 @@ func TestRefresh(t *testing.T) {
 
 func TestRefreshFails(t *testing.T) {
 	t.Parallel()
-	p := newPeer(t, saying(400, "application/json", entraReply("invalid_grant", 700082, "refresh-one has expired", " ")))
+	p := newPeer(t, saying(400, "application/json",
+		entraReply("invalid_grant", 700082, "refresh-one has expired", " ")))
 	d, _ := p.device(t, &memory{token: NewSecret("refresh-one")})
 	_, err := d.Token(context.Background())
 	var e *Error
-	if !errors.As(err, &e) || e.Op != opRefresh || !e.Configuration() || !strings.Contains(err.Error(), "sign in again") || strings.Contains(e.Description, "refresh-one") {
+	if !errors.As(err, &e) || e.Op != opRefresh || !e.Configuration() ||
+		!strings.Contains(err.Error(), "sign in again") || strings.Contains(e.Description, "refresh-one") {
 		t.Errorf("error %v", err)
 	}
 	for _, store := range []*memory{{}, {fail: errors.New("damaged")}} {
@@ -240,9 +254,11 @@ func (*onceReadOnly) Save(context.Context, Secret) error { return errors.New("re
 
 func TestNewDeviceCodeRefuses(t *testing.T) {
 	t.Parallel()
-	base := DeviceOptions{Tenant: "consumers", ClientID: testClient, Scope: "s", LoginHost: "login.microsoftonline.com", Store: &memory{}}
+	base := DeviceOptions{Tenant: "consumers", ClientID: testClient, Scope: "s", LoginHost: "login.microsoftonline.com",
+		Store: &memory{}}
 	d, err := NewDeviceCode(base)
-	if err != nil || d.tokenURL != "https://login.microsoftonline.com/consumers/oauth2/v2.0/token" || d.deviceURL != "https://login.microsoftonline.com/consumers/oauth2/v2.0/devicecode" {
+	if err != nil || d.tokenURL != "https://login.microsoftonline.com/consumers/oauth2/v2.0/token" ||
+		d.deviceURL != "https://login.microsoftonline.com/consumers/oauth2/v2.0/devicecode" {
 		t.Errorf("consumers: %+v, %v", d, err)
 	}
 	for name, change := range map[string]func(*DeviceOptions){

@@ -20,7 +20,8 @@ func (e *Error) diagnose() diagnosis {
 	if e.Status == 0 && e.Code == "" {
 		d := diagnoseLocal(e.Err)
 		if e.Op == opIdentity && d.advice != "" {
-			d.advice = "see that this machine runs on Azure (or is connected by Azure Arc) and has a managed identity: " + assignAdvice
+			d.advice = "see that this machine runs on Azure (or is connected by Azure Arc) and has a " +
+				"managed identity: " + assignAdvice
 		}
 		return d
 	}
@@ -48,13 +49,15 @@ func diagnoseCode(code string) (diagnosis, bool) {
 	switch code {
 	case "invalid_client":
 		d.cause = "Entra does not accept the credential"
-		d.advice = "check the secret or certificate: Entra admin center > App registrations > <client id> > Certificates & secrets"
+		d.advice = "check the secret or certificate: Entra admin center > App registrations > <client id> > " +
+			"Certificates & secrets"
 	case "unauthorized_client":
 		d.cause = "the application may not ask for this token"
 		d.advice = "check the Application (client) ID and the Directory (tenant) ID on the app's Overview page"
 	case "invalid_grant":
 		d.cause = "Entra refuses the sign-in"
-		d.advice = "look in Entra admin center > Sign-in logs > Service principal sign-ins (or User sign-ins) for the reason"
+		d.advice = "look in Entra admin center > Sign-in logs > Service principal sign-ins (or User sign-ins) " +
+			"for the reason"
 	case "invalid_scope", "invalid_resource", "invalid_target":
 		d.cause = "the scope is wrong"
 		d.advice = scopeAdvice
@@ -151,15 +154,18 @@ func diagnoseLocal(err error) diagnosis {
 	case errors.As(err, &unknown), errors.As(err, &roots):
 		return diagnosis{cause: "the server's certificate is signed by a CA that is not trusted here", advice: caAdvice}
 	case errors.As(err, &name):
-		return diagnosis{cause: "the server's certificate is for another host", advice: "check the token URL and the DNS; a proxy or captive portal may answer in place of <host>"}
+		return diagnosis{cause: "the server's certificate is for another host",
+			advice: "check the token URL and the DNS; a proxy or captive portal may answer in place of <host>"}
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return diagnosis{cause: "the server's certificate is not valid at the local time", advice: clockAdvice + "; if the clock is right, see who answers in place of <host>"}
+		return diagnosis{cause: "the server's certificate is not valid at the local time", advice: clockAdvice +
+			"; if the clock is right, see who answers in place of <host>"}
 	case isCertificateError(err):
 		return diagnosis{cause: "the server's certificate can't be verified", advice: caAdvice}
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return diagnosis{cause: "the server does not speak TLS", advice: "check the token URL and the proxy"}
 	case errors.As(err, &dns):
-		return diagnosis{cause: "the host name can't be resolved", advice: "check /etc/resolv.conf and the name; " + networkAdvice}
+		return diagnosis{cause: "the host name can't be resolved", advice: "check /etc/resolv.conf and the name; " +
+			networkAdvice}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return diagnosis{cause: "no answer in time", advice: networkAdvice}
 	}

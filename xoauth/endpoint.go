@@ -41,7 +41,8 @@ func (e *endpoint) post(ctx context.Context, op, to string, form url.Values, sec
 // record lets send make one request and reads the reply itself: x/oauth2 throws
 // away refresh_in, Entra's error numbers, and a reply that is not JSON. now is the
 // time before the request.
-func (e *endpoint) record(ctx context.Context, op string, now time.Time, secrets []string, send func(*http.Client) error) (grant, *Error) {
+func (e *endpoint) record(ctx context.Context, op string, now time.Time, secrets []string,
+	send func(*http.Client) error) (grant, *Error) {
 	r, err := record(e.client, send)
 	if err == nil {
 		g, failed := parseReply(r, now, secrets)

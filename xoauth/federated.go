@@ -71,9 +71,11 @@ type Federation struct {
 // missing there and be known from elsewhere; a token file may not.
 // Source: azure.github.io/azure-workload-identity.
 func FederationFromEnvironment(getenv func(string) string) (Federation, error) {
-	f := Federation{Tenant: getenv("AZURE_TENANT_ID"), ClientID: getenv("AZURE_CLIENT_ID"), TokenFile: getenv("AZURE_FEDERATED_TOKEN_FILE")}
+	f := Federation{Tenant: getenv("AZURE_TENANT_ID"), ClientID: getenv("AZURE_CLIENT_ID"),
+		TokenFile: getenv("AZURE_FEDERATED_TOKEN_FILE")}
 	if f.TokenFile == "" {
-		return Federation{}, errors.New("AZURE_FEDERATED_TOKEN_FILE is not set: is the pod labelled azure.workload.identity/use: \"true\"?")
+		return Federation{}, errors.New("AZURE_FEDERATED_TOKEN_FILE is not set: is the pod labelled " +
+			"azure.workload.identity/use: \"true\"?")
 	}
 	authority := getenv("AZURE_AUTHORITY_HOST")
 	if authority == "" {
@@ -81,7 +83,8 @@ func FederationFromEnvironment(getenv func(string) string) (Federation, error) {
 	}
 	u, err := url.Parse(authority)
 	if err != nil || u.Scheme != "https" || u.User != nil || !isDomain(u.Host) || strings.Trim(u.Path, "/") != "" {
-		return Federation{}, fmt.Errorf("AZURE_AUTHORITY_HOST is %q: it must be like https://login.microsoftonline.com/", clean(redactURL(authority), 100))
+		return Federation{}, fmt.Errorf("AZURE_AUTHORITY_HOST is %q: it must be like "+
+			"https://login.microsoftonline.com/", clean(redactURL(authority), 100))
 	}
 	f.LoginHost = u.Host
 	return f, nil

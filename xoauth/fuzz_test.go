@@ -12,7 +12,8 @@ import (
 // that is one clean line, and never the secret.
 func FuzzTokenResponse(f *testing.F) {
 	for _, body := range []string{
-		"", "{", "null", "[]", `"x"`, "Too Many Requests", "<html><title>503</title></html>", goodReply, identityReply, delegated, deviceReply,
+		"", "{", "null", "[]", `"x"`, "Too Many Requests", "<html><title>503</title></html>", goodReply, identityReply,
+		delegated, deviceReply,
 		entraReply("invalid_client", 7000215, "Invalid client secret provided.", "\r\n"),
 		entraReply("invalid_grant", 53003, "Access has been blocked.", " ")[:150],
 		`{"error":{"code":"x","message":"y"}}`, `{"error":"a","error_codes":["1",2,null]}`,
@@ -25,10 +26,12 @@ func FuzzTokenResponse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte, after, date string) {
-		r := reply{status: status, header: http.Header{"Retry-After": {after}, "Date": {date}, "Location": {after}}, body: body}
+		r := reply{status: status, header: http.Header{"Retry-After": {after}, "Date": {date}, "Location": {after}},
+			body: body}
 		g, e := parseReply(r, testNow, []string{testSecret})
 		if e == nil {
-			if checkToken("token", g.access) != nil || g.expiresIn <= 0 || g.expiresIn > maxLife || g.refreshIn < 0 || g.refreshIn >= g.expiresIn {
+			if checkToken("token", g.access) != nil || g.expiresIn <= 0 || g.expiresIn > maxLife || g.refreshIn < 0 ||
+				g.refreshIn >= g.expiresIn {
 				t.Errorf("grant %+v", g)
 			}
 			if status < 200 || status > 299 {
@@ -62,7 +65,8 @@ func checkFuzzed(t *testing.T, e *Error) {
 func TestCleanAndRedact(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ in, want string }{
-		{"", ""}, {"  a  b  ", "a b"}, {"a\r\nb\x00c", "a b c"}, {"a\u202eb\u2028c", "a b c"}, {"\xff\xfe", ""}, {"größe", "größe"},
+		{"", ""}, {"  a  b  ", "a b"}, {"a\r\nb\x00c", "a b c"}, {"a\u202eb\u2028c", "a b c"}, {"\xff\xfe", ""},
+		{"größe", "größe"},
 		{strings.Repeat("x", 30), "xxxxxxxxxxxxxxxxx..."},
 	} {
 		if got := clean(tt.in, 20); got != tt.want {
@@ -89,7 +93,8 @@ func TestNewGUID(t *testing.T) {
 	if !IsGUID(a) || a == b || a[14] != '4' || !strings.Contains("89ab", a[19:20]) {
 		t.Errorf("GUIDs %s, %s", a, b)
 	}
-	for _, s := range []string{"", "x", testClient + "0", strings.Replace(testClient, "-", "0", 1), strings.Replace(testClient, "1", "g", 1)} {
+	for _, s := range []string{"", "x", testClient + "0", strings.Replace(testClient, "-", "0", 1),
+		strings.Replace(testClient, "1", "g", 1)} {
 		if IsGUID(s) {
 			t.Errorf("IsGUID(%q)", s)
 		}

@@ -85,7 +85,8 @@ type proxyError struct {
 }
 
 func (e *proxyError) Error() string {
-	return fmt.Sprintf("the proxy %s refused the connection with HTTP %d %s", e.host, e.status, http.StatusText(e.status))
+	return fmt.Sprintf("the proxy %s refused the connection with HTTP %d %s", e.host, e.status,
+		http.StatusText(e.status))
 }
 
 func checkConnect(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {

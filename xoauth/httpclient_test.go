@@ -108,13 +108,16 @@ func TestTransportErrors(t *testing.T) {
 	}{
 		{"unknown CA", trusted.URL, HTTPOptions{RootCAs: x509.NewCertPool()}, false, "a CA that is not trusted here: "},
 		{"advice on the CA", trusted.URL, HTTPOptions{RootCAs: x509.NewCertPool()}, false, "ca-certificates"},
-		{"another name", strings.Replace(trusted.URL, "127.0.0.1", "localhost", 1), HTTPOptions{RootCAs: pool}, false, "for another host"},
-		{"no TLS", strings.Replace(plain.URL, "http:", "https:", 1), HTTPOptions{RootCAs: pool}, true, "check the token URL and the proxy"},
+		{"another name", strings.Replace(trusted.URL, "127.0.0.1", "localhost", 1), HTTPOptions{RootCAs: pool}, false,
+			"for another host"},
+		{"no TLS", strings.Replace(plain.URL, "http:", "https:", 1), HTTPOptions{RootCAs: pool}, true,
+			"check the token URL and the proxy"},
 		{"refused", closed.URL, HTTPOptions{}, true, "no connection: "},
 		{"advice on the network", closed.URL, HTTPOptions{}, true, "allow outgoing HTTPS (443/tcp) to 127.0.0.1:"},
 		{"hang-up", "http://" + hangUp, HTTPOptions{}, true, "no connection"},
 		{"stalled", "http://" + stalled, HTTPOptions{Timeout: 50 * time.Millisecond}, true, "no answer in time"},
-		{"stalled in the body", "http://" + trickling, HTTPOptions{Timeout: 50 * time.Millisecond}, true, "the reply was cut off"},
+		{"stalled in the body", "http://" + trickling, HTTPOptions{Timeout: 50 * time.Millisecond}, true,
+			"the reply was cut off"},
 		{"cut off", "http://" + halfway, HTTPOptions{}, true, "the reply was cut off"},
 	}
 	for _, tt := range tests {
@@ -164,11 +167,15 @@ func TestTransportErrorsInWords(t *testing.T) {
 		temporary bool
 		want      string
 	}{
-		{"DNS", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "login.microsoftonline.com", IsNotFound: true}}, true, "can't be resolved: dial: lookup login.microsoftonline.com: no such host; check /etc/resolv.conf"},
-		{"expired", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, false, "not valid at the local time"},
+		{"DNS", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "login.microsoftonline.com",
+			IsNotFound: true}}, true, "can't be resolved: dial: lookup login.microsoftonline.com: no such host; " +
+			"check /etc/resolv.conf"},
+		{"expired", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, false,
+			"not valid at the local time"},
 		{"not a server's", &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.IncompatibleUsage}}, false, "can't be verified"},
 		{"no roots", x509.SystemRootsError{Err: errors.New("none")}, false, "ca-certificates"},
-		{"proxy 407", &proxyError{"proxy:3128", 407}, false, "the proxy proxy:3128 refused the connection with HTTP 407 Proxy Authentication Required; check the proxy"},
+		{"proxy 407", &proxyError{"proxy:3128", 407}, false,
+			"the proxy proxy:3128 refused the connection with HTTP 407 Proxy Authentication Required; check the proxy"},
 		{"proxy 503", &proxyError{"proxy:3128", 503}, true, "HTTP 503"},
 		{"escape", errors.New("x\x1b[2J\r\ny"), true, "no connection: x [2J y"},
 		{"secret", errors.New("bad header " + testSecret), true, "bad header [redacted]"},
@@ -302,7 +309,8 @@ func TestSOCKSProxy(t *testing.T) {
 	})
 	for _, scheme := range []string{"socks5", "socks5h"} {
 		// httptest's certificate is good for example.com, which no resolver is asked for.
-		if _, err := ask(t, "https://example.com/token", HTTPOptions{RootCAs: pool, Proxy: scheme + "://user:hunter22@" + addr}); err != nil {
+		if _, err := ask(t, "https://example.com/token",
+			HTTPOptions{RootCAs: pool, Proxy: scheme + "://user:hunter22@" + addr}); err != nil {
 			t.Fatal(err)
 		}
 		if name := <-names; name != "example.com:443" {
@@ -344,7 +352,8 @@ func serveSOCKS(c net.Conn, user, password string) (target string, err error) {
 
 func TestNewHTTPClientRefuses(t *testing.T) {
 	t.Parallel()
-	for _, proxy := range []string{"proxy:3128", "ftp://user:hunter22@proxy", "http://", "http://user:hunter22@%zz", "://hunter22", "hunter22"} {
+	for _, proxy := range []string{"proxy:3128", "ftp://user:hunter22@proxy", "http://", "http://user:hunter22@%zz",
+		"://hunter22", "hunter22"} {
 		_, err := NewHTTPClient(HTTPOptions{Proxy: proxy})
 		if err == nil {
 			t.Errorf("proxy %q is accepted", proxy)
@@ -366,7 +375,8 @@ func TestHTTPClientTimeouts(t *testing.T) {
 		_, err := c.PostForm("http://127.0.0.1:1", url.Values{})
 		return err
 	})
-	if !errors.Is(err, io.EOF) || lent.Timeout != defaultTimeout || lent.CheckRedirect(nil, nil) != http.ErrUseLastResponse {
+	if !errors.Is(err, io.EOF) || lent.Timeout != defaultTimeout ||
+		lent.CheckRedirect(nil, nil) != http.ErrUseLastResponse {
 		t.Errorf("error %v, timeout %v", err, lent.Timeout)
 	}
 	if _, err := record(&http.Client{}, func(*http.Client) error { return nil }); err == nil {

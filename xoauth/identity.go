@@ -58,7 +58,8 @@ func NewManagedIdentity(o IdentityOptions) (*ManagedIdentity, error) {
 	if o.Scope == "" {
 		return nil, errors.New("no scope")
 	}
-	m := &ManagedIdentity{client: o.HTTPClient, now: o.Now, sleep: o.Sleep, keyDir: first(o.ArcKeyDir, "/var/opt/azcmagent/tokens"), clientID: o.ClientID}
+	m := &ManagedIdentity{client: o.HTTPClient, now: o.Now, sleep: o.Sleep,
+		keyDir: first(o.ArcKeyDir, "/var/opt/azcmagent/tokens"), clientID: o.ClientID}
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -101,7 +102,8 @@ func (m *ManagedIdentity) detect(o IdentityOptions, getenv func(string) string) 
 	case o.Getenv != nil && o.MetadataURL == "" && exists("/opt/azcmagent/bin/himds"):
 		m.kind, version, raw = IdentityArc, "2020-06-01", "http://127.0.0.1:40342/metadata/identity/oauth2/token"
 	default:
-		m.kind, raw = IdentityIMDS, strings.TrimRight(first(o.MetadataURL, "http://169.254.169.254"), "/")+"/metadata/identity/oauth2/token"
+		m.kind, raw = IdentityIMDS, strings.TrimRight(first(o.MetadataURL, "http://169.254.169.254"),
+			"/")+"/metadata/identity/oauth2/token"
 	}
 	if m.header == nil {
 		m.header = http.Header{"Metadata": {"true"}}
@@ -130,7 +132,8 @@ func (m *ManagedIdentity) choose(o IdentityOptions) error {
 		resourceKey = "mi_res_id"
 	}
 	q := m.url.Query()
-	for _, id := range []struct{ key, value string }{{"client_id", o.ClientID}, {"object_id", o.ObjectID}, {resourceKey, o.ResourceID}} {
+	for _, id := range []struct{ key, value string }{{"client_id", o.ClientID}, {"object_id", o.ObjectID},
+		{resourceKey, o.ResourceID}} {
 		switch {
 		case id.value == "":
 		case m.identity != "":

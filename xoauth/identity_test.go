@@ -31,7 +31,8 @@ func newMachine(t *testing.T, answer func(w http.ResponseWriter, r *http.Request
 	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.mu.Lock()
 		m.seen = append(m.seen, fmt.Sprintf("%s %s Metadata=%s Header=%s Authorization=%s",
-			r.Method, r.URL, r.Header.Get("Metadata"), r.Header.Get("X-IDENTITY-HEADER"), r.Header.Get("Authorization")))
+			r.Method, r.URL, r.Header.Get("Metadata"), r.Header.Get("X-IDENTITY-HEADER"),
+			r.Header.Get("Authorization")))
 		n := len(m.seen)
 		m.mu.Unlock()
 		answer(w, r, n)
@@ -74,17 +75,26 @@ func TestManagedIdentityRequests(t *testing.T) {
 		want string
 	}{
 		{"system", func(b string) IdentityOptions { return IdentityOptions{MetadataURL: b} }, IdentityIMDS,
-			"GET /metadata/identity/oauth2/token?api-version=2018-02-01&" + resource + " Metadata=true Header= Authorization="},
-		{"client", func(b string) IdentityOptions { return IdentityOptions{MetadataURL: b + "/", ClientID: "c"} }, IdentityIMDS,
-			"GET /metadata/identity/oauth2/token?api-version=2018-02-01&client_id=c&" + resource + " Metadata=true Header= Authorization="},
-		{"object", func(b string) IdentityOptions { return IdentityOptions{MetadataURL: b, ObjectID: "o"} }, IdentityIMDS,
-			"GET /metadata/identity/oauth2/token?api-version=2018-02-01&object_id=o&" + resource + " Metadata=true Header= Authorization="},
-		{"resource", func(b string) IdentityOptions { return IdentityOptions{MetadataURL: b, ResourceID: "/r"} }, IdentityIMDS,
-			"GET /metadata/identity/oauth2/token?api-version=2018-02-01&msi_res_id=%2Fr&" + resource + " Metadata=true Header= Authorization="},
+			"GET /metadata/identity/oauth2/token?api-version=2018-02-01&" + resource +
+				" Metadata=true Header= Authorization="},
+		{"client", func(b string) IdentityOptions { return IdentityOptions{MetadataURL: b + "/", ClientID: "c"} },
+			IdentityIMDS,
+			"GET /metadata/identity/oauth2/token?api-version=2018-02-01&client_id=c&" + resource +
+				" Metadata=true Header= Authorization="},
+		{"object", func(b string) IdentityOptions { return IdentityOptions{MetadataURL: b, ObjectID: "o"} },
+			IdentityIMDS,
+			"GET /metadata/identity/oauth2/token?api-version=2018-02-01&object_id=o&" + resource +
+				" Metadata=true Header= Authorization="},
+		{"resource", func(b string) IdentityOptions { return IdentityOptions{MetadataURL: b, ResourceID: "/r"} },
+			IdentityIMDS,
+			"GET /metadata/identity/oauth2/token?api-version=2018-02-01&msi_res_id=%2Fr&" + resource +
+				" Metadata=true Header= Authorization="},
 		{"App Service", func(b string) IdentityOptions {
-			return IdentityOptions{Getenv: env("IDENTITY_ENDPOINT", b+"/msi/token", "IDENTITY_HEADER", "hunter22"), ResourceID: "/r"}
+			return IdentityOptions{Getenv: env("IDENTITY_ENDPOINT", b+"/msi/token", "IDENTITY_HEADER", "hunter22"),
+				ResourceID: "/r"}
 		}, IdentityAppService,
-			"GET /msi/token?api-version=2019-08-01&mi_res_id=%2Fr&" + resource + " Metadata= Header=hunter22 Authorization="},
+			"GET /msi/token?api-version=2019-08-01&mi_res_id=%2Fr&" + resource +
+				" Metadata= Header=hunter22 Authorization="},
 	}
 	for _, tt := range tests {
 		m := newMachine(t, ok)
@@ -94,9 +104,11 @@ func TestManagedIdentityRequests(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		want := Token{Access: NewSecret("aaa.bbb.ccc"), Obtained: testNow, Expiry: testNow.Add(86399 * time.Second), RefreshAt: testNow.Add(86399 * time.Second / 2)}
+		want := Token{Access: NewSecret("aaa.bbb.ccc"), Obtained: testNow, Expiry: testNow.Add(86399 * time.Second),
+			RefreshAt: testNow.Add(86399 * time.Second / 2)}
 		if got != want || i.Kind() != tt.kind || len(m.seen) != 1 || m.seen[0] != tt.want {
-			t.Errorf("%s: token %+v, kind %s, requests %q; want %+v, %s, %q", tt.name, got, i.Kind(), m.seen, want, tt.kind, tt.want)
+			t.Errorf("%s: token %+v, kind %s, requests %q; want %+v, %s, %q", tt.name, got, i.Kind(), m.seen, want,
+				tt.kind, tt.want)
 		}
 	}
 }
@@ -119,11 +131,16 @@ func TestManagedIdentityRefuses(t *testing.T) {
 	}{
 		{"two ids", IdentityOptions{Scope: "s", ClientID: "a", ObjectID: "b"}, "not by two"},
 		{"no scope", IdentityOptions{}, "no scope"},
-		{"Service Fabric", IdentityOptions{Scope: "s", Getenv: env("IDENTITY_ENDPOINT", local, "IDENTITY_HEADER", "h", "IDENTITY_SERVER_THUMBPRINT", "t")}, "Service Fabric"},
+		{"Service Fabric", IdentityOptions{Scope: "s",
+			Getenv: env("IDENTITY_ENDPOINT", local, "IDENTITY_HEADER", "h", "IDENTITY_SERVER_THUMBPRINT", "t")},
+			"Service Fabric"},
 		{"Cloud Shell", IdentityOptions{Scope: "s", Getenv: env("MSI_ENDPOINT", local)}, "Cloud Shell"},
-		{"Arc with an id", IdentityOptions{Scope: "s", ClientID: "a", Getenv: env("IDENTITY_ENDPOINT", local, "IMDS_ENDPOINT", "x")}, "no user-assigned identities"},
-		{"Arc elsewhere", IdentityOptions{Scope: "s", Getenv: env("IDENTITY_ENDPOINT", "http://192.0.2.1/x", "IMDS_ENDPOINT", "x")}, "not on this machine"},
-		{"no URL", IdentityOptions{Scope: "s", Getenv: env("IDENTITY_ENDPOINT", "file:///etc/passwd", "IDENTITY_HEADER", "h")}, "is not a URL"},
+		{"Arc with an id", IdentityOptions{Scope: "s", ClientID: "a",
+			Getenv: env("IDENTITY_ENDPOINT", local, "IMDS_ENDPOINT", "x")}, "no user-assigned identities"},
+		{"Arc elsewhere", IdentityOptions{Scope: "s",
+			Getenv: env("IDENTITY_ENDPOINT", "http://192.0.2.1/x", "IMDS_ENDPOINT", "x")}, "not on this machine"},
+		{"no URL", IdentityOptions{Scope: "s", Getenv: env("IDENTITY_ENDPOINT", "file:///etc/passwd", "IDENTITY_HEADER",
+			"h")}, "is not a URL"},
 		{"password", IdentityOptions{Scope: "s", MetadataURL: "http://u:hunter22@x"}, "is not a URL"},
 	}
 	for _, tt := range tests {
@@ -151,14 +168,19 @@ func TestManagedIdentityRetries(t *testing.T) {
 		{404, "", "", doubling, true, "being updated"},
 		{410, "", "", doubling, true, "being updated"},
 		{429, "Too Many Requests", "", doubling, true, "too many"},
-		{429, "", "5", []time.Duration{5 * time.Second, 5 * time.Second, 8 * time.Second, 16 * time.Second}, true, "too many"},
+		{429, "", "5", []time.Duration{5 * time.Second, 5 * time.Second, 8 * time.Second, 16 * time.Second}, true,
+			"too many"},
 		{429, "", "3600", nil, true, "too many"},
 		{500, "", "", doubling, true, "unavailable"},
 		{503, "", "", doubling, true, "unavailable"},
-		{400, `{"error":"invalid_request","error_description":"Identity not found"}`, "", nil, false, `no such managed identity (HTTP 400 invalid_request), the reply says "Identity not found"; az vm identity assign`},
-		{400, `{"error":"invalid_resource","error_description":"AADSTS50001: The application named x was not found."}`, "", nil, false, "AADSTS50001"},
-		{400, `{"error":"bad_request_102","error_description":"Required metadata header not specified"}`, "", nil, false, "no proxy stands before"},
-		{401, `{"error":"unknown_source","error_description":"Unknown Source http://169.254.169.254"}`, "", nil, false, "does not know this machine"},
+		{400, `{"error":"invalid_request","error_description":"Identity not found"}`, "", nil, false,
+			`no such managed identity (HTTP 400 invalid_request), the reply says "Identity not found"; az vm identity assign`},
+		{400, `{"error":"invalid_resource","error_description":"AADSTS50001: The application named x was not found."}`,
+			"", nil, false, "AADSTS50001"},
+		{400, `{"error":"bad_request_102","error_description":"Required metadata header not specified"}`, "", nil,
+			false, "no proxy stands before"},
+		{401, `{"error":"unknown_source","error_description":"Unknown Source http://169.254.169.254"}`, "", nil, false,
+			"does not know this machine"},
 		{403, "", "", nil, false, "no such managed identity"},
 	}
 	for _, tt := range tests {
@@ -171,7 +193,8 @@ func TestManagedIdentityRetries(t *testing.T) {
 		})
 		_, err := m.identity(t, IdentityOptions{MetadataURL: m.URL}).Token(context.Background())
 		var e *Error
-		if !errors.As(err, &e) || e.Status != tt.status || e.Temporary() != tt.temporary || !strings.Contains(err.Error(), tt.want) {
+		if !errors.As(err, &e) || e.Status != tt.status || e.Temporary() != tt.temporary ||
+			!strings.Contains(err.Error(), tt.want) {
 			t.Errorf("HTTP %d %.30s: error %v, want %q, temporary %v", tt.status, tt.body, err, tt.want, tt.temporary)
 			continue
 		}
@@ -192,7 +215,8 @@ func TestManagedIdentityRecovers(t *testing.T) {
 		_, _ = io.WriteString(w, identityReply)
 	}
 	m := newMachine(t, answer)
-	if _, err := m.identity(t, IdentityOptions{MetadataURL: m.URL}).Token(context.Background()); err != nil || len(m.seen) != 3 {
+	if _, err := m.identity(t, IdentityOptions{MetadataURL: m.URL}).Token(context.Background()); err != nil ||
+		len(m.seen) != 3 {
 		t.Errorf("%d requests, %v", len(m.seen), err)
 	}
 	// No time to wait: the first answer stands.
@@ -231,7 +255,8 @@ func TestAppServiceEchoesItsHeader(t *testing.T) {
 		w.WriteHeader(401)
 		_, _ = io.WriteString(w, `{"error":"unauthorized","error_description":"bad header hunter22"}`)
 	})
-	_, err := m.identity(t, IdentityOptions{Getenv: env("IDENTITY_ENDPOINT", m.URL, "IDENTITY_HEADER", "hunter22")}).Token(context.Background())
+	_, err := m.identity(t, IdentityOptions{Getenv: env("IDENTITY_ENDPOINT", m.URL, "IDENTITY_HEADER",
+		"hunter22")}).Token(context.Background())
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -281,11 +306,13 @@ func TestAzureArc(t *testing.T) {
 			w.Header().Set("WWW-Authenticate", tt.challenge)
 			w.WriteHeader(401)
 		})
-		i := m.identity(t, IdentityOptions{Getenv: env("IDENTITY_ENDPOINT", m.URL+"/metadata/identity/oauth2/token", "IMDS_ENDPOINT", m.URL), ArcKeyDir: dir})
+		i := m.identity(t, IdentityOptions{Getenv: env("IDENTITY_ENDPOINT", m.URL+"/metadata/identity/oauth2/token",
+			"IMDS_ENDPOINT", m.URL), ArcKeyDir: dir})
 		_, err := i.Token(context.Background())
 		if tt.want == "" {
 			const first = "GET /metadata/identity/oauth2/token?api-version=2020-06-01&resource=https%3A%2F%2Foutlook.office365.com Metadata=true Header= Authorization="
-			if err != nil || len(m.seen) != 2 || m.seen[0] != first || m.seen[1] != first+"Basic keymaterial" || i.Kind() != IdentityArc {
+			if err != nil || len(m.seen) != 2 || m.seen[0] != first || m.seen[1] != first+"Basic keymaterial" ||
+				i.Kind() != IdentityArc {
 				t.Errorf("%s: error %v, kind %s, requests %q", tt.name, err, i.Kind(), m.seen)
 			}
 			continue
@@ -312,7 +339,8 @@ func TestAzureArcRefusesTheKey(t *testing.T) {
 		w.WriteHeader(401)
 		_, _ = io.WriteString(w, "refused "+r.Header.Get("Authorization"))
 	})
-	_, err := m.identity(t, IdentityOptions{Getenv: env("IDENTITY_ENDPOINT", m.URL, "IMDS_ENDPOINT", m.URL), ArcKeyDir: dir}).Token(context.Background())
+	_, err := m.identity(t, IdentityOptions{Getenv: env("IDENTITY_ENDPOINT", m.URL, "IMDS_ENDPOINT", m.URL),
+		ArcKeyDir: dir}).Token(context.Background())
 	if err == nil || len(m.seen) != 2 {
 		t.Errorf("%d requests, error %v", len(m.seen), err)
 	}

@@ -9,7 +9,8 @@ import (
 func TestInitialResponse(t *testing.T) {
 	t.Parallel()
 	// The example of Microsoft's page.
-	got := base64.StdEncoding.EncodeToString(InitialResponse("test@contoso.onmicrosoft.com", NewSecret("EwBAAl3BAAUFFpUAo7J3Ve0bjLBWZWCclRC3EoAA")))
+	got := base64.StdEncoding.EncodeToString(InitialResponse("test@contoso.onmicrosoft.com",
+		NewSecret("EwBAAl3BAAUFFpUAo7J3Ve0bjLBWZWCclRC3EoAA")))
 	want := "dXNlcj10ZXN0QGNvbnRvc28ub25taWNyb3NvZnQuY29tAWF1dGg9QmVhcmVyIEV3QkFBbDNCQUFVRkZwVUFvN0ozVmUwYmpMQldaV0NjbFJDM0VvQUEBAQ=="
 	if got != want {
 		t.Errorf("response = %s, want %s", got, want)
@@ -28,7 +29,8 @@ func TestInitialResponseLongToken(t *testing.T) {
 func TestInitialResponseRefusesInjection(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ user, token string }{
-		{"", "abc"}, {"a\x01auth=Bearer x", "abc"}, {"a\r", "abc"}, {"a\nb", "abc"}, {"a b", "abc"}, {"a\x00", "abc"}, {"a\x7f", "abc"},
+		{"", "abc"}, {"a\x01auth=Bearer x", "abc"}, {"a\r", "abc"}, {"a\nb", "abc"}, {"a b", "abc"}, {"a\x00", "abc"},
+		{"a\x7f", "abc"},
 		{"a@b", ""}, {"a@b", "abc\x01"}, {"a@b", "abc\r\nQUIT"}, {"a@b", "a b"}, {"a@b", "\xff"},
 	}
 	for _, tt := range tests {

@@ -138,7 +138,8 @@ func newEndpoint(o Options) (*endpoint, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &endpoint{client: o.HTTPClient, now: o.Now, tokenURL: o.TokenURL, host: host, tenant: o.Tenant, clientID: o.ClientID}, nil
+	return &endpoint{client: o.HTTPClient, now: o.Now, tokenURL: o.TokenURL, host: host, tenant: o.Tenant,
+		clientID: o.ClientID}, nil
 }
 
 // checkURL accepts https anywhere and http on loopback, and returns the host.

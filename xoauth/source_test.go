@@ -68,7 +68,8 @@ func saying(status int, contentType, body string) func(http.ResponseWriter, url.
 func (p *peer) source(t *testing.T, c Credential) *Source {
 	t.Helper()
 	s, err := New(Options{
-		Tenant: testTenant, ClientID: testClient, Scope: testScope, TokenURL: p.URL + "/" + testTenant + "/oauth2/v2.0/token",
+		Tenant: testTenant, ClientID: testClient, Scope: testScope, TokenURL: p.URL + "/" + testTenant +
+			"/oauth2/v2.0/token",
 		Credential: c, HTTPClient: testHTTPClient(t), Now: func() time.Time { return testNow },
 	})
 	if err != nil {
@@ -103,7 +104,8 @@ func TestSourceToken(t *testing.T) {
 		t.Errorf("token = %+v, want %+v", got, want)
 	}
 	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {testClient}, "client_secret": {testSecret}, "scope": {testScope},
+		"grant_type": {"client_credentials"}, "client_id": {testClient}, "client_secret": {testSecret},
+		"scope": {testScope},
 	}
 	if seen := p.seen(); len(seen) != 1 || seen[0].Encode() != form.Encode() {
 		t.Errorf("forms = %v, want one %v", seen, form)
@@ -147,7 +149,8 @@ func TestNewRefuses(t *testing.T) {
 		{"no login host", func(o *Options) { o.LoginHost = "" }, "login host"},
 		{"login host with a path", func(o *Options) { o.LoginHost = "a.b/c" }, "login host"},
 		{"plain http", func(o *Options) { o.TokenURL = "http://login.example.com/t" }, "unencrypted"},
-		{"password in URL", func(o *Options) { o.TokenURL = "https://u:hunter22@login.example.com/t" }, "[redacted]@login"},
+		{"password in URL", func(o *Options) { o.TokenURL = "https://u:hunter22@login.example.com/t" },
+			"[redacted]@login"},
 		{"no URL", func(o *Options) { o.TokenURL = "login.example.com" }, "not a URL"},
 	}
 	for _, tt := range tests {
@@ -245,7 +248,8 @@ func TestUnusableGrants(t *testing.T) {
 			t.Parallel()
 			e := tokenError(t, tt.name, newPeer(t, saying(200, "application/json", tt.body)))
 			if !strings.Contains(e.Error(), tt.want) || e.Status != 200 || !e.Temporary() {
-				t.Errorf("error %q, status %d, temporary %v; want %q, 200, true", e.Error(), e.Status, e.Temporary(), tt.want)
+				t.Errorf("error %q, status %d, temporary %v; want %q, 200, true", e.Error(), e.Status, e.Temporary(),
+					tt.want)
 			}
 		})
 	}
@@ -260,13 +264,20 @@ func TestUsableGrants(t *testing.T) {
 	}{
 		{"strings", `{"access_token":"abc","token_type":"bearer","expires_in":"86399"}`, 86399 * time.Second, 0},
 		{"fraction", `{"access_token":"abc","token_type":"Bearer","expires_in":3599.9}`, 3599 * time.Second, 0},
-		{"byte order mark", "\xef\xbb\xbf" + `{"access_token":"abc","token_type":"Bearer","expires_in":3599}`, 3599 * time.Second, 0},
-		{"refresh_in too late", `{"access_token":"abc","token_type":"Bearer","expires_in":600,"refresh_in":600}`, 600 * time.Second, 0},
-		{"refresh_in negative", `{"access_token":"abc","token_type":"Bearer","expires_in":600,"refresh_in":-1}`, 600 * time.Second, 0},
-		{"refresh_in a word", `{"access_token":"abc","token_type":"Bearer","expires_in":600,"refresh_in":"x"}`, 600 * time.Second, 0},
-		{"refresh_in a string", `{"access_token":"abc","token_type":"Bearer","expires_in":600,"refresh_in":"300"}`, 600 * time.Second, 300 * time.Second},
-		{"expires_on", fmt.Sprintf(`{"access_token":"abc","token_type":"Bearer","expires_on":"%d"}`, testNow.Unix()+1000), 1000 * time.Second, 0},
-		{"token of 64 KiB", `{"access_token":"` + strings.Repeat("a", maxToken) + `","token_type":"Bearer","expires_in":60}`, time.Minute, 0},
+		{"byte order mark", "\xef\xbb\xbf" + `{"access_token":"abc","token_type":"Bearer","expires_in":3599}`,
+			3599 * time.Second, 0},
+		{"refresh_in too late", `{"access_token":"abc","token_type":"Bearer","expires_in":600,"refresh_in":600}`,
+			600 * time.Second, 0},
+		{"refresh_in negative", `{"access_token":"abc","token_type":"Bearer","expires_in":600,"refresh_in":-1}`,
+			600 * time.Second, 0},
+		{"refresh_in a word", `{"access_token":"abc","token_type":"Bearer","expires_in":600,"refresh_in":"x"}`,
+			600 * time.Second, 0},
+		{"refresh_in a string", `{"access_token":"abc","token_type":"Bearer","expires_in":600,"refresh_in":"300"}`,
+			600 * time.Second, 300 * time.Second},
+		{"expires_on", fmt.Sprintf(`{"access_token":"abc","token_type":"Bearer","expires_on":"%d"}`,
+			testNow.Unix()+1000), 1000 * time.Second, 0},
+		{"token of 64 KiB", `{"access_token":"` + strings.Repeat("a", maxToken) +
+			`","token_type":"Bearer","expires_in":60}`, time.Minute, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -281,7 +292,8 @@ func TestUsableGrants(t *testing.T) {
 				refreshAt = testNow.Add(tt.refresh)
 			}
 			if !got.Expiry.Equal(testNow.Add(tt.life)) || got.RefreshAt != refreshAt {
-				t.Errorf("expiry %v, refresh %v; want %v, %v", got.Expiry, got.RefreshAt, testNow.Add(tt.life), refreshAt)
+				t.Errorf("expiry %v, refresh %v; want %v, %v", got.Expiry, got.RefreshAt, testNow.Add(tt.life),
+					refreshAt)
 			}
 		})
 	}

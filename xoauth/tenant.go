@@ -41,12 +41,14 @@ func CheckTenant(tenant string) error {
 	case "":
 		return errors.New("the tenant is missing: take the Directory (tenant) ID from the app's Overview page")
 	case "common", "organizations", "consumers":
-		return fmt.Errorf("the tenant %q stands for many tenants: take the Directory (tenant) ID from the app's Overview page", clean(tenant, 40))
+		return fmt.Errorf("the tenant %q stands for many tenants: take the Directory (tenant) ID from the app's "+
+			"Overview page", clean(tenant, 40))
 	}
 	if IsGUID(tenant) || isDomain(tenant) {
 		return nil
 	}
-	return fmt.Errorf("the tenant %q is neither a GUID nor a domain: take the Directory (tenant) ID from the app's Overview page", clean(tenant, 80))
+	return fmt.Errorf("the tenant %q is neither a GUID nor a domain: take the Directory (tenant) ID from the app's "+
+		"Overview page", clean(tenant, 80))
 }
 
 // isDomain reports whether s is a DNS name with at least one dot.

@@ -16,7 +16,8 @@ import (
 // and threads, and how often the agent waits for the disk.
 func TestAccept(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "[spool]", "[agent]\nsocket = \""+socket+"\"\n[spool]", "[delivery]", "[delivery]\nmode = \"queue\"")
+	s := newSite(t, "[spool]", "[agent]\nsocket = \""+socket+"\"\n[spool]", "[delivery]",
+		"[delivery]\nmode = \"queue\"")
 	tracer(t)
 	trace := filepath.Join(t.TempDir(), "agent")
 	agent := exec.Command("strace", "-f", "-e", "trace=fsync,fdatasync,syncfs,sync_file_range", "-o", trace, verbs,
@@ -48,7 +49,8 @@ func TestAccept(t *testing.T) {
 	for range messages {
 		send()
 	}
-	within(t, "fsyncs of 5 messages", syncs()-before, 2*messages, "one of the file, one of its directory: each is a wait for the disk")
+	within(t, "fsyncs of 5 messages", syncs()-before, 2*messages,
+		"one of the file, one of its directory: each is a wait for the disk")
 
 	calls := filepath.Join(t.TempDir(), "front")
 	send("strace", "-f", "-o", calls)

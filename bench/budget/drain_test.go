@@ -22,7 +22,8 @@ func (s *site) fill(n int) {
 		s.t.Fatal(err)
 	}
 	for range n {
-		if _, err := sp.Put(context.Background(), spool.Meta{UID: 1000, Origin: "test"}, testEnvelope(), wireMessage); err != nil {
+		if _, err := sp.Put(context.Background(), spool.Meta{UID: 1000, Origin: "test"}, testEnvelope(),
+			wireMessage); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -63,8 +64,10 @@ func TestDrain(t *testing.T) {
 	tenths := func(name string) int64 { return int64(after[name]-before[name]) * 10 / (many - few) }
 	within(t, "tenths of a system call for a message", tenths("all"), 155, "a drain at no distance is limited by them")
 	within(t, "tenths of an open", tenths("openat"), 21, "the list of the queue, and the message's turn")
-	within(t, "tenths of a write", tenths("write"), 8, "messages leave by the half-window, and their lines go into the log together")
-	within(t, "tenths of a change of the counts", tenths("pwrite64"), 1, "what has left is taken off the counts together")
+	within(t, "tenths of a write", tenths("write"), 8,
+		"messages leave by the half-window, and their lines go into the log together")
+	within(t, "tenths of a change of the counts", tenths("pwrite64"), 1,
+		"what has left is taken off the counts together")
 	within(t, "tenths of an unlink", tenths("unlinkat"), 11, "only a message that was tried before may have a log")
 	within(t, "tenths of a lock", tenths("flock"), 12, "the message's; a file that is gone needs no unlocking")
 	if n := int64(after["fsync"] + after["fdatasync"]); n > 20 {

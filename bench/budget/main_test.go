@@ -67,7 +67,8 @@ func newSite(t *testing.T, change ...string) *site {
 	})
 	dir := t.TempDir()
 	s := &site{e, t, filepath.Join(dir, "config.toml")}
-	text := e.ConfigTOML(dir) + fmt.Sprintf("[spool]\ndir = %q\n[delivery]\nmessages_per_minute = 0\n[log]\nto = \"stderr\"\n", filepath.Join(dir, "spool"))
+	text := e.ConfigTOML(dir) + fmt.Sprintf("[spool]\ndir = %q\n[delivery]\nmessages_per_minute = 0\n[log]\nto = "+
+		"\"stderr\"\n", filepath.Join(dir, "spool"))
 	text = strings.NewReplacer(change...).Replace(text)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

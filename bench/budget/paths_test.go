@@ -39,7 +39,8 @@ func (c countedConn) Write(p []byte) (int, error) {
 }
 
 func testEnvelope() *envelope.Envelope {
-	return &envelope.Envelope{Sender: "noreply@contoso.test", Recipients: []envelope.Recipient{{Address: "someone@example.org"}}}
+	return &envelope.Envelope{Sender: "noreply@contoso.test",
+		Recipients: []envelope.Recipient{{Address: "someone@example.org"}}}
 }
 
 var wireMessage = wire(strings.ReplaceAll(message, "\n", "\r\n"))
@@ -63,7 +64,8 @@ func session(t *testing.T, s *site, writes *atomic.Int64) *submit.Session {
 		t.Fatal(err)
 	}
 	source, err := xoauth.New(xoauth.Options{Tenant: s.Tenant, ClientID: s.ClientID, TokenURL: s.TokenURL(),
-		Scope: "https://outlook.office365.com/.default", Credential: xoauth.ClientSecret(xoauth.NewSecret(s.ClientSecret)), HTTPClient: client})
+		Scope:      "https://outlook.office365.com/.default",
+		Credential: xoauth.ClientSecret(xoauth.NewSecret(s.ClientSecret)), HTTPClient: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,8 @@ func TestWrites(t *testing.T) {
 		within(t, "writes of a message", writes.Swap(0), 1, "MAIL, RCPT, BDAT and the data leave together")
 	}
 	// The emulator allocates in this process, too.
-	within(t, "allocations of a message on an open session, and of the relay for it", allocations(t, send), 115, "draining a queue is limited by this and by the relay")
+	within(t, "allocations of a message on an open session, and of the relay for it", allocations(t, send), 115,
+		"draining a queue is limited by this and by the relay")
 }
 
 // TestCommit counts what makes a message safe.
@@ -117,14 +120,16 @@ func TestCommit(t *testing.T) {
 	}
 	defer s.Close()
 	put := func() {
-		if _, err := s.Put(context.Background(), spool.Meta{UID: 1000, Origin: "test"}, testEnvelope(), wireMessage); err != nil {
+		if _, err := s.Put(context.Background(), spool.Meta{UID: 1000, Origin: "test"}, testEnvelope(),
+			wireMessage); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put()
 	syncs = 0
 	put()
-	within(t, "fsyncs of an accepted message", int64(syncs), 2, "the file's and the directory's: less is not safe, more is only slow")
+	within(t, "fsyncs of an accepted message", int64(syncs), 2,
+		"the file's and the directory's: less is not safe, more is only slow")
 	within(t, "allocations of an accepted message", allocations(t, put), 72, "the agent does this for each message")
 }
 
@@ -146,7 +151,8 @@ func TestAllocations(t *testing.T) {
 	c := cache.New(cache.Options{Dir: t.TempDir()})
 	key := cache.Key{Tenant: "contoso.test", ClientID: "id"}
 	fetch := func(context.Context) (xoauth.Token, error) {
-		return xoauth.Token{Access: xoauth.NewSecret(strings.Repeat("x", 1600)), Obtained: time.Now(), Expiry: time.Now().Add(time.Hour)}, nil
+		return xoauth.Token{Access: xoauth.NewSecret(strings.Repeat("x", 1600)), Obtained: time.Now(),
+			Expiry: time.Now().Add(time.Hour)}, nil
 	}
 	token := func() {
 		if _, err := c.Token(context.Background(), key, fetch); err != nil {

@@ -53,7 +53,8 @@ func TestCrowd(t *testing.T) {
 	st := s.Stats()
 	within(t, "messages", int64(st.Messages), processes, "each process delivers")
 	within(t, "token requests", int64(st.TokenRequests), 1, "Entra throttles an application that asks too often")
-	within(t, "connections at once", int64(st.MaxConcurrent), 3, "Exchange Online refuses the fourth, after it has taken the data")
+	within(t, "connections at once", int64(st.MaxConcurrent), 3,
+		"Exchange Online refuses the fourth, after it has taken the data")
 	within(t, "connections", int64(st.Connections), processes, "one for each process")
 	if n := s.Refused(""); n > 0 {
 		t.Errorf("%d replies were refusals", n)
@@ -93,7 +94,8 @@ func TestCrowdInTheBackground(t *testing.T) {
 	within(t, "messages", int64(st.Messages), processes, "each once")
 	within(t, "runs of the queue at once", int64(<-most), 3, "one sends, one waits for its end, one may be ending")
 	within(t, "token requests", int64(st.TokenRequests), 1, "Entra throttles an application that asks too often")
-	within(t, "connections at once", int64(st.MaxConcurrent), 3, "Exchange Online refuses the fourth, after it has taken the data")
+	within(t, "connections at once", int64(st.MaxConcurrent), 3,
+		"Exchange Online refuses the fourth, after it has taken the data")
 	if n := s.Refused(""); n > 0 {
 		t.Errorf("%d replies were refusals", n)
 	}

@@ -12,9 +12,12 @@ import (
 
 // scheduling are the calls of Go's runtime that come and go with the threads' luck.
 var scheduling = map[string]bool{
-	"futex": true, "nanosleep": true, "epoll_pwait": true, "sched_yield": true, "tgkill": true, "getpid": true, "gettid": true,
-	"rt_sigreturn": true, "rt_sigprocmask": true, "rt_sigaction": true, "sigaltstack": true, "clone": true, "clone3": true,
-	"mmap": true, "munmap": true, "madvise": true, "set_robust_list": true, "rseq": true, "exit": true, "exit_group": true,
+	"futex": true, "nanosleep": true, "epoll_pwait": true, "sched_yield": true, "tgkill": true, "getpid": true,
+	"gettid":       true,
+	"rt_sigreturn": true, "rt_sigprocmask": true, "rt_sigaction": true, "sigaltstack": true, "clone": true,
+	"clone3": true,
+	"mmap":   true, "munmap": true, "madvise": true, "set_robust_list": true, "rseq": true, "exit": true,
+	"exit_group": true,
 }
 
 // A call is a system call with its result, -1 for a failure.

@@ -44,18 +44,23 @@ func TestHandOff(t *testing.T) {
 	t.Parallel()
 	h := taker()
 	socket := smtpdtest.Serve(t, h)
-	code, done, errs := call(socket, strings.NewReader("To: a@example.org\nBcc: b@example.org\nSubject: x\n\nhello\n.\nmore\n"), "/usr/sbin/sendmail", "-ti", "-odq", "-fapp@example.org")
+	code, done, errs := call(socket, strings.NewReader("To: a@example.org\nBcc: b@example.org\nSubject: "+
+		"x\n\nhello\n.\nmore\n"), "/usr/sbin/sendmail", "-ti", "-odq", "-fapp@example.org")
 	if code != 0 || !done || errs != "" {
 		t.Fatalf("%d %v %q", code, done, errs)
 	}
-	if e := h.Taken()[0].Envelope; e.Sender != "app@example.org" || len(e.Recipients) != 2 || h.Taken()[0].Options.Mode != "queue" {
+	if e := h.Taken()[0].Envelope; e.Sender != "app@example.org" || len(e.Recipients) != 2 ||
+		h.Taken()[0].Options.Mode != "queue" {
 		t.Errorf("envelope %+v, options %+v", e, h.Taken()[0].Options)
 	}
-	if text := h.Taken()[0].Text; !strings.HasSuffix(text, "\r\n\r\nhello\r\n.\r\nmore\r\n") || strings.Contains(text, "b@example.org") {
+	if text := h.Taken()[0].Text; !strings.HasSuffix(text, "\r\n\r\nhello\r\n.\r\nmore\r\n") ||
+		strings.Contains(text, "b@example.org") {
 		t.Errorf("text %q", text)
 	}
-	code, done, errs = call(socket, strings.NewReader("Subject: x\n\n"), "sendmail", "a@example.org", "nobody@example.org")
-	if code != sysexits.NoUser || !done || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "nobody@example.org") || len(h.Taken()) != 2 {
+	code, done, errs = call(socket, strings.NewReader("Subject: x\n\n"), "sendmail", "a@example.org",
+		"nobody@example.org")
+	if code != sysexits.NoUser || !done || strings.Count(errs, "\n") != 1 ||
+		!strings.Contains(errs, "nobody@example.org") || len(h.Taken()) != 2 {
 		t.Errorf("one of two: %d %v %q", code, done, errs)
 	}
 	code, done, errs = call(socket, strings.NewReader("Subject: x\n\n"), "sendmail", "-oeq", "nobody@example.org")
@@ -75,8 +80,10 @@ func TestNotOurs(t *testing.T) {
 	socket := smtpdtest.Serve(t, h)
 	for _, args := range [][]string{
 		{"mailq"}, {"newaliases"}, {"/usr/sbin/o365-sendmail"}, {"o365-sendmail", "doctor"}, {},
-		{"sendmail", "-bp"}, {"sendmail", "-bs"}, {"sendmail", "-q"}, {"sendmail", "-bd", "-q1h"}, {"sendmail", "-bv", "root"}, {"sendmail", "-I"},
-		{"sendmail", "-C", "/etc/other.toml", "root"}, {"sendmail", "-oem", "root"}, {"sendmail", "-oee", "root"}, {"sendmail", "-oew", "root"},
+		{"sendmail", "-bp"}, {"sendmail", "-bs"}, {"sendmail", "-q"}, {"sendmail", "-bd", "-q1h"},
+		{"sendmail", "-bv", "root"}, {"sendmail", "-I"},
+		{"sendmail", "-C", "/etc/other.toml", "root"}, {"sendmail", "-oem", "root"}, {"sendmail", "-oee", "root"},
+		{"sendmail", "-oew", "root"},
 		{"sendmail", "-Z"}, {"sendmail", "root", "-t"},
 	} {
 		if code, done, errs := call(socket, unread{t}, args...); done || errs != "" {
@@ -84,7 +91,8 @@ func TestNotOurs(t *testing.T) {
 		}
 	}
 	var errs bytes.Buffer
-	_, done, _ := handOff(context.Background(), process{Args: []string{"sendmail", "root"}, Stdin: unread{t}, Stderr: &errs,
+	_, done, _ := handOff(context.Background(), process{Args: []string{"sendmail", "root"}, Stdin: unread{t},
+		Stderr: &errs,
 		Socket: socket,
 		Getenv: func(name string) string { return map[string]string{host.ConfigVariable: "/etc/other.toml"}[name] }})
 	if done || errs.Len() > 0 {
@@ -151,7 +159,8 @@ func TestAgentFails(t *testing.T) {
 	h.Err = sysexits.With(sysexits.CantCreat, errors.New("the spool is full"))
 	socket := smtpdtest.Serve(t, h)
 	code, done, errs := call(socket, strings.NewReader("Subject: x\n\n"), "sendmail", "a@example.org")
-	if code != sysexits.CantCreat || !done || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "the spool is full") {
+	if code != sysexits.CantCreat || !done || strings.Count(errs, "\n") != 1 ||
+		!strings.Contains(errs, "the spool is full") {
 		t.Errorf("%d %v %q", code, done, errs)
 	}
 }

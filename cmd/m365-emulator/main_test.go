@@ -37,7 +37,8 @@ func TestRun(t *testing.T) {
 	config, ca := filepath.Join(dir, "o365-sendmail.toml"), filepath.Join(dir, "ca.pem")
 	done := make(chan int)
 	go func() {
-		done <- run(ctx, []string{"-config-out", config, "-ca-out", ca, "-dir", filepath.Join(dir, "mail"), "-fault", "secret-expired", "-rate", "0"}, out, stderr)
+		done <- run(ctx, []string{"-config-out", config, "-ca-out", ca, "-dir", filepath.Join(dir, "mail"), "-fault",
+			"secret-expired", "-rate", "0"}, out, stderr)
 	}()
 	var ready map[string]any
 	select {
@@ -53,7 +54,8 @@ func TestRun(t *testing.T) {
 		t.Errorf("config: %v, %v", info, err)
 	}
 	text, err := os.ReadFile(config)
-	if err != nil || !strings.Contains(string(text), `ca_file = "`+ca+`"`) || !strings.Contains(string(text), `dir = "`+filepath.Join(dir, "cache")+`"`) {
+	if err != nil || !strings.Contains(string(text), `ca_file = "`+ca+`"`) ||
+		!strings.Contains(string(text), `dir = "`+filepath.Join(dir, "cache")+`"`) {
 		t.Errorf("config: %s, %v", text, err)
 	}
 	if _, err := os.Stat(ca); err != nil || ready["ca_file"] != ca {
@@ -91,7 +93,8 @@ func TestFlags(t *testing.T) {
 		{[]string{"-config-out", "/nonexistent/x"}, 1, "", "/nonexistent"},
 	} {
 		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), tc.args, &stdout, &stderr); code != tc.code || !strings.Contains(stdout.String(), tc.stdout) || !strings.Contains(stderr.String(), tc.stderr) {
+		if code := run(t.Context(), tc.args, &stdout, &stderr); code != tc.code ||
+			!strings.Contains(stdout.String(), tc.stdout) || !strings.Contains(stderr.String(), tc.stderr) {
 			t.Errorf("%v: %d\n%s\n%s", tc.args, code, stdout.String(), stderr.String())
 		}
 	}

@@ -20,7 +20,8 @@ func TestAgentWithRelativePath(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	config := "[agent]\nsocket = \"" + socket + "\"\n[spool]\ndir = \"" + filepath.Join(dir, "spool") + "\"\n[log]\nto = \"stderr\"\n"
+	config := "[agent]\nsocket = \"" + socket + "\"\n[spool]\ndir = \"" + filepath.Join(dir, "spool") +
+		"\"\n[log]\nto = \"stderr\"\n"
 	if err := os.WriteFile(filepath.Join(dir, "c.toml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -156,7 +156,8 @@ func (a *Agent) run(ctx context.Context) error {
 // openSpool opens the spool and makes sure that no other agent works on it.
 func (a *Agent) openSpool(c *config.Config) (unlock func(), err error) {
 	if c.Spool.Dir == "" {
-		return nil, sysexits.With(sysexits.Config, errors.New("the agent needs a spool: set spool.dir in the configuration"))
+		return nil, sysexits.With(sysexits.Config,
+			errors.New("the agent needs a spool: set spool.dir in the configuration"))
 	}
 	o := assemble.SpoolOptions(c)
 	o.Now, o.Warn = a.o.Now, a.warn

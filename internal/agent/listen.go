@@ -85,7 +85,8 @@ func listenTCP(c *config.Config) (net.Listener, error) {
 	l, err := net.Listen("tcp", c.Agent.Listen)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("agent.listen: %w; enable o365-sendmail-smtp.socket, which systemd opens, or choose a port above 1023", err)
+		return nil, fmt.Errorf("agent.listen: %w; enable o365-sendmail-smtp.socket, which systemd opens, or choose a "+
+			"port above 1023", err)
 	case err != nil:
 		return nil, fmt.Errorf("agent.listen: %w", err)
 	}
@@ -168,7 +169,8 @@ func (a *Agent) accept(talk, stop context.Context, l listener) error {
 		case closed(err), stop.Err() != nil:
 			return nil
 		case !passing(err):
-			return sysexits.With(sysexits.OSErr, fmt.Errorf("no more connections can be taken at %s: %w", l.Addr(), err))
+			return sysexits.With(sysexits.OSErr, fmt.Errorf("no more connections can be taken at %s: %w", l.Addr(),
+				err))
 		}
 		// Descriptors or memory are short: what is open will give some back.
 		if pause = min(max(2*pause, 5*time.Millisecond), most); pause == most {
@@ -185,7 +187,8 @@ func (a *Agent) accept(talk, stop context.Context, l listener) error {
 
 // passing reports whether a failed accept(2) says nothing about the listener.
 func passing(err error) bool {
-	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ECONNABORTED, syscall.EINTR, syscall.EAGAIN, syscall.EPERM} {
+	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ECONNABORTED,
+		syscall.EINTR, syscall.EAGAIN, syscall.EPERM} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -30,7 +30,8 @@ func child(path string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	err := Run(ctx, Options{ConfigPath: path, HostName: "web1", Getenv: os.Getenv, Now: time.Now, Stderr: os.Stderr, Reload: reload})
+	err := Run(ctx, Options{ConfigPath: path, HostName: "web1", Getenv: os.Getenv, Now: time.Now, Stderr: os.Stderr,
+		Reload: reload})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -35,7 +35,8 @@ func TestReloadOnRequest(t *testing.T) {
 		t.Errorf("%v: %s %v", err, st.Config, st.ConfigRead)
 	}
 	s.write("tenant = 1\n")
-	if _, err = q.Reload(t.Context()); sysexits.Code(err, 0) != sysexits.Config || !strings.Contains(err.Error(), "tenant") {
+	if _, err = q.Reload(t.Context()); sysexits.Code(err, 0) != sysexits.Config ||
+		!strings.Contains(err.Error(), "tenant") {
 		t.Errorf("%v", err)
 	}
 	if s.agent.rules.Load().config.From.Domain != "shop.example" {

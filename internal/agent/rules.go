@@ -76,7 +76,8 @@ func (a *Agent) read() *rules {
 		return r
 	}
 	r.intake = a.newIntake(r)
-	r.account, r.fault = assemble.Account(c, assemble.Options{HostName: r.host, Warn: a.warn, Getenv: a.o.Getenv, Now: a.o.Now})
+	r.account, r.fault = assemble.Account(c, assemble.Options{HostName: r.host, Warn: a.warn, Getenv: a.o.Getenv,
+		Now: a.o.Now})
 	return r
 }
 

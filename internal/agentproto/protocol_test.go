@@ -53,7 +53,8 @@ func TestForeignReplies(t *testing.T) {
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Options{
-		{}, {Mode: "queue"}, {Mode: "interactive", NoAliases: true, Hops: 3, Tag: "cron", Partial: true}, {Partial: true},
+		{}, {Mode: "queue"}, {Mode: "interactive", NoAliases: true, Hops: 3, Tag: "cron", Partial: true},
+		{Partial: true},
 	} {
 		if got := ParseOptions(o.Value()); got != o {
 			t.Errorf("%+v became %+v by %q", o, got, o.Value())
@@ -84,7 +85,8 @@ func TestReceipt(t *testing.T) {
 	if !r.Queued || r.QueueID != "20261125-1" || len(r.Refused) != 2 {
 		t.Fatalf("got %+v", r)
 	}
-	if one := r.Refused[0]; one.Address != `"a> 1 <b"@c.example` || sysexits.Code(one.Err, 0) != sysexits.NoUser || one.Err.Error() != "no such user  250 fake" {
+	if one := r.Refused[0]; one.Address != `"a> 1 <b"@c.example` || sysexits.Code(one.Err, 0) != sysexits.NoUser ||
+		one.Err.Error() != "no such user  250 fake" {
 		t.Errorf("got %q %v", one.Address, one.Err)
 	}
 	for words, want := range map[string]envelope.Receipt{

@@ -54,7 +54,8 @@ func called(n ast.Node) string {
 // Start-up is paid for each message: a caller's process lives a few milliseconds.
 func TestNoWorkAtStart(t *testing.T) {
 	t.Parallel()
-	costly := map[string]bool{"regexp.MustCompile": true, "regexp.Compile": true, "template.Must": true, "template.New": true}
+	costly := map[string]bool{"regexp.MustCompile": true, "regexp.Compile": true, "template.Must": true,
+		"template.New": true}
 	programFiles(t, func(p *pkg, set *token.FileSet, file *ast.File) {
 		for _, d := range file.Decls {
 			switch d := d.(type) {
@@ -85,7 +86,8 @@ var callerRules = []struct {
 	callers  []string
 	reason   string
 }{
-	{"os.Rename", []string{"internal/durable", "internal/emulator", "cmd/m365-emulator"}, "a rename without the directory's fsync is lost with the power"},
+	{"os.Rename", []string{"internal/durable", "internal/emulator", "cmd/m365-emulator"},
+		"a rename without the directory's fsync is lost with the power"},
 	{"os.Exit", []string{"cmd", "internal/emulator", "internal/crash"},
 		"only a main function ends the process, or a fault of the program: deferred work has to run"},
 	{"net.Dial", socketPackages, "only these open sockets"},
@@ -93,12 +95,15 @@ var callerRules = []struct {
 	{"net.Listen", socketPackages, "only these open sockets"},
 	{"log.Fatal", nil, "only a main function ends the process"},
 	{"log.Fatalf", nil, "only a main function ends the process"},
-	{"syscall.Exec", []string{"cmd/front"}, "the quick program turns into the whole one, and nothing into anything else"},
+	{"syscall.Exec", []string{"cmd/front"}, "the quick program turns into the whole one, and nothing into " +
+		"anything else"},
 	{"syscall.ForkExec", nil, "no part of the program starts another program"},
 	{"os.StartProcess", []string{"internal/direct"}, "the program starts itself for a queue run, and nothing else"},
-	{"os.Getenv", []string{"cmd", "internal/cli", "internal/agent", "internal/maillog"}, "the environment is the caller's: who reads it decides which variable may matter"},
+	{"os.Getenv", []string{"cmd", "internal/cli", "internal/agent", "internal/maillog"},
+		"the environment is the caller's: who reads it decides which variable may matter"},
 	{"http.ProxyFromEnvironment", nil, "a caller's proxy variable must not see the client secret"},
-	{"x509.SystemCertPool", []string{"internal/doctor"}, "it loads every certificate twice, which costs 10 ms a message"},
+	{"x509.SystemCertPool", []string{"internal/doctor"},
+		"it loads every certificate twice, which costs 10 ms a message"},
 }
 
 func TestOnlyTheseCall(t *testing.T) {
@@ -158,7 +163,8 @@ var bannedText = []struct {
 	{`(?i)\bissue #?[0-9]+\b`, "a reader has the reason in front of him or not at all: write it down", false},
 	{`(?i)\b(chat` + `gpt|copi` + `lot|clau` + `de|langu` + `age model)\b`, "the project speaks only of itself", false},
 	{`eyJ[A-Za-z0-9_-]{30,}\.[A-Za-z0-9_-]{30,}\.[A-Za-z0-9_-]{30,}`, "a signed token: make one in the test", true},
-	{"-----BEGIN (RSA |EC |ENCRYPTED )?PRIVATE " + "KEY-----\n[A-Za-z0-9+/]{20}", "a private key: make one in the test", true},
+	{"-----BEGIN (RSA |EC |ENCRYPTED )?PRIVATE " + "KEY-----\n[A-Za-z0-9+/]{20}", "a private key: make one in the test",
+		true},
 }
 
 func TestFilesSayOnlyWhatTheyMay(t *testing.T) {
@@ -205,7 +211,8 @@ func TestOnlyTheseRevealSecrets(t *testing.T) {
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Reveal" {
-				t.Errorf("%s: Reveal, which only %q may call: a secret goes to the token endpoint, the cache and AUTH, and nowhere else", set.Position(n.Pos()), allowed)
+				t.Errorf("%s: Reveal, which only %q may call: a secret goes to the token endpoint, the cache and "+
+					"AUTH, and nowhere else", set.Position(n.Pos()), allowed)
 			}
 			return true
 		})

@@ -21,7 +21,8 @@ func verbs() []verb {
 	return []verb{
 		{"serve", "run the agent: take mail from local programs and deliver it", serveVerb},
 		{"queue", "list, show, retry, hold, release, delete or flush queued mail", (*Env).queueCommand},
-		{"setup", "ask for what is needed, write the configuration, print what to do in the tenant", (*Env).setupCommand},
+		{"setup", "ask for what is needed, write the configuration, print what to do in the tenant",
+			(*Env).setupCommand},
 		{"credential", "show, renew, test and switch the secret or certificate that the application signs in with",
 			(*Env).credentialCommand},
 		{"doctor", "check the way of a message and name the step to do next", (*Env).doctorCommand},
@@ -69,7 +70,8 @@ func (e *Env) admin(ctx context.Context, args []string) int {
 		return e.fail("o365-sendmail", cmdline.Usagef("unknown command %.64q%s; try o365-sendmail help",
 			args[0], didYouMean(args[0], names)))
 	}
-	fmt.Fprintln(e.Stdout, "usage: o365-sendmail COMMAND [ARGUMENT ...]\n       o365-sendmail FLAGS as sendmail(8)\n\ncommands:")
+	fmt.Fprintln(e.Stdout, "usage: o365-sendmail COMMAND [ARGUMENT ...]\n       o365-sendmail FLAGS as "+
+		"sendmail(8)\n\ncommands:")
 	for _, v := range all {
 		fmt.Fprintf(e.Stdout, "  %-10s %s\n", v.name, v.about)
 	}

@@ -41,7 +41,8 @@ func newHost(t *testing.T, extra string) *hostWithAgent {
 	}
 	h.port = l.Addr().String()
 	l.Close()
-	s.writeConfig(t, strings.Replace(s.ConfigTOML(s.dir), "alert_to ", "#", 1)+"\n[spool]\ndir = \""+filepath.Join(s.dir, "spool")+"\"\nkeep_free = \"0B\"\n[agent]\nsocket = \""+h.socket+
+	s.writeConfig(t, strings.Replace(s.ConfigTOML(s.dir), "alert_to ", "#",
+		1)+"\n[spool]\ndir = \""+filepath.Join(s.dir, "spool")+"\"\nkeep_free = \"0B\"\n[agent]\nsocket = \""+h.socket+
 		"\"\nlisten = \""+h.port+"\"\n"+extra)
 	h.start(t)
 	return h
@@ -104,11 +105,13 @@ func TestThroughAgent(t *testing.T) {
 func TestRefusedThroughAgent(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "")
-	if err := h.Script(emulator.Rule{Stage: "rcpt", Match: "gone@", Reply: "550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found"}); err != nil {
+	if err := h.Script(emulator.Rule{Stage: "rcpt", Match: "gone@",
+		Reply: "550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found"}); err != nil {
 		t.Fatal(err)
 	}
 	r := h.call(strings.NewReader("Subject: x\n\n"), "gone@example.org")
-	if r.code != sysexits.NoUser || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "RecipientNotFound") {
+	if r.code != sysexits.NoUser || strings.Count(r.stderr, "\n") != 1 ||
+		!strings.Contains(r.stderr, "RecipientNotFound") {
 		t.Errorf("%d %q", r.code, r.stderr)
 	}
 	r = h.call(strings.NewReader("Subject: x\n\n"), "gone@example.org", "a@example.org")
@@ -163,7 +166,8 @@ func TestRoutes(t *testing.T) {
 		return
 	}
 	r = ask(Env{Socket: none}, "a@example.org")
-	if r.code != sysexits.Config || !strings.Contains(r.stderr, none) || !strings.Contains(r.stderr, "no configuration") || strings.Count(r.stderr, "\n") != 1 {
+	if r.code != sysexits.Config || !strings.Contains(r.stderr, none) ||
+		!strings.Contains(r.stderr, "no configuration") || strings.Count(r.stderr, "\n") != 1 {
 		t.Errorf("neither: %d %q", r.code, r.stderr)
 	}
 	stale, err := net.Listen("unix", none)
@@ -184,7 +188,8 @@ var volatile = regexp.MustCompile(`(?m)^(Received|Message-ID|Date|From|Reply-To)
 func TestSameByEveryWay(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "")
-	const header = "From: app@web1\nTo: root, Someone <a@example.org>\nCc: b@example.org\nBcc: c@example.org\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nX-Odd:\tkept  as it is\n"
+	const header = "From: app@web1\nTo: root, Someone <a@example.org>\nCc: b@example.org\nBcc: " +
+		"c@example.org\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nX-Odd:\tkept  as it is\n"
 	body := "\n.leading\n..two\n.\ngrüße\n" + strings.Repeat("long ", 300) + "\nFrom here\n\n"
 	text := header + body
 	stuffed := strings.ReplaceAll("\n"+text, "\n.", "\n..")[1:]
@@ -201,7 +206,8 @@ func TestSameByEveryWay(t *testing.T) {
 		"the bare socket": func() { h.dial(t, "unix", h.socket, dialogue) },
 	}
 	var first, firstWay, from string
-	for _, way := range []string{"the socket", "-bs with LF", "-bs with CRLF", "TCP", "the bare socket", "-bm directly"} {
+	for _, way := range []string{"the socket", "-bs with LF", "-bs with CRLF", "TCP", "the bare socket",
+		"-bm directly"} {
 		if way == "-bm directly" {
 			h.stop() // a caller who names its configuration would get this agent
 		}
@@ -327,7 +333,8 @@ func TestSymfony(t *testing.T) {
 				p.say("MAIL FROM:<app@example.org>\r\n", "250")
 				p.say("RCPT TO:<a@example.org>\r\n", "250")
 				p.say("DATA\r\n", "354")
-				if _, err := fmt.Fprintf(p.in, "From: App <app@example.org>\r\nTo: a@example.org\r\nSubject: %d\r\n\r\ntext\r\n\n.\nmore\r\n", i); err != nil {
+				if _, err := fmt.Fprintf(p.in, "From: App <app@example.org>\r\nTo: a@example.org\r\nSubject: "+
+					"%d\r\n\r\ntext\r\n\n.\nmore\r\n", i); err != nil {
 					t.Fatal(err)
 				}
 				p.say("\r\n.\r\n", "250")
@@ -348,8 +355,10 @@ func TestSymfony(t *testing.T) {
 func TestSMTPWithoutAWay(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	code := Main(context.Background(), Env{Args: []string{"sendmail", "-bs"}, Stdin: strings.NewReader("QUIT\n"), Stdout: &out, Stderr: io.Discard,
-		Getenv: func(n string) string { return map[string]string{"O365_SENDMAIL_CONFIG": "/nonexistent"}[n] }, Now: time.Now, UID: os.Getuid()})
+	code := Main(context.Background(), Env{Args: []string{"sendmail", "-bs"}, Stdin: strings.NewReader("QUIT\n"),
+		Stdout: &out, Stderr: io.Discard,
+		Getenv: func(n string) string { return map[string]string{"O365_SENDMAIL_CONFIG": "/nonexistent"}[n] },
+		Now:    time.Now, UID: os.Getuid()})
 	if code != sysexits.Config || !strings.HasPrefix(out.String(), "421 4.3.0 ") {
 		t.Errorf("%d %q", code, out.String())
 	}

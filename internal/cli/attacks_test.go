@@ -79,7 +79,8 @@ func (r *endless) Read(p []byte) (int, error) {
 
 func TestEndlessInput(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{"zeros": "\x00", "letters": "a", "lines": "a\n", "empty lines": "\n", "fields": "A: b\n", "fold": "A: b\n c\n d\n e\n"} {
+	for name, text := range map[string]string{"zeros": "\x00", "letters": "a", "lines": "a\n", "empty lines": "\n",
+		"fields": "A: b\n", "fold": "A: b\n c\n d\n e\n"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
@@ -184,7 +185,8 @@ func TestLargeHeaders(t *testing.T) {
 func TestLargeHeaderRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.run(strings.Repeat("X-Many: y\n", 100_000)+"\nhello\n", "-i", "someone@example.org").want(t, sysexits.DataErr, "5.3.4")
+	s.run(strings.Repeat("X-Many: y\n", 100_000)+"\nhello\n", "-i", "someone@example.org").want(t, sysexits.DataErr,
+		"5.3.4")
 }
 
 // TestBodyWithoutLineEnd: 50 MB in one line arrive, byte for byte, in an encoding.
@@ -277,13 +279,17 @@ func TestHostileProcess(t *testing.T) {
 		"no HOME":           {`unset HOME; exec "$P" -t -i`, []int{0}, true},
 		"HOME a file":       {`HOME=/dev/null; export HOME; exec "$P" -t -i`, []int{0}, true},
 		"no files":          {`ulimit -f 0; exec "$P" -t -i`, []int{0}, true},
-		"12 descriptors":    {`ulimit -n 12; exec "$P" -t -i`, []int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config}, false},
-		"6 descriptors":     {`ulimit -n 6; exec "$P" -t -i`, []int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
-		"7 descriptors":     {`ulimit -n 7; exec "$P" -t -i`, []int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
-		"8 descriptors":     {`ulimit -n 8; exec "$P" -t -i`, []int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
-		"4 descriptors":     {`ulimit -n 4; exec "$P" -t -i`, []int{sysexits.TempFail}, false},
-		"long argument":     {`exec "$P" -i "$(printf '%0100000d' 7)@example.org"`, []int{sysexits.DataErr}, false},
-		"closed pipe":       {`"$P" -v -t -i 2>&1 | head -c 1 >/dev/null; exit 0`, []int{0}, false},
+		"12 descriptors": {`ulimit -n 12; exec "$P" -t -i`,
+			[]int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config}, false},
+		"6 descriptors": {`ulimit -n 6; exec "$P" -t -i`,
+			[]int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
+		"7 descriptors": {`ulimit -n 7; exec "$P" -t -i`,
+			[]int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
+		"8 descriptors": {`ulimit -n 8; exec "$P" -t -i`,
+			[]int{0, sysexits.OSErr, sysexits.TempFail, sysexits.Config, sysexits.Unavailable}, false},
+		"4 descriptors": {`ulimit -n 4; exec "$P" -t -i`, []int{sysexits.TempFail}, false},
+		"long argument": {`exec "$P" -i "$(printf '%0100000d' 7)@example.org"`, []int{sysexits.DataErr}, false},
+		"closed pipe":   {`"$P" -v -t -i 2>&1 | head -c 1 >/dev/null; exit 0`, []int{0}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -294,14 +300,16 @@ func TestHostileProcess(t *testing.T) {
 			cmd.Stdin = strings.NewReader("To: someone@example.org\nSubject: x\n\nhello\n")
 			var said bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &said, &said
-			cmd.Env = []string{asProgram + "=1", "P=" + exe, "D=" + s.dir, "PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "O365_SENDMAIL_CONFIG=" + s.config}
+			cmd.Env = []string{asProgram + "=1", "P=" + exe, "D=" + s.dir, "PATH=" + os.Getenv("PATH"), "HOME=" + s.dir,
+				"O365_SENDMAIL_CONFIG=" + s.config}
 			_ = cmd.Run() // the code is looked at
 			code := cmd.ProcessState.ExitCode()
 			ok := false
 			for _, want := range c.codes {
 				ok = ok || code == want
 			}
-			if text := said.String(); !ok || strings.Contains(text, "goroutine ") || strings.Contains(text, "panic:") || ctx.Err() != nil {
+			if text := said.String(); !ok || strings.Contains(text, "goroutine ") || strings.Contains(text, "panic:") ||
+				ctx.Err() != nil {
 				t.Errorf("exit code %d, want one of %v\n%s", code, c.codes, text)
 			}
 			if n := len(s.Messages()); c.sent && n != 1 || code == 0 && name != "closed pipe" && n != 1 {

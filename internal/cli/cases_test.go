@@ -287,7 +287,8 @@ var caseGroups = [][2]string{
 
 func casesPage(cases []*testCase) string {
 	var b strings.Builder
-	b.WriteString("# Cases\n\nEach line is a test: the command line and what comes of it. The files are in `internal/cli/testdata/cases`, with the\n" +
+	b.WriteString("# Cases\n\nEach line is a test: the command line and what comes of it. The files are in " +
+		"`internal/cli/testdata/cases`, with the\n" +
 		"input, what the caller sees and the message as Exchange Online gets it. This page is made from them.\n")
 	left := len(cases)
 	for _, g := range caseGroups {
@@ -300,7 +301,8 @@ func casesPage(cases []*testCase) string {
 				fmt.Fprintf(&b, "\n## %s\n\n| case | command line | exit | outcome |\n|---|---|---|---|\n", g[1])
 			}
 			exits := strings.Trim(fmt.Sprint(c.exits), "[]")
-			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.name, code(strings.Join(c.runs, "; ")), exits, strings.ReplaceAll(c.outcome, "|", "\\|"))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.name, code(strings.Join(c.runs, "; ")), exits,
+				strings.ReplaceAll(c.outcome, "|", "\\|"))
 		}
 		left -= n
 	}

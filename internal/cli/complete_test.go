@@ -80,7 +80,8 @@ func TestComplete(t *testing.T) {
 // the words that usage names.
 func TestCompletionTables(t *testing.T) {
 	t.Parallel()
-	free := []string{"", "TEXT", "USER", "ID", "DAY", "DAYS", "ADDRESS", "AGE", "NAME", "N", "URL", "value", "duration", "CODE"}
+	free := []string{"", "TEXT", "USER", "ID", "DAY", "DAYS", "ADDRESS", "AGE", "NAME", "N", "URL", "value", "duration",
+		"CODE"}
 	usage := regexp.MustCompile(`^[a-z-]+( \| [a-z-]+)+`)
 	for _, v := range verbs() {
 		e := Env{Args: []string{"o365-sendmail"}, Getenv: func(string) string { return "" }, UID: noUser}
@@ -100,7 +101,8 @@ func TestCompletionTables(t *testing.T) {
 				t.Errorf("%s --%s: completion does not know what %s is", v.name, f.Name, kind)
 			}
 		})
-		if named := usage.FindString(asked.usage); named != strings.Join(subcommands[v.name], " | ") && v.name != "queue" {
+		if named := usage.FindString(asked.usage); named != strings.Join(subcommands[v.name], " | ") &&
+			v.name != "queue" {
 			t.Errorf("%s: usage has %q, completion %q", v.name, named, subcommands[v.name])
 		}
 		for _, sub := range subcommands[v.name] {

@@ -73,7 +73,8 @@ func (c *credential) flags() *verbFlags {
 	f.StringVar(&a.CertFile, "certificate-file", "", "with stage: the certificate in the PEM `FILE`")
 	f.StringVar(&a.KeyFile, "key-file", "", "with stage: the certificate's key, a PEM `FILE`")
 	f.StringVar(&a.PFXFile, "pfx-file", "", "with stage: certificate and key in the PKCS #12 `FILE`")
-	f.StringVar(&a.PassphraseFile, "passphrase-file", "", "with stage: `FILE` with the passphrase of the key or the PFX file")
+	f.StringVar(&a.PassphraseFile, "passphrase-file", "",
+		"with stage: `FILE` with the passphrase of the key or the PFX file")
 	f.BoolVar(&c.noWait, "no-wait", false, "with new-certificate: do not wait for the upload, as without a terminal")
 	f.BoolVar(&c.json, "json", false, "with show and test: print JSON")
 	return f
@@ -128,7 +129,8 @@ func (c *credential) account() configFile { return configFile{c.env, c.path} }
 func (c *credential) candidate(a setup.Answers) (*setup.Answers, error) {
 	present := c.account().presentAnswers()
 	if present == nil || present.Type == "" {
-		return nil, sysexits.With(sysexits.Config, fmt.Errorf("%s has no credential yet: run o365-sendmail setup", c.path))
+		return nil, sysexits.With(sysexits.Config,
+			fmt.Errorf("%s has no credential yet: run o365-sendmail setup", c.path))
 	}
 	a.Now = c.env.Now
 	a.Keep(present)

@@ -58,7 +58,8 @@ func (s *session) golden(t *testing.T, name string) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil || string(want) != got {
-		t.Errorf("%v; %s differs (go test ./internal/cli -run %s -update writes it again):\n%s", err, path, t.Name(), got)
+		t.Errorf("%v; %s differs (go test ./internal/cli -run %s -update writes it again):\n%s", err, path, t.Name(),
+			got)
 	}
 }
 
@@ -69,7 +70,8 @@ func TestCredentialSession(t *testing.T) {
 	home := strings.TrimSuffix(h.config, "config.toml")
 	text, _ := os.ReadFile(h.config)
 	h.mustWrite(t, "secret_expires = "+time.Now().AddDate(0, 0, 9).Format(time.DateOnly)+"\n"+string(text))
-	log := &session{hide: strings.NewReplacer(home+"config", "/etc/o365-sendmail", "sudo ", "", h.ClientID, "2c1a7c38-...")}
+	log := &session{hide: strings.NewReplacer(home+"config", "/etc/o365-sendmail", "sudo ", "", h.ClientID,
+		"2c1a7c38-...")}
 	do := func(command string, code int) result {
 		t.Helper()
 		args := strings.Fields(command)
@@ -157,7 +159,8 @@ func TestSetSecret(t *testing.T) {
 	}
 	r := s.verb(nextSecret+"\n", "credential", "set-secret", "--expires", "2099-01-31")
 	after, _ := os.ReadFile(s.config)
-	if r.code != 0 || !strings.Contains(string(after), nextSecret) || !strings.Contains(string(after), "= 2099-01-31") ||
+	if r.code != 0 || !strings.Contains(string(after), nextSecret) ||
+		!strings.Contains(string(after), "= 2099-01-31") ||
 		strings.Contains(string(after), s.ClientSecret) || strings.Contains(r.stdout+r.stderr, nextSecret) {
 		t.Errorf("exit %d, %s%s\n%s", r.code, r.stdout, r.stderr, after)
 	}
@@ -184,7 +187,8 @@ func TestSetSecretInItsFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	text := strings.Replace(s.ConfigTOML(s.dir), `client_secret = "`+s.ClientSecret+`"`, `client_secret_file = "`+file+`"`, 1)
+	text := strings.Replace(s.ConfigTOML(s.dir), `client_secret = "`+s.ClientSecret+`"`,
+		`client_secret_file = "`+file+`"`, 1)
 	s.mustWrite(t, "secret_expires = 2098-01-31\n"+text)
 	r := s.verb(nextSecret, "credential", "set-secret")
 	s.silent(t, r)
@@ -194,7 +198,8 @@ func TestSetSecretInItsFile(t *testing.T) {
 	}
 	now, _ := os.ReadFile(file)
 	conf, _ := os.ReadFile(s.config)
-	if r.code != 0 || string(now) != nextSecret+"\n" || fi.Mode().Perm() != 0o640 || int(fi.Sys().(*syscall.Stat_t).Gid) != gid ||
+	if r.code != 0 || string(now) != nextSecret+"\n" || fi.Mode().Perm() != 0o640 ||
+		int(fi.Sys().(*syscall.Stat_t).Gid) != gid ||
 		string(conf) != text {
 		t.Errorf("exit %d, %s%s %v\n%s", r.code, r.stdout, r.stderr, fi.Mode(), conf)
 	}
@@ -224,7 +229,8 @@ func TestStage(t *testing.T) {
 	if err := s.SetFault("token-500"); err != nil {
 		t.Fatal(err)
 	}
-	if r := s.verb("", "credential", "promote"); r.code != sysexits.TempFail || !strings.Contains(r.stderr, "nothing was changed") {
+	if r := s.verb("", "credential", "promote"); r.code != sysexits.TempFail ||
+		!strings.Contains(r.stderr, "nothing was changed") {
 		t.Errorf("exit %d, %q", r.code, r.stderr)
 	}
 	if after, _ := os.ReadFile(s.config); string(after) != string(before) {
@@ -258,7 +264,8 @@ func TestNewCertificateAtTerminal(t *testing.T) {
 	select {
 	case code := <-done:
 		text, _ := os.ReadFile(s.config)
-		if code != 0 || !strings.Contains(string(text), `type = "certificate"`) || strings.Contains(string(text), s.ClientSecret) {
+		if code != 0 || !strings.Contains(string(text), `type = "certificate"`) ||
+			strings.Contains(string(text), s.ClientSecret) {
 			t.Errorf("exit %d\n%s", code, c.text())
 		}
 	case <-time.After(time.Minute):

@@ -39,7 +39,8 @@ func (c *credential) newCertificate(ctx context.Context) (int, error) {
 		return sysexits.OK, nil
 	}
 	if _, err := c.term.Line(ctx, "When it is uploaded, press Enter.\n> "); err != nil {
-		return 0, sysexits.With(sysexits.Usage, fmt.Errorf("the present credential stays in force; when the certificate "+
+		return 0, sysexits.With(sysexits.Usage, fmt.Errorf("the present credential stays in force; when the "+
+			"certificate "+
 			"is uploaded: %s", host.Hint("sudo o365-sendmail credential promote", e.UID)))
 	}
 	return c.promote(ctx)

@@ -19,7 +19,8 @@ func (e *Env) deliver(ctx context.Context, name string, o *cmdline.Options) int 
 	}
 	defer r.Close()
 	c := route.Call{
-		Name: name, Options: o, User: host.UserByID(e.UID), Stdin: e.Stdin, Stderr: e.Stderr, ExitCode: deliver.ExitCode,
+		Name: name, Options: o, User: host.UserByID(e.UID), Stdin: e.Stdin, Stderr: e.Stderr,
+		ExitCode: deliver.ExitCode,
 		MailBack: func(d *route.Draft, refused []envelope.Refusal) []envelope.Refusal {
 			return p.MailBack(ctx, o, d, refused)
 		},

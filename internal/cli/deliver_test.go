@@ -96,7 +96,8 @@ func TestDeliver(t *testing.T) {
 func TestHeaderRecipients(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.run("To: a@example.org, root\nCc: grp: b@example.org, (x) c@example.org;\nBcc: hidden@example.org\nSubject: x\n\n.\nnot cut\n",
+	s.run("To: a@example.org, root\nCc: grp: b@example.org, (x) c@example.org;\nBcc: hidden@example.org\nSubject: "+
+		"x\n\n.\nnot cut\n",
 		"-ti", "d@example.org", "a@EXAMPLE.org").want(t, 0, "")
 	msgs := s.Messages()
 	if len(msgs) != 1 {
@@ -104,7 +105,8 @@ func TestHeaderRecipients(t *testing.T) {
 	}
 	to := msgs[0].Envelope.To
 	got := strings.Join(to, " ")
-	for _, want := range []string{"a@example.org", "b@example.org", "c@example.org", "d@example.org", "hidden@example.org"} {
+	for _, want := range []string{"a@example.org", "b@example.org", "c@example.org", "d@example.org",
+		"hidden@example.org"} {
 		if strings.Count(strings.ToLower(got), want) != 1 {
 			t.Errorf("%s is not there once: %s", want, got)
 		}
@@ -123,9 +125,11 @@ func TestHeaderRecipients(t *testing.T) {
 func TestCronSender(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.run("From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@web1> x\n\nout\n", "-FCronDaemon", "-i", "-B8BITMIME", "-oem", "root").want(t, 0, "")
+	s.run("From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@web1> x\n\nout\n", "-FCronDaemon", "-i",
+		"-B8BITMIME", "-oem", "root").want(t, 0, "")
 	m := s.Messages()[0]
-	if !strings.Contains(m.Header("From"), "<"+s.Mailbox+">") || !strings.Contains(m.Header("From"), "Cron Daemon (root@") {
+	if !strings.Contains(m.Header("From"), "<"+s.Mailbox+">") ||
+		!strings.Contains(m.Header("From"), "Cron Daemon (root@") {
 		t.Errorf("From: %s", m.Header("From"))
 	}
 	if m.Header("Reply-To") != "" {
@@ -136,7 +140,8 @@ func TestCronSender(t *testing.T) {
 func TestReplyTo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.run("From: Alice <alice@elsewhere.org>\nTo: x@example.org\n\nhi\n", "-t", "-f", "alice@elsewhere.org").want(t, 0, "")
+	s.run("From: Alice <alice@elsewhere.org>\nTo: x@example.org\n\nhi\n", "-t", "-f", "alice@elsewhere.org").want(t, 0,
+		"")
 	m := s.Messages()[0]
 	if want := "Alice <" + s.Mailbox + ">"; m.Header("From") != want && m.Header("From") != `"Alice" <`+s.Mailbox+">" {
 		t.Errorf("From: %s, want %s", m.Header("From"), want)
@@ -179,7 +184,8 @@ func TestVerbose(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	r := s.run("Subject: x\n\nx\n", "-v", "x@example.org")
-	if r.code != 0 || !strings.Contains(r.stderr, "RCPT TO:<x@example.org>") || !strings.Contains(r.stderr, "[redacted]") {
+	if r.code != 0 || !strings.Contains(r.stderr, "RCPT TO:<x@example.org>") ||
+		!strings.Contains(r.stderr, "[redacted]") {
 		t.Errorf("%d %s", r.code, r.stderr)
 	}
 	for _, secret := range []string{s.ClientSecret, "eyJ", "auth=Bearer"} {

@@ -14,7 +14,8 @@ import (
 // mailq is the mode -bp: the queue as Postfix lists it.
 func (e *Env) mailq(ctx context.Context, name string, o *cmdline.Options) int {
 	if len(o.Recipients) > 0 {
-		return e.fail(name, cmdline.Usagef("mailq takes no argument such as %.64q; o365-sendmail queue show ID shows one message", o.Recipients[0]))
+		return e.fail(name, cmdline.Usagef("mailq takes no argument such as %.64q; o365-sendmail queue show ID shows "+
+			"one message", o.Recipients[0]))
 	}
 	f, err := filterOf(&o.Queue)
 	if err != nil {

@@ -92,7 +92,8 @@ func TestManSections(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"sendmail.8", "mailq.1", "newaliases.1", "o365-sendmail.8"} {
 		page := manPage(t, name)
-		for _, s := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "SECURITY", "SEE ALSO"} {
+		for _, s := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES",
+			"SECURITY", "SEE ALSO"} {
 			section(t, page, s)
 		}
 	}

@@ -39,7 +39,8 @@ func newQueueSite(t *testing.T, change ...func(*emulator.Options)) *queueSite {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(short) })
 	s.socket = filepath.Join(short, "submit.sock")
-	s.writeConfig(t, s.ConfigTOML(s.dir)+fmt.Sprintf("\n[spool]\ndir = %q\n[agent]\nsocket = %q\n", filepath.Join(s.dir, "spool"), s.socket))
+	s.writeConfig(t, s.ConfigTOML(s.dir)+fmt.Sprintf("\n[spool]\ndir = %q\n[agent]\nsocket = %q\n",
+		filepath.Join(s.dir, "spool"), s.socket))
 	return s
 }
 
@@ -63,7 +64,8 @@ func (s *queueSite) open() {
 
 func (s *queueSite) put(uid int, to string) string {
 	s.t.Helper()
-	m, err := rfc822.Read(strings.NewReader("From: "+s.Mailbox+"\nTo: "+to+"\nSubject: queued\x1b[2J\n\nhello\n"), rfc822.ReadOptions{})
+	m, err := rfc822.Read(strings.NewReader("From: "+s.Mailbox+"\nTo: "+to+"\nSubject: queued\x1b[2J\n\nhello\n"),
+		rfc822.ReadOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -101,7 +103,8 @@ func (s *queueSite) agent(status queueview.Status) {
 		s.t.Fatal(err)
 	}
 	status.Agent, status.Mailbox = true, s.Mailbox
-	srv := control.NewServer(control.NewLocal(s.spool, control.Hooks{Status: func() queueview.Status { return status }}), nil)
+	srv := control.NewServer(control.NewLocal(s.spool,
+		control.Hooks{Status: func() queueview.Status { return status }}), nil)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	s.t.Cleanup(func() {
@@ -148,7 +151,8 @@ func (r result) says(t *testing.T, code int, stdout, stderr string) {
 		return pattern == "" && got == "" || pattern != "" && regexp.MustCompile("(?s)"+pattern).MatchString(got)
 	}
 	if r.code != code || !match(stdout, r.stdout) || !match(stderr, r.stderr) {
-		t.Errorf("exit code %d, want %d\nstdout: %s\n  want: %s\nstderr: %s\n  want: %s", r.code, code, r.stdout, stdout, r.stderr, stderr)
+		t.Errorf("exit code %d, want %d\nstdout: %s\n  want: %s\nstderr: %s\n  want: %s", r.code, code, r.stdout,
+			stdout, r.stderr, stderr)
 	}
 }
 
@@ -177,19 +181,25 @@ func TestQueueUsage(t *testing.T) {
 		args   string
 		stderr string
 	}{
-		{"explode", "no command"}, {"show", "needs one"}, {"show " + id + " " + id, "needs one"}, {"delete", "needs queue ids, or all"},
-		{"delete --sender x", "needs queue ids, or all"}, {"delete all " + id, "not both"}, {"delete --uid 0 " + id, "goes with all"},
-		{"delete ../" + id, "not a queue id"}, {"delete *", "not a queue id"}, {"delete all --sender", "needs a value"}, {"delete all --sender=", "not empty"},
-		{"list --wait", "does not belong"}, {"list --headers", "does not belong"}, {"show --headers --message " + id, "contradict"},
+		{"explode", "no command"}, {"show", "needs one"}, {"show " + id + " " + id, "needs one"},
+		{"delete", "needs queue ids, or all"},
+		{"delete --sender x", "needs queue ids, or all"}, {"delete all " + id, "not both"},
+		{"delete --uid 0 " + id, "goes with all"},
+		{"delete ../" + id, "not a queue id"}, {"delete *", "not a queue id"}, {"delete all --sender", "needs a value"},
+		{"delete all --sender=", "not empty"},
+		{"list --wait", "does not belong"}, {"list --headers", "does not belong"},
+		{"show --headers --message " + id, "contradict"},
 		{"flush --failed", "queue alone"}, {"list --uid nobody-here", "no such user"}, {"list --uid -7", "no user id"},
-		{"list --nonsense", "unknown flag"}, {"list --failed=1", "takes no value"}, {"flush --wait --no-wait", "contradict"},
+		{"list --nonsense", "unknown flag"}, {"list --failed=1", "takes no value"},
+		{"flush --wait --no-wait", "contradict"},
 	} {
 		s.queue(strings.Fields(c.args)...).says(t, 64, "", "^o365-sendmail: error: .*"+c.stderr)
 	}
 	s.queue("show", "--json", "--message", id).says(t, 64, "does not go", "")
 	s.queue("help").says(t, 0, "^usage: ", "")
 	s.queue("delete", "--help").says(t, 0, "^usage: ", "")
-	s.queue("delete", "--json", "--sender", "x").says(t, 64, `^\{"exit":\{"code":64,"error":".*or all","messages":0\}\}\n$`, "")
+	s.queue("delete", "--json", "--sender", "x").says(t, 64,
+		`^\{"exit":\{"code":64,"error":".*or all","messages":0\}\}\n$`, "")
 	if n, _ := s.spool.IDs(); len(n) != 1 {
 		t.Error("a wrong command line deleted a message")
 	}
@@ -235,11 +245,13 @@ func TestMailqOnSpool(t *testing.T) {
 		return it.Defer(time.Now().Add(time.Hour), "temporary", "451 4.4.2 later\x1b[2J")
 	})
 	r := s.as("mailq")
-	r.says(t, 0, "^-Queue ID-.*"+a+" .*waiting: no agent is running.*x@example.org\n\n"+b+" .*"+regexp.QuoteMeta(`(451 4.4.2 later\x1b[2J; no agent is running: sendmail -q tries again)`)+`.*y@example.net\n\n-- 1 Kbytes in 2 Requests\.\n$`, "")
+	r.says(t, 0, "^-Queue ID-.*"+a+" .*waiting: no agent is "+
+		"running.*x@example.org\n\n"+b+" .*"+regexp.QuoteMeta(`(451 4.4.2 later\x1b[2J; no agent is running: sendmail -q tries again)`)+`.*y@example.net\n\n-- 1 Kbytes in 2 Requests\.\n$`, "")
 	for _, c := range []struct{ args, want string }{
 		{"-qRexample.net", b}, {"-qI" + a, a}, {"-qSnobody", "empty"},
 	} {
-		if r := s.as("mailq", c.args); r.code != 0 || !strings.Contains(r.stdout, c.want) || strings.Contains(r.stdout, "2 Requests") {
+		if r := s.as("mailq", c.args); r.code != 0 || !strings.Contains(r.stdout, c.want) ||
+			strings.Contains(r.stdout, "2 Requests") {
 			t.Errorf("%s: %d %q %q", c.args, r.code, r.stdout, r.stderr)
 		}
 	}
@@ -254,7 +266,8 @@ func TestQueueJSON(t *testing.T) {
 	s := newQueueSite(t)
 	s.open()
 	id := s.put(33, "x\u009b\x7f@example.org")
-	s.agent(queueview.Status{Stops: []queueview.Stop{{Mailbox: s.Mailbox, Hold: true, Reason: "the client secret has expired", Next: time.Now().Add(time.Hour)}}})
+	s.agent(queueview.Status{Stops: []queueview.Stop{{Mailbox: s.Mailbox, Hold: true,
+		Reason: "the client secret has expired", Next: time.Now().Add(time.Hour)}}})
 	r := s.queue("list", "--json")
 	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
 	if r.code != 0 || len(lines) != 2 || strings.ContainsAny(r.stdout, "\u009b\x7f") {
@@ -265,7 +278,8 @@ func TestQueueJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := m["recipients"].([]any)[0].(map[string]any)
-	if m["id"] != id || m["state"] != "queued" || m["uid"] != 33.0 || m["sender"] != s.Mailbox || to["address"] != "x\u009b\x7f@example.org" || to["state"] != "todo" ||
+	if m["id"] != id || m["state"] != "queued" || m["uid"] != 33.0 || m["sender"] != s.Mailbox ||
+		to["address"] != "x\u009b\x7f@example.org" || to["state"] != "todo" ||
 		!strings.HasPrefix(m["waiting"].(string), "held: the client secret has expired; next probe ") {
 		t.Errorf("%v", m)
 	}
@@ -290,13 +304,16 @@ func TestQueueActions(t *testing.T) {
 			}
 			s.queue("hold", a).says(t, 0, "^1 message held\n$", "")
 			s.queue("list", "--held").says(t, 0, a+"!.*held back by an administrator.*in 1 Request", "")
-			s.queue("retry", a, b).says(t, sysexits.DataErr, "^1 message to be tried", "^o365-sendmail: error: "+a+": .*release it first\n$")
+			s.queue("retry", a, b).says(t, sysexits.DataErr, "^1 message to be tried",
+				"^o365-sendmail: error: "+a+": .*release it first\n$")
 			s.queue("release", "all", "--held").says(t, 0, "^1 message released", "")
 			s.queue("show", a).says(t, 0, "Queue ID: .*"+a+".*State: .*queued.*Came by: .*test", "")
 			s.queue("show", "--message", a).says(t, 0, "^From: .*\r\nSubject: queued.*\x1b.*\r\n\r\nhello\r\n$", "")
 			s.queue("show", "--headers", a).says(t, 0, "^From: .*\r\nSubject: [^\n]*\r\n$", "")
 			var out terminal
-			if code := Main(context.Background(), s.env(&out, &bytes.Buffer{}, "o365-sendmail", "queue", "show", "--message", a)); code != 0 || strings.Contains(out.String(), "\x1b") || !strings.Contains(out.String(), `\x1b[2J`) {
+			if code := Main(context.Background(), s.env(&out, &bytes.Buffer{}, "o365-sendmail", "queue", "show",
+				"--message", a)); code != 0 || strings.Contains(out.String(), "\x1b") ||
+				!strings.Contains(out.String(), `\x1b[2J`) {
 				t.Errorf("on a terminal: %d %q", code, &out)
 			}
 			s.queue("delete", "all", "--recipient", "example.net").says(t, 0, "^1 message deleted", "")
@@ -317,12 +334,14 @@ func TestFlushWithoutAgent(t *testing.T) {
 	}
 	s.as("sendmail", "-qRx@example").says(t, 0, "", "")
 	s.as("sendmail", "-qI"+b).says(t, 0, "", "")
-	if m := s.Messages(); len(m) != 2 || m[0].Envelope.To[0] != "x@example.org" || m[1].Envelope.To[0] != "y@example.net" {
+	if m := s.Messages(); len(m) != 2 || m[0].Envelope.To[0] != "x@example.org" ||
+		m[1].Envelope.To[0] != "y@example.net" {
 		t.Fatalf("%d messages arrived", len(m))
 	}
 	var out bytes.Buffer
 	var screen terminal
-	if code := Main(context.Background(), s.env(&out, &screen, "o365-sendmail", "queue", "flush")); code != 0 || out.String() != "1 message tried: 1 sent, 0 deferred\n" || !strings.Contains(screen.String(), "to go") {
+	if code := Main(context.Background(), s.env(&out, &screen, "o365-sendmail", "queue", "flush")); code != 0 ||
+		out.String() != "1 message tried: 1 sent, 0 deferred\n" || !strings.Contains(screen.String(), "to go") {
 		t.Errorf("%d %q %q", code, &out, &screen)
 	}
 	if len(s.Messages()) != 3 {
@@ -341,7 +360,8 @@ func TestFlushHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.config, []byte(strings.Replace(string(text), s.ClientSecret, "wrong", 1)), 0o600); err != nil {
+	if err := os.WriteFile(s.config, []byte(strings.Replace(string(text), s.ClientSecret, "wrong", 1)),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.as("sendmail", "-q").says(t, 0, "", "")
@@ -366,7 +386,8 @@ func TestFlushWithAgent(t *testing.T) {
 }
 
 func FuzzParseQueueArgs(f *testing.F) {
-	for _, s := range []string{"", "list --json", "delete all --sender a", "show 20260101000000-0123456789abcdef", "flush --wait", "--uid=root --held", "retry --config= x"} {
+	for _, s := range []string{"", "list --json", "delete all --sender a", "show 20260101000000-0123456789abcdef",
+		"flush --wait", "--uid=root --held", "retry --config= x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {

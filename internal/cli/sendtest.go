@@ -32,7 +32,8 @@ func (e *Env) sendTestCommand(ctx context.Context, args []string) int {
 	var asJSON bool
 	f := newVerbFlags("send-test", "ADDRESS [--from ADDRESS] [--json] [-C FILE]")
 	f.StringVar(&m.config, "C", "", "use the configuration `FILE` and not the agent")
-	f.StringVar(&m.from, "from", "", "send from `ADDRESS`, as far as the sender rule allows; default is the calling user")
+	f.StringVar(&m.from, "from", "", "send from `ADDRESS`, as far as the sender rule allows; default is the "+
+		"calling user")
 	f.BoolVar(&asJSON, "json", false, "print the outcome as JSON")
 	rest, err := f.parse(args, 1)
 	if err == nil && len(rest) == 0 {

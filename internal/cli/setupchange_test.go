@@ -49,12 +49,14 @@ func TestSetupChangesOneValue(t *testing.T) {
 		{"mailbox", "", []string{"--mailbox", "alerts@contoso.test"},
 			`-mailbox       = "noreply@contoso.test" +mailbox = "alerts@contoso.test"`},
 		{"way", "", []string{"--way", "scoped"}, `+way = "scoped"`},
-		{"root", "", []string{"--root-to", "new@contoso.test"}, `-root_to       = "it@contoso.test" # kept +root_to = "new@contoso.test"`},
+		{"root", "", []string{"--root-to", "new@contoso.test"},
+			`-root_to       = "it@contoso.test" # kept +root_to = "new@contoso.test"`},
 		{"date", "", []string{"--secret-expires", "2099-01-31"}, `+secret_expires = 2099-01-31`},
 		{"key", "", []string{"--set", "delivery.wait=2m"}, `+[delivery] +wait = "2m"`},
 		{"nothing", "", nil, ""},
 		{"the same", "", []string{"--mailbox", "noreply@contoso.test"}, ""},
-		{"secret", nextSecret + "\n", []string{"--client-secret-stdin"}, `-client_secret = "OLD" +client_secret = "NEW"`},
+		{"secret", nextSecret + "\n", []string{"--client-secret-stdin"},
+			`-client_secret = "OLD" +client_secret = "NEW"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +68,8 @@ func TestSetupChangesOneValue(t *testing.T) {
 
 			r := s.verb(tt.stdin, append(args, "--dry-run")...)
 			var dry setupOutcome
-			if err := json.Unmarshal([]byte(r.stdout), &dry); err != nil || r.code != 0 || dry.Changed != (tt.want != "") ||
+			if err := json.Unmarshal([]byte(r.stdout), &dry); err != nil || r.code != 0 ||
+				dry.Changed != (tt.want != "") ||
 				len(dry.Changes) > 0 != dry.Changed {
 				t.Errorf("dry run: exit %d, %v, %+v %s", r.code, err, dry.Changes, r.stderr)
 			}
@@ -82,7 +85,8 @@ func TestSetupChangesOneValue(t *testing.T) {
 				t.Errorf("exit %d, %v %s", r.code, err, r.stderr)
 			}
 			after, _ := os.ReadFile(s.config)
-			got := strings.NewReplacer(s.ClientSecret, "OLD", nextSecret, "NEW").Replace(diff(string(before), string(after)))
+			got := strings.NewReplacer(s.ClientSecret, "OLD", nextSecret,
+				"NEW").Replace(diff(string(before), string(after)))
 			if got != tt.want {
 				t.Errorf("changed:\n%s\nwant:\n%s", got, tt.want)
 			}
@@ -145,7 +149,8 @@ func TestSetupAsksNothing(t *testing.T) {
 	fmt.Fprintln(c.master)
 	select {
 	case code := <-done:
-		if text, _ := os.ReadFile(s.config); code != 0 || !strings.Contains(string(text), `root_to = "new@contoso.test"`) {
+		if text, _ := os.ReadFile(s.config); code != 0 ||
+			!strings.Contains(string(text), `root_to = "new@contoso.test"`) {
 			t.Errorf("exit %d\n%s", code, text)
 		}
 	case <-time.After(time.Minute):
@@ -230,7 +235,8 @@ func TestSetupScript(t *testing.T) {
 		r := s.verb("", "setup", "--config", s.config, "--script", file, "--no-doctor")
 		s.silent(t, r)
 		text, err := os.ReadFile(file)
-		if r.code != 0 || err != nil || !setup.IsScript(string(text)) || !strings.Contains(string(text), "'"+s.ClientID+"'") {
+		if r.code != 0 || err != nil || !setup.IsScript(string(text)) ||
+			!strings.Contains(string(text), "'"+s.ClientID+"'") {
 			t.Errorf("exit %d, %v: %s%s\n%s", r.code, err, r.stdout, r.stderr, text)
 		}
 	}

@@ -61,7 +61,8 @@ var dialogues = []struct {
 		"{MAIL}x\r\nMAIL FROM:<a@b@example.org>\r\nMAIL FROM:<a\x00@example.org>\r\n" +
 		"MAIL FROM:<a\xff@example.org>\r\nMAIL TO:<R>\r\nMAIL FROM:<>\r\nRCPT TO:<>\r\nRCPT FROM:<R>\r\n" + quit,
 		"220 250 501 501 501 501 501 501 501 501 501 250 501 501 221", 0},
-	{"paths", "EHLO x\r\nMAIL FROM: <@relay.example:\"a b\"@example.org>\r\nrcpt to:R\r\nDATA\r\n" + body + ".\r\n" + quit,
+	{"paths", "EHLO x\r\nMAIL FROM: <@relay.example:\"a b\"@example.org>\r\nrcpt to:R\r\nDATA\r\n" + body + ".\r\n" +
+		quit,
 		"220 250 250 250 354 250 221", 1},
 	{"unknown parameters", "EHLO x\r\n{MAIL} FOO=1\r\n{MAIL} SIZE=1 BAR\r\n" +
 		"{MAIL} NOTIFY=NEVER\r\n{MAIL}\r\n{RCPT} FOO=1\r\n" +
@@ -85,7 +86,8 @@ var dialogues = []struct {
 		strings.Repeat(strings.Repeat("x", 70)+"\r\n", 15000) + ".\r\nNOOP\r\n" +
 		quit, "220 250 250 250 354 552 250 221", 0},
 	{"an empty message", begin + "DATA\r\n.\r\n" + quit, "220 250 250 250 354 250 221", 1},
-	{"an empty message, LF", strings.ReplaceAll(begin+"DATA\r\n.\r\n"+quit, "\r", ""), "220 250 250 250 354 250 221", 1},
+	{"an empty message, LF", strings.ReplaceAll(begin+"DATA\r\n.\r\n"+quit, "\r", ""), "220 250 250 250 354 250 221",
+		1},
 	{"an empty message by BDAT", begin + "BDAT 0 LAST\r\n" + quit, "220 250 250 250 250 221", 1},
 	{"only an empty line", begin + "DATA\r\n\r\n.\r\n" + quit, "220 250 250 250 354 250 221", 1},
 	{"chunks", begin +
@@ -105,7 +107,8 @@ var dialogues = []struct {
 		"220 250 503 250 503 221", 0},
 	{"BDAT after DATA", begin + "DATA\r\n" + body + ".\r\nBDAT 6 LAST\r\nNOOP\r\n" + quit,
 		"220 250 250 250 354 250 503 221", 1},
-	{"bad BDAT", begin + "BDAT\r\nBDAT x\r\nBDAT -1\r\nBDAT 6 FIRST\r\nNOOP\r\nBDAT 6 LAST x\r\nNOOP\r\nBDAT 19 LAST\r\n" +
+	{"bad BDAT", begin + "BDAT\r\nBDAT x\r\nBDAT -1\r\nBDAT 6 FIRST\r\nNOOP\r\nBDAT 6 LAST x\r\nNOOP\r\nBDAT " +
+		"19 LAST\r\n" +
 		"Subject: x\r\n\r\nhello" + quit, "220 250 250 250 501 501 501 501 501 250 221", 1},
 	{"a huge chunk", begin + "BDAT 99999999999999999999 LAST\r\nSubject: x\r\n", "220 250 250 250 552", 0},
 	{"a chunk that is too large", begin + "BDAT 2000000 LAST\r\n" +
@@ -151,7 +154,8 @@ func TestSMTP(t *testing.T) {
 			t.Run(way.name+"/"+c.name, func(t *testing.T) {
 				t.Parallel()
 				to := fmt.Sprintf("r%d-%s@example.org", i, strings.ReplaceAll(way.name, " ", ""))
-				all := way.say(t, strings.NewReplacer("{MAIL}", "MAIL FROM:<a@example.org>", "{RCPT}", "RCPT TO:<"+to+">", ":R\r",
+				all := way.say(t, strings.NewReplacer("{MAIL}", "MAIL FROM:<a@example.org>", "{RCPT}",
+					"RCPT TO:<"+to+">", ":R\r",
 					":"+to+"\r", "<R>", "<"+to+">").Replace(c.input))
 				if codes := replyCodes(t, all); codes != c.codes {
 					t.Errorf("codes %s\nwant  %s\n%s", codes, c.codes, all)
@@ -223,7 +227,8 @@ func converse(t *testing.T, network, addr, input string) string {
 func TestSMTPFlights(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "")
-	const group = "EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<c@example.org>\r\nDATA\r\n"
+	const group = "EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nRCPT " +
+		"TO:<c@example.org>\r\nDATA\r\n"
 	for network, addr := range map[string]string{"unix": h.socket, "tcp": h.port} {
 		c, err := net.Dial(network, addr)
 		if err != nil {
@@ -244,7 +249,8 @@ func TestSMTPFlights(t *testing.T) {
 		c.Close()
 	}
 	s, out := newSite(t), &flights{}
-	Main(t.Context(), Env{Args: []string{"sendmail", "-bs"}, Stdin: strings.NewReader(group + ".\r\n" + quit), Stdout: out,
+	Main(t.Context(), Env{Args: []string{"sendmail", "-bs"}, Stdin: strings.NewReader(group + ".\r\n" + quit),
+		Stdout: out,
 		Stderr: io.Discard, Now: time.Now, UID: noUser, Getenv: func(name string) string {
 			return map[string]string{"O365_SENDMAIL_CONFIG": s.config}[name]
 		}})

@@ -32,7 +32,8 @@ func TestSpoolWithoutAgent(t *testing.T) {
 	if n := len(s.Messages()); n != 0 {
 		t.Fatalf("%d messages arrived", n)
 	}
-	if r := s.run("", "-bp"); r.code != 0 || !strings.Contains(r.stdout, "a@example.org") || !strings.Contains(r.stdout, "451 4.7.0") {
+	if r := s.run("", "-bp"); r.code != 0 || !strings.Contains(r.stdout, "a@example.org") ||
+		!strings.Contains(r.stdout, "451 4.7.0") {
 		t.Errorf("mailq: %+v", r)
 	}
 	s.run("", "-O", "QueueDueOnly", "-q").want(t, sysexits.OK, "")

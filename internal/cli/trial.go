@@ -75,7 +75,8 @@ func (s *setupRun) tryFirst(ctx context.Context, cfg *config.Config) error {
 		if _, old := s.account().trial(ctx, present); old != nil {
 			return nil // there is nothing to lose, and the doctor says what is wrong
 		}
-		err = sysexits.With(sysexits.Config, fmt.Errorf("the present account works and the new one is refused: %w", err))
+		err = sysexits.With(sysexits.Config, fmt.Errorf("the present account works and the new one is refused: %w",
+			err))
 		if s.term == nil || s.yes {
 			return err
 		}

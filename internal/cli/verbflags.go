@@ -42,7 +42,8 @@ func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 		rest, args = append(rest, args[0]), args[1:]
 	}
 	if len(rest) > most {
-		return nil, cmdline.Usagef("%s: unexpected argument %.64q; o365-sendmail %s --help lists the flags", f.Name(), rest[most], f.Name())
+		return nil, cmdline.Usagef("%s: unexpected argument %.64q; o365-sendmail %s --help lists the flags", f.Name(),
+			rest[most], f.Name())
 	}
 	return rest, nil
 }

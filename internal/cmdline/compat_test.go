@@ -24,7 +24,8 @@ func TestCompatibilityPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Error("docs/compatibility.md differs from the table of flags: go test ./internal/cmdline -run Compatibility -update")
+		t.Error("docs/compatibility.md differs from the table of flags: go test ./internal/cmdline -run " +
+			"Compatibility -update")
 	}
 }
 

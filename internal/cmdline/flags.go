@@ -92,7 +92,8 @@ func Parse(args []string) (*Options, error) {
 	}
 	for _, a := range args {
 		if strings.HasPrefix(a, "-") {
-			return nil, Usagef("flag %.64q stands after a recipient; flags come first (put -- before an address that begins with a hyphen)", a)
+			return nil, Usagef("flag %.64q stands after a recipient; flags come first (put -- before an address that "+
+				"begins with a hyphen)", a)
 		}
 	}
 	o.Recipients = args

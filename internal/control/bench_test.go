@@ -18,7 +18,8 @@ func BenchmarkList(b *testing.B) {
 	for i := range n {
 		r.put(1000+i%50, "somebody@example.com", "somebody.else@example.org")
 	}
-	for name, q := range map[string]Queue{"spool alone": nil, "local": r.local, "agent": r.as(0), "nothing of mine": r.as(alice + 5000)} {
+	for name, q := range map[string]Queue{"spool alone": nil, "local": r.local, "agent": r.as(0),
+		"nothing of mine": r.as(alice + 5000)} {
 		b.Run(name, func(b *testing.B) {
 			// The time on an idle machine with one processor, however busy this one is.
 			start := cpu(b)

@@ -120,9 +120,11 @@ func (c *Client) do(ctx context.Context, method, path string, f queueview.Filter
 	var e end
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&e); err != nil || e.Error == "" {
 		if resp.StatusCode == http.StatusServiceUnavailable {
-			return nil, sysexits.With(sysexits.TempFail, errors.New("the agent has too many connections of this user; try again"))
+			return nil, sysexits.With(sysexits.TempFail,
+				errors.New("the agent has too many connections of this user; try again"))
 		}
-		return nil, sysexits.With(sysexits.Protocol, fmt.Errorf("the agent at %s answers with HTTP status %d", c.path, resp.StatusCode))
+		return nil, sysexits.With(sysexits.Protocol,
+			fmt.Errorf("the agent at %s answers with HTTP status %d", c.path, resp.StatusCode))
 	}
 	return nil, e.err()
 }

@@ -36,7 +36,9 @@ func both(t *testing.T, fn func(t *testing.T, r *rig, as func(uid int) Queue)) {
 func TestOnlyOwnMessages(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig, as func(int) Queue) {
-		a, b, unknown, foreign := r.put(alice, "alice@example.com", "x@example.org"), r.put(bob, "bob@example.com", "y@example.org"), r.put(-1, "", "z@example.org"), r.put(65534, "n@example.com", "z@example.org")
+		a, b, unknown, foreign := r.put(alice, "alice@example.com", "x@example.org"),
+			r.put(bob, "bob@example.com", "y@example.org"), r.put(-1, "", "z@example.org"),
+			r.put(65534, "n@example.com", "z@example.org")
 		all := ids(list(t, r.local, queueview.Filter{}))
 		zero, one := 0, alice
 		for _, c := range []struct {
@@ -47,7 +49,8 @@ func TestOnlyOwnMessages(t *testing.T) {
 			{0, queueview.Filter{}, all}, {serviceUID, queueview.Filter{}, all},
 			{alice, queueview.Filter{}, a}, {bob, queueview.Filter{}, b}, {1003, queueview.Filter{}, ""},
 			{-1, queueview.Filter{}, ""}, {65534, queueview.Filter{}, ""},
-			{bob, queueview.Filter{UID: &one}, ""}, {0, queueview.Filter{UID: &one}, a}, {alice, queueview.Filter{UID: &zero}, ""},
+			{bob, queueview.Filter{UID: &one}, ""}, {0, queueview.Filter{UID: &one}, a},
+			{alice, queueview.Filter{UID: &zero}, ""},
 			{0, queueview.Filter{Sender: "BOB@"}, b}, {0, queueview.Filter{Sender: "mailer-daemon"}, unknown},
 			{0, queueview.Filter{Recipient: "X@EXAMPLE"}, a}, {alice, queueview.Filter{Recipient: "y@"}, ""},
 			{0, queueview.Filter{IDs: []string{b, a}}, b + " " + a}, {0, queueview.Filter{Failed: true}, ""},
@@ -85,9 +88,11 @@ func TestActionsByRight(t *testing.T) {
 		a, b := r.put(alice, "alice@example.com", "x@example.org"), r.put(bob, "bob@example.com", "y@example.org")
 		none := func(Result) error { t.Error("something was done"); return nil }
 		for _, act := range []Action{Hold, Release} {
-			wantCode(t, as(alice).Apply(context.Background(), act, queueview.Filter{IDs: []string{a}}, none), sysexits.NoPerm)
+			wantCode(t, as(alice).Apply(context.Background(), act, queueview.Filter{IDs: []string{a}}, none),
+				sysexits.NoPerm)
 		}
-		wantCode(t, as(0).Apply(context.Background(), "explode", queueview.Filter{IDs: []string{a}}, none), map[bool]int{true: sysexits.Usage, false: sysexits.Protocol}[strings.HasSuffix(t.Name(), "local")])
+		wantCode(t, as(0).Apply(context.Background(), "explode", queueview.Filter{IDs: []string{a}}, none),
+			map[bool]int{true: sysexits.Usage, false: sysexits.Protocol}[strings.HasSuffix(t.Name(), "local")])
 		// Another's message is as if it were not there, and "all" means all of one's own.
 		for _, act := range []Action{Delete, Retry} {
 			res := apply(t, as(alice), act, queueview.Filter{IDs: []string{b}})
@@ -129,7 +134,8 @@ func TestHoldRetryRelease(t *testing.T) {
 		}
 		apply(t, root, Hold, one)
 		state(queueview.Held)
-		if res := apply(t, root, Retry, one); res[0].Code != sysexits.DataErr || !strings.Contains(res[0].Error, "release it") {
+		if res := apply(t, root, Retry, one); res[0].Code != sysexits.DataErr ||
+			!strings.Contains(res[0].Error, "release it") {
 			t.Errorf("%+v", res)
 		}
 		if got := list(t, root, queueview.Filter{Held: true}); len(got) != 1 {
@@ -274,8 +280,10 @@ func TestStatus(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, r *rig, as func(int) Queue) {
 		r.state = queueview.Status{Agent: true, Mailbox: "m@example.com", Sent: 7, Stops: []queueview.Stop{
-			{Mailbox: "m@example.com", Hold: true, Reason: "open /etc/o365-sendmail.secret: permission denied", Remedy: "chown it"},
-			{Mailbox: "m@example.com", Sender: "bob@example.com", Hold: true, Reason: "no SendAs right", Remedy: "grant it"},
+			{Mailbox: "m@example.com", Hold: true, Reason: "open /etc/o365-sendmail.secret: permission denied",
+				Remedy: "chown it"},
+			{Mailbox: "m@example.com", Sender: "bob@example.com", Hold: true, Reason: "no SendAs right",
+				Remedy: "grant it"},
 		}}
 		r.put(bob, "bob@example.com", "y@example.org")
 		st, err := as(0).Status(context.Background())
@@ -290,7 +298,8 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		// The sender's own stop is told with his message.
-		if m := list(t, as(bob), queueview.Filter{})[0]; m.Stop == nil || m.Stop.Reason != "no SendAs right" || m.Stop.Remedy != "" {
+		if m := list(t, as(bob), queueview.Filter{})[0]; m.Stop == nil || m.Stop.Reason != "no SendAs right" ||
+			m.Stop.Remedy != "" {
 			t.Errorf("%+v", m.Stop)
 		}
 	})
@@ -323,7 +332,8 @@ func TestDamaged(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(r.dir, "spool/queue", id+".msg"), []byte("rubbish"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := list(t, as(0), queueview.Filter{}); len(got) != 1 || got[0].State != queueview.Damaged || got[0].UID != -1 {
+		if got := list(t, as(0), queueview.Filter{}); len(got) != 1 || got[0].State != queueview.Damaged ||
+			got[0].UID != -1 {
 			t.Errorf("%+v", got)
 		}
 		if got := list(t, as(alice), queueview.Filter{}); len(got) != 0 {
@@ -458,7 +468,10 @@ func TestConnectionLimit(t *testing.T) {
 	if status != http.StatusServiceUnavailable {
 		t.Errorf("one too many: %d", status)
 	}
-	one := &Client{path: c.path, http: &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", c.path) }}}}
+	one := &Client{path: c.path, http: &http.Client{Transport: &http.Transport{DialContext: func(context.Context,
+		string, string) (net.Conn, error) {
+		return net.Dial("unix", c.path)
+	}}}}
 	_, err := one.Status(context.Background())
 	if sysexits.Code(err, -1) != sysexits.TempFail {
 		t.Errorf("the client says %v", err)
@@ -536,7 +549,8 @@ func TestAgentDies(t *testing.T) {
 				return
 			}
 			_, _ = bufio.NewReader(c).ReadString('\n')
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"id\":\"20260101000000-0123456789abcdef\"}\n")
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nConnection: "+
+				"close\r\n\r\n{\"id\":\"20260101000000-0123456789abcdef\"}\n")
 			_ = c.Close()
 		}
 	}()
@@ -559,7 +573,8 @@ func TestManyIDs(t *testing.T) {
 	for i := range 2*idsPerRequest + 5 {
 		f.IDs = append(f.IDs, fmt.Sprintf("20260101000000-%016x", i))
 	}
-	if res := apply(t, r.as(0), Delete, f); len(res) != len(f.IDs) || res[2*idsPerRequest].ID != f.IDs[2*idsPerRequest] {
+	if res := apply(t, r.as(0), Delete, f); len(res) != len(f.IDs) ||
+		res[2*idsPerRequest].ID != f.IDs[2*idsPerRequest] {
 		t.Errorf("%d results", len(res))
 	}
 }

@@ -33,7 +33,9 @@ func TestStatusOf(t *testing.T) {
 	if s := st.Stops[0]; !s.All || !s.Hold || s.Reason != "broken" || s.Remedy != "fix it" {
 		t.Errorf("%+v", s)
 	}
-	if s := st.Stops[1]; s.All || s.Sender != "a@example.com" || !s.Covers(&queueview.Message{Sender: "a@example.com"}, "m@example.com") || s.Covers(&queueview.Message{Sender: "b@example.com"}, "m@example.com") {
+	if s := st.Stops[1]; s.All || s.Sender != "a@example.com" ||
+		!s.Covers(&queueview.Message{Sender: "a@example.com"}, "m@example.com") ||
+		s.Covers(&queueview.Message{Sender: "b@example.com"}, "m@example.com") {
 		t.Errorf("%+v", s)
 	}
 	if s := st.Stops[2]; s.Key != KeyRate || s.Hold || s.Mailbox != "m@example.com" {
@@ -60,7 +62,8 @@ func TestStopsFromFile(t *testing.T) {
 	if got := StopsFromFile(path, later); got != nil {
 		t.Errorf("no file: %+v", got)
 	}
-	text := `{"version":1,"written":"` + later.Format(time.RFC3339) + `","stops":[{"key":"k","reason":"r","held":true}]}`
+	text := `{"version":1,"written":"` + later.Format(time.RFC3339) +
+		`","stops":[{"key":"k","reason":"r","held":true}]}`
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,8 @@ func (l *Local) Reload(ctx context.Context) (path string, err error) {
 		return "", errAdmin("reload")
 	}
 	if l.hooks.Reload == nil {
-		return "", sysexits.With(sysexits.NoInput, errors.New("there is no agent that could read its configuration again"))
+		return "", sysexits.With(sysexits.NoInput,
+			errors.New("there is no agent that could read its configuration again"))
 	}
 	return l.hooks.Reload(ctx)
 }
@@ -306,7 +307,8 @@ func (l *Local) remove(info *spool.Info) error {
 
 func (l *Local) retry(info *spool.Info) error {
 	if info.Meta.HeldBack(&info.Status) && !info.Failed {
-		return sysexits.With(sysexits.DataErr, errors.New("the message is held back by an administrator; release it first"))
+		return sysexits.With(sysexits.DataErr, errors.New("the message is held back by an administrator; "+
+			"release it first"))
 	}
 	var floor time.Duration
 	if !l.viewer.All && l.hooks.RetryFloor != nil {

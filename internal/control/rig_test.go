@@ -50,7 +50,8 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	r := &rig{t: t, dir: t.TempDir()}
-	s, err := spool.Open(spool.Options{Dir: filepath.Join(r.dir, "spool"), Ops: withoutSync(), Limits: spool.Limits{MaxMessages: 1 << 20, MaxBytes: 1 << 40}})
+	s, err := spool.Open(spool.Options{Dir: filepath.Join(r.dir, "spool"), Ops: withoutSync(),
+		Limits: spool.Limits{MaxMessages: 1 << 20, MaxBytes: 1 << 40}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,10 +159,12 @@ func (a *answer) route(r *http.Request) {
 	}
 	switch {
 	case run == nil:
-		a.fail(http.StatusNotFound, sysexits.With(sysexits.Protocol, errors.New("the agent does not know this request")))
+		a.fail(http.StatusNotFound, sysexits.With(sysexits.Protocol,
+			errors.New("the agent does not know this request")))
 		return
 	case r.Method != method:
-		a.fail(http.StatusMethodNotAllowed, sysexits.With(sysexits.Protocol, errors.New("this request needs the method "+method)))
+		a.fail(http.StatusMethodNotAllowed, sysexits.With(sysexits.Protocol,
+			errors.New("this request needs the method "+method)))
 		return
 	}
 	if err := run(r, path); err != nil {

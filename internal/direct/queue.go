@@ -109,7 +109,8 @@ func (q *OwnQueue) open(cfg *config.Config, absent error) (control.Queue, error)
 	o.Now, o.Warn = p.Now, p.Warn
 	s, err := spool.Open(o)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, sysexits.With(sysexits.NoPerm, fmt.Errorf("%w, and this user may not read the spool %s", absent, o.Dir))
+		return nil, sysexits.With(sysexits.NoPerm,
+			fmt.Errorf("%w, and this user may not read the spool %s", absent, o.Dir))
 	}
 	if err != nil {
 		return nil, err

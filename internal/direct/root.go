@@ -51,7 +51,8 @@ func (p *Process) DropRoot() error {
 		func() error { return syscall.Setresuid(u.UID, u.UID, u.UID) },
 	} {
 		if err := step(); err != nil {
-			return sysexits.With(sysexits.OSErr, fmt.Errorf("root can't become the user %s: %w", config.ServiceUser, err))
+			return sysexits.With(sysexits.OSErr, fmt.Errorf("root can't become the user %s: %w", config.ServiceUser,
+				err))
 		}
 	}
 	return nil

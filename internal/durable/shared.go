@@ -148,7 +148,8 @@ func (s *Shared) Failed(what string, err error) {
 	switch {
 	case again || s.Warn == nil:
 	case dir != nil:
-		s.Warn(fmt.Errorf("the cache directory %q can't be used: %w%s; until then %s", s.Path, err, dirHint(err), s.Lost))
+		s.Warn(fmt.Errorf("the cache directory %q can't be used: %w%s; until then %s", s.Path, err, dirHint(err),
+			s.Lost))
 	default:
 		s.Warn(fmt.Errorf("%s in %q can't be used, going on without: %w%s", what, s.Path, err, fileHint(err)))
 	}

@@ -57,7 +57,8 @@ func validDomain(s string) bool {
 		return ok && net.ParseIP(strings.TrimPrefix(literal, "IPv6:")) != nil
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || strings.ContainsAny(label, "()<>[]:;@\\,\" _") || strings.ContainsFunc(label, isControl) {
+		if label == "" || len(label) > 63 || strings.ContainsAny(label, "()<>[]:;@\\,\" _") ||
+			strings.ContainsFunc(label, isControl) {
 			return false
 		}
 	}

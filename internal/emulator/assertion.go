@@ -104,8 +104,11 @@ func (q *tokenRequest) checkTimes(a *assertion) error {
 		return nil
 	}
 	const stamp = "2006-01-02T15:04:05.0000000Z"
-	return badClient(700024, "Client assertion is not within its valid time range. Current time: %s, assertion valid from %s, expiry time of assertion %s. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",
-		q.now.UTC().Format(stamp), time.Unix(from, 0).UTC().Format(stamp), time.Unix(*a.claims.Expires, 0).UTC().Format(stamp))
+	return badClient(700024, "Client assertion is not within its valid time range. Current time: %s, assertion valid "+
+		"from %s, expiry time of assertion %s. Review the documentation at "+
+		"https://learn.microsoft.com/entra/identity-platform/certificate-credentials .",
+		q.now.UTC().Format(stamp), time.Unix(from, 0).UTC().Format(stamp),
+		time.Unix(*a.claims.Expires, 0).UTC().Format(stamp))
 }
 
 // checkCertificate goes by learn.microsoft.com/entra/identity-platform/certificate-credentials.
@@ -125,7 +128,8 @@ func (q *tokenRequest) checkCertificate(a *assertion) error {
 		return badClient(700027, "RSA key size %d is less than the minimum required 2048 bits", pub.N.BitLen())
 	}
 	if err := verifyRSA(cert.PublicKey, a); err != nil {
-		return q.errCertificate("The provided signature value did not match the expected signature value.", a.thumbprint(), cert)
+		return q.errCertificate("The provided signature value did not match the expected signature value.",
+			a.thumbprint(), cert)
 	}
 	if q.now.After(cert.NotAfter) || q.now.Before(cert.NotBefore) {
 		return q.errCertificate("The key used is expired.", a.thumbprint(), cert)
@@ -143,17 +147,22 @@ func (q *tokenRequest) errCertificate(reason, thumbprint string, cert *x509.Cert
 	found := ""
 	if cert != nil {
 		const stamp = "01/02/2006 15:04:05"
-		found = fmt.Sprintf(", Found key 'Start=%s, End=%s'", cert.NotBefore.UTC().Format(stamp), cert.NotAfter.UTC().Format(stamp))
+		found = fmt.Sprintf(", Found key 'Start=%s, End=%s'", cert.NotBefore.UTC().Format(stamp),
+			cert.NotAfter.UTC().Format(stamp))
 	}
-	return badClient(700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - %s, Thumbprint of key used by client: '%s'%s, Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '%s'.]",
+	return badClient(700027, "The certificate with identifier used to sign the client assertion is not registered on "+
+		"application. [Reason - %s, Thumbprint of key used by client: '%s'%s, Please visit the Azure Portal, Graph "+
+		"Explorer or directly use MS Graph to see configured keys for app Id '%s'.]",
 		reason, thumbprint, found, q.clientID)
 }
 
 func (q *tokenRequest) checkOwnClaims(a *assertion) error {
-	const docs = "Review the documentation at https://docs.microsoft.com/azure/active-directory/develop/active-directory-certificate-credentials ."
+	const docs = "Review the documentation at " +
+		"https://docs.microsoft.com/azure/active-directory/develop/active-directory-certificate-credentials ."
 	switch {
 	case !strings.EqualFold(a.claims.Subject, q.clientID):
-		return badClient(700021, "Client assertion application identifier doesn't match 'client_id' parameter. %s", docs)
+		return badClient(700021, "Client assertion application identifier doesn't match 'client_id' parameter. %s",
+			docs)
 	case len(a.claims.Audience) != 1 || !q.ownAudience(a.claims.Audience[0]):
 		return badClient(700023, "Client assertion audience claim does not match Realm issuer. %s", docs)
 	}
@@ -242,7 +251,8 @@ func verifyRSA(key crypto.PublicKey, a *assertion) error {
 	}
 	digest := sha256.Sum256(a.signed)
 	if a.header.Alg == "PS256" {
-		return rsa.VerifyPSS(pub, crypto.SHA256, digest[:], a.signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		return rsa.VerifyPSS(pub, crypto.SHA256, digest[:], a.signature,
+			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 	}
 	return rsa.VerifyPKCS1v15(pub, crypto.SHA256, digest[:], a.signature)
 }

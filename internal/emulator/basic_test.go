@@ -28,7 +28,8 @@ func TestPassword(t *testing.T) {
 		{"empty", emulator.DefaultMailbox, "", "let me in", nil, wrong},
 		{"no mailbox", "nobody@contoso.test", "let me in", "let me in", nil, off},
 		{"another mailbox", "alerts@contoso.test", "let me in", "let me in", nil, off},
-		{"switched off", emulator.DefaultMailbox, "let me in", "let me in", func(m *emulator.Mailbox) { m.SMTPAuthDisabled = &disabled }, noAuth},
+		{"switched off", emulator.DefaultMailbox, "let me in", "let me in",
+			func(m *emulator.Mailbox) { m.SMTPAuthDisabled = &disabled }, noAuth},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -43,7 +43,8 @@ func newAuthority(name string) (*authority, error) {
 	serial := randomSerial()
 	template := &x509.Certificate{
 		// Two authorities of one name confuse verifiers, so each has its own.
-		SerialNumber: serial, Subject: pkix.Name{CommonName: fmt.Sprintf("M365 Emulator CA %x", serial), Organization: []string{"M365 Emulator"}},
+		SerialNumber: serial, Subject: pkix.Name{CommonName: fmt.Sprintf("M365 Emulator CA %x", serial),
+			Organization: []string{"M365 Emulator"}},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 1, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}

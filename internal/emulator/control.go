@@ -66,7 +66,8 @@ func (e *Emulator) controlHandler() http.Handler {
 	}))
 	mux.HandleFunc("GET /faults", show(e.faultList))
 	mux.HandleFunc("PUT /faults/{name}", do(func(r *http.Request) error { return e.SetFault(r.PathValue("name")) }))
-	mux.HandleFunc("DELETE /faults/{name}", do(func(r *http.Request) error { return e.ClearFault(r.PathValue("name")) }))
+	mux.HandleFunc("DELETE /faults/{name}",
+		do(func(r *http.Request) error { return e.ClearFault(r.PathValue("name")) }))
 	mux.HandleFunc("DELETE /faults", do(func(*http.Request) error { return e.ClearFaults() }))
 	mux.HandleFunc("GET /rules", show(func() any { return e.Rules() }))
 	mux.HandleFunc("POST /rules", do(e.addRules))
@@ -86,7 +87,8 @@ func (e *Emulator) controlHandler() http.Handler {
 	mux.HandleFunc("POST /device/{code}", do(func(r *http.Request) error {
 		return e.ApproveDevice(r.PathValue("code"), r.URL.Query().Get("user"))
 	}))
-	mux.HandleFunc("DELETE /device/{code}", do(func(r *http.Request) error { return e.DeclineDevice(r.PathValue("code")) }))
+	mux.HandleFunc("DELETE /device/{code}",
+		do(func(r *http.Request) error { return e.DeclineDevice(r.PathValue("code")) }))
 	return mux
 }
 

@@ -62,7 +62,8 @@ var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
 
 func certificate(t testing.TB, from, to time.Time) (der []byte, text string) {
 	t.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(from.Unix()), Subject: pkix.Name{CommonName: "o365-sendmail"}, NotBefore: from, NotAfter: to}
+	template := &x509.Certificate{SerialNumber: big.NewInt(from.Unix()),
+		Subject: pkix.Name{CommonName: "o365-sendmail"}, NotBefore: from, NotAfter: to}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, rsaKey().Public(), rsaKey())
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +100,8 @@ func jwt(t testing.TB, header, claims map[string]any) string {
 	var sig []byte
 	var err error
 	if header["alg"] == "PS256" {
-		sig, err = rsa.SignPSS(rand.Reader, rsaKey(), crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		sig, err = rsa.SignPSS(rand.Reader, rsaKey(), crypto.SHA256, digest[:],
+			&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 	} else {
 		sig, err = rsa.SignPKCS1v15(rand.Reader, rsaKey(), crypto.SHA256, digest[:])
 	}
@@ -139,23 +141,35 @@ func TestCertificate(t *testing.T) {
 	set := func(k string, v any) func(h, cl map[string]any) { return func(_, cl map[string]any) { cl[k] = v } }
 	for _, tc := range []certCase{
 		{"PS256", nil, 0, ""},
-		{"padded base64", func(h, _ map[string]any) { h["x5t#S256"] = base64.StdEncoding.EncodeToString(s256[:]) }, 0, ""},
+		{"padded base64", func(h, _ map[string]any) { h["x5t#S256"] = base64.StdEncoding.EncodeToString(s256[:]) }, 0,
+			""},
 		{"RS256 with x5t", func(h, _ map[string]any) {
 			delete(h, "x5t#S256")
 			h["alg"], h["x5t"] = "RS256", base64.RawURLEncoding.EncodeToString(s1[:])
 		}, 0, ""},
-		{"audience of the real host", set("aud", "https://login.microsoftonline.com/"+e.Tenant+"/oauth2/v2.0/token"), 0, ""},
+		{"audience of the real host", set("aud", "https://login.microsoftonline.com/"+e.Tenant+"/oauth2/v2.0/token"), 0,
+			""},
 		{"audience by domain", set("aud", "https://login.microsoftonline.com/contoso.test/oauth2/v2.0/token"), 0, ""},
-		{"not registered", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(make([]byte, 32)) }, 700027, "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - The key was not found., "},
-		{"expired certificate", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(old[:]) }, 700027, "[Reason - The key used is expired., "},
+		{"not registered", func(h, _ map[string]any) {
+			h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(make([]byte,
+				32))
+		}, 700027, "The certificate with identifier used to sign the client assertion is not registered on " +
+			"application. [Reason - The key was not found., "},
+		{"expired certificate", func(h,
+			_ map[string]any) {
+			h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(old[:])
+		}, 700027, "[Reason - The key used is expired., "},
 		{"short key", func(h, _ map[string]any) { h["x5t#S256"] = base64.RawURLEncoding.EncodeToString(short[:]) },
 			700027, "RSA key size 1024 is less than the minimum required 2048 bits"},
 		{"wrong algorithm", func(h, _ map[string]any) { h["alg"] = "ES256" }, 50027, ""},
-		{"signature of another algorithm", func(h, _ map[string]any) { h["sig"] = "RS256" }, 700027, "[Reason - The provided signature value did not match"},
-		{"no thumbprint", func(h, _ map[string]any) { delete(h, "x5t#S256") }, 50027, "No certificate thumbprint specified in token header"},
+		{"signature of another algorithm", func(h, _ map[string]any) { h["sig"] = "RS256" }, 700027,
+			"[Reason - The provided signature value did not match"},
+		{"no thumbprint", func(h, _ map[string]any) { delete(h, "x5t#S256") }, 50027,
+			"No certificate thumbprint specified in token header"},
 		{"issuer", set("iss", "00000000-0000-0000-0000-000000000000"), 700211, ""},
 		{"subject", set("sub", "00000000-0000-0000-0000-000000000000"), 700021, ""},
-		{"audience", set("aud", "https://login.microsoftonline.com/"+e.Tenant+"/v2.0"), 700023, "Client assertion audience claim does not match Realm issuer."},
+		{"audience", set("aud", "https://login.microsoftonline.com/"+e.Tenant+"/v2.0"), 700023,
+			"Client assertion audience claim does not match Realm issuer."},
 		{"expired", func(_, cl map[string]any) {
 			cl["nbf"], cl["exp"] = c.now().Unix()-1000, c.now().Unix()-301
 		}, 700024, "Client assertion is not within its valid time range. Current time: "},
@@ -165,9 +179,11 @@ func TestCertificate(t *testing.T) {
 		{"no jti", func(_, cl map[string]any) { delete(cl, "jti") }, 50027, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			header := map[string]any{"alg": "PS256", "typ": "JWT", "x5t#S256": base64.RawURLEncoding.EncodeToString(s256[:])}
+			header := map[string]any{"alg": "PS256", "typ": "JWT",
+				"x5t#S256": base64.RawURLEncoding.EncodeToString(s256[:])}
 			claims := map[string]any{
-				"aud": e.TokenURL(), "iss": e.ClientID, "sub": e.ClientID, "jti": tc.name, "nbf": c.now().Unix(), "exp": c.now().Unix() + 600,
+				"aud": e.TokenURL(), "iss": e.ClientID, "sub": e.ClientID, "jti": tc.name, "nbf": c.now().Unix(),
+				"exp": c.now().Unix() + 600,
 			}
 			if tc.change != nil {
 				tc.change(header, claims)
@@ -193,7 +209,8 @@ func checkCode(t testing.TB, a answer, code int, text string) {
 	switch {
 	case code == 0 && a.Access == "":
 		t.Errorf("no token: %s", a.Raw)
-	case code != 0 && (len(a.Codes) != 1 || a.Codes[0] != code || !strings.HasPrefix(a.Description, fmt.Sprintf("AADSTS%d: ", code)) || !strings.Contains(a.Description, text)):
+	case code != 0 && (len(a.Codes) != 1 || a.Codes[0] != code ||
+		!strings.HasPrefix(a.Description, fmt.Sprintf("AADSTS%d: ", code)) || !strings.Contains(a.Description, text)):
 		t.Errorf("want AADSTS%d %s, got %s", code, text, a.Raw)
 	}
 }
@@ -235,13 +252,18 @@ func TestFederation(t *testing.T) {
 		inMessage string
 	}{
 		{"good", issuer, subject, emulator.AzureAudience, time.Hour, false, 0, ""},
-		{"issuer", &elsewhere, subject, emulator.AzureAudience, time.Hour, false, 700211, "presented assertion issuer 'https://other.example.test'"},
-		{"audience", issuer, subject, "api://other", time.Hour, false, 700212, "presented assertion audience 'api://other'"},
-		{"subject", issuer, "system:x", emulator.AzureAudience, time.Hour, false, 700213, "presented assertion subject 'system:x'"},
-		{"case", issuer, strings.ToLower(subject), emulator.AzureAudience, time.Hour, false, 7002138, "case-insensitive"},
+		{"issuer", &elsewhere, subject, emulator.AzureAudience, time.Hour, false, 700211,
+			"presented assertion issuer 'https://other.example.test'"},
+		{"audience", issuer, subject, "api://other", time.Hour, false, 700212,
+			"presented assertion audience 'api://other'"},
+		{"subject", issuer, "system:x", emulator.AzureAudience, time.Hour, false, 700213,
+			"presented assertion subject 'system:x'"},
+		{"case", issuer, strings.ToLower(subject), emulator.AzureAudience, time.Hour, false, 7002138,
+			"case-insensitive"},
 		{"key", stranger, subject, emulator.AzureAudience, time.Hour, false, 50013, ""},
 		{"stale", issuer, subject, emulator.AzureAudience, -time.Hour, false, 700024, ""},
-		{"2022", issuer, "system:x", emulator.AzureAudience, time.Hour, true, 70021, "Assertion Issuer: 'https://kubernetes.example.test'. Assertion Subject: 'system:x'."},
+		{"2022", issuer, "system:x", emulator.AzureAudience, time.Hour, true, 70021,
+			"Assertion Issuer: 'https://kubernetes.example.test'. Assertion Subject: 'system:x'."},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			e.Update(func(s *emulator.State) { s.Entra.Federation2022 = tc.old })
@@ -269,9 +291,11 @@ func TestFederationEC(t *testing.T) {
 	b64 := base64.RawURLEncoding.EncodeToString
 	e.Update(func(s *emulator.State) {
 		s.Issuers = map[string]json.RawMessage{"https://i.test": json.RawMessage(fmt.Sprintf(`{"keys":[{"kty":"EC","kid":"k","crv":"P-256","x":%q,"y":%q}]}`, b64(pub[1:33]), b64(pub[33:])))}
-		s.App(e.ClientID).Federated = map[string]*emulator.Federation{"a": {Issuer: "https://i.test", Subject: "s", Audience: "aud"}}
+		s.App(e.ClientID).Federated = map[string]*emulator.Federation{"a": {Issuer: "https://i.test", Subject: "s",
+			Audience: "aud"}}
 	})
-	signed := b64([]byte(`{"alg":"ES256","kid":"k"}`)) + "." + b64(fmt.Appendf(nil, `{"iss":"https://i.test","sub":"s","aud":"aud","exp":%d}`, time.Now().Unix()+60))
+	signed := b64([]byte(`{"alg":"ES256","kid":"k"}`)) + "." +
+		b64(fmt.Appendf(nil, `{"iss":"https://i.test","sub":"s","aud":"aud","exp":%d}`, time.Now().Unix()+60))
 	digest := sha256.Sum256([]byte(signed))
 	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
 	if err != nil {
@@ -290,7 +314,8 @@ func TestDelegatedErrors(t *testing.T) {
 	t.Parallel()
 	e := emulator.New(t)
 	ask := func(tenant, client, scope string) answer {
-		return post(t, e, "https://"+e.LoginHost()+"/"+tenant+"/oauth2/v2.0/devicecode", url.Values{"client_id": {client}, "scope": {scope}})
+		return post(t, e, "https://"+e.LoginHost()+"/"+tenant+"/oauth2/v2.0/devicecode",
+			url.Values{"client_id": {client}, "scope": {scope}})
 	}
 	const send = "https://outlook.office.com/SMTP.Send offline_access"
 	for _, tc := range []struct {
@@ -325,13 +350,16 @@ func TestDeviceCode(t *testing.T) {
 	e := emulator.New(t, withClock(c))
 	base := strings.TrimSuffix(e.TokenURL(), "token")
 	start := func() answer {
-		return post(t, e, base+"devicecode", url.Values{"client_id": {emulator.DefaultPublicClientID}, "scope": {"https://outlook.office.com/SMTP.Send offline_access"}})
+		return post(t, e, base+"devicecode", url.Values{"client_id": {emulator.DefaultPublicClientID},
+			"scope": {"https://outlook.office.com/SMTP.Send offline_access"}})
 	}
 	poll := func(code string) answer {
-		return post(t, e, e.TokenURL(), url.Values{"client_id": {emulator.DefaultPublicClientID}, "grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {code}})
+		return post(t, e, e.TokenURL(), url.Values{"client_id": {emulator.DefaultPublicClientID},
+			"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {code}})
 	}
 	refresh := func(token string) answer {
-		return post(t, e, e.TokenURL(), url.Values{"client_id": {emulator.DefaultPublicClientID}, "grant_type": {"refresh_token"}, "refresh_token": {token}})
+		return post(t, e, e.TokenURL(), url.Values{"client_id": {emulator.DefaultPublicClientID},
+			"grant_type": {"refresh_token"}, "refresh_token": {token}})
 	}
 	want := func(a answer, status int, err string, code int) {
 		t.Helper()
@@ -356,7 +384,8 @@ func TestDeviceCode(t *testing.T) {
 		t.Errorf("claims: %v", cl)
 	}
 	// The user's own mailbox, a shared one with FullAccess, and one without.
-	for user, reply := range map[string]string{emulator.DefaultUser: "235", e.Mailbox: "235", "alerts@contoso.test": "535 5.7.3"} {
+	for user, reply := range map[string]string{emulator.DefaultUser: "235", e.Mailbox: "235",
+		"alerts@contoso.test": "535 5.7.3"} {
 		if got := secure(t, e).auth(user, a.Access); !strings.HasPrefix(got, reply) {
 			t.Errorf("%s: %q, want %s", user, got, reply)
 		}
@@ -393,8 +422,10 @@ func TestPersonalAccount(t *testing.T) {
 		o.State = func(s *emulator.State) { s.Entra.DeviceUser = emulator.DefaultPersonal }
 	})
 	base := "https://" + e.LoginHost() + "/consumers/oauth2/v2.0/"
-	d := post(t, e, base+"devicecode", url.Values{"client_id": {emulator.DefaultPublicClientID}, "scope": {"https://outlook.office.com/SMTP.Send offline_access"}})
-	a := post(t, e, base+"token", url.Values{"client_id": {emulator.DefaultPublicClientID}, "grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.DeviceCode}})
+	d := post(t, e, base+"devicecode", url.Values{"client_id": {emulator.DefaultPublicClientID},
+		"scope": {"https://outlook.office.com/SMTP.Send offline_access"}})
+	a := post(t, e, base+"token", url.Values{"client_id": {emulator.DefaultPublicClientID},
+		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.DeviceCode}})
 	if a.Access == "" || strings.Contains(a.Access, ".") {
 		t.Fatalf("want an opaque token: %s", a.Raw)
 	}
@@ -463,17 +494,20 @@ func TestManagedIdentity(t *testing.T) {
 		}
 	}
 	e.Update(func(s *emulator.State) { s.App(emulator.DefaultIdentityID).ManagedIdentity = "user" })
-	for _, id := range []string{"client_id=" + emulator.DefaultIdentityID, "object_id=" + emulator.DefaultIdentityObjectID, "msi_res_id=/subscriptions/1/userAssignedIdentities/web1", ""} {
+	for _, id := range []string{"client_id=" + emulator.DefaultIdentityID, "object_id=" +
+		emulator.DefaultIdentityObjectID, "msi_res_id=/subscriptions/1/userAssignedIdentities/web1", ""} {
 		if a := get(imds, md, "api-version=2018-02-01"+resource+"&"+id); a.Access == "" {
 			t.Errorf("user-assigned by %s: %+v", id, a)
 		}
 	}
 
 	env := e.IdentityEnv("app-service")
-	if a := get(env["IDENTITY_ENDPOINT"], map[string]string{"X-IDENTITY-HEADER": env["IDENTITY_HEADER"]}, "api-version=2019-08-01"+resource); a.Access == "" {
+	if a := get(env["IDENTITY_ENDPOINT"], map[string]string{"X-IDENTITY-HEADER": env["IDENTITY_HEADER"]},
+		"api-version=2019-08-01"+resource); a.Access == "" {
 		t.Errorf("App Service: %+v", a)
 	}
-	if a := get(env["IDENTITY_ENDPOINT"], map[string]string{"X-IDENTITY-HEADER": "x"}, "api-version=2019-08-01"+resource); a.Status != 403 {
+	if a := get(env["IDENTITY_ENDPOINT"], map[string]string{"X-IDENTITY-HEADER": "x"},
+		"api-version=2019-08-01"+resource); a.Status != 403 {
 		t.Errorf("App Service without the secret: %+v", a)
 	}
 

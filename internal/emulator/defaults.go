@@ -54,8 +54,9 @@ func defaultState(secret string, now time.Time) *State {
 		Apps: map[string]*App{
 			DefaultClientID: {
 				Name: "o365-sendmail", RegistrationID: DefaultRegistrationID, ObjectID: DefaultObjectID,
-				Secrets: map[string]*Secret{DefaultSecretID: {Value: secret, Expires: now.AddDate(2, 0, 0).UTC().Truncate(time.Second)}},
-				Roles:   []string{roleSendAsApp},
+				Secrets: map[string]*Secret{DefaultSecretID: {Value: secret,
+					Expires: now.AddDate(2, 0, 0).UTC().Truncate(time.Second)}},
+				Roles: []string{roleSendAsApp},
 			},
 			DefaultIdentityID: {
 				Name: "web1", ObjectID: DefaultIdentityObjectID,
@@ -74,14 +75,16 @@ func defaultState(secret string, now time.Time) *State {
 		Mailboxes: map[string]*Mailbox{
 			DefaultMailbox: {
 				Shared: true, SMTPAuthDisabled: &on, MaxSendSize: 35 << 20,
-				FullAccess: map[string]*Grant{DefaultObjectID: grant(), DefaultIdentityObjectID: grant(), DefaultUser: grant()},
-				SendAs:     map[string]*Grant{DefaultObjectID: grant(), DefaultIdentityObjectID: grant()},
+				FullAccess: map[string]*Grant{DefaultObjectID: grant(), DefaultIdentityObjectID: grant(),
+					DefaultUser: grant()},
+				SendAs: map[string]*Grant{DefaultObjectID: grant(), DefaultIdentityObjectID: grant()},
 			},
 			// Another mailbox in which the application may work; the default mailbox has
 			// no SendAs on it.
 			"alerts@contoso.test": {
 				Shared: true, SMTPAuthDisabled: &on, MaxSendSize: 35 << 20,
-				FullAccess: map[string]*Grant{DefaultObjectID: grant()}, SendAs: map[string]*Grant{DefaultObjectID: grant()},
+				FullAccess: map[string]*Grant{DefaultObjectID: grant()},
+				SendAs:     map[string]*Grant{DefaultObjectID: grant()},
 			},
 			DefaultRootTo: {MaxSendSize: 35 << 20},
 			DefaultUser:   {SMTPAuthDisabled: &on, MaxSendSize: 35 << 20},
@@ -105,7 +108,8 @@ func defaultState(secret string, now time.Time) *State {
 		},
 		Entra: Entra{ExpiresIn: 3599, TokenSize: 1600, DeviceExpires: 900, DeviceInterval: 5},
 		Exchange: Exchange{
-			Size: 157286400, IdleTimeout: Duration(10 * time.Minute), SessionAge: Duration(time.Hour), MaxErrors: 10, MinTLS: "1.2",
+			Size: 157286400, IdleTimeout: Duration(10 * time.Minute), SessionAge: Duration(time.Hour), MaxErrors: 10,
+			MinTLS: "1.2",
 		},
 		Limits: Limits{
 			Connections: 3, ConnectionsAt: "data", RecipientsPerDay: 10000, Recipients: 500, HeaderSize: 256 << 10,

@@ -52,7 +52,8 @@ func (q *tokenRequest) deviceCode() (any, error) {
 	return map[string]any{
 		"user_code": d.userCode, "device_code": code, "verification_uri": page,
 		"expires_in": q.st.Entra.DeviceExpires, "interval": q.st.Entra.DeviceInterval,
-		"message": fmt.Sprintf("To sign in, use a web browser to open the page %s and enter the code %s to authenticate.", page, d.userCode),
+		"message": fmt.Sprintf("To sign in, use a web browser to open the page %s and enter the code %s to "+
+			"authenticate.", page, d.userCode),
 	}, nil
 }
 
@@ -131,15 +132,19 @@ func (q *tokenRequest) pollDevice(code string) (*device, error) {
 	d := q.e.memory.devices[code]
 	switch {
 	case d == nil || d.clientID != q.clientID || !strings.EqualFold(d.path, q.path):
-		return nil, badRequest("bad_verification_code", 70018, "Invalid verification code due to User typing in wrong user code for device code flow.")
+		return nil, badRequest("bad_verification_code", 70018,
+			"Invalid verification code due to User typing in wrong user code for device code flow.")
 	case d.declined:
 		delete(q.e.memory.devices, code)
-		return nil, badRequest("authorization_declined", 70017, "OAuth 2.0 device flow error. The end user denied the authorization request.")
+		return nil, badRequest("authorization_declined", 70017,
+			"OAuth 2.0 device flow error. The end user denied the authorization request.")
 	case !q.now.Before(d.expires):
 		delete(q.e.memory.devices, code)
-		return nil, badRequest("expired_token", 70020, "The provided value for the input parameter 'device_code' is not valid. This device code has expired.")
+		return nil, badRequest("expired_token", 70020,
+			"The provided value for the input parameter 'device_code' is not valid. This device code has expired.")
 	case d.user == "":
-		return nil, badRequest("authorization_pending", 70016, "OAuth 2.0 device flow error. Authorization is pending. Continue polling.")
+		return nil, badRequest("authorization_pending", 70016,
+			"OAuth 2.0 device flow error. Authorization is pending. Continue polling.")
 	}
 	delete(q.e.memory.devices, code)
 	return d, nil
@@ -177,10 +182,14 @@ func (q *tokenRequest) useRefresh(token string) (*refreshT, error) {
 	case r == nil || r.clientID != q.clientID:
 		return nil, badRequest("invalid_grant", 9002313, "Invalid request. Request is malformed or invalid.")
 	case !r.revoked.IsZero():
-		return nil, badRequest("invalid_grant", 50173, "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have changed or reset their password. The grant was issued on '%s' and the TokensValidFrom date (before which tokens are not valid) for this user is '%s'.",
+		return nil, badRequest("invalid_grant", 50173,
+			"The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might "+
+				"have changed or reset their password. The grant was issued on '%s' and the TokensValidFrom date "+
+				"(before which tokens are not valid) for this user is '%s'.",
 			r.issued.UTC().Format(stamp), r.revoked.UTC().Format(stamp))
 	case q.now.Sub(r.used) >= inactivity:
-		e := badRequest("invalid_grant", 700082, "The refresh token has expired due to inactivity. The token was issued on %s and was inactive for 90.00:00:00.", r.issued.UTC().Format(stamp))
+		e := badRequest("invalid_grant", 700082, "The refresh token has expired due to inactivity. The token was "+
+			"issued on %s and was inactive for 90.00:00:00.", r.issued.UTC().Format(stamp))
 		e.suberror = "bad_token"
 		return nil, e
 	}
@@ -192,7 +201,9 @@ func (q *tokenRequest) useRefresh(token string) (*refreshT, error) {
 func (q *tokenRequest) userAnswer(user, scope string) (any, error) {
 	id, tenant := q.homeTenant(user)
 	if tenant == nil || q.path != "common" && q.path != "organizations" && tenant != q.tenant {
-		return nil, badRequest("invalid_grant", 50034, "The user account %s does not exist in the %s directory. To sign into this application, the account must be added to the directory.", user, q.path)
+		return nil, badRequest("invalid_grant", 50034,
+			"The user account %s does not exist in the %s directory. To sign into this application, the account must "+
+				"be added to the directory.", user, q.path)
 	}
 	q.tenantID, q.tenant = id, tenant
 	if err := q.findApp(); err != nil {
@@ -207,7 +218,8 @@ func (q *tokenRequest) userAnswer(user, scope string) (any, error) {
 	c.Scopes = strings.Join(q.app.Scopes, " ")
 	out := q.answer(c)
 	out.Scope = scope
-	if slices.Contains(strings.Fields(scope), "offline_access") && (q.form.Get("grant_type") != "refresh_token" || !q.st.Entra.KeepRefreshToken) {
+	if slices.Contains(strings.Fields(scope), "offline_access") &&
+		(q.form.Get("grant_type") != "refresh_token" || !q.st.Entra.KeepRefreshToken) {
 		out.RefreshToken = q.newRefresh(user, scope)
 	}
 	return out, nil

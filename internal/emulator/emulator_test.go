@@ -30,7 +30,8 @@ func TestSession(t *testing.T) {
 	c := dial(t, e)
 	match(t, `^220 AM0PR00CA0001\.outlook\.office365\.com Microsoft ESMTP MAIL Service ready at \w{3}, \d{1,2} \w{3} \d{4} \d\d:\d\d:\d\d \+0000 \[08[0-9A-F]{14}\]$`, c.read())
 	ehlo := func(security string) string {
-		return "250-AM0PR00CA0001.outlook.office365.com Hello [127.0.0.1]\n250-SIZE 157286400\n250-PIPELINING\n250-DSN\n" +
+		return "250-AM0PR00CA0001.outlook.office365.com Hello [127.0.0.1]\n250-SIZE " +
+			"157286400\n250-PIPELINING\n250-DSN\n" +
 			"250-ENHANCEDSTATUSCODES\n250-" + security + "\n250-8BITMIME\n250-BINARYMIME\n250-CHUNKING\n250 SMTPUTF8"
 	}
 	if got := c.cmd("EHLO client.example.test"); got != ehlo("STARTTLS") {
@@ -55,7 +56,8 @@ func TestSession(t *testing.T) {
 	if got := c.cmd("%s", blob(e.Mailbox, token(t, e))); got != "235 2.7.0 Authentication successful" {
 		t.Fatalf("AUTH: %q", got)
 	}
-	match(t, `^250 2\.0\.0 OK <1@example\.test> \[Hostname=AM0PR00MB0001\.eurprd00\.prod\.outlook\.com\]$`, c.send(message(e)))
+	match(t, `^250 2\.0\.0 OK <1@example\.test> \[Hostname=AM0PR00MB0001\.eurprd00\.prod\.outlook\.com\]$`,
+		c.send(message(e)))
 	c.want("250 2.0.0 Resetting", "RSET")
 	c.want("250 2.0.0 OK", "NOOP")
 	c.want("252 2.1.5 Cannot VRFY user", "VRFY a")
@@ -70,7 +72,8 @@ func TestSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(m[0].Data) != message(e) || m[0].From != e.Mailbox || m[0].To[0] != "a@example.test" || m[0].SignIn != e.Mailbox || len(m[0].Warnings) != 0 {
+	if string(m[0].Data) != message(e) || m[0].From != e.Mailbox || m[0].To[0] != "a@example.test" ||
+		m[0].SignIn != e.Mailbox || len(m[0].Warnings) != 0 {
 		t.Errorf("message: %+v", m[0])
 	}
 	if m[0].Header("subject") != "hello" || m[0].Text() != "hello\n" {
@@ -83,7 +86,8 @@ func TestIndependentClient(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	e := emulator.New(t, func(o *emulator.Options) { o.Dir = dir })
-	c, err := smtp.DialStartTLS(fmt.Sprintf("127.0.0.1:%d", e.SMTPPort()), &tls.Config{RootCAs: e.CAPool(), ServerName: "localhost"})
+	c, err := smtp.DialStartTLS(fmt.Sprintf("127.0.0.1:%d", e.SMTPPort()),
+		&tls.Config{RootCAs: e.CAPool(), ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +132,8 @@ func TestConfigTOML(t *testing.T) {
 	e := emulator.New(t)
 	got := e.ConfigTOML("/d")
 	for _, want := range []string{
-		`tenant        = "` + e.Tenant + `"`, `client_secret = "` + e.ClientSecret + `"`, "[smtp]\nhost = \"localhost\"\nport = ",
+		`tenant        = "` + e.Tenant + `"`, `client_secret = "` + e.ClientSecret + `"`,
+		"[smtp]\nhost = \"localhost\"\nport = ",
 		"[token]\nurl = \"https://localhost:", "[tls]\nca_file = \"", "[cache]\ndir = \"/d/cache\"",
 	} {
 		if !strings.Contains(got, want) {
@@ -153,7 +158,8 @@ func TestTranscriptHasNoSecret(t *testing.T) {
 			t.Errorf("the transcript has %q:\n%s", bad, got)
 		}
 	}
-	for _, want := range []string{"C: AUTH XOAUTH2 [redacted]", "C: [redacted]", "client_secret=[redacted]", "S: 235 2.7.0"} {
+	for _, want := range []string{"C: AUTH XOAUTH2 [redacted]", "C: [redacted]", "client_secret=[redacted]",
+		"S: 235 2.7.0"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the transcript lacks %q:\n%s", want, got)
 		}
@@ -170,7 +176,8 @@ func TestConcurrentConnections(t *testing.T) {
 	for i, c := range cs {
 		want := "250 2.0.0 OK"
 		if i == 3 {
-			want = "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. [Hostname="
+			want = "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for " +
+				"more information. [Hostname="
 		}
 		if got := c.send(message(e)); !strings.HasPrefix(got, want) {
 			t.Errorf("connection %d: %q, want %q", i+1, got, want)

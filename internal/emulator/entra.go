@@ -54,7 +54,8 @@ func (e *Emulator) entraHandler() http.Handler {
 
 // serveEntra runs one of the POST endpoints: counting, faults, the checks that all
 // grants share, and the answer in Entra's shape.
-func (e *Emulator) serveEntra(w http.ResponseWriter, r *http.Request, stage string, answer func(*tokenRequest) (any, error)) {
+func (e *Emulator) serveEntra(w http.ResponseWriter, r *http.Request, stage string,
+	answer func(*tokenRequest) (any, error)) {
 	st := e.current()
 	now := e.entraNow(st)
 	e.count(func(s *Stats) {
@@ -277,7 +278,8 @@ func (q *tokenRequest) claims(res *Resource) claims {
 	return claims{
 		Audience: audience, Issuer: issuer, IDP: issuer, TenantID: q.tenantID, Version: "1.0",
 		// Entra dates tokens back by five minutes against clocks that are slow.
-		IssuedAt: q.now.Unix() - 300, Before: q.now.Unix() - 300, Expires: q.now.Unix() + int64(q.st.Entra.ExpiresIn) + 1,
+		IssuedAt: q.now.Unix() - 300, Before: q.now.Unix() - 300, Expires: q.now.Unix() + int64(q.st.Entra.ExpiresIn) +
+			1,
 		AppID: strings.ToLower(q.clientID), AppName: q.app.Name, AppIDACR: q.acr,
 		AIO: randomText(68), RH: "1." + randomText(60) + ".", UTI: randomText(22), SID: newGUID(),
 		WIDs: []string{"0997a1d0-0d1d-4acb-b408-d5ca73121e90"}, XMS: "true",
@@ -286,7 +288,8 @@ func (q *tokenRequest) claims(res *Resource) claims {
 
 func (q *tokenRequest) answer(c claims) tokenAnswer {
 	return tokenAnswer{
-		Type: "Bearer", ExpiresIn: q.st.Entra.ExpiresIn, ExtExpiresIn: q.st.Entra.ExpiresIn, RefreshIn: q.st.Entra.RefreshIn,
+		Type: "Bearer", ExpiresIn: q.st.Entra.ExpiresIn, ExtExpiresIn: q.st.Entra.ExpiresIn,
+		RefreshIn:   q.st.Entra.RefreshIn,
 		AccessToken: q.e.issue(c, q.st.Entra.TokenSize),
 	}
 }
@@ -311,16 +314,17 @@ func (e *Emulator) serveOpenID(w http.ResponseWriter, r *http.Request) {
 	note("200")
 	base := "https://" + r.Host + "/" + q.tenantID
 	writeJSON(w, http.StatusOK, map[string]any{
-		"token_endpoint":                        base + "/oauth2/v2.0/token",
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic", "self_signed_tls_client_auth"},
-		"jwks_uri":                              base + "/discovery/v2.0/keys",
-		"issuer":                                "https://login.microsoftonline.com/" + q.tenantID + "/v2.0",
-		"device_authorization_endpoint":         base + "/oauth2/v2.0/devicecode",
-		"authorization_endpoint":                base + "/oauth2/v2.0/authorize",
-		"response_types_supported":              []string{"code", "id_token", "code id_token", "id_token token"},
-		"subject_types_supported":               []string{"pairwise"},
-		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
-		"tenant_region_scope":                   "EU",
-		"cloud_instance_name":                   "microsoftonline.com",
+		"token_endpoint": base + "/oauth2/v2.0/token",
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt",
+			"client_secret_basic", "self_signed_tls_client_auth"},
+		"jwks_uri":                      base + "/discovery/v2.0/keys",
+		"issuer":                        "https://login.microsoftonline.com/" + q.tenantID + "/v2.0",
+		"device_authorization_endpoint": base + "/oauth2/v2.0/devicecode",
+		"authorization_endpoint":        base + "/oauth2/v2.0/authorize",
+		"response_types_supported":      []string{"code", "id_token", "code id_token", "id_token token"},
+		"subject_types_supported":       []string{"pairwise"},
+		"scopes_supported":              []string{"openid", "profile", "email", "offline_access"},
+		"tenant_region_scope":           "EU",
+		"cloud_instance_name":           "microsoftonline.com",
 	})
 }

@@ -16,7 +16,8 @@ func TestToken(t *testing.T) {
 	t.Parallel()
 	e := emulator.New(t)
 	a := post(t, e, e.TokenURL(), secretForm(e))
-	if a.Status != 200 || a.ExpiresIn != 3599 || a.RefreshIn != 0 || a.Refresh != "" || !strings.Contains(a.Raw, `"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"eyJ0eXAiOiJKV1QiLCJub25jZSI6`) {
+	if a.Status != 200 || a.ExpiresIn != 3599 || a.RefreshIn != 0 || a.Refresh != "" ||
+		!strings.Contains(a.Raw, `"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"eyJ0eXAiOiJKV1QiLCJub25jZSI6`) {
 		t.Errorf("%s", a.Raw)
 	}
 	if n := len(a.Access); n < 1500 || n > 1800 {
@@ -27,13 +28,16 @@ func TestToken(t *testing.T) {
 	if err != nil || json.Unmarshal(b, &header) != nil {
 		t.Fatalf("header %q: %v", b, err)
 	}
-	if header["typ"] != "JWT" || header["alg"] != "RS256" || header["kid"] == "" || header["x5t"] != header["kid"] || header["nonce"] == "" {
+	if header["typ"] != "JWT" || header["alg"] != "RS256" || header["kid"] == "" || header["x5t"] != header["kid"] ||
+		header["nonce"] == "" {
 		t.Errorf("header: %v", header)
 	}
 	c := claimsOf(t, a.Access)
 	for k, want := range map[string]any{
-		"aud": "https://outlook.office365.com", "iss": "https://sts.windows.net/" + e.Tenant + "/", "idp": "https://sts.windows.net/" + e.Tenant + "/",
-		"tid": e.Tenant, "appid": e.ClientID, "appidacr": "1", "idtyp": "app", "oid": emulator.DefaultObjectID, "sub": emulator.DefaultObjectID,
+		"aud": "https://outlook.office365.com", "iss": "https://sts.windows.net/" + e.Tenant + "/",
+		"idp": "https://sts.windows.net/" + e.Tenant + "/",
+		"tid": e.Tenant, "appid": e.ClientID, "appidacr": "1", "idtyp": "app", "oid": emulator.DefaultObjectID,
+		"sub": emulator.DefaultObjectID,
 		"ver": "1.0", "app_displayname": "o365-sendmail",
 	} {
 		if c[k] != want {
@@ -46,7 +50,8 @@ func TestToken(t *testing.T) {
 	if d := time.Until(time.Unix(int64(c["exp"].(float64)), 0)); d < 59*time.Minute || d > 61*time.Minute {
 		t.Errorf("exp in %v", d)
 	}
-	for k, want := range map[string]string{"Cache-Control": "no-store, no-cache", "Content-Type": "application/json; charset=utf-8"} {
+	for k, want := range map[string]string{"Cache-Control": "no-store, no-cache",
+		"Content-Type": "application/json; charset=utf-8"} {
 		if got := a.Header.Get(k); got != want {
 			t.Errorf("%s: %q, want %q", k, got, want)
 		}
@@ -81,31 +86,52 @@ func TestTokenErrors(t *testing.T) {
 		code         int
 		text         string
 	}{
-		{"no grant", e.Tenant, without("grant_type"), 400, "invalid_request", 900144, "The request body must contain the following parameter: 'grant_type'."},
+		{"no grant", e.Tenant, without("grant_type"), 400, "invalid_request", 900144,
+			"The request body must contain the following parameter: 'grant_type'."},
 		{"no client", e.Tenant, without("client_id"), 400, "invalid_request", 900144, "'client_id'."},
 		{"no scope", e.Tenant, without("scope"), 400, "invalid_request", 900144, "'scope'."},
-		{"no credential", e.Tenant, without("client_secret"), 401, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."},
+		{"no credential", e.Tenant, without("client_secret"), 401, "invalid_client", 7000218,
+			"The request body must contain the following parameter: 'client_assertion' or 'client_secret'."},
 		{"grant", e.Tenant, with("grant_type", "password"), 400, "unsupported_grant_type", 70003, ""},
-		{"secret", e.Tenant, with("client_secret", emulator.DefaultSecretID), 401, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '" + e.ClientID + "'."},
-		{"client", e.Tenant, with("client_id", emulator.DefaultRegistrationID), 400, "unauthorized_client", 700016, "Application with identifier '" + emulator.DefaultRegistrationID + "' was not found in the directory 'Contoso'. This can happen if"},
-		{"scope form", e.Tenant, with("scope", "a b"), 400, "invalid_scope", 70011, "The provided value for the input parameter 'scope' is not valid. The scope a b is not valid."},
-		{"scope default", e.Tenant, with("scope", "https://outlook.office365.com/SMTP.Send"), 400, "invalid_scope", 1002012, "The provided value for scope https://outlook.office365.com/SMTP.Send is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."},
-		{"resource", e.Tenant, with("scope", "https://outlook.office365.us/.default"), 400, "invalid_resource", 500011, "The resource principal named https://outlook.office365.us was not found in the tenant named Contoso."},
-		{"tenant", unknown, secretForm(e), 400, "invalid_request", 90002, "Tenant '" + unknown + "' not found. Check to make sure you have the correct tenant ID"},
-		{"tenant domain", "fabrikam.test", secretForm(e), 400, "invalid_request", 90002, "Tenant 'fabrikam.test' not found."},
-		{"tenant form", "contoso", secretForm(e), 400, "invalid_request", 900023, "Specified tenant identifier 'contoso' is neither a valid DNS name, nor a valid external domain."},
-		{"common", "common", secretForm(e), 400, "invalid_request", 9001023, "The grant type is not supported over the /common or /consumers endpoints."},
-		{"device code", e.Tenant, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "client_id": {emulator.DefaultPublicClientID}, "device_code": {"x"}}, 400, "bad_verification_code", 70018, ""},
-		{"refresh token", e.Tenant, url.Values{"grant_type": {"refresh_token"}, "client_id": {emulator.DefaultPublicClientID}, "refresh_token": {"x"}}, 400, "invalid_grant", 9002313, ""},
-		{"assertion type", e.Tenant, with("client_assertion", "a.b.c"), 400, "invalid_request", 900144, "'client_assertion_type'."},
-		{"assertion", e.Tenant, assertionForm(e, "a.b.c"), 401, "invalid_client", 50027, "JWT token is invalid or malformed."},
+		{"secret", e.Tenant, with("client_secret", emulator.DefaultSecretID), 401, "invalid_client", 7000215,
+			"Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, " +
+				"not the client secret ID, for a secret added to app '" + e.ClientID + "'."},
+		{"client", e.Tenant, with("client_id", emulator.DefaultRegistrationID), 400, "unauthorized_client", 700016,
+			"Application with identifier '" + emulator.DefaultRegistrationID +
+				"' was not found in the directory 'Contoso'. This can happen if"},
+		{"scope form", e.Tenant, with("scope", "a b"), 400, "invalid_scope", 70011,
+			"The provided value for the input parameter 'scope' is not valid. The scope a b is not valid."},
+		{"scope default", e.Tenant, with("scope", "https://outlook.office365.com/SMTP.Send"), 400, "invalid_scope",
+			1002012, "The provided value for scope https://outlook.office365.com/SMTP.Send is not valid. Client " +
+				"credential flows must have a scope value with /.default suffixed to the resource identifier " +
+				"(application ID URI)."},
+		{"resource", e.Tenant, with("scope", "https://outlook.office365.us/.default"), 400, "invalid_resource", 500011,
+			"The resource principal named https://outlook.office365.us was not found in the tenant named Contoso."},
+		{"tenant", unknown, secretForm(e), 400, "invalid_request", 90002, "Tenant '" + unknown +
+			"' not found. Check to make sure you have the correct tenant ID"},
+		{"tenant domain", "fabrikam.test", secretForm(e), 400, "invalid_request", 90002,
+			"Tenant 'fabrikam.test' not found."},
+		{"tenant form", "contoso", secretForm(e), 400, "invalid_request", 900023,
+			"Specified tenant identifier 'contoso' is neither a valid DNS name, nor a valid external domain."},
+		{"common", "common", secretForm(e), 400, "invalid_request", 9001023,
+			"The grant type is not supported over the /common or /consumers endpoints."},
+		{"device code", e.Tenant, url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"},
+			"client_id": {emulator.DefaultPublicClientID}, "device_code": {"x"}}, 400, "bad_verification_code", 70018,
+			""},
+		{"refresh token", e.Tenant, url.Values{"grant_type": {"refresh_token"},
+			"client_id": {emulator.DefaultPublicClientID}, "refresh_token": {"x"}}, 400, "invalid_grant", 9002313, ""},
+		{"assertion type", e.Tenant, with("client_assertion", "a.b.c"), 400, "invalid_request", 900144,
+			"'client_assertion_type'."},
+		{"assertion", e.Tenant, assertionForm(e, "a.b.c"), 401, "invalid_client", 50027,
+			"JWT token is invalid or malformed."},
 	} {
 		a := post(t, e, "https://"+e.LoginHost()+"/"+tc.tenant+"/oauth2/v2.0/token", tc.form)
 		checkCode(t, a, tc.code, tc.text)
 		if a.Status != tc.status || a.Error != tc.err {
 			t.Errorf("%s: %d %s", tc.name, a.Status, a.Error)
 		}
-		if lines := strings.Split(a.Description, "\r\n"); len(lines) != 4 || lines[1] != "Trace ID: "+a.TraceID || !strings.HasPrefix(lines[2], "Correlation ID: ") || !strings.HasPrefix(lines[3], "Timestamp: 20") {
+		if lines := strings.Split(a.Description, "\r\n"); len(lines) != 4 || lines[1] != "Trace ID: "+a.TraceID ||
+			!strings.HasPrefix(lines[2], "Correlation ID: ") || !strings.HasPrefix(lines[3], "Timestamp: 20") {
 			t.Errorf("%s: description %q", tc.name, a.Description)
 		}
 	}
@@ -113,7 +139,8 @@ func TestTokenErrors(t *testing.T) {
 		t.Errorf("%d times 900144", n)
 	}
 	e.Update(func(s *emulator.State) { s.Entra.OneLine = true })
-	if a := post(t, e, e.TokenURL(), url.Values{}); strings.Contains(a.Description, "\n") || !strings.Contains(a.Description, "'grant_type'. Trace ID: ") {
+	if a := post(t, e, e.TokenURL(), url.Values{}); strings.Contains(a.Description, "\n") ||
+		!strings.Contains(a.Description, "'grant_type'. Trace ID: ") {
 		t.Errorf("one line: %q", a.Description)
 	}
 }
@@ -163,7 +190,8 @@ func TestTwoSecrets(t *testing.T) {
 	checkCode(t, post(t, e, e.TokenURL(), f), 0, "")
 	checkCode(t, post(t, e, e.TokenURL(), secretForm(e)), 0, "")
 	clk.add(time.Hour)
-	checkCode(t, post(t, e, e.TokenURL(), f), 7000222, "The provided client secret keys for app '"+e.ClientID+"' are expired.")
+	checkCode(t, post(t, e, e.TokenURL(), f), 7000222,
+		"The provided client secret keys for app '"+e.ClientID+"' are expired.")
 	checkCode(t, post(t, e, e.TokenURL(), secretForm(e)), 0, "")
 }
 
@@ -172,8 +200,10 @@ func TestConditionalAccess(t *testing.T) {
 	e := emulator.New(t)
 	e.Update(func(s *emulator.State) { s.App(e.ClientID).Blocked = true })
 	a := post(t, e, e.TokenURL(), secretForm(e))
-	checkCode(t, a, 53003, "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.")
-	if a.Status != 400 || a.Error != "invalid_grant" || a.SubError != "message_only" || !strings.Contains(a.Raw, `"claims":"{`) {
+	checkCode(t, a, 53003, "Access has been blocked by Conditional Access policies. The access policy does not allow "+
+		"token issuance.")
+	if a.Status != 400 || a.Error != "invalid_grant" || a.SubError != "message_only" ||
+		!strings.Contains(a.Raw, `"claims":"{`) {
 		t.Errorf("%s", a.Raw)
 	}
 }
@@ -182,7 +212,8 @@ func TestOpenIDConfiguration(t *testing.T) {
 	t.Parallel()
 	e := emulator.New(t)
 	get := func(tenant string) answer {
-		res, err := httpClient(t, e).Get("https://" + e.LoginHost() + "/" + tenant + "/v2.0/.well-known/openid-configuration")
+		res, err := httpClient(t, e).Get("https://" + e.LoginHost() + "/" + tenant +
+			"/v2.0/.well-known/openid-configuration")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -224,8 +224,10 @@ func certAssertion(t *testing.T, e *emulator.Emulator) string {
 	der, text := certificate(t, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	e.AddCertificate(text)
 	sum := sha256.Sum256(der)
-	return jwt(t, map[string]any{"alg": "PS256", "typ": "JWT", "x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}, map[string]any{
-		"aud": e.TokenURL(), "iss": e.ClientID, "sub": e.ClientID, "jti": fmt.Sprint(time.Now().UnixNano()), "nbf": time.Now().Unix(), "exp": time.Now().Unix() + 600,
+	return jwt(t, map[string]any{"alg": "PS256", "typ": "JWT",
+		"x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}, map[string]any{
+		"aud": e.TokenURL(), "iss": e.ClientID, "sub": e.ClientID, "jti": fmt.Sprint(time.Now().UnixNano()),
+		"nbf": time.Now().Unix(), "exp": time.Now().Unix() + 600,
 	})
 }
 
@@ -273,7 +275,8 @@ func TestOldTLS(t *testing.T) {
 	c := dial(t, e)
 	c.read()
 	c.cmd("EHLO client.example.test")
-	c.startTLS(&tls.Config{RootCAs: e.CAPool(), ServerName: "localhost", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	c.startTLS(&tls.Config{RootCAs: e.CAPool(), ServerName: "localhost", MinVersion: tls.VersionTLS10,
+		MaxVersion: tls.VersionTLS11})
 	c.cmd("EHLO client.example.test")
 	match(t, `^421 4\.7\.66 TLS 1\.0 and 1\.1 are not supported\. Please upgrade/update your client to support TLS 1\.2\. Visit https://aka\.ms/smtp_auth_tls\.`+tagPattern, c.cmd("AUTH XOAUTH2"))
 	if s, err := c.tryRead(); err == nil {

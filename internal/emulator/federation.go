@@ -38,17 +38,24 @@ func (q *tokenRequest) checkFederated(a *assertion) error {
 	aud := func(f *Federation) bool { return issuer(f) && slices.Contains(a.claims.Audience, f.Audience) }
 	switch {
 	case !match(issuer):
-		return q.errFederated(a, 700211, fmt.Sprintf("No matching federated identity record found for presented assertion issuer '%s'.", a.claims.Issuer))
+		return q.errFederated(a, 700211, fmt.Sprintf("No matching federated identity record found for presented "+
+			"assertion issuer '%s'.", a.claims.Issuer))
 	case !match(aud):
-		return q.errFederated(a, 700212, fmt.Sprintf("No matching federated identity record found for presented assertion audience '%s'.", strings.Join(a.claims.Audience, " ")))
+		return q.errFederated(a, 700212, fmt.Sprintf("No matching federated identity record found for presented "+
+			"assertion audience '%s'.", strings.Join(a.claims.Audience, " ")))
 	case !match(func(f *Federation) bool { return aud(f) && f.Subject == a.claims.Subject }):
 		if match(func(f *Federation) bool { return aud(f) && strings.EqualFold(f.Subject, a.claims.Subject) }) {
-			return q.errFederated(a, 7002138, fmt.Sprintf("No matching federated identity record found for presented assertion subject '%s'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison.", a.claims.Subject))
+			return q.errFederated(a, 7002138, fmt.Sprintf("No matching federated identity record found for presented "+
+				"assertion subject '%s'. The subject matches with case-insensitive comparison, but not with "+
+				"case-sensitive comparison.", a.claims.Subject))
 		}
-		return q.errFederated(a, 700213, fmt.Sprintf("No matching federated identity record found for presented assertion subject '%s'.", a.claims.Subject))
+		return q.errFederated(a, 700213, fmt.Sprintf("No matching federated identity record found for presented "+
+			"assertion subject '%s'.", a.claims.Subject))
 	}
 	if err := q.verifyOutside(a); err != nil {
-		return badClient(50013, "Assertion failed signature validation. [Reason - The key was not found., Thumbprint of key used by client: '%s', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '%s'.]", a.header.KeyID, q.clientID)
+		return badClient(50013, "Assertion failed signature validation. [Reason - The key was not found., Thumbprint "+
+			"of key used by client: '%s', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to "+
+			"see configured keys for app Id '%s'.]", a.header.KeyID, q.clientID)
 	}
 	return q.checkTimes(a)
 }
@@ -57,10 +64,12 @@ func (q *tokenRequest) checkFederated(a *assertion) error {
 func (q *tokenRequest) errFederated(a *assertion, code int, text string) error {
 	if q.st.Entra.Federation2022 {
 		return &aadError{status: http.StatusBadRequest, err: "invalid_request", code: 70021, text: fmt.Sprintf(
-			"No matching federated identity record found for presented assertion. Assertion Issuer: '%s'. Assertion Subject: '%s'. Assertion Audience: '%s'. %s",
+			"No matching federated identity record found for presented assertion. Assertion Issuer: '%s'. Assertion "+
+				"Subject: '%s'. Assertion Audience: '%s'. %s",
 			a.claims.Issuer, a.claims.Subject, strings.Join(a.claims.Audience, " "), docsFederation)}
 	}
-	return badClient(code, "%s Check your federated identity credential Subject, Audience and Issuer against the presented assertion. %s", text, docsFederation)
+	return badClient(code, "%s Check your federated identity credential Subject, Audience and Issuer against the "+
+		"presented assertion. %s", text, docsFederation)
 }
 
 // jwk is a key of a JSON Web Key Set (RFC 7517).
@@ -161,7 +170,8 @@ func (e *Emulator) AddFederation(issuerURL, subject string) (*Issuer, error) {
 func (i *Issuer) keySet() (json.RawMessage, error) {
 	return json.Marshal(jwks{Keys: []jwk{{
 		Kty: "RSA", Kid: "1", Use: "sig", Alg: "RS256",
-		N: base64.RawURLEncoding.EncodeToString(i.key.N.Bytes()), E: base64.RawURLEncoding.EncodeToString(big.NewInt(int64(i.key.E)).Bytes()),
+		N: base64.RawURLEncoding.EncodeToString(i.key.N.Bytes()),
+		E: base64.RawURLEncoding.EncodeToString(big.NewInt(int64(i.key.E)).Bytes()),
 	}}})
 }
 
@@ -170,7 +180,8 @@ func (i *Issuer) keySet() (json.RawMessage, error) {
 func (i *Issuer) Token(subject, audience string, life time.Duration) (string, error) {
 	now := i.now()
 	signed := segment(map[string]string{"alg": "RS256", "kid": "1", "typ": "JWT"}) + "." + segment(map[string]any{
-		"iss": i.URL, "sub": subject, "aud": []string{audience}, "iat": now.Unix(), "nbf": now.Add(min(0, life)).Unix() - 60, "exp": now.Add(life).Unix(), "jti": newGUID(),
+		"iss": i.URL, "sub": subject, "aud": []string{audience}, "iat": now.Unix(),
+		"nbf": now.Add(min(0, life)).Unix() - 60, "exp": now.Add(life).Unix(), "jti": newGUID(),
 	})
 	digest := sha256.Sum256([]byte(signed))
 	sig, err := rsa.SignPKCS1v15(nil, i.key, crypto.SHA256, digest[:])

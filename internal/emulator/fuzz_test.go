@@ -12,7 +12,8 @@ import (
 // FuzzContent compares the scanner, fed in pieces, with a plain look at the whole.
 func FuzzContent(f *testing.F) {
 	for _, s := range []string{
-		"", "a", "From: a\r\n\r\nb\r\n", "a\nb", "a\rb\r\n", "\r", "\n", "\r\n\r\n\r", "a\r\r\nb", "\x00\xff", "a\xff: b\r\n\r\n\xfe\r\n", strings.Repeat("x", 1200) + "\r\n", "a\r\n" + strings.Repeat("y", 999),
+		"", "a", "From: a\r\n\r\nb\r\n", "a\nb", "a\rb\r\n", "\r", "\n", "\r\n\r\n\r", "a\r\r\nb", "\x00\xff",
+		"a\xff: b\r\n\r\n\xfe\r\n", strings.Repeat("x", 1200) + "\r\n", "a\r\n" + strings.Repeat("y", 999),
 	} {
 		f.Add([]byte(s), 1)
 		f.Add([]byte(s), 3)
@@ -119,8 +120,10 @@ func FuzzDotted(f *testing.F) {
 // FuzzSession has a session read anything.
 func FuzzSession(f *testing.F) {
 	for _, s := range []string{
-		"", "EHLO a\r\nQUIT\r\n", "EHLO a\r\nMAIL FROM:<a@b.test>\r\n", "AUTH XOAUTH2 =\r\n", "BDAT 3 LAST\r\nabcBDAT 9999999999999\r\n",
-		"BDAT -1\r\n", "EHLO [1.2.3.4]\r\nSTARTTLS\r\n\x16\x03\x01", "\r\n\r\n", "\x00\n", "HELO a\r\nRCPT TO:<\"\\\r\n", "VRFY\r\nHELP\r\nNOOP\r\nRSET\r\nDATA\r\n",
+		"", "EHLO a\r\nQUIT\r\n", "EHLO a\r\nMAIL FROM:<a@b.test>\r\n", "AUTH XOAUTH2 =\r\n",
+		"BDAT 3 LAST\r\nabcBDAT 9999999999999\r\n",
+		"BDAT -1\r\n", "EHLO [1.2.3.4]\r\nSTARTTLS\r\n\x16\x03\x01", "\r\n\r\n", "\x00\n",
+		"HELO a\r\nRCPT TO:<\"\\\r\n", "VRFY\r\nHELP\r\nNOOP\r\nRSET\r\nDATA\r\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -146,7 +149,8 @@ func FuzzSession(f *testing.F) {
 
 // FuzzArguments feeds the parsers of arguments and credentials.
 func FuzzArguments(f *testing.F) {
-	for _, s := range []string{"FROM:<a@b> SIZE=1", "FROM:<\"a>\"@b>", "a+2Bb", "+", "dXNlcj1hAWF1dGg9QmVhcmVyIHQBAQ==", "a.b.c", "eyJhIjoxfQ.eyJhdWQiOlsiYSJdfQ.AA", "3 LAST", "=", "k=v k=v"} {
+	for _, s := range []string{"FROM:<a@b> SIZE=1", "FROM:<\"a>\"@b>", "a+2Bb", "+", "dXNlcj1hAWF1dGg9QmVhcmVyIHQBAQ==",
+		"a.b.c", "eyJhIjoxfQ.eyJhdWQiOlsiYSJdfQ.AA", "3 LAST", "=", "k=v k=v"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {

@@ -29,7 +29,8 @@ const (
 func (e *Emulator) IdentityEnv(kind string) map[string]string {
 	switch kind {
 	case "app-service":
-		return map[string]string{"IDENTITY_ENDPOINT": e.IdentityURL() + appServicePath, "IDENTITY_HEADER": e.identityHeader()}
+		return map[string]string{"IDENTITY_ENDPOINT": e.IdentityURL() + appServicePath,
+			"IDENTITY_HEADER": e.identityHeader()}
 	case "arc":
 		return map[string]string{"IDENTITY_ENDPOINT": e.IdentityURL() + arcPath, "IMDS_ENDPOINT": e.IdentityURL()}
 	}
@@ -73,7 +74,8 @@ func (e *Emulator) identityHandler() http.Handler {
 }
 
 // serveIdentity answers one endpoint; check refuses by answering itself.
-func (e *Emulator) serveIdentity(w http.ResponseWriter, r *http.Request, stage string, check func(http.ResponseWriter, *http.Request) bool) {
+func (e *Emulator) serveIdentity(w http.ResponseWriter, r *http.Request, stage string,
+	check func(http.ResponseWriter, *http.Request) bool) {
 	st := e.current()
 	e.count(func(s *Stats) { s.TokenEndpoint[stage]++ })
 	query := r.URL.Query()
@@ -123,7 +125,8 @@ func (e *Emulator) checkIMDS(w http.ResponseWriter, r *http.Request) bool {
 func (e *Emulator) checkAppService(w http.ResponseWriter, r *http.Request) bool {
 	switch {
 	case subtle.ConstantTimeCompare([]byte(r.Header.Get("X-IDENTITY-HEADER")), []byte(e.identityHeader())) != 1:
-		writeJSON(w, http.StatusForbidden, map[string]any{"statusCode": 403, "message": "The request header X-IDENTITY-HEADER is missing or wrong"})
+		writeJSON(w, http.StatusForbidden, map[string]any{"statusCode": 403,
+			"message": "The request header X-IDENTITY-HEADER is missing or wrong"})
 		return false
 	case r.FormValue("api-version") != appServiceVersion:
 		writeJSON(w, http.StatusBadRequest, map[string]any{"statusCode": 400, "message": "The api-version is invalid"})
@@ -135,7 +138,8 @@ func (e *Emulator) checkAppService(w http.ResponseWriter, r *http.Request) bool 
 // checkArc challenges the client to read a file that only members of a group can read.
 func (e *Emulator) checkArc(w http.ResponseWriter, r *http.Request) bool {
 	if !strings.EqualFold(r.Header.Get("Metadata"), "true") || r.FormValue("api-version") != arcVersion {
-		writeJSON(w, http.StatusBadRequest, identityError{"bad_request", "Required metadata header not specified, or wrong api-version"})
+		writeJSON(w, http.StatusBadRequest, identityError{"bad_request",
+			"Required metadata header not specified, or wrong api-version"})
 		return false
 	}
 	if key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Basic "); ok && e.useArcKey(key) {
@@ -147,7 +151,8 @@ func (e *Emulator) checkArc(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	w.Header().Set("WWW-Authenticate", "Basic realm="+path)
-	writeJSON(w, http.StatusUnauthorized, identityError{"unauthorized", "The request must carry the contents of the file in WWW-Authenticate"})
+	writeJSON(w, http.StatusUnauthorized, identityError{"unauthorized",
+		"The request must carry the contents of the file in WWW-Authenticate"})
 	return false
 }
 
@@ -192,7 +197,10 @@ func identityOf(get func(string) string) string {
 func (e *Emulator) identityToken(w http.ResponseWriter, st *State, resource, identity string) {
 	if strings.HasSuffix(resource, "/.default") || st.Resources[strings.TrimSuffix(resource, "/")] == nil {
 		writeJSON(w, http.StatusBadRequest, identityError{"invalid_resource",
-			fmt.Sprintf("AADSTS50001: The application named %s was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.", printable(resource))})
+			fmt.Sprintf("AADSTS50001: The application named %s was not found in the tenant. This can happen if the "+
+				"application has not been installed by the administrator of the tenant or consented to by any user "+
+				"in the tenant. You might have sent your authentication request to the wrong tenant.",
+				printable(resource))})
 		return
 	}
 	q := &tokenRequest{e: e, st: st, now: e.entraNow(st), acr: "2"}
@@ -205,8 +213,10 @@ func (e *Emulator) identityToken(w http.ResponseWriter, st *State, resource, ide
 	life := st.Entra.ExpiresIn
 	// All numbers are strings here.
 	writeJSON(w, http.StatusOK, map[string]string{
-		"access_token": e.issue(c, st.Entra.TokenSize), "client_id": q.clientID, "resource": resource, "token_type": "Bearer",
-		"expires_in": strconv.Itoa(life), "expires_on": strconv.FormatInt(q.now.Add(time.Duration(life)*time.Second).Unix(), 10),
+		"access_token": e.issue(c, st.Entra.TokenSize), "client_id": q.clientID, "resource": resource,
+		"token_type": "Bearer",
+		"expires_in": strconv.Itoa(life),
+		"expires_on": strconv.FormatInt(q.now.Add(time.Duration(life)*time.Second).Unix(), 10),
 		"not_before": strconv.FormatInt(q.now.Unix()-300, 10), "ext_expires_in": strconv.Itoa(life),
 	})
 }
@@ -219,7 +229,9 @@ func (q *tokenRequest) findIdentity(name string) bool {
 	for id, t := range q.st.Tenants {
 		for clientID, app := range t.Apps {
 			match := app.ManagedIdentity == "system" && name == "" ||
-				app.ManagedIdentity == "user" && name != "" && (strings.EqualFold(name, clientID) || strings.EqualFold(name, app.ObjectID) || strings.HasSuffix(name, "/"+app.Name))
+				app.ManagedIdentity == "user" && name != "" &&
+					(strings.EqualFold(name, clientID) || strings.EqualFold(name, app.ObjectID) ||
+						strings.HasSuffix(name, "/"+app.Name))
 			if match {
 				q.tenantID, q.tenant, q.clientID, q.app = id, t, clientID, app
 				return true

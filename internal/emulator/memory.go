@@ -29,8 +29,9 @@ type sending struct {
 
 func newMemory() memory {
 	return memory{
-		live: map[string]bool{}, opaque: map[string]claims{}, jti: map[string]time.Time{}, requests: map[string][]time.Time{},
-		sent: map[string][]sending{}, errors: map[errorKey][]time.Time{}, throttled: map[errorKey]time.Time{},
+		live: map[string]bool{}, opaque: map[string]claims{}, jti: map[string]time.Time{},
+		requests: map[string][]time.Time{},
+		sent:     map[string][]sending{}, errors: map[errorKey][]time.Time{}, throttled: map[errorKey]time.Time{},
 		devices: map[string]*device{}, refresh: map[string]*refreshT{}, arcKeys: map[string]string{},
 	}
 }
@@ -111,14 +112,16 @@ func (e *Emulator) ForgetSent() {
 // book enters a message among what a mailbox has sent, unless that passes a limit: wait
 // is then how long until the per-minute limit has room, full whether the day's
 // recipients are used up. Limits of 0 are none.
-func (e *Emulator) book(mailbox string, recipients, perMinute, perDay int, now time.Time) (wait time.Duration, full bool) {
+func (e *Emulator) book(mailbox string, recipients, perMinute, perDay int, now time.Time) (wait time.Duration,
+	full bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if perMinute <= 0 && perDay <= 0 { // to look through all of them would make each cost more than the last
 		e.memory.sent[mailbox] = append(e.memory.sent[mailbox], sending{now, recipients})
 		return 0, false
 	}
-	sent := slices.DeleteFunc(e.memory.sent[mailbox], func(s sending) bool { return !s.at.After(now.Add(-24 * time.Hour)) })
+	sent := slices.DeleteFunc(e.memory.sent[mailbox],
+		func(s sending) bool { return !s.at.After(now.Add(-24 * time.Hour)) })
 	today := recipients
 	var minute []time.Time
 	for _, s := range sent {

@@ -12,7 +12,8 @@ import (
 
 // Stages at which a Rule can act. The wire stage is looked at when a connection is
 // accepted; In and Out count from its first byte.
-var smtpStages = []string{"wire", "connect", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "data", "bdat", "dot", "rset", "noop", "quit", "unknown"}
+var smtpStages = []string{"wire", "connect", "ehlo", "starttls", "tls", "auth", "mail", "rcpt", "data", "bdat", "dot",
+	"rset", "noop", "quit", "unknown"}
 
 // Stages of the HTTP endpoints.
 var httpStages = []string{"token", "devicecode", "openid", "imds", "appservice", "arc"}
@@ -97,7 +98,8 @@ func (r *Rule) UnmarshalJSON(b []byte) error {
 
 func (r *Rule) check() error {
 	if !slices.Contains(smtpStages, r.Stage) && !slices.Contains(httpStages, r.Stage) {
-		return fmt.Errorf("emulator: unknown stage %q; stages are %s, %s", r.Stage, strings.Join(smtpStages, " "), strings.Join(httpStages, " "))
+		return fmt.Errorf("emulator: unknown stage %q; stages are %s, %s", r.Stage, strings.Join(smtpStages, " "),
+			strings.Join(httpStages, " "))
 	}
 	if r.Then != "" && r.Then != Close && r.Then != Reset && r.Then != Stall {
 		return fmt.Errorf("emulator: unknown end %q; it is %s, %s or %s", r.Then, Close, Reset, Stall)

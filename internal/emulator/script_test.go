@@ -47,7 +47,8 @@ func TestScriptStages(t *testing.T) {
 		}
 		c.cmd("EHLO a.test")
 		_ = step("auth", "AUTH XOAUTH2 "+blob(e.Mailbox, access)) && step("noop", "NOOP") && step("unknown", "TURN") &&
-			step("mail", "MAIL FROM:<"+e.Mailbox+">") && step("rcpt", "RCPT TO:<a@example.test>") && step("rset", "RSET")
+			step("mail", "MAIL FROM:<"+e.Mailbox+">") && step("rcpt", "RCPT TO:<a@example.test>") &&
+			step("rset", "RSET")
 		if strings.HasPrefix(got, "4") {
 			return got
 		}
@@ -61,7 +62,8 @@ func TestScriptStages(t *testing.T) {
 		_ = step("bdat", "BDAT 5\r\nabc") && step("quit", "QUIT")
 		return got
 	}
-	for _, stage := range []string{"connect", "ehlo", "starttls", "auth", "noop", "unknown", "mail", "rcpt", "rset", "data", "dot", "bdat", "quit"} {
+	for _, stage := range []string{"connect", "ehlo", "starttls", "auth", "noop", "unknown", "mail", "rcpt", "rset",
+		"data", "dot", "bdat", "quit"} {
 		script(t, e, emulator.Rule{Stage: stage, Reply: reply, First: 1})
 		if got := run(stage); got != reply {
 			t.Errorf("%s: %q", stage, got)
@@ -204,7 +206,8 @@ func TestScriptDelayAndDrip(t *testing.T) {
 	script(t, e, emulator.Rule{Stage: "connect", Drip: time.Millisecond, First: 1})
 	d := dial(t, e)
 	start = time.Now()
-	if got := d.read(); !strings.HasPrefix(got, "220") || time.Since(start) < time.Duration(len(got)/2)*time.Millisecond {
+	if got := d.read(); !strings.HasPrefix(got, "220") ||
+		time.Since(start) < time.Duration(len(got)/2)*time.Millisecond {
 		t.Errorf("drip: %q in %v", got, time.Since(start))
 	}
 }
@@ -279,7 +282,8 @@ func TestScriptedTLS(t *testing.T) {
 func TestScriptedHTTP(t *testing.T) {
 	t.Parallel()
 	e := emulator.New(t)
-	script(t, e, emulator.Rule{Stage: "token", Status: 429, Body: "Too Many Requests", Header: map[string]string{"Retry-After": "60", "Content-Type": "text/plain"}, First: 1})
+	script(t, e, emulator.Rule{Stage: "token", Status: 429, Body: "Too Many Requests",
+		Header: map[string]string{"Retry-After": "60", "Content-Type": "text/plain"}, First: 1})
 	a := post(t, e, e.TokenURL(), secretForm(e))
 	if a.Status != 429 || a.Raw != "Too Many Requests" || a.Header.Get("Retry-After") != "60" {
 		t.Errorf("%+v", a)
@@ -301,7 +305,8 @@ func TestRuleJSON(t *testing.T) {
 		t.Errorf("%s, want %s", b, want)
 	}
 	var out emulator.Rule
-	if err := json.Unmarshal(b, &out); err != nil || out.Delay != in.Delay || out.Stage != in.Stage || out.First != in.First {
+	if err := json.Unmarshal(b, &out); err != nil || out.Delay != in.Delay || out.Stage != in.Stage ||
+		out.First != in.First {
 		t.Errorf("%+v, %v", out, err)
 	}
 }

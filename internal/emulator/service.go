@@ -118,7 +118,8 @@ func (e *Emulator) webServer(s *service, h http.Handler, secure bool) func(net.L
 		ErrorLog: log.New(io.Discard, "", 0), // handshakes that faults break
 	}
 	s.stop = append(s.stop, func() { srv.Close() })
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, GetCertificate: e.tokenCertificate}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+		GetCertificate: e.tokenCertificate}
 	return func(l net.Listener) {
 		if secure {
 			l = tls.NewListener(l, config)

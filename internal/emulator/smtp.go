@@ -347,7 +347,8 @@ func (s *session) command(raw string) error {
 	case "VRFY":
 		return s.conclude("252 2.1.5 Cannot VRFY user")
 	case "HELP":
-		return s.conclude("214-This server supports the following commands:\n214 HELO EHLO STARTTLS RCPT DATA RSET MAIL QUIT HELP AUTH BDAT")
+		return s.conclude("214-This server supports the following commands:\n214 HELO EHLO STARTTLS RCPT DATA RSET " +
+			"MAIL QUIT HELP AUTH BDAT")
 	case "QUIT":
 		return s.quit()
 	}

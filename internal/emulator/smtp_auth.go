@@ -111,7 +111,8 @@ func (s *session) auth(arg string) error {
 	case s.helo == "":
 		return s.conclude("503 5.5.2 Send hello first " + s.tag())
 	case s.tooOld():
-		return s.conclude("421 4.7.66 TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to support TLS 1.2. Visit https://aka.ms/smtp_auth_tls. " + s.tag())
+		return s.conclude("421 4.7.66 TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to " +
+			"support TLS 1.2. Visit https://aka.ms/smtp_auth_tls. " + s.tag())
 	case s.claims != nil:
 		return s.conclude("503 5.5.2 Already authenticated " + s.tag()) // assumed
 	case s.mail != nil:
@@ -262,7 +263,8 @@ func (s *session) tooManyConnections() string {
 	if s.e.current().Limits.OldConnectionText {
 		return "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded " + s.hostTag()
 	}
-	return "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. " + s.hostTag()
+	return "432 4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more " +
+		"information. " + s.hostTag()
 }
 
 // parseXOAUTH2 takes the blob apart:

@@ -31,13 +31,17 @@ func TestOrder(t *testing.T) {
 	c.want("503 5.5.2 Need mail command", "RCPT TO:<a@example.test>")
 	c.want("503 5.5.2 Need mail command", "DATA")
 	for _, bad := range []string{
-		"MAIL", "MAIL FROM", "MAIL FROM: <a@b.test>", "MAIL FROM:a@b.test", "MAIL FROM:<a@b.test", "MAIL FROM:<a@b.test>x", "MAIL TO:<a@b.test>",
-		"MAIL FROM:<a@b.test> SIZE=x", "MAIL FROM:<a@b.test> SIZE=-1", "MAIL FROM:<a@b.test> SIZE=1 SIZE=1", "MAIL FROM:<a@b.test> BODY=9BIT",
-		"MAIL FROM:<a@b.test> RET=ALL", "MAIL FROM:<a@b.test> ENVID=a+b", "MAIL FROM:<a@b.test> ENVID=", "MAIL FROM:<a@b.test> FOO=1",
+		"MAIL", "MAIL FROM", "MAIL FROM: <a@b.test>", "MAIL FROM:a@b.test", "MAIL FROM:<a@b.test",
+		"MAIL FROM:<a@b.test>x", "MAIL TO:<a@b.test>",
+		"MAIL FROM:<a@b.test> SIZE=x", "MAIL FROM:<a@b.test> SIZE=-1", "MAIL FROM:<a@b.test> SIZE=1 SIZE=1",
+		"MAIL FROM:<a@b.test> BODY=9BIT",
+		"MAIL FROM:<a@b.test> RET=ALL", "MAIL FROM:<a@b.test> ENVID=a+b", "MAIL FROM:<a@b.test> ENVID=",
+		"MAIL FROM:<a@b.test> FOO=1",
 	} {
 		c.want("501 5.5.4", "%s", bad)
 	}
-	for _, bad := range []string{"a", "@b.test", "a@", "a b@c.test", "a..b@c.test", "a@b_c.test", "ü@b.test", "a@b..test"} {
+	for _, bad := range []string{"a", "@b.test", "a@", "a b@c.test", "a..b@c.test", "a@b_c.test", "ü@b.test",
+		"a@b..test"} {
 		c.want("501 5.1.7 Invalid address", "MAIL FROM:<%s>", bad)
 	}
 	c.want("552 5.3.4 Message size exceeds fixed maximum message size", "MAIL FROM:<%s> SIZE=157286401", e.Mailbox)
@@ -45,7 +49,8 @@ func TestOrder(t *testing.T) {
 	c.want("503 5.5.2 Sender already specified", "MAIL FROM:<%s>", e.Mailbox)
 	c.want("503 5.5.2", "AUTH XOAUTH2")
 	c.want("503 5.5.2 Need rcpt command", "DATA")
-	for _, bad := range []string{"<a@b.test> NOTIFY=NEVER,DELAY", "<a@b.test> NOTIFY=DELAY,DELAY", "<a@b.test> NOTIFY=", "<a@b.test> ORCPT=a@b.test", "<a@b.test> ORCPT=rfc822;a=b", "<a@b.test> X=1", " <a@b.test>"} {
+	for _, bad := range []string{"<a@b.test> NOTIFY=NEVER,DELAY", "<a@b.test> NOTIFY=DELAY,DELAY", "<a@b.test> NOTIFY=",
+		"<a@b.test> ORCPT=a@b.test", "<a@b.test> ORCPT=rfc822;a=b", "<a@b.test> X=1", " <a@b.test>"} {
 		c.want("501 5.5.4", "RCPT TO:%s", bad)
 	}
 	c.want("501 5.1.3 Invalid address", "RCPT TO:<root>")
@@ -61,7 +66,8 @@ func TestOrder(t *testing.T) {
 	if m.EnvID != "QQ+1" || m.Ret != "HDRS" || m.Body != "8BITMIME" || !m.SMTPUTF8 || m.Envelope.Size != 157286400 {
 		t.Errorf("envelope: %+v", m.Envelope)
 	}
-	if r := m.Recipients[0]; len(m.To) != 2 || r.Address != `"a> b"@example.test` || r.Notify != "SUCCESS,FAILURE" || r.ORcpt != "rfc822;a+b@example.test" {
+	if r := m.Recipients[0]; len(m.To) != 2 || r.Address != `"a> b"@example.test` || r.Notify != "SUCCESS,FAILURE" ||
+		r.ORcpt != "rfc822;a+b@example.test" {
 		t.Errorf("recipients: %+v", m.Recipients)
 	}
 	c.want("250", "MAIL FROM:<>")
@@ -98,7 +104,8 @@ func TestPipelining(t *testing.T) {
 	c := signedIn(t, e)
 	text := message(e)
 	for i := range 3 {
-		c.write(fmt.Sprintf("MAIL FROM:<%s> SIZE=%d\r\nRCPT TO:<a@example.test>\r\nRCPT TO:<reject-b@example.test>\r\nBDAT %d LAST\r\n%s", e.Mailbox, len(text), len(text), text))
+		c.write(fmt.Sprintf("MAIL FROM:<%s> SIZE=%d\r\nRCPT TO:<a@example.test>\r\nRCPT "+
+			"TO:<reject-b@example.test>\r\nBDAT %d LAST\r\n%s", e.Mailbox, len(text), len(text), text))
 		for _, want := range []string{"250 2.1.0", "250 2.1.5", "550 5.1.10", "250 2.0.0 OK"} {
 			if got := c.read(); !strings.HasPrefix(got, want) {
 				t.Fatalf("%q, want %s", got, want)
@@ -182,7 +189,8 @@ func TestContent(t *testing.T) {
 		{"8 bit declared", head + "\r\n\xc3\xbc\r\n", " BODY=8BITMIME", "250"},
 		{"8 bit header", head + "Subject: \xc3\xbc\r\n\r\nx\r\n", " BODY=8BITMIME", "554 5.6.7"},
 		{"8 bit header declared", head + "Subject: \xc3\xbc\r\n\r\nx\r\n", " SMTPUTF8", "250"},
-		{"header size", head + strings.Repeat("X: "+strings.Repeat("y", 900)+"\r\n", 300) + "\r\nx\r\n", "", "552 5.3.4 Header size exceeds fixed maximum size"},
+		{"header size", head + strings.Repeat("X: "+strings.Repeat("y", 900)+"\r\n", 300) + "\r\nx\r\n", "",
+			"552 5.3.4 Header size exceeds fixed maximum size"},
 		{"folded From", from("From: Noreply\r\n <" + e.Mailbox + ">"), "", "250"},
 		{"alias in capitals", from("From: <NOREPLY@Contoso.test>"), "", "250"},
 		{"no From", from("X-From: " + e.Mailbox), "", "550 5.7.512"},
@@ -190,16 +198,21 @@ func TestContent(t *testing.T) {
 		{"From is no address", from("From: root"), "", "550 5.7.512"},
 		{"unquoted @ in display name", from("From: root@web1 <" + e.Mailbox + ">"), "", "550 5.7.512"},
 		{"quoted @ in display name", from("From: \"root@web1\" <" + e.Mailbox + ">"), "", "250"},
-		{"many addresses", from("From: " + e.Mailbox + ", " + e.Mailbox), "", "550 5.1.20 Multiple From addresses are not allowed without Sender address"},
+		{"many addresses", from("From: " + e.Mailbox + ", " + e.Mailbox), "",
+			"550 5.1.20 Multiple From addresses are not allowed without Sender address"},
 		{"many with Sender", from("From: " + e.Mailbox + ", " + e.Mailbox + "\r\nSender: " + e.Mailbox), "", "250"},
-		{"another From", from("From: <alerts@contoso.test>"), "", "554 5.2.252 SendAsDenied; noreply@contoso.test not allowed to send as alerts@contoso.test; STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; "},
-		{"another Sender", from("From: " + e.Mailbox + "\r\nSender: root@web1.test"), "", "554 5.2.252 SendAsDenied; noreply@contoso.test not allowed to send as root@web1.test; "},
+		{"another From", from("From: <alerts@contoso.test>"), "",
+			"554 5.2.252 SendAsDenied; noreply@contoso.test not allowed to send as alerts@contoso.test; " +
+				"STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; "},
+		{"another Sender", from("From: " + e.Mailbox + "\r\nSender: root@web1.test"), "",
+			"554 5.2.252 SendAsDenied; noreply@contoso.test not allowed to send as root@web1.test; "},
 	} {
 		c.want("250", "MAIL FROM:<%s>%s", e.Mailbox, tc.params)
 		c.want("250", "RCPT TO:<a@example.test>")
 		c.want("354", "DATA")
 		c.write(tc.text + ".\r\n")
-		if got := c.read(); !strings.HasPrefix(got, tc.want) || !strings.HasSuffix(got, " [Hostname=AM0PR00MB0001.eurprd00.prod.outlook.com]") {
+		if got := c.read(); !strings.HasPrefix(got, tc.want) ||
+			!strings.HasSuffix(got, " [Hostname=AM0PR00MB0001.eurprd00.prod.outlook.com]") {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}
 	}
@@ -262,7 +275,8 @@ func TestLimits(t *testing.T) {
 	c.want("250", "RCPT TO:<a@example.test>")
 	c.want("354", "DATA")
 	c.write(message(e) + ".\r\n")
-	if got := c.read(); !strings.HasPrefix(got, "421 4.4.2 Message submission rate for this client has exceeded the configured limit") {
+	if got := c.read(); !strings.HasPrefix(got, "421 4.4.2 Message submission rate for this client has exceeded the "+
+		"configured limit") {
 		t.Errorf("%q", got)
 	}
 	clk.add(time.Minute)
@@ -320,7 +334,8 @@ func TestTimeouts(t *testing.T) {
 		t.Errorf("idle: %q", got)
 	}
 	e.Update(func(s *emulator.State) {
-		s.Exchange.IdleTimeout, s.Exchange.SessionAge = emulator.Duration(time.Minute), emulator.Duration(20*time.Millisecond)
+		s.Exchange.IdleTimeout, s.Exchange.SessionAge = emulator.Duration(time.Minute),
+			emulator.Duration(20*time.Millisecond)
 	})
 	c = dial(t, e)
 	c.read()
@@ -336,7 +351,8 @@ func TestTarpit(t *testing.T) {
 	})
 	c := secure(t, e)
 	start := time.Now()
-	if got := c.auth(e.Mailbox, "x.y.z"); !strings.HasPrefix(got, "535 5.7.3 ") || time.Since(start) < 30*time.Millisecond {
+	if got := c.auth(e.Mailbox, "x.y.z"); !strings.HasPrefix(got, "535 5.7.3 ") ||
+		time.Since(start) < 30*time.Millisecond {
 		t.Errorf("%q after %v", got, time.Since(start))
 	}
 }

@@ -186,7 +186,8 @@ func scan(sc *bufio.Scanner, match func(fields []string) bool) (User, bool) {
 		if err1 != nil || err2 != nil {
 			continue
 		}
-		return User{Name: fields[0], FullName: fullName(fields[4], fields[0]), Home: fields[5], UID: uid, GID: gid}, true
+		return User{Name: fields[0], FullName: fullName(fields[4], fields[0]), Home: fields[5], UID: uid, GID: gid},
+			true
 	}
 	return User{}, false
 }

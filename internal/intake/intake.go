@@ -146,7 +146,9 @@ func (in *Intake) Accept(env *envelope.Envelope, m *rfc822.Message, c Caller) ([
 		return nil, err
 	}
 	if hops := m.Header.Received() + c.Hops; hops > maxHops {
-		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("the message has passed %d hosts and loops (5.4.6); look for an alias or a forward that leads back here", hops))
+		return nil, sysexits.With(sysexits.DataErr,
+			fmt.Errorf("the message has passed %d hosts and loops (5.4.6); look for an alias or a forward that "+
+				"leads back here", hops))
 	}
 	author := in.author(env, c)
 	if guess := m.RepairFrom(author); guess != "" && c.Note != nil {
@@ -275,9 +277,11 @@ func noRecipients(refused []envelope.Refusal) error {
 		return refused[0].Err
 	}
 	if len(refused) > 1 {
-		return sysexits.With(sysexits.Code(refused[0].Err, sysexits.NoUser), fmt.Errorf("none of the %d recipients can get mail; the first: %w", len(refused), refused[0].Err))
+		return sysexits.With(sysexits.Code(refused[0].Err, sysexits.NoUser),
+			fmt.Errorf("none of the %d recipients can get mail; the first: %w", len(refused), refused[0].Err))
 	}
-	return sysexits.With(sysexits.Usage, errors.New("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field"))
+	return sysexits.With(sysexits.Usage, errors.New("no recipients: name them as arguments, or use -t and a To, Cc "+
+		"or Bcc field"))
 }
 
 // Resolve returns the addresses that mail for addr goes to. A local name is never given
@@ -312,7 +316,8 @@ func (in *Intake) Resolve(addr string, noAliases bool) ([]string, error) {
 			a.Domain, err = asciiDomain(a.Domain)
 		}
 		if err != nil || a.Domain == "" {
-			return nil, sysexits.With(sysexits.OSFile, fmt.Errorf("the alias of %.128q has a target that is not an address: %.128q", addr, t))
+			return nil, sysexits.With(sysexits.OSFile,
+				fmt.Errorf("the alias of %.128q has a target that is not an address: %.128q", addr, t))
 		}
 		out = append(out, a.Addr())
 	}

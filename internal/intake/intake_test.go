@@ -55,7 +55,8 @@ func TestHostName(t *testing.T) {
 	if _, err := in.Accept(env, m, Caller{}); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"From": `"root@shop.example.com" <noreply@contoso.com>`, "To": "root@contoso.com", "Reply-To": ""} {
+	for name, want := range map[string]string{"From": `"root@shop.example.com" <noreply@contoso.com>`,
+		"To": "root@contoso.com", "Reply-To": ""} {
 		if v, _ := m.Header.Get(name); v != want {
 			t.Errorf("%s: %q, want %q", name, v, want)
 		}
@@ -70,13 +71,15 @@ func TestAccept(t *testing.T) {
 	if err != nil || len(refused) != 0 {
 		t.Fatal(refused, err)
 	}
-	if len(env.Recipients) != 3 || env.Recipients[2].Address != "it@contoso.com" || env.Recipients[2].ORcpt != "rfc822;root@web1" || env.Recipients[2].Notify != envelope.NotifyDelay {
+	if len(env.Recipients) != 3 || env.Recipients[2].Address != "it@contoso.com" ||
+		env.Recipients[2].ORcpt != "rfc822;root@web1" || env.Recipients[2].Notify != envelope.NotifyDelay {
 		t.Errorf("recipients %+v", env.Recipients)
 	}
 	if env.Origin != "www-data@web1" || env.Sender != "noreply@contoso.com" {
 		t.Errorf("sender %q from %q", env.Sender, env.Origin)
 	}
-	if got, want := m.Header.Fields()[0].Value(), "by web1 (userid 33) with o365-sendmail id Q1; Wed, 25 Nov 2026 09:00:00 +0000"; got != want {
+	if got, want := m.Header.Fields()[0].Value(), "by web1 (userid 33) with o365-sendmail id Q1; Wed, 25 Nov 2026 "+
+		"09:00:00 +0000"; got != want {
 		t.Errorf("Received: %q, want %q", got, want)
 	}
 }
@@ -98,7 +101,8 @@ func TestRefuses(t *testing.T) {
 		{"nobody is left", noRoot, to("pi", "loop"), "", Caller{}, sysexits.NoUser, "none of the 2 recipients"},
 		{"alias without address", nil, to("bad"), "", Caller{}, sysexits.OSFile, "not an address"},
 		{"no recipients", nil, to(), "", Caller{}, sysexits.Usage, "no recipients"},
-		{"too many", nil, to("a@b.org", "b@b.org", "c@b.org", "d@b.org"), "", Caller{}, sysexits.DataErr, "max_recipients"},
+		{"too many", nil, to("a@b.org", "b@b.org", "c@b.org", "d@b.org"), "", Caller{}, sysexits.DataErr,
+			"max_recipients"},
 		{"no aliases", noRoot, to("admins"), "", Caller{NoAliases: true}, sysexits.NoUser, "admins"},
 		{"loop", nil, to("a@b.org"), strings.Repeat("Received: by x\n", 101), Caller{}, sysexits.DataErr, "loops"},
 		{"hops", nil, to("a@b.org"), "Received: by x\n", Caller{Hops: 100}, sysexits.DataErr, "loops"},
@@ -126,7 +130,8 @@ func TestOneBadAmongGood(t *testing.T) {
 func TestTenantDomain(t *testing.T) {
 	t.Parallel()
 	in := newIntake(func(c *config.Config) { c.From.Domain = "contoso.com"; c.From.HostName = "contoso.com" })
-	for addr, want := range map[string]string{"pi": "it@contoso.com", "pi@contoso.com": "pi@contoso.com", "pi@localhost": "it@contoso.com"} {
+	for addr, want := range map[string]string{"pi": "it@contoso.com", "pi@contoso.com": "pi@contoso.com",
+		"pi@localhost": "it@contoso.com"} {
 		got, err := in.Resolve(addr, false)
 		if err != nil || len(got) != 1 || got[0] != want {
 			t.Errorf("%s goes to %q, %v, want %s", addr, got, err, want)

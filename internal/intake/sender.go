@@ -270,7 +270,8 @@ func (r *senderRule) routable(addr string) bool {
 	if strings.IndexByte(domain, '.') < 1 || r.IsLocal != nil && r.IsLocal(domain) {
 		return false
 	}
-	for _, private := range [...]string{".local", ".localdomain", ".localhost", ".internal", ".intranet", ".lan", ".home", ".invalid", ".test"} {
+	for _, private := range [...]string{".local", ".localdomain", ".localhost", ".internal", ".intranet", ".lan",
+		".home", ".invalid", ".test"} {
 		if strings.HasSuffix(domain, private) {
 			return false
 		}

@@ -14,11 +14,13 @@ func local(domain string) bool { return domain == "web1" || domain == "web1.exam
 
 func TestSenderRule(t *testing.T) {
 	t.Parallel()
-	rewrite := senderRule{Policy: PolicyRewrite, Mailbox: box, SendAs: []string{"shop@contoso.com", "*@sales.contoso.com"}, KeepOriginal: true, IsLocal: local}
+	rewrite := senderRule{Policy: PolicyRewrite, Mailbox: box,
+		SendAs: []string{"shop@contoso.com", "*@sales.contoso.com"}, KeepOriginal: true, IsLocal: local}
 	keep := rewrite
 	keep.Policy = PolicyKeep
 	mapped := rewrite
-	mapped.Policy, mapped.Mappings = PolicyMap, []mapping{{"root@*", "root@contoso.com"}, {"*@web1*", "web@contoso.com"}}
+	mapped.Policy, mapped.Mappings = PolicyMap, []mapping{{"root@*", "root@contoso.com"},
+		{"*@web1*", "web@contoso.com"}}
 	sign := rewrite
 	sign.SignInAsSender = true
 	signAs := rewrite
@@ -47,13 +49,19 @@ func TestSenderRule(t *testing.T) {
 		signIn string
 		other  string // must be in the header
 	}{
-		{"cron", rewrite, "root@web1", "From: root@web1 (Cron Daemon)\n", User{}, `"Cron Daemon (root@web1)" <` + box + ">", "", box, "", ""},
+		{"cron", rewrite, "root@web1", "From: root@web1 (Cron Daemon)\n", User{}, `"Cron Daemon (root@web1)" <` + box +
+			">", "", box, "", ""},
 		{"bare name", rewrite, "root@web1", "From: root@web1\n", User{}, `"root@web1" <` + box + ">", "", box, "", ""},
-		{"routable", rewrite, "alice@example.org", "From: Alice <alice@example.org>\n", User{}, "Alice <" + box + ">", "Alice <alice@example.org>", box, "", ""},
-		{"routable, Reply-To there", rewrite, "a@example.org", "From: a@example.org\nReply-To: b@example.org\n", User{}, `"a@example.org" <` + box + ">", "b@example.org", box, "", ""},
-		{"mailbox itself", rewrite, "x@y.org", "From: NoReply <NoReply@contoso.com>\n", User{}, "NoReply <NoReply@contoso.com>", "", "NoReply@contoso.com", "", ""},
-		{"send_as", rewrite, "x@y.org", "From: shop@contoso.com\n", User{}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
-		{"send_as pattern", rewrite, "", "From: a@sales.contoso.com\n", User{}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", "Auto-Submitted: auto-generated"},
+		{"routable", rewrite, "alice@example.org", "From: Alice <alice@example.org>\n", User{}, "Alice <" + box + ">",
+			"Alice <alice@example.org>", box, "", ""},
+		{"routable, Reply-To there", rewrite, "a@example.org", "From: a@example.org\nReply-To: b@example.org\n", User{},
+			`"a@example.org" <` + box + ">", "b@example.org", box, "", ""},
+		{"mailbox itself", rewrite, "x@y.org", "From: NoReply <NoReply@contoso.com>\n", User{},
+			"NoReply <NoReply@contoso.com>", "", "NoReply@contoso.com", "", ""},
+		{"send_as", rewrite, "x@y.org", "From: shop@contoso.com\n", User{}, "shop@contoso.com", "", "shop@contoso.com",
+			"", ""},
+		{"send_as pattern", rewrite, "", "From: a@sales.contoso.com\n", User{}, "a@sales.contoso.com", "",
+			"a@sales.contoso.com", "", "Auto-Submitted: auto-generated"},
 		{"two authors kept", rewrite, "x@y.org", "From: shop@contoso.com, b@sales.contoso.com\n", User{},
 			"shop@contoso.com, b@sales.contoso.com", "", "shop@contoso.com", "", "Sender: shop@contoso.com"},
 		{"another author who may not send", rewrite, "x@y.org", "From: shop@contoso.com, b@example.org\n", User{},
@@ -67,8 +75,10 @@ func TestSenderRule(t *testing.T) {
 			`"b@example.org" <` + box + ">, shop@contoso.com", "b@example.org", "shop@contoso.com", "",
 			"Sender: shop@contoso.com"},
 		{"no From", rewrite, "x@y.org", "Subject: x\n", User{}, box, "", box, "", ""},
-		{"Sender goes", rewrite, "x@y.org", "From: a@example.org\nSender: b@example.org\nReturn-Path: <c@d>\n", User{}, `"a@example.org" <` + box + ">", "a@example.org", box, "", ""},
-		{"keep, routable", keep, "a@example.org", "From: a@example.org\n", User{}, "a@example.org", "", "a@example.org", "", ""},
+		{"Sender goes", rewrite, "x@y.org", "From: a@example.org\nSender: b@example.org\nReturn-Path: <c@d>\n", User{},
+			`"a@example.org" <` + box + ">", "a@example.org", box, "", ""},
+		{"keep, routable", keep, "a@example.org", "From: a@example.org\n", User{}, "a@example.org", "", "a@example.org",
+			"", ""},
 		{"keep, no -f", keep, "root@web1", "From: root@web1\n", User{NoSender: true}, "root@web1", "", box, "", ""},
 		{"keep, no -f, own author", keep, "root@web1", "From: shop@contoso.com\n", User{NoSender: true},
 			"shop@contoso.com", "", "shop@contoso.com", "", ""},
@@ -91,15 +101,24 @@ func TestSenderRule(t *testing.T) {
 			`"Mail Delivery (Mailer-Daemon@web2.example.com)" <` + box + ">", "", box, "", ""},
 		{"null sender, forwarded", rewrite, "", "Received: from a\nFrom: a@example.org\n", User{},
 			`"a@example.org" <` + box + ">", "a@example.org", box, "", "Auto-Submitted: "},
-		{"map first", mapped, "root@web1", "From: root@web1\n", User{}, `"root@web1" <root@contoso.com>`, "", "root@contoso.com", "", ""},
-		{"map second", mapped, "x@web1", "From: X <x@web1>\n", User{}, `"X (x@web1)" <web@contoso.com>`, "", "web@contoso.com", "", ""},
-		{"map none", mapped, "x@example.org", "From: x@example.org\n", User{}, `"x@example.org" <` + box + ">", "x@example.org", box, "", ""},
-		{"sign in as sender", sign, "x@y", "From: shop@contoso.com\n", User{}, "shop@contoso.com", "", "shop@contoso.com", "shop@contoso.com", ""},
-		{"sign in as the mailbox", sign, "x@y", "From: x@example.org\n", User{}, `"x@example.org" <` + box + ">", "x@example.org", box, "", ""},
-		{"sign in by table", signAs, "x@y", "From: a@sales.contoso.com\n", User{}, "a@sales.contoso.com", "", "a@sales.contoso.com", "sales@contoso.com", ""},
-		{"allowed", narrowed, "x@y", "From: a@sales.contoso.com\n", User{Name: "www-data", UID: "33"}, "a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
-		{"not allowed", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "www-data", UID: "33"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
-		{"allowed by id", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "u", UID: "1000"}, "shop@contoso.com", "", "shop@contoso.com", "", ""},
+		{"map first", mapped, "root@web1", "From: root@web1\n", User{}, `"root@web1" <root@contoso.com>`, "",
+			"root@contoso.com", "", ""},
+		{"map second", mapped, "x@web1", "From: X <x@web1>\n", User{}, `"X (x@web1)" <web@contoso.com>`, "",
+			"web@contoso.com", "", ""},
+		{"map none", mapped, "x@example.org", "From: x@example.org\n", User{}, `"x@example.org" <` + box + ">",
+			"x@example.org", box, "", ""},
+		{"sign in as sender", sign, "x@y", "From: shop@contoso.com\n", User{}, "shop@contoso.com", "",
+			"shop@contoso.com", "shop@contoso.com", ""},
+		{"sign in as the mailbox", sign, "x@y", "From: x@example.org\n", User{}, `"x@example.org" <` + box + ">",
+			"x@example.org", box, "", ""},
+		{"sign in by table", signAs, "x@y", "From: a@sales.contoso.com\n", User{}, "a@sales.contoso.com", "",
+			"a@sales.contoso.com", "sales@contoso.com", ""},
+		{"allowed", narrowed, "x@y", "From: a@sales.contoso.com\n", User{Name: "www-data", UID: "33"},
+			"a@sales.contoso.com", "", "a@sales.contoso.com", "", ""},
+		{"not allowed", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "www-data", UID: "33"},
+			`"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
+		{"allowed by id", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "u", UID: "1000"}, "shop@contoso.com",
+			"", "shop@contoso.com", "", ""},
 		{"by TCP, nobody is known", narrowed, "x@y", "From: shop@contoso.com\n", User{UID: "-1"},
 			`"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
 		{"by TCP, no *", listed, "x@y", "From: shop@contoso.com\n", User{UID: "-1"},
@@ -147,9 +166,11 @@ func TestSenderRule(t *testing.T) {
 		{"an address in a local part", narrowed, "x@y", "From: \"ceo@contoso.com\"@sales.contoso.com\n", www,
 			`"\ceo@contoso.com\@sales.contoso.com" <` + box + ">", "\"ceo@contoso.com\"@sales.contoso.com",
 			box, "", ""},
-		{"nobody, any sender", senderRule{Policy: PolicyRewrite, Mailbox: box, SendAs: []string{"*"}}, "x@y", "From: x y z\n",
+		{"nobody, any sender", senderRule{Policy: PolicyRewrite, Mailbox: box, SendAs: []string{"*"}}, "x@y",
+			"From: x y z\n",
 			User{}, box, "", box, "", ""},
-		{"nobody else", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "v", UID: "1001"}, `"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
+		{"nobody else", narrowed, "x@y", "From: shop@contoso.com\n", User{Name: "v", UID: "1001"},
+			`"shop@contoso.com" <` + box + ">", "shop@contoso.com", box, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -190,7 +211,8 @@ func TestMatch(t *testing.T) {
 	}{
 		{"a@b", "A@B", true}, {"*", "", true}, {"*@b", "x@b", true}, {"*@b", "x@bc", false}, {"a*c*e", "abcde", true},
 		{"k@b", "\u212a@b", false}, {"\u00e4@B", "\u00c4@b", true},
-		{"a*c*e", "abde", false}, {"*b", "bab", true}, {"ab*ab", "ab", false}, {"", "", true}, {"", "x", false}, {"**", "x", true},
+		{"a*c*e", "abde", false}, {"*b", "bab", true}, {"ab*ab", "ab", false}, {"", "", true}, {"", "x", false},
+		{"**", "x", true},
 	} {
 		if got := Match(c.pattern, c.s); got != c.want {
 			t.Errorf("%q, %q: %v", c.pattern, c.s, got)

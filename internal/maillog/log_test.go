@@ -19,11 +19,13 @@ func TestText(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	l := New(Options{To: "stderr", Format: "text", Stderr: &b})
-	l.Log(Info, "abc", "to", "<a@b>", "delay", 1500*time.Millisecond, "dsn", "2.0.0", "status", "sent", "", "250 2.0.0 OK\r\n<13>evil\x1b[2J")
+	l.Log(Info, "abc", "to", "<a@b>", "delay", 1500*time.Millisecond, "dsn", "2.0.0", "status", "sent", "",
+		"250 2.0.0 OK\r\n<13>evil\x1b[2J")
 	l.Log(Err, "", "", errors.New("no token"))
 	l.Log(Info, "x", "from", strings.Repeat("a", 2000))
 	got := strings.SplitAfter(b.String(), "\n")
-	if want := "abc: to=<a@b>, delay=1.50, dsn=2.0.0, status=sent (250 2.0.0 OK\\r\\n<13>evil\\x1b[2J)\n"; got[0] != want {
+	if want := "abc: to=<a@b>, delay=1.50, dsn=2.0.0, status=sent (250 2.0.0 " +
+		"OK\\r\\n<13>evil\\x1b[2J)\n"; got[0] != want {
 		t.Errorf("got %q\nwant %q", got[0], want)
 	}
 	if got[1] != "no token\n" {

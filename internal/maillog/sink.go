@@ -169,7 +169,8 @@ func (s *syslogSink) write(events []event) error {
 	var errs []error
 	for _, e := range events {
 		// The local form of syslog: no host name (RFC 3164 as /dev/log has it).
-		_, err := fmt.Fprintf(s.conn, "<%d>%s %s[%d]: %s", facilityMail<<3|int(e.p), s.now().UTC().Format(time.Stamp), s.tag, os.Getpid(), e.line)
+		_, err := fmt.Fprintf(s.conn, "<%d>%s %s[%d]: %s", facilityMail<<3|int(e.p), s.now().UTC().Format(time.Stamp),
+			s.tag, os.Getpid(), e.line)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

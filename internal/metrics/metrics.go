@@ -132,7 +132,8 @@ func (p *printer) counters(s *deliver.State) {
 }
 
 func (p *printer) stops(s *deliver.State) {
-	p.head("stopped", "gauge", "1 for each fault that keeps mail from going; kind is held (an administrator has to act) or paused.")
+	p.head("stopped", "gauge", "1 for each fault that keeps mail from going; kind is held (an administrator has to "+
+		"act) or paused.")
 	held := 0
 	for _, st := range s.Stops {
 		kind := "paused"
@@ -156,18 +157,23 @@ func (p *printer) mailboxes(s *deliver.State) {
 			p.sample(name, value(&s.Mailboxes[i]), "mailbox", s.Mailboxes[i].Name)
 		}
 	}
-	each("sessions", "Connections that are signed in.", func(m *queue.MailboxReport) float64 { return float64(m.Sessions) })
-	each("last_minute_messages", "Messages sent in the last 60 seconds, by all processes of this host.", func(m *queue.MailboxReport) float64 { return float64(m.LastMinute) })
-	each("last_day_recipients", "Recipients sent to in the last 24 hours, by all processes of this host.", func(m *queue.MailboxReport) float64 { return float64(m.LastDay) })
-	each("paced_seconds", "Time until the account's rates are expected to allow more.", func(m *queue.MailboxReport) float64 {
-		return max(m.PacedUntil.Sub(s.Now).Seconds(), 0)
-	})
+	each("sessions", "Connections that are signed in.",
+		func(m *queue.MailboxReport) float64 { return float64(m.Sessions) })
+	each("last_minute_messages", "Messages sent in the last 60 seconds, by all processes of this host.",
+		func(m *queue.MailboxReport) float64 { return float64(m.LastMinute) })
+	each("last_day_recipients", "Recipients sent to in the last 24 hours, by all processes of this host.",
+		func(m *queue.MailboxReport) float64 { return float64(m.LastDay) })
+	each("paced_seconds", "Time until the account's rates are expected to allow more.",
+		func(m *queue.MailboxReport) float64 {
+			return max(m.PacedUntil.Sub(s.Now).Seconds(), 0)
+		})
 }
 
 func (p *printer) ends(s *deliver.State) {
 	if !s.TokenExpires.IsZero() {
 		p.gauge("token_age_seconds", "Age of the access token in the cache.", age(s.Now, s.TokenObtained))
-		p.gauge("token_left_seconds", "Time until the access token expires, negative afterwards.", s.TokenExpires.Sub(s.Now).Seconds())
+		p.gauge("token_left_seconds", "Time until the access token expires, negative afterwards.",
+			s.TokenExpires.Sub(s.Now).Seconds())
 	}
 	if len(s.Expiries) > 0 {
 		ends := slices.Clone(s.Expiries)

@@ -36,7 +36,8 @@ func (f *Filter) Match(info *spool.Info) bool {
 	switch {
 	case f.UID != nil && (info.Err != nil || info.Meta.UID != *f.UID),
 		f.Held && !info.Status.Held,
-		f.Sender != "" && !contains(SenderName(info.Envelope.Sender), f.Sender) && !contains(info.Envelope.Origin, f.Sender):
+		f.Sender != "" && !contains(SenderName(info.Envelope.Sender), f.Sender) &&
+			!contains(info.Envelope.Origin, f.Sender):
 		return false
 	case f.Recipient == "":
 		return true

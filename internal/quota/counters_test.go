@@ -161,7 +161,8 @@ func TestWindowFileDamage(t *testing.T) {
 			reserve(t, ledger, 1, l, testTime)
 		}
 		path := ledger.path("count", account, "window")
-		if st, err := os.Stat(path); err != nil || st.Size() != int64(2*windowSize) || st.Mode() != durable.SharedFileMode {
+		if st, err := os.Stat(path); err != nil || st.Size() != int64(2*windowSize) ||
+			st.Mode() != durable.SharedFileMode {
 			t.Fatal(st, err)
 		}
 		return ledger, path

@@ -30,8 +30,10 @@ func TestSmuggling(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				h := &recorder{}
-				codes, all := talk(t, h, "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nSubject: x\r\n\r\nfirst"+before+"."+after+
-					"MAIL FROM:<evil@b.org>\r\nRCPT TO:<victim@d.org>\r\nDATA\r\nSubject: y\r\n\r\nsecond\r\n.\r\nQUIT\r\n")
+				codes, all := talk(t, h, "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nSubject: "+
+					"x\r\n\r\nfirst"+before+"."+after+
+					"MAIL FROM:<evil@b.org>\r\nRCPT TO:<victim@d.org>\r\nDATA\r\nSubject: "+
+					"y\r\n\r\nsecond\r\n.\r\nQUIT\r\n")
 				if codes != "220 250 250 250 354 250 221" || len(h.messages) != 1 {
 					t.Fatalf("%d messages, replies\n%s", len(h.messages), all)
 				}
@@ -58,13 +60,15 @@ func TestLFClient(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{"\n.\n", "\r\n.\r\n", "\n.\r\n", "\r\n.\n", "\r\r\n.\n"} {
 		h := &recorder{}
-		codes, all := talk(t, h, "EHLO x\nMAIL FROM:<a@b.org>\nRCPT TO:<c@d.org>\nDATA\nSubject: x\n\n..stuffed\n.\rnot the end\nbody"+end+"QUIT\n")
+		codes, all := talk(t, h, "EHLO x\nMAIL FROM:<a@b.org>\nRCPT TO:<c@d.org>\nDATA\nSubject: "+
+			"x\n\n..stuffed\n.\rnot the end\nbody"+end+"QUIT\n")
 		if codes != "220 250 250 250 354 250 221" || len(h.messages) != 1 {
 			t.Errorf("%q: %d messages, replies\n%s", end, len(h.messages), all)
 			continue
 		}
 		checkWire(t, h.messages[0].text)
-		if !strings.HasPrefix(h.messages[0].text, "Subject: x\r\n\r\n.stuffed\r\n") || !strings.Contains(h.messages[0].text, "not the end\r\nbody\r\n") {
+		if !strings.HasPrefix(h.messages[0].text, "Subject: x\r\n\r\n.stuffed\r\n") ||
+			!strings.Contains(h.messages[0].text, "not the end\r\nbody\r\n") {
 			t.Errorf("%q: got %q", end, h.messages[0].text)
 		}
 	}

@@ -20,35 +20,53 @@ func TestDialogues(t *testing.T) {
 		name, input, codes string
 		want               []string // "from>to,to:text" of each message
 	}{
-		{"plain", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nSubject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n",
+		{"plain", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nSubject: " +
+			"x\r\n\r\nbody\r\n.\r\nQUIT\r\n",
 			"220 250 250 250 354 250 221", []string{"a@b.org>c@d.org:Subject: x\r\n\r\nbody\r\n"}},
 		{"LF alone", "HELO x\nMAIL FROM:root\nRCPT TO:<www-data>\nDATA\nSubject: x\n\n..dot\n.\n\nmail from:<>\nQUIT\n",
 			"220 250 250 250 354 250 500 250 221", []string{"root@web1>www-data@localhost:Subject: x\r\n\r\n.dot\r\n"}},
-		{"two messages", "EHLO x\nMAIL FROM:<>\nRCPT TO:<a@b.org>\nDATA\nA: 1\n\n1\n.\nMAIL FROM:<q@r.org>\nRCPT TO:<b@b.org>\nRCPT TO:<c@b.org>\nDATA\nA: 2\n\n2\n.\nQUIT\n",
-			"220 250 250 250 354 250 250 250 250 354 250 221", []string{">a@b.org:A: 1\r\n\r\n1\r\n", "q@r.org>b@b.org,c@b.org:A: 2\r\n\r\n2\r\n"}},
-		{"BDAT", "EHLO x\r\nMAIL FROM:<a@b.org> BODY=8BITMIME\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\nBDAT 7 LAST\r\n\r\n.\r\nxyQUIT\r\n",
+		{"two messages", "EHLO x\nMAIL FROM:<>\nRCPT TO:<a@b.org>\nDATA\nA: 1\n\n1\n.\nMAIL FROM:<q@r.org>\nRCPT " +
+			"TO:<b@b.org>\nRCPT TO:<c@b.org>\nDATA\nA: 2\n\n2\n.\nQUIT\n",
+			"220 250 250 250 354 250 250 250 250 354 250 221",
+			[]string{">a@b.org:A: 1\r\n\r\n1\r\n", "q@r.org>b@b.org,c@b.org:A: 2\r\n\r\n2\r\n"}},
+		{"BDAT", "EHLO x\r\nMAIL FROM:<a@b.org> BODY=8BITMIME\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\nBDAT 7 " +
+			"LAST\r\n\r\n.\r\nxyQUIT\r\n",
 			"220 250 250 250 250 250 221", []string{"a@b.org>c@d.org:A: 1\r\n\r\n.\r\nxy\r\n"}},
-		{"BDAT without LAST is nothing", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\n", "220 250 250 250 250", nil},
-		{"BDAT broken off", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 600 LAST\r\nA: 1\r\n\r\nx\r\n", "", nil},
+		{"BDAT without LAST is nothing", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\n",
+			"220 250 250 250 250", nil},
+		{"BDAT broken off", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 600 LAST\r\nA: 1\r\n\r\nx\r\n",
+			"", nil},
 		{"DATA broken off", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nA: 1\r\n\r\nx\r\n", "", nil},
-		{"RSET between chunks", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: 1\r\nRSET\r\nMAIL FROM:<e@b.org>\r\nRCPT TO:<f@d.org>\r\nBDAT 9 LAST\r\nB: 2\r\n\r\nyQUIT\r\n",
+		{"RSET between chunks", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 6\r\nA: " +
+			"1\r\nRSET\r\nMAIL FROM:<e@b.org>\r\nRCPT TO:<f@d.org>\r\nBDAT 9 LAST\r\nB: 2\r\n\r\nyQUIT\r\n",
 			"220 250 250 250 250 250 250 250 250 221", []string{"e@b.org>f@d.org:B: 2\r\n\r\ny\r\n"}},
-		{"unknown recipient", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:nobody\r\nRCPT TO:<x@y.org>\r\nDATA\r\nA: 1\r\n\r\n.\r\nQUIT\r\n",
+		{"unknown recipient", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:nobody\r\nRCPT TO:<x@y.org>\r\nDATA\r\nA: " +
+			"1\r\n\r\n.\r\nQUIT\r\n",
 			"220 250 250 550 250 354 250 221", []string{"a@b.org>x@y.org:A: 1\r\n\r\n"}},
-		{"nobody is left", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<nobody>\r\nDATA\r\nQUIT\r\n", "220 250 250 550 503 221", nil},
-		{"quoted", "EHLO x\r\nMAIL FROM:<\"a b\"@c.org>\r\nRCPT TO:<\"x> ORCPT=a\"@y.org> NOTIFY=NEVER\r\nRCPT TO:<\"q\\\"\\\\\"@y.org>\r\nDATA\r\nA: 1\r\n\r\n.\r\nQUIT\r\n",
-			"220 250 250 250 250 354 250 221", []string{`"a b"@c.org>"x> ORCPT=a"@y.org,"q\"\\"@y.org:A: 1` + "\r\n\r\n"}},
-		{"source route, case, blanks", "ehlo x\r\nmail from: <@relay.org,@x.org:a@b.org> size=10\r\nrcpt to:  c@d.org notify=success,delay\r\ndata\r\nA: 1\r\n\r\n.\r\nquit\r\n",
+		{"nobody is left", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<nobody>\r\nDATA\r\nQUIT\r\n",
+			"220 250 250 550 503 221", nil},
+		{"quoted", "EHLO x\r\nMAIL FROM:<\"a b\"@c.org>\r\nRCPT TO:<\"x> ORCPT=a\"@y.org> NOTIFY=NEVER\r\nRCPT " +
+			"TO:<\"q\\\"\\\\\"@y.org>\r\nDATA\r\nA: 1\r\n\r\n.\r\nQUIT\r\n",
+			"220 250 250 250 250 354 250 221", []string{`"a b"@c.org>"x> ORCPT=a"@y.org,"q\"\\"@y.org:A: 1` +
+				"\r\n\r\n"}},
+		{"source route, case, blanks", "ehlo x\r\nmail from: <@relay.org,@x.org:a@b.org> size=10\r\nrcpt to:  " +
+			"c@d.org notify=success,delay\r\ndata\r\nA: 1\r\n\r\n.\r\nquit\r\n",
 			"220 250 250 250 354 250 221", []string{"a@b.org>c@d.org:A: 1\r\n\r\n"}},
-		{"bad paths", "EHLO x\r\nMAIL FROM:<a@b\r\nMAIL FROM:<a@b>x\r\nMAIL FROM:<a\x01@b>\r\nQUIT\r\n", "220 250 501 501 501 221", nil},
+		{"bad paths", "EHLO x\r\nMAIL FROM:<a@b\r\nMAIL FROM:<a@b>x\r\nMAIL FROM:<a\x01@b>\r\nQUIT\r\n",
+			"220 250 501 501 501 221", nil},
 		{"null recipient", "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<>\r\nQUIT\r\n", "220 250 250 501 221", nil},
-		{"helpful", "HELP\r\nEHLO x\r\nVERB\r\nNOOP\r\nHELP\r\nVRFY root\r\nEXPN x\r\nRSET\r\nQUIT\r\n", "220 214 250 250 250 214 252 502 250 221", nil},
+		{"helpful", "HELP\r\nEHLO x\r\nVERB\r\nNOOP\r\nHELP\r\nVRFY root\r\nEXPN x\r\nRSET\r\nQUIT\r\n",
+			"220 214 250 250 250 214 252 502 250 221", nil},
 		{"no order", "MAIL FROM:<a@b>\r\nEHLO x\r\nRCPT TO:<a@b>\r\nDATA\r\nQUIT\r\n", "220 250 250 503 503 221", nil},
-		{"too large", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nA: 1\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 20000) + ".\r\nMAIL FROM:<a@b.org> SIZE=99999999\r\nQUIT\r\n",
+		{"too large", "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nDATA\r\nA: 1\r\n\r\n" +
+			strings.Repeat(strings.Repeat("x", 70)+"\r\n", 20000) +
+			".\r\nMAIL FROM:<a@b.org> SIZE=99999999\r\nQUIT\r\n",
 			"220 250 250 250 354 552 552 221", nil},
-		{"long command", "EHLO x\r\nNOOP " + strings.Repeat("x", 20000) + "\r\nNOOP\r\nQUIT\r\n", "220 250 500 250 221", nil},
+		{"long command", "EHLO x\r\nNOOP " + strings.Repeat("x", 20000) + "\r\nNOOP\r\nQUIT\r\n", "220 250 500 250 221",
+			nil},
 		{"endless command", strings.Repeat("x", 3<<20), "220 421", nil},
-		{"unknown parameter", "EHLO x\r\nMAIL FROM:<a@b.org> FOO=1\r\nMAIL FROM:<a@b.org> SMTPUTF8 RET=HDRS ENVID=a+2Bb\r\nQUIT\r\n", "220 250 555 250 221", nil},
+		{"unknown parameter", "EHLO x\r\nMAIL FROM:<a@b.org> FOO=1\r\nMAIL FROM:<a@b.org> SMTPUTF8 RET=HDRS " +
+			"ENVID=a+2Bb\r\nQUIT\r\n", "220 250 555 250 221", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -85,16 +103,19 @@ func (g got) short() string {
 func TestParameters(t *testing.T) {
 	t.Parallel()
 	h := &recorder{}
-	talk(t, h, "EHLO x\r\nMAIL FROM:<a@b.org> RET=HDRS ENVID=a+2Bb\r\nRCPT TO:<c@d.org> NOTIFY=FAILURE,DELAY ORCPT=rfc822;x+40y\r\nRCPT TO:<e@d.org> NOTIFY=NEVER\r\n"+
+	talk(t, h, "EHLO x\r\nMAIL FROM:<a@b.org> RET=HDRS ENVID=a+2Bb\r\nRCPT TO:<c@d.org> NOTIFY=FAILURE,DELAY "+
+		"ORCPT=rfc822;x+40y\r\nRCPT TO:<e@d.org> NOTIFY=NEVER\r\n"+
 		"BDAT 60 LAST\r\nO365-Sendmail-Options: mode=queue; hops=3; partial\r\nA: 1\r\n\r\n")
 	if len(h.messages) != 1 {
 		t.Fatal("no message")
 	}
 	m := h.messages[0]
-	if m.env.Ret != "HDRS" || m.env.EnvID != "a+b" || m.options.Mode != "queue" || m.options.Hops != 3 || !m.options.Partial {
+	if m.env.Ret != "HDRS" || m.env.EnvID != "a+b" || m.options.Mode != "queue" || m.options.Hops != 3 ||
+		!m.options.Partial {
 		t.Errorf("got %+v", m)
 	}
-	if r := m.env.Recipients; r[0].Notify != envelope.NotifyFailure|envelope.NotifyDelay || r[0].ORcpt != "rfc822;x@y" || r[1].Notify != envelope.NotifyNever {
+	if r := m.env.Recipients; r[0].Notify != envelope.NotifyFailure|envelope.NotifyDelay ||
+		r[0].ORcpt != "rfc822;x@y" || r[1].Notify != envelope.NotifyNever {
 		t.Errorf("recipients %+v", r)
 	}
 	if m.text != "A: 1\r\n\r\n" {
@@ -106,7 +127,8 @@ func TestParameters(t *testing.T) {
 func TestOptionsElsewhere(t *testing.T) {
 	t.Parallel()
 	h := &recorder{}
-	talk(t, h, "EHLO x\nMAIL FROM:<a@b.org>\nRCPT TO:<c@d.org>\nDATA\nA: 1\no365-SENDMAIL-options: mode=queue\n\nx\n.\nQUIT\n")
+	talk(t, h, "EHLO x\nMAIL FROM:<a@b.org>\nRCPT TO:<c@d.org>\nDATA\nA: 1\no365-SENDMAIL-options: "+
+		"mode=queue\n\nx\n.\nQUIT\n")
 	if len(h.messages) != 1 || h.messages[0].options.Mode != "" || strings.Contains(h.messages[0].text, "mode=") {
 		t.Errorf("got %+v", h.messages)
 	}
@@ -115,7 +137,8 @@ func TestOptionsElsewhere(t *testing.T) {
 func TestReplies(t *testing.T) {
 	t.Parallel()
 	const dialogue = "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 8 LAST\r\nA: 1\r\n\r\nQUIT\r\n"
-	const partial = "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 40 LAST\r\nO365-Sendmail-Options: partial\r\nA: 1\r\n\r\nQUIT\r\n"
+	const partial = "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 40 LAST\r\nO365-Sendmail-Options: " +
+		"partial\r\nA: 1\r\n\r\nQUIT\r\n"
 	refused := []envelope.Refusal{{Address: "x@y.org", Err: sysexits.With(sysexits.NoUser, errors.New("not here"))}}
 	long := strings.Repeat("twelve octets. ", 100)
 	for _, c := range []struct {
@@ -123,14 +146,20 @@ func TestReplies(t *testing.T) {
 		h              *recorder
 		want           string
 	}{
-		{"queued", dialogue, &recorder{receipt: envelope.Receipt{Queued: true, QueueID: "Q1"}}, "250 2.0.0 queued as Q1"},
-		{"delivered", dialogue, &recorder{receipt: envelope.Receipt{Reply: "250 2.0.0 OK <x> [Hostname=y]"}}, "250 2.0.0 OK <x> [Hostname=y]"},
-		{"refused", dialogue, &recorder{err: sysexits.With(sysexits.Unavailable, errors.New("no\r\n250 yes"))}, "554 5.0.0 no  250 yes"},
+		{"queued", dialogue, &recorder{receipt: envelope.Receipt{Queued: true, QueueID: "Q1"}},
+			"250 2.0.0 queued as Q1"},
+		{"delivered", dialogue, &recorder{receipt: envelope.Receipt{Reply: "250 2.0.0 OK <x> [Hostname=y]"}},
+			"250 2.0.0 OK <x> [Hostname=y]"},
+		{"refused", dialogue, &recorder{err: sysexits.With(sysexits.Unavailable, errors.New("no\r\n250 yes"))},
+			"554 5.0.0 no  250 yes"},
 		{"later", dialogue, &recorder{err: errors.New("not now")}, "451 4.0.0 not now"},
-		{"some refused", dialogue, &recorder{receipt: envelope.Receipt{Reply: "fine", Refused: refused}}, "250 2.0.0 fine (1 recipients refused, the first: not here)"},
-		{"some refused, to our client", partial, &recorder{receipt: envelope.Receipt{Reply: "fine", Refused: refused}}, "250-2.0.0 refused 67 <x@y.org> not here\n250 2.0.0 fine"},
+		{"some refused", dialogue, &recorder{receipt: envelope.Receipt{Reply: "fine", Refused: refused}},
+			"250 2.0.0 fine (1 recipients refused, the first: not here)"},
+		{"some refused, to our client", partial, &recorder{receipt: envelope.Receipt{Reply: "fine", Refused: refused}},
+			"250-2.0.0 refused 67 <x@y.org> not here\n250 2.0.0 fine"},
 		{"a long story", dialogue, &recorder{err: errors.New(long)}, "451-4.0.0 " + strings.TrimSpace(long[:480])},
-		{"too fast", dialogue, &recorder{begin: sysexits.With(sysexits.TempFail, errors.New("slower"))}, "451 4.0.0 slower"},
+		{"too fast", dialogue, &recorder{begin: sysexits.With(sysexits.TempFail, errors.New("slower"))},
+			"451 4.0.0 slower"},
 	} {
 		_, all := talk(t, c.h, c.dialogue)
 		if !strings.Contains(all, "\n"+c.want+"\n") {
@@ -147,7 +176,8 @@ func TestOneAnswer(t *testing.T) {
 	if _, err := client.Read(buf); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(client, "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nRCPT TO:<e@d.org>\r\nBDAT 8 LAST\r\nA: 1\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(client, "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nRCPT "+
+		"TO:<e@d.org>\r\nBDAT 8 LAST\r\nA: 1\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	n, err := client.Read(buf)
@@ -292,7 +322,8 @@ func TestDrain(t *testing.T) {
 	}
 	fmt.Fprint(client, "A: 1\r\n\r\nx\r\n.\r\n")
 	_, all := replies(t, client)
-	if !strings.HasPrefix(all, "250 ") || !strings.HasSuffix(all, "421 4.3.2 the mail service is stopping; try again") || len(h.messages) != 1 {
+	if !strings.HasPrefix(all, "250 ") || !strings.HasSuffix(all,
+		"421 4.3.2 the mail service is stopping; try again") || len(h.messages) != 1 {
 		t.Errorf("got %q and %d messages", all, len(h.messages))
 	}
 

@@ -19,7 +19,8 @@ func filled(b *testing.B, n int) *Spool {
 		put(b, s, env, msg)
 	}
 	_ = s.Close()
-	s, _ = open(b, Options{Dir: dir, Limits: Limits{MaxMessages: 1 << 20, MaxBytes: 1 << 40, MaxMessagesPerUser: 1 << 20, KeepFree: 1}})
+	s, _ = open(b, Options{Dir: dir, Limits: Limits{MaxMessages: 1 << 20, MaxBytes: 1 << 40,
+		MaxMessagesPerUser: 1 << 20, KeepFree: 1}})
 	return s
 }
 
@@ -83,7 +84,8 @@ func BenchmarkList(b *testing.B) {
 			b.ResetTimer()
 			for range b.N {
 				got := 0
-				if err := s.List(b.Context(), func(i Info) bool { got++; return i.Err == nil }); err != nil || got != n {
+				if err := s.List(b.Context(), func(i Info) bool { got++; return i.Err == nil }); err != nil ||
+					got != n {
 					b.Fatal(got, err)
 				}
 			}

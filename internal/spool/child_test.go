@@ -47,7 +47,8 @@ func child(t *testing.T, role, dir string, arg int) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), childRole+"="+role, childDir+"="+dir, childArg+"="+strconv.Itoa(arg), "GOCOVERDIR="+t.TempDir())
+	cmd.Env = append(os.Environ(), childRole+"="+role, childDir+"="+dir, childArg+"="+strconv.Itoa(arg),
+		"GOCOVERDIR="+t.TempDir())
 	return cmd
 }
 

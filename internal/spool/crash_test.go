@@ -14,7 +14,8 @@ import (
 // play does all that is done to a spool, and tells what is promised as soon as it is.
 func play(s *Spool, tell func(promise, id string)) error {
 	put := func(name string, msg text) (string, error) {
-		id, err := s.Put(context.Background(), Meta{UID: 33, Origin: name}, to("b@example.com", "c@example.com", "d@example.com"), msg)
+		id, err := s.Put(context.Background(), Meta{UID: 33, Origin: name},
+			to("b@example.com", "c@example.com", "d@example.com"), msg)
 		if err == nil {
 			tell("accepted", id)
 		}
@@ -47,7 +48,8 @@ func play(s *Spool, tell func(promise, id string)) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(mark(it, 0, Done), it.Defer(time.Now(), "temporary", strings.Repeat("long ", 100)), mark(it, 1, Failed), mark(it, 2, Done))
+	err = errors.Join(mark(it, 0, Done), it.Defer(time.Now(), "temporary", strings.Repeat("long ", 100)),
+		mark(it, 1, Failed), mark(it, 2, Done))
 	if err != nil {
 		return err
 	}
@@ -226,7 +228,8 @@ func TestKillAtEverySystemCall(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range files(t, s) {
-			if !strings.HasSuffix(name, suffixMessage) && !strings.HasPrefix(name, failedDir) && p.accepted[name[6:6+idLength]] == nil {
+			if !strings.HasSuffix(name, suffixMessage) && !strings.HasPrefix(name, failedDir) &&
+				p.accepted[name[6:6+idLength]] == nil {
 				t.Errorf("point %d: left after the sweep: %s", arg, name)
 			}
 		}

@@ -39,7 +39,10 @@ var damages = []struct {
 	{"huge layout", func(p string, b []byte) error {
 		return os.WriteFile(p, bytes.Replace(b, []byte("layout 00000512"), []byte("layout 99999488"), 1), fileMode)
 	}},
-	{"symbolic link", func(p string, b []byte) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) }},
+	{"symbolic link", func(p string, b []byte) error {
+		return errors.Join(os.Remove(p),
+			os.Symlink("/etc/passwd", p))
+	}},
 	{"dangling link", func(p string, b []byte) error { return errors.Join(os.Remove(p), os.Symlink("/nowhere", p)) }},
 	{"FIFO", func(p string, b []byte) error { return errors.Join(os.Remove(p), syscall.Mkfifo(p, fileMode)) }},
 	{"directory", func(p string, b []byte) error { return errors.Join(os.Remove(p), os.Mkdir(p, dirMode)) }},
@@ -57,7 +60,8 @@ func TestDamagedFileIsPutAside(t *testing.T) {
 			t.Run(d.name+" "+by, func(t *testing.T) {
 				t.Parallel()
 				s, w := open(t, Options{})
-				first, id, last := put(t, s, to("b@example.com"), hello), put(t, s, to("b@example.com"), hello), put(t, s, to("b@example.com"), hello)
+				first, id, last := put(t, s, to("b@example.com"), hello), put(t, s, to("b@example.com"), hello),
+					put(t, s, to("b@example.com"), hello)
 				path := s.path(queueDir, id, suffixMessage)
 				b, err := os.ReadFile(path)
 				if err == nil {
@@ -160,7 +164,8 @@ func TestRootWorksForTheOwner(t *testing.T) {
 	s, w := open(t, Options{Dir: dir})
 	id := put(t, s, to("b@example.com"), hello)
 	claim(t, s, id).Log("a line")
-	for _, path := range []string{dir, s.dir(queueDir), s.dir(failedDir), s.dir(usageName), s.path(queueDir, id, suffixMessage), s.path(queueDir, id, suffixLog)} {
+	for _, path := range []string{dir, s.dir(queueDir), s.dir(failedDir), s.dir(usageName),
+		s.path(queueDir, id, suffixMessage), s.path(queueDir, id, suffixLog)} {
 		if st, err := os.Stat(path); err != nil || owner(st) != 12345 {
 			t.Errorf("%s: %v, %v", path, st, err)
 		}
@@ -202,7 +207,8 @@ func TestTornStatus(t *testing.T) {
 	s, w := open(t, Options{})
 	id := put(t, s, to("b@example.com", "c@example.com"), hello)
 	it := claim(t, s, id)
-	if err := errors.Join(it.Defer(time.Now().Add(time.Hour), "temporary", "x"), it.Mark(map[int]RecipientStatus{0: {State: Done}})); err != nil {
+	if err := errors.Join(it.Defer(time.Now().Add(time.Hour), "temporary", "x"),
+		it.Mark(map[int]RecipientStatus{0: {State: Done}})); err != nil {
 		t.Fatal(err)
 	}
 	it.Unlock()
@@ -215,7 +221,8 @@ func TestTornStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := claim(t, s, id).Status()
-	if !st.Lost || st.Attempts != 0 || !st.Next.IsZero() || st.Recipients[0].State != Done || st.Recipients[1].State != Todo {
+	if !st.Lost || st.Attempts != 0 || !st.Next.IsZero() || st.Recipients[0].State != Done ||
+		st.Recipients[1].State != Todo {
 		t.Errorf("status %+v", st)
 	}
 	if !strings.Contains(w.String(), "sent twice") {

@@ -48,8 +48,10 @@ func fault(err error) error {
 	case errors.As(err, &limit):
 		return sysexits.With(sysexits.TempFail, err)
 	case is(err, syscall.ENOSPC, syscall.EDQUOT):
-		return sysexits.With(sysexits.TempFail, fmt.Errorf("the disk or quota of the spool is full, nothing was kept: %w", err))
-	case is(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, context.Canceled, context.DeadlineExceeded):
+		return sysexits.With(sysexits.TempFail, fmt.Errorf("the disk or quota of the spool is full, nothing "+
+			"was kept: %w", err))
+	case is(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, context.Canceled,
+		context.DeadlineExceeded):
 		return sysexits.With(sysexits.TempFail, fmt.Errorf("can't put the message into the spool now: %w", err))
 	case is(err, syscall.EROFS, syscall.EACCES, syscall.EPERM, syscall.ENOENT, syscall.ESTALE):
 		return sysexits.With(sysexits.TempFail, fmt.Errorf("the spool can't be written now, nothing was kept: %w", err))

@@ -42,7 +42,8 @@ func (it *Item) Delete() error {
 // the first try has no log, and to find that out costs as much as to remove one.
 func (it *Item) mayHaveLog() bool {
 	st := &it.st
-	return it.dir != queueDir || it.logged || st.Lost || st.Held || st.Attempts > 0 || st.Class != "" || st.Reason != "" || !st.Last.IsZero() || !st.Next.IsZero()
+	return it.dir != queueDir || it.logged || st.Lost || st.Held || st.Attempts > 0 || st.Class != "" ||
+		st.Reason != "" || !st.Last.IsZero() || !st.Next.IsZero()
 }
 
 // leaving says that a look at the directory may find the message or not.

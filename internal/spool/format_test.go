@@ -19,10 +19,12 @@ var update = flag.Bool("update", false, "write the example file again: only with
 func example() (head, Status) {
 	arrived := newClock().now
 	h := head{id: "20260304050607-0123456789abcdef", meta: Meta{UID: 33, Origin: "agent", Arrived: arrived}}
-	h.env = envelope.Envelope{Sender: "noreply@contoso.com", Origin: "root@web1", EightBit: true, Recipients: []envelope.Recipient{
-		{Address: "it@contoso.com"},
-		{Address: `"o d"@example.com`, Notify: envelope.NotifySuccess | envelope.NotifyFailure, ORcpt: "rfc822;root"},
-	}}
+	h.env = envelope.Envelope{Sender: "noreply@contoso.com", Origin: "root@web1", EightBit: true,
+		Recipients: []envelope.Recipient{
+			{Address: "it@contoso.com"},
+			{Address: `"o d"@example.com`, Notify: envelope.NotifySuccess | envelope.NotifyFailure,
+				ORcpt: "rfc822;root"},
+		}}
 	st := newStatus(2)
 	st.Recipients[0] = RecipientStatus{Done, 250, "2.1.5"}
 	st.Attempts, st.Last, st.Class = 1, arrived.Truncate(time.Second), "temporary"

@@ -19,7 +19,8 @@ func file(h head, st Status, message string) []byte {
 }
 
 func FuzzDecode(f *testing.F) {
-	small := head{id: "20260304050607-0123456789abcdef", meta: Meta{UID: 33, Origin: "agent", Arrived: newClock().now}, env: *to("b@example.com")}
+	small := head{id: "20260304050607-0123456789abcdef", meta: Meta{UID: 33, Origin: "agent", Arrived: newClock().now},
+		env: *to("b@example.com")}
 	full := small
 	full.env = *odd()
 	reserved := full
@@ -29,7 +30,8 @@ func FuzzDecode(f *testing.F) {
 	used.Attempts, used.Next, used.Class, used.Reason, used.Held = 7, newClock().now, "temporary", "432 \"\r\n", true
 	used.Recipients[2] = RecipientStatus{Failed, 550, "5.1.10"}
 	for _, b := range [][]byte{
-		nil, file(small, st, string(hello)), file(full, used, ""), file(reserved, used, string(large[:3000])), file(small, st, "x")[:600],
+		nil, file(small, st, string(hello)), file(full, used, ""), file(reserved, used, string(large[:3000])),
+		file(small, st, "x")[:600],
 		bytes.Replace(file(small, st, ""), []byte("message 1"), []byte("message 9"), 1),
 	} {
 		f.Add(b)
@@ -72,7 +74,8 @@ func checkDecode(t *testing.T, b []byte) {
 	// The status may hold what is written otherwise, such as a lost record.
 	again := append(encodeHead(&h), encodeStatus(&st)...)
 	h2, st2, err := decodeFile(again, bytes.NewReader(b), h.fileSize())
-	if err != nil || !reflect.DeepEqual(h, h2) || st2.Lost || st.Attempts != st2.Attempts || !st.Next.Equal(st2.Next) || !reflect.DeepEqual(st.Recipients, st2.Recipients) {
+	if err != nil || !reflect.DeepEqual(h, h2) || st2.Lost || st.Attempts != st2.Attempts || !st.Next.Equal(st2.Next) ||
+		!reflect.DeepEqual(st.Recipients, st2.Recipients) {
 		t.Fatalf("%v:\n%+v\n%+v\n%+v\n%+v", err, h, h2, st, st2)
 	}
 	r := &verifier{r: bytes.NewReader(b[h.messageOffset():]), left: h.size, want: h.sum}
@@ -124,7 +127,8 @@ func FuzzTable(f *testing.F) {
 
 func TestQuotedRefuses(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"", "a", `"`, `"a`, `"\`, `"\"`, `"\x`, `"\x4"`, `"\x4g"`, `"\xAB"`, `"\n"`, "\"\n\"", "\"ü\"", `"\\` + "\x7f\""} {
+	for _, s := range []string{"", "a", `"`, `"a`, `"\`, `"\"`, `"\x`, `"\x4"`, `"\x4g"`, `"\xAB"`, `"\n"`, "\"\n\"",
+		"\"ü\"", `"\\` + "\x7f\""} {
 		if got, _, ok := cutQuoted(s); ok {
 			t.Errorf("%q gave %q", s, got)
 		}
@@ -133,13 +137,15 @@ func TestQuotedRefuses(t *testing.T) {
 
 func TestParseRecipientRefuses(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"", "a@b", `"a@b" `, `"a@b" x`, `"a@b" notify=`, `"a@b" notify=MAYBE`, `"a@b" orcpt=x`, `"a@b" orcpt="x" notify=NEVER`, `"a@b" notify=NEVER orcpt="x" y`} {
+	for _, s := range []string{"", "a@b", `"a@b" `, `"a@b" x`, `"a@b" notify=`, `"a@b" notify=MAYBE`, `"a@b" orcpt=x`,
+		`"a@b" orcpt="x" notify=NEVER`, `"a@b" notify=NEVER orcpt="x" y`} {
 		if got, ok := parseRecipient(s); ok {
 			t.Errorf("%q gave %+v", s, got)
 		}
 	}
 	r, ok := parseRecipient(`"a@b" notify=SUCCESS,DELAY orcpt="x"`)
-	if want := (envelope.Recipient{Address: "a@b", Notify: envelope.NotifySuccess | envelope.NotifyDelay, ORcpt: "x"}); !ok || r != want {
+	if want := (envelope.Recipient{Address: "a@b", Notify: envelope.NotifySuccess | envelope.NotifyDelay,
+		ORcpt: "x"}); !ok || r != want {
 		t.Errorf("%+v, %v", r, ok)
 	}
 }

@@ -75,7 +75,8 @@ func layOut(h *head) (b []byte, layout int) {
 	b = append(b, "\nuid "...)
 	b = strconv.AppendInt(b, int64(h.meta.UID), 10)
 	for _, f := range [...]struct{ name, value string }{
-		{"origin", h.meta.Origin}, {"from", h.env.Sender}, {"reports-to", h.env.Origin}, {"sign-in", h.env.SignIn}, {"ret", h.env.Ret}, {"envid", h.env.EnvID},
+		{"origin", h.meta.Origin}, {"from", h.env.Sender}, {"reports-to", h.env.Origin}, {"sign-in", h.env.SignIn},
+		{"ret", h.env.Ret}, {"envid", h.env.EnvID},
 	} {
 		b = append(b, "\n"+f.name+" "...)
 		b = appendQuoted(b, f.value)
@@ -186,7 +187,8 @@ func decodeHead(b []byte) (h head, st Status, err error) {
 	arrived, arrivedErr := time.Parse(arrivedFormat, p.line("arrived"))
 	uid, uidErr := strconv.Atoi(p.line("uid"))
 	h.meta = Meta{UID: uid, Origin: p.quoted("origin"), Arrived: arrived}
-	h.env = envelope.Envelope{Sender: p.quoted("from"), Origin: p.quoted("reports-to"), SignIn: p.quoted("sign-in"), Ret: p.quoted("ret"), EnvID: p.quoted("envid")}
+	h.env = envelope.Envelope{Sender: p.quoted("from"), Origin: p.quoted("reports-to"), SignIn: p.quoted("sign-in"),
+		Ret: p.quoted("ret"), EnvID: p.quoted("envid")}
 	p.flags(&h.env)
 	p.recipients(&h)
 	covered := h.headSize - len(p.rest)

@@ -31,7 +31,8 @@ func hooked(hook func(call) error) *durable.Ops {
 	}
 	return &durable.Ops{
 		Open: func(path string, flag int, perm fs.FileMode) (f *os.File, err error) {
-			err = hook(call{op: "open", path: path, do: func() error { f, err = sys.Open(path, flag, perm); return err }})
+			err = hook(call{op: "open", path: path,
+				do: func() error { f, err = sys.Open(path, flag, perm); return err }})
 			if err != nil && f != nil {
 				_ = f.Close()
 				f = nil
@@ -42,11 +43,13 @@ func hooked(hook func(call) error) *durable.Ops {
 			return hook(call{op: "chmod", path: f.Name(), f: f, do: func() error { return sys.Chmod(f, perm) }})
 		},
 		Write: func(f *os.File, p []byte) (n int, err error) {
-			err = hook(call{op: "write", path: f.Name(), f: f, data: p, do: func() error { n, err = sys.Write(f, p); return err }})
+			err = hook(call{op: "write", path: f.Name(), f: f, data: p,
+				do: func() error { n, err = sys.Write(f, p); return err }})
 			return n, err
 		},
 		WriteAt: func(f *os.File, p []byte, off int64) (n int, err error) {
-			err = hook(call{op: "pwrite", path: f.Name(), f: f, data: p, do: func() error { n, err = sys.WriteAt(f, p, off); return err }})
+			err = hook(call{op: "pwrite", path: f.Name(), f: f, data: p,
+				do: func() error { n, err = sys.WriteAt(f, p, off); return err }})
 			return n, err
 		},
 		Sync:     byFile("fsync", sys.Sync),

@@ -8,7 +8,8 @@ import (
 
 func TestKey(t *testing.T) {
 	t.Parallel()
-	for _, id := range []string{"20261125102539-79ea9d84705b2638", "00010101000000-0000000000000000", "99991231235959-ffffffffffffffff"} {
+	for _, id := range []string{"20261125102539-79ea9d84705b2638", "00010101000000-0000000000000000",
+		"99991231235959-ffffffffffffffff"} {
 		q, ok := ParseKey(id)
 		if !ok || q.String() != id {
 			t.Errorf("%s: %v %v", id, q, ok)
@@ -23,7 +24,8 @@ func TestKey(t *testing.T) {
 			t.Errorf("%q was taken", id)
 		}
 	}
-	ids := []string{"20261125102539-79ea9d84705b2638", "20261125102539-79ea9d84705b2639", "20261125102540-0000000000000000"}
+	ids := []string{"20261125102539-79ea9d84705b2638", "20261125102539-79ea9d84705b2639",
+		"20261125102540-0000000000000000"}
 	for i := range ids {
 		for j := range ids {
 			a, _ := ParseKey(ids[i])

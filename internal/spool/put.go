@@ -21,7 +21,8 @@ const smallMessage = 64 << 10
 
 // Put accepts a message: after a nil error it survives a crash and a power loss.
 // After any error nothing of it is kept; the error carries an exit code.
-func (s *Spool) Put(ctx context.Context, meta Meta, env *envelope.Envelope, msg envelope.Message) (id string, err error) {
+func (s *Spool) Put(ctx context.Context, meta Meta, env *envelope.Envelope, msg envelope.Message) (id string,
+	err error) {
 	p, err := s.Begin(meta, env)
 	if err != nil {
 		return "", err
@@ -71,7 +72,8 @@ func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 	p.h.env.EightBit, p.h.env.SMTPUTF8 = true, true // leave room for both
 	layOut(&p.h)
 	if p.h.headSize > maxHead || p.h.statusSize > maxHead {
-		return nil, sysexits.With(sysexits.DataErr, fmt.Errorf("%d recipients are too many for one message in the queue", len(env.Recipients)))
+		return nil, sysexits.With(sysexits.DataErr,
+			fmt.Errorf("%d recipients are too many for one message in the queue", len(env.Recipients)))
 	}
 	p.h.env.EightBit, p.h.env.SMTPUTF8 = env.EightBit, env.SMTPUTF8
 	p.offset = p.h.messageOffset()
@@ -270,7 +272,8 @@ func (p *Pending) save() error {
 	err := p.s.queueSync.do()
 	if err != nil && !p.replaces {
 		if undo := p.s.ops.Unlink(final); undo != nil {
-			p.s.o.Warn(fmt.Errorf("message %s was refused, but its file can't be removed and it may be delivered: %w", p.h.id, undo))
+			p.s.o.Warn(fmt.Errorf("message %s was refused, but its file can't be removed and it may be delivered: %w",
+				p.h.id, undo))
 		}
 	}
 	return err

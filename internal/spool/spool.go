@@ -164,7 +164,8 @@ func (s *Spool) checkDir(f *os.File) error {
 	}
 	switch {
 	case st.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("%s has mode %04o and so is open to others; make it %04o", f.Name(), st.Mode().Perm(), dirMode)
+		return fmt.Errorf("%s has mode %04o and so is open to others; make it %04o", f.Name(), st.Mode().Perm(),
+			dirMode)
 	case uid != s.owner:
 		return fmt.Errorf("%s belongs to uid %d, but the spool to uid %d; make them the same", f.Name(), uid, s.owner)
 	}

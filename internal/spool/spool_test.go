@@ -15,10 +15,12 @@ import (
 // odd has everything an envelope can hold, and what could break a text file.
 func odd() *envelope.Envelope {
 	return &envelope.Envelope{
-		Sender: "\"a\\\"b\r\nto \x00\x1b[31m\"@example.com", SignIn: "grüße@example.com", Ret: "HDRS", EnvID: "QQ \"314159\"\\",
+		Sender: "\"a\\\"b\r\nto \x00\x1b[31m\"@example.com", SignIn: "grüße@example.com", Ret: "HDRS",
+		EnvID:    "QQ \"314159\"\\",
 		EightBit: true, SMTPUTF8: true,
 		Recipients: []envelope.Recipient{
-			{Address: "b@example.com", Notify: envelope.NotifySuccess | envelope.NotifyDelay, ORcpt: "rfc822;b b@\texample.com"},
+			{Address: "b@example.com", Notify: envelope.NotifySuccess | envelope.NotifyDelay,
+				ORcpt: "rfc822;b b@\texample.com"},
 			{Address: "\" notify=NEVER\"@example.com", Notify: envelope.NotifyNever},
 			{Address: "", ORcpt: "x\xff"},
 			{Address: "end 00000000\n"},
@@ -28,7 +30,8 @@ func odd() *envelope.Envelope {
 
 func TestPutAndClaim(t *testing.T) {
 	t.Parallel()
-	for name, msg := range map[string]text{"empty": "", "small": hello, "a page": large[:2500], "64 KiB": large[:smallMessage], "64 KiB and 1": large[:smallMessage+1], "large": large} {
+	for name, msg := range map[string]text{"empty": "", "small": hello, "a page": large[:2500],
+		"64 KiB": large[:smallMessage], "64 KiB and 1": large[:smallMessage+1], "large": large} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newClock()
@@ -39,7 +42,8 @@ func TestPutAndClaim(t *testing.T) {
 			}
 			wantFiles(t, s, "queue/"+id+".msg")
 			it := claim(t, s, id)
-			if got, err := contentOf(it.Message()); err != nil || got != string(msg) || it.Message().Size() != msg.Size() {
+			if got, err := contentOf(it.Message()); err != nil || got != string(msg) ||
+				it.Message().Size() != msg.Size() {
 				t.Errorf("%d bytes, %v; want %d", len(got), err, len(msg))
 			}
 			if got := it.Envelope(); !reflect.DeepEqual(got, odd()) {
@@ -72,7 +76,8 @@ func TestFileIsReadable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"o365-sendmail-message 1\n", "arrived 2026-03-04T05:06:07.891234Z\n", "uid 33\n", "from \"a@example.com\"\n",
-		"flags -\n", "recipients 1\nto \"b@example.com\"\nend ", "attempts 00000 last 0001-01-01T00:00:00Z next 0001-01-01T00:00:00Z hold - ", "T 000",
+		"flags -\n", "recipients 1\nto \"b@example.com\"\nend ",
+		"attempts 00000 last 0001-01-01T00:00:00Z next 0001-01-01T00:00:00Z hold - ", "T 000",
 	} {
 		if !strings.Contains(front, want) {
 			t.Errorf("no %q in\n%s", want, front)
@@ -132,14 +137,16 @@ func TestStatusSurvives(t *testing.T) {
 	if !reflect.DeepEqual(st.Recipients, want) {
 		t.Errorf("recipients %v, want %v", st.Recipients, want)
 	}
-	if st.Attempts != 1 || !st.Next.Equal(next) || !st.Last.Equal(c.now.Truncate(time.Second)) || !st.Held || !st.Warned || st.Class != "temporary" {
+	if st.Attempts != 1 || !st.Next.Equal(next) || !st.Last.Equal(c.now.Truncate(time.Second)) || !st.Held ||
+		!st.Warned || st.Class != "temporary" {
 		t.Errorf("status %+v", st)
 	}
 	if !strings.HasPrefix(reason, st.Reason) || len(st.Reason) < 150 {
 		t.Errorf("reason %q", st.Reason)
 	}
 	log, err := s.ReadLog(id)
-	if want := "2026-03-04T05:06:07Z \"432 4.3.2 \\\"STOREDRV\\\"\\x0d\\x0a\\x1b[2J\\xc3\\xa4 long"; !strings.HasPrefix(string(log), want) {
+	if want := "2026-03-04T05:06:07Z \"432 4.3.2 " +
+		"\\\"STOREDRV\\\"\\x0d\\x0a\\x1b[2J\\xc3\\xa4 long"; !strings.HasPrefix(string(log), want) {
 		t.Errorf("log %q, %v", log, err)
 	}
 	if i := list(t, s); len(i) != 1 || !reflect.DeepEqual(i[0].Status, st) || i[0].Err != nil {
@@ -223,8 +230,10 @@ func TestOddIDs(t *testing.T) {
 	s, _ := open(t, Options{})
 	good := put(t, s, to("b@example.com"), hello)
 	for _, id := range []string{
-		"", ".", "..", "../queue/" + good, good + ".msg", good + "x", good[:len(good)-1], strings.ToUpper(good[:15]) + "ABCDEF0123456789",
-		"2026030405060x-0123456789abcdef", "20260304050607/0123456789abcdef", "20260304050607-0123456789abcde\x00", strings.Repeat("a", 31),
+		"", ".", "..", "../queue/" + good, good + ".msg", good + "x", good[:len(good)-1], strings.ToUpper(good[:15]) +
+			"ABCDEF0123456789",
+		"2026030405060x-0123456789abcdef", "20260304050607/0123456789abcdef", "20260304050607-0123456789abcde\x00",
+		strings.Repeat("a", 31),
 	} {
 		if ValidID(id) {
 			t.Errorf("%q is valid", id)
@@ -253,7 +262,8 @@ func TestPendingStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		part = part[n:]
-		if got, err := contentOf(p); err != nil || int64(len(got)) != p.Size() || !strings.HasPrefix(string(large), got) {
+		if got, err := contentOf(p); err != nil || int64(len(got)) != p.Size() ||
+			!strings.HasPrefix(string(large), got) {
 			t.Fatalf("%d bytes of %d can be read: %v", len(got), p.Size(), err)
 		}
 	}
@@ -309,7 +319,8 @@ func TestManyRecipients(t *testing.T) {
 	s, _ := open(t, Options{})
 	env := to()
 	for i := range 2000 {
-		env.Recipients = append(env.Recipients, envelope.Recipient{Address: fmt.Sprintf("%0200d@example.com", i), ORcpt: "rfc822;x"})
+		env.Recipients = append(env.Recipients, envelope.Recipient{Address: fmt.Sprintf("%0200d@example.com", i),
+			ORcpt: "rfc822;x"})
 	}
 	id := put(t, s, env, hello)
 	it := claim(t, s, id)

@@ -66,8 +66,9 @@ const (
 	recipientSize = 16
 	enhancedSize  = 9
 	classSize     = 16
-	reasonSize    = recordSize - len("attempts 00000 last 0000-00-00T00:00:00Z next 0000-00-00T00:00:00Z hold - warned - class  reason  sum 00000000\n") - classSize
-	maxAttempts   = 99999
+	reasonSize    = recordSize - len("attempts 00000 last 0000-00-00T00:00:00Z next 0000-00-00T00:00:00Z hold - "+
+		"warned - class  reason  sum 00000000\n") - classSize
+	maxAttempts = 99999
 )
 
 func statusSize(recipients int) int { return roundUp(recordSize + recipients*recipientSize) }
@@ -184,7 +185,8 @@ func decodeRecord(b []byte) (s Status, ok bool) {
 	s.Reason = reason
 	c.skip(" sum ")
 	c.failed = c.failed || !sumIs(c.take(8), b[:sum])
-	return s, quoted && strings.TrimLeft(rest, " ") == "" && !c.failed && errs == [3]error{} && s.Attempts >= 0 && c.b[0] == '\n'
+	return s, quoted && strings.TrimLeft(rest, " ") == "" && !c.failed && errs == [3]error{} && s.Attempts >= 0 &&
+		c.b[0] == '\n'
 }
 
 func decodeRecipient(b []byte) (r RecipientStatus, ok bool) {

@@ -70,7 +70,8 @@ func (t *table) headLine() []byte {
 }
 
 func (c userCount) line() []byte {
-	return fmt.Appendf(nil, "%-*s\n", usageLine-1, fmt.Sprintf("uid %011d messages %010d bytes %018d", c.uid, c.messages, c.bytes))
+	return fmt.Appendf(nil, "%-*s\n", usageLine-1,
+		fmt.Sprintf("uid %011d messages %010d bytes %018d", c.uid, c.messages, c.bytes))
 }
 
 func (t *table) store(ops *durable.Ops, f *os.File) error {

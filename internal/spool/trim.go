@@ -26,7 +26,8 @@ func (c *failures) note(size int64, l Limits) bool {
 	defer c.mu.Unlock()
 	c.messages++
 	c.bytes += size
-	if l.MaxFailed > 0 && c.messages >= max(1, l.MaxFailed/part) || l.MaxFailedBytes > 0 && c.bytes >= l.MaxFailedBytes/part {
+	if l.MaxFailed > 0 && c.messages >= max(1, l.MaxFailed/part) || l.MaxFailedBytes > 0 &&
+		c.bytes >= l.MaxFailedBytes/part {
 		c.messages, c.bytes = 0, 0
 		return true
 	}
@@ -58,7 +59,8 @@ func (s *Spool) trim(ctx context.Context) (int, error) {
 	removed := 0
 	for n := range list {
 		left := len(list) - n
-		if (l.MaxFailed <= 0 || left <= l.MaxFailed) && (l.MaxFailedBytes <= 0 || bytes <= l.MaxFailedBytes) || ctx.Err() != nil {
+		if (l.MaxFailed <= 0 || left <= l.MaxFailed) && (l.MaxFailedBytes <= 0 || bytes <= l.MaxFailedBytes) ||
+			ctx.Err() != nil {
 			break
 		}
 		bytes -= list[n].size

@@ -49,7 +49,9 @@ func TestLimits(t *testing.T) {
 				t.Errorf("%d were taken, want %d: %v", taken, c.own, err)
 			}
 			var limit *LimitError
-			if c.what == "" && err != nil || c.what != "" && (!errors.As(err, &limit) || !strings.Contains(err.Error(), c.what) || sysexits.Code(err, -1) != sysexits.TempFail) {
+			if c.what == "" && err != nil || c.what != "" &&
+				(!errors.As(err, &limit) || !strings.Contains(err.Error(), c.what) ||
+					sysexits.Code(err, -1) != sysexits.TempFail) {
 				t.Errorf("error %v", err)
 			}
 			// A large message is refused before it is written.
@@ -87,10 +89,12 @@ func TestCountsAreCorrected(t *testing.T) {
 			return os.WriteFile(p, []byte(strings.Repeat("x", 2*usageLine)), fileMode)
 		},
 		"too high": func(p string, b []byte) error {
-			return os.WriteFile(p, []byte(strings.Replace(string(b), "messages 0000000002", "messages 0000000009", 1)), fileMode)
+			return os.WriteFile(p, []byte(strings.Replace(string(b), "messages 0000000002", "messages 0000000009", 1)),
+				fileMode)
 		},
 		"negative": func(p string, b []byte) error {
-			return os.WriteFile(p, []byte(strings.Replace(string(b), "messages 0000000002", "messages -000000002", 1)), fileMode)
+			return os.WriteFile(p, []byte(strings.Replace(string(b), "messages 0000000002", "messages -000000002", 1)),
+				fileMode)
 		},
 		"in future": func(p string, b []byte) error {
 			return os.WriteFile(p, []byte(strings.Replace(string(b), "counted 2026", "counted 2036", 1)), fileMode)
@@ -113,7 +117,8 @@ func TestCountsAreCorrected(t *testing.T) {
 			}
 			c.add(2 * usageTrust)
 			put(t, s, to("b@example.com"), hello)
-			if _, err := s.Put(t.Context(), Meta{UID: 33}, to("b@example.com"), hello); sysexits.Code(err, -1) != sysexits.TempFail {
+			if _, err := s.Put(t.Context(), Meta{UID: 33}, to("b@example.com"), hello); sysexits.Code(err,
+				-1) != sysexits.TempFail {
 				t.Errorf("the fourth: %v", err)
 			}
 			if st, err := s.Stats(); err != nil || st.Messages != 3 {
@@ -240,7 +245,8 @@ func TestCountingUnderWay(t *testing.T) {
 // TestUnusableCounts takes the mail and says that the bounds do not hold.
 func TestUnusableCounts(t *testing.T) {
 	t.Parallel()
-	for name, op := range map[string]string{"can't be opened": "open", "can't be locked": "flock", "can't be written": "pwrite"} {
+	for name, op := range map[string]string{"can't be opened": "open", "can't be locked": "flock",
+		"can't be written": "pwrite"} {
 		s, w := open(t, Options{Limits: Limits{MaxMessages: 3}})
 		s.ops = hooked(func(c call) error {
 			if c.op == op && strings.HasSuffix(c.path, usageName) {

@@ -10,11 +10,15 @@ import (
 )
 
 var (
-	goodAddresses = []string{"a@b", "first.last+tag@example.org", `"john doe"@example.org`, `"a\"b"@x.org`, `"a@b"@x.org`, "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]",
-		"o'neil!#$%&*/=?^_`{|}~-@x.org", "a..b@x.org", "root@web_1.local", "-X@x.org", strings.Repeat("a", 64) + "@" + strings.Repeat("b", 255)}
+	goodAddresses = []string{"a@b", "first.last+tag@example.org", `"john doe"@example.org`, `"a\"b"@x.org`,
+		`"a@b"@x.org`, "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]",
+		"o'neil!#$%&*/=?^_`{|}~-@x.org", "a..b@x.org", "root@web_1.local", "-X@x.org", strings.Repeat("a", 64) + "@" +
+			strings.Repeat("b", 255)}
 	utf8Addresses = []string{"jürgen@x.org", "a@münchen.de", `"jürgen m"@x.org`}
-	badAddresses  = []string{"", "root", "@x.org", "a@", "a b@x.org", "a@x org", "a@x.org> ORCPT=a", "<a@x.org>", `"foo@x> ORCPT=a"@y.org`, "a@x.org\r\nRCPT TO:<evil@x.org>",
-		"a@x.org\n", "a\x00@x.org", "a@x\x7f.org", "a@x.org,b@x.org", "a;b@x.org", `"a@x.org`, `"a"b@x.org`, `a"b"@x.org`, `"a\`, "a@[x y]", "a@[", "a@b@c", "a\u0085@x.org", "\xff@x.org",
+	badAddresses  = []string{"", "root", "@x.org", "a@", "a b@x.org", "a@x org", "a@x.org> ORCPT=a", "<a@x.org>",
+		`"foo@x> ORCPT=a"@y.org`, "a@x.org\r\nRCPT TO:<evil@x.org>",
+		"a@x.org\n", "a\x00@x.org", "a@x\x7f.org", "a@x.org,b@x.org", "a;b@x.org", `"a@x.org`, `"a"b@x.org`,
+		`a"b"@x.org`, `"a\`, "a@[x y]", "a@[", "a@b@c", "a\u0085@x.org", "\xff@x.org",
 		"a\x1b[31m@x.org", `a\b@x.org`, "a(c)@x.org", strings.Repeat("a", 400) + "@x.org"}
 )
 
@@ -77,25 +81,28 @@ func TestAddressesOnTheWire(t *testing.T) {
 // it does not offer.
 func TestParameters(t *testing.T) {
 	t.Parallel()
-	full := &envelope.Envelope{Sender: "", Ret: "HDRS", EnvID: "QQ 314+159=x", EightBit: true, Recipients: []envelope.Recipient{
-		{Address: "a@x.org", Notify: envelope.NotifySuccess | envelope.NotifyDelay, ORcpt: "rfc822;a+b=c@x.org"},
-		{Address: "b@x.org", Notify: envelope.NotifyNever},
-		{Address: "c@x.org", ORcpt: "rfc822;evil>\r\nRSET"},
-		{Address: "d@x.org", ORcpt: "no type"},
-		{Address: "e@x.org", ORcpt: "r f;x@y"},
-		{Address: "f@x.org", ORcpt: "rfc822;" + strings.Repeat("x", 501)},
-		{Address: "g@x.org", ORcpt: "utf-8;jürgen@x.org"},
-	}}
+	full := &envelope.Envelope{Sender: "", Ret: "HDRS", EnvID: "QQ 314+159=x", EightBit: true,
+		Recipients: []envelope.Recipient{
+			{Address: "a@x.org", Notify: envelope.NotifySuccess | envelope.NotifyDelay, ORcpt: "rfc822;a+b=c@x.org"},
+			{Address: "b@x.org", Notify: envelope.NotifyNever},
+			{Address: "c@x.org", ORcpt: "rfc822;evil>\r\nRSET"},
+			{Address: "d@x.org", ORcpt: "no type"},
+			{Address: "e@x.org", ORcpt: "r f;x@y"},
+			{Address: "f@x.org", ORcpt: "rfc822;" + strings.Repeat("x", 501)},
+			{Address: "g@x.org", ORcpt: "utf-8;jürgen@x.org"},
+		}}
 	tests := []struct {
 		lines []string
 		mail  string
 		rcpts []string
 	}{
 		{exchangeLines, "FROM:<> SIZE=37 BODY=8BITMIME RET=HDRS ENVID=QQ+20314+2B159+3Dx", []string{
-			"TO:<a@x.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb+3Dc@x.org", "TO:<b@x.org> NOTIFY=NEVER", "TO:<c@x.org> ORCPT=rfc822;evil+3E+0D+0ARSET",
+			"TO:<a@x.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb+3Dc@x.org", "TO:<b@x.org> NOTIFY=NEVER",
+			"TO:<c@x.org> ORCPT=rfc822;evil+3E+0D+0ARSET",
 			"TO:<d@x.org>", "TO:<e@x.org>", "TO:<f@x.org>", "TO:<g@x.org>"}},
 		{[]string{"8bitmime", "pipelining", "chunking"}, "FROM:<> BODY=8BITMIME", []string{
-			"TO:<a@x.org>", "TO:<b@x.org>", "TO:<c@x.org>", "TO:<d@x.org>", "TO:<e@x.org>", "TO:<f@x.org>", "TO:<g@x.org>"}},
+			"TO:<a@x.org>", "TO:<b@x.org>", "TO:<c@x.org>", "TO:<d@x.org>", "TO:<e@x.org>", "TO:<f@x.org>",
+			"TO:<g@x.org>"}},
 	}
 	for _, tt := range tests {
 		synctest.Test(t, func(t *testing.T) {
@@ -141,7 +148,8 @@ func TestNotOffered(t *testing.T) {
 			e := to("a@x.org")
 			tt.env(e)
 			_, err := s.Send(t.Context(), e, hello)
-			if err == nil || err.(*Error).Diagnosis.Key != tt.key || !strings.Contains(err.Error(), tt.says) || p.counts["mail"] > 0 || !s.Usable() {
+			if err == nil || err.(*Error).Diagnosis.Key != tt.key || !strings.Contains(err.Error(), tt.says) ||
+				p.counts["mail"] > 0 || !s.Usable() {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 			s.Close()

@@ -15,7 +15,8 @@ const authCommand = "AUTH XOAUTH2"
 // signIn signs in with XOAUTH2, or prepares to do so with the first message.
 func (s *Session) signIn(token string) error {
 	if !s.ext.offersAuth("XOAUTH2") {
-		return s.cfg.fault(PhaseAuth, diagnose.FaultNoXOAUTH2, fmt.Errorf("it offers %q", strings.Join(s.ext.Auth, " ")))
+		return s.cfg.fault(PhaseAuth, diagnose.FaultNoXOAUTH2,
+			fmt.Errorf("it offers %q", strings.Join(s.ext.Auth, " ")))
 	}
 	blob := base64.StdEncoding.EncodeToString([]byte("user=" + s.cfg.User + "\x01auth=Bearer " + token + "\x01\x01"))
 	s.secrets = []string{token, blob}

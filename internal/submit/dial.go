@@ -101,7 +101,8 @@ func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Conf
 	e.wg.Go(func() {
 		defer crash.Catch()
 		token, err := cfg.Token(ctx)
-		if err == nil && (token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
+		if err == nil && (token == "" || strings.ContainsFunc(token,
+			func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
 			err = errors.New("the token's source gave none that can be sent")
 		}
 		if err != nil {

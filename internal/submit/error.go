@@ -159,7 +159,8 @@ func ioFault(phase Phase, err error) diagnose.Fault {
 		return diagnose.FaultProtocol
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return diagnose.FaultTimeout
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, net.ErrClosed),
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe),
+		errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return diagnose.FaultDropped
 	case phase == PhaseTLS:
@@ -175,7 +176,8 @@ func tlsFault(err error) diagnose.Fault {
 	case errors.As(err, &verification), errors.As(err, &authority):
 		return diagnose.FaultCertificate
 	// Package tls has no value for either: the server's alert, or its choice.
-	case strings.Contains(err.Error(), "protocol version not supported"), strings.Contains(err.Error(), "unsupported protocol version"):
+	case strings.Contains(err.Error(), "protocol version not supported"),
+		strings.Contains(err.Error(), "unsupported protocol version"):
 		return diagnose.FaultTLSVersion
 	}
 	return diagnose.FaultTLS

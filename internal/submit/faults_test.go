@@ -40,7 +40,8 @@ func run(t *testing.T, p *peer, cfg Config, msg envelope.Message) (*Session, *Re
 func checkText(t *testing.T, p *peer, e *Error) {
 	t.Helper()
 	text := e.Error()
-	if strings.ContainsAny(text, "\r\n\x1b\x00") || strings.Contains(text, p.token) || !strings.HasPrefix(text, testHost) {
+	if strings.ContainsAny(text, "\r\n\x1b\x00") || strings.Contains(text, p.token) ||
+		!strings.HasPrefix(text, testHost) {
 		t.Errorf("error text %q", text)
 	}
 	if e.Class != e.Diagnosis.Class && e.Phase != PhaseToken {
@@ -53,7 +54,8 @@ var setupSteps = []struct {
 	step  string
 	phase Phase
 }{
-	{"greeting", PhaseGreeting}, {"ehlo1", PhaseEHLO}, {"starttls", PhaseStartTLS}, {"tls", PhaseTLS}, {"ehlo2", PhaseEHLO}, {"auth", PhaseAuth},
+	{"greeting", PhaseGreeting}, {"ehlo1", PhaseEHLO}, {"starttls", PhaseStartTLS}, {"tls", PhaseTLS},
+	{"ehlo2", PhaseEHLO}, {"auth", PhaseAuth},
 }
 
 func TestSetupFaults(t *testing.T) {
@@ -86,7 +88,8 @@ func TestSetupFaults(t *testing.T) {
 					defer p.end()
 					p.answers[st.step] = tt.answer
 					_, _, e, took := run(t, p, p.config(), hello)
-					if e == nil || e.Phase != st.phase || e.Class != tt.class || tt.key != "" && e.Diagnosis.Key != tt.key {
+					if e == nil || e.Phase != st.phase || e.Class != tt.class || tt.key != "" &&
+						e.Diagnosis.Key != tt.key {
 						t.Fatalf("got %+v (%v)", e, e)
 					}
 					if took > defaultCommandTimeout {
@@ -108,10 +111,12 @@ func TestTransactionFaults(t *testing.T) {
 		usable       bool
 	}{
 		{"mail", "451 4.7.0 later", PhaseMail, diagnose.Temporary, "other-temporary", true},
-		{"mail", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", PhaseMail, diagnose.Configuration, "send-as-denied", true},
+		{"mail", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", PhaseMail,
+			diagnose.Configuration, "send-as-denied", true},
 		{"mail", "drop", PhaseMail, diagnose.Temporary, "connection-lost", false},
 		{"mail", "stall", PhaseMail, diagnose.Temporary, "timeout", false},
-		{"mail", "421 4.4.1 Connection timed out. Total session duration: 00:20:55", PhaseMail, diagnose.Temporary, "service-closing", false},
+		{"mail", "421 4.4.1 Connection timed out. Total session duration: 00:20:55", PhaseMail, diagnose.Temporary,
+			"service-closing", false},
 		{"mail", "235 2.7.0 what?", PhaseMail, diagnose.Temporary, "protocol", false},
 		{"mail", "354 what?", PhaseMail, diagnose.Temporary, "protocol", false},
 		{"rcpt", "drop", PhaseRcpt, diagnose.Temporary, "connection-lost", false},
@@ -123,9 +128,12 @@ func TestTransactionFaults(t *testing.T) {
 		{"data", "250 2.0.0 what?", PhaseData, diagnose.Temporary, "protocol", false},
 		{"data", "drop", PhaseData, diagnose.Temporary, "connection-lost", false},
 		{"data", "stall", PhaseData, diagnose.Temporary, "timeout", false},
-		{"end", "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=X]", PhaseBody, diagnose.AccountTemporary, "too-many-connections", true},
-		{"end", "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", PhaseBody, diagnose.AccountTemporary, "submission-quota", true},
-		{"end", "430 4.2.0 STOREDRV; mailbox logon failure; MapiExceptionLogonFailed", PhaseBody, diagnose.Configuration, "mailbox-permission", true},
+		{"end", "432 4.3.2 STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=X]", PhaseBody,
+			diagnose.AccountTemporary, "too-many-connections", true},
+		{"end", "554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException", PhaseBody,
+			diagnose.AccountTemporary, "submission-quota", true},
+		{"end", "430 4.2.0 STOREDRV; mailbox logon failure; MapiExceptionLogonFailed", PhaseBody,
+			diagnose.Configuration, "mailbox-permission", true},
 		{"end", "354 what?", PhaseBody, diagnose.Temporary, "protocol", false},
 		{"end", "drop", PhaseBody, diagnose.Temporary, "connection-lost", false},
 		{"end", "stall", PhaseBody, diagnose.Temporary, "timeout", false},
@@ -212,13 +220,15 @@ func TestPartialRecipients(t *testing.T) {
 						t.Fatal(err)
 					}
 					a, b, c := res.Recipients[0].Err, res.Recipients[1].Err, res.Recipients[2].Err
-					if a == nil || a.Class != diagnose.Permanent || a.Code != 550 || a.Address != "a@x.org" || a.Enhanced != "5.1.10" {
+					if a == nil || a.Class != diagnose.Permanent || a.Code != 550 || a.Address != "a@x.org" ||
+						a.Enhanced != "5.1.10" {
 						t.Errorf("a: %+v", a)
 					}
 					if (b != nil) != all || b != nil && !b.Temporary() {
 						t.Errorf("b: %+v", b)
 					}
-					if c == nil || c.Diagnosis.Key != "too-many-recipients" || !c.Temporary() || c.Text != "Too many recipients for today" {
+					if c == nil || c.Diagnosis.Key != "too-many-recipients" || !c.Temporary() ||
+						c.Text != "Too many recipients for today" {
 						t.Errorf("c: %+v", c)
 					}
 					want := 1
@@ -296,7 +306,8 @@ func TestStopsReading(t *testing.T) {
 					return &throttled{Conn: c, left: 300 << 10}, err
 				}
 				_, _, e, took := run(t, p, cfg, big)
-				if e == nil || e.Phase != PhaseBody || e.Diagnosis.Key != "timeout" || e.Uncertain || took > 2*defaultCommandTimeout {
+				if e == nil || e.Phase != PhaseBody || e.Diagnosis.Key != "timeout" || e.Uncertain ||
+					took > 2*defaultCommandTimeout {
 					t.Errorf("after %v: %+v", took, e)
 				}
 			})
@@ -366,10 +377,13 @@ func TestRefusedEarly(t *testing.T) {
 		usable             bool
 		within             time.Duration
 	}{
-		{"sender", "mail", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", PhaseMail, "send-as-denied", true, time.Second},
+		{"sender", "mail", "550 5.7.60 SMTP; Client does not have permissions to send as this sender", PhaseMail,
+			"send-as-denied", true, time.Second},
 		{"chunk", "bdat", "451 4.7.0 later", PhaseBody, "other-temporary", true, time.Second},
-		{"stops", "bdat-early", "552 5.3.4 Message size exceeds fixed maximum message size", PhaseBody, "message-too-large", false, giveUpTimeout},
-		{"last", "last", "554 5.2.252 SendAsDenied; a@x not allowed to send as b@y", PhaseBody, "send-as-denied", true, time.Second},
+		{"stops", "bdat-early", "552 5.3.4 Message size exceeds fixed maximum message size", PhaseBody,
+			"message-too-large", false, giveUpTimeout},
+		{"last", "last", "554 5.2.252 SendAsDenied; a@x not allowed to send as b@y", PhaseBody, "send-as-denied", true,
+			time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -378,7 +392,8 @@ func TestRefusedEarly(t *testing.T) {
 				defer p.end()
 				p.answers[tt.step] = tt.answer
 				s, res, e, took := run(t, p, p.config(), big)
-				if e == nil || e.Phase != tt.phase || e.Diagnosis.Key != tt.key || took > tt.within || res.Accepted() != 0 {
+				if e == nil || e.Phase != tt.phase || e.Diagnosis.Key != tt.key || took > tt.within ||
+					res.Accepted() != 0 {
 					t.Fatalf("after %v: %+v", took, e)
 				}
 				if n := p.counts["bdat"] + p.counts["last"]; tt.step != "last" && n > 3 {
@@ -427,7 +442,8 @@ func TestCancel(t *testing.T) {
 					_, err = s.Send(ctx, to("a@x.org"), hello)
 				}
 				var e *Error
-				if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &e) || e.Diagnosis.Key != "canceled" || time.Since(start) > 3*time.Second {
+				if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &e) || e.Diagnosis.Key != "canceled" ||
+					time.Since(start) > 3*time.Second {
 					t.Errorf("after %v: %v", time.Since(start), err)
 				}
 				if s != nil && s.Usable() {

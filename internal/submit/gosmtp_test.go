@@ -45,7 +45,8 @@ func (x xoauth2Server) Next(response []byte) (challenge []byte, done bool, err e
 		return []byte{}, false, nil
 	}
 	if string(response) != "user=noreply@contoso.com\x01auth=Bearer "+gosmtpToken+"\x01\x01" {
-		return nil, true, &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 3}, Message: "Authentication unsuccessful"}
+		return nil, true, &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 3},
+			Message: "Authentication unsuccessful"}
 	}
 	x.s.user = "noreply@contoso.com"
 	return nil, true, nil
@@ -53,7 +54,8 @@ func (x xoauth2Server) Next(response []byte) (challenge []byte, done bool, err e
 
 func (s *backendSession) Mail(from string, o *smtp.MailOptions) error {
 	if s.user == "" {
-		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 57}, Message: "Client not authenticated to send mail."}
+		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 57},
+			Message: "Client not authenticated to send mail."}
 	}
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
@@ -93,7 +95,8 @@ func TestGoSMTP(t *testing.T) {
 	ca := newAuthority(t)
 	b := &backend{}
 	server := smtp.NewServer(b)
-	server.Domain, server.TLSConfig = testHost, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, testHost, time.Hour)}}
+	server.Domain, server.TLSConfig = testHost, &tls.Config{Certificates: []tls.Certificate{ca.issue(t, testHost,
+		time.Hour)}}
 	server.MaxLineLength, server.MaxMessageBytes = 12288, 10<<20
 	server.EnableDSN, server.EnableSMTPUTF8 = true, true
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,14 +106,20 @@ func TestGoSMTP(t *testing.T) {
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	s := dial(t, Config{Host: testHost, RootCAs: ca.pool, User: "noreply@contoso.com",
-		Token:       func(context.Context) (string, error) { return gosmtpToken, nil },
-		DialContext: func(ctx context.Context, n, _ string) (net.Conn, error) { return net.Dial(n, l.Addr().String()) }})
+		Token: func(context.Context) (string, error) { return gosmtpToken, nil },
+		DialContext: func(ctx context.Context, n, _ string) (net.Conn,
+			error) {
+			return net.Dial(n, l.Addr().String())
+		}})
 	defer s.Close()
-	if x := s.Extensions(); !x.Chunking || !x.Pipelining || x.Size != 10<<20 || s.MaxSize() != x.Size || !x.DSN || !x.SMTPUTF8 || !x.EightBitMIME {
+	if x := s.Extensions(); !x.Chunking || !x.Pipelining || x.Size != 10<<20 || s.MaxSize() != x.Size || !x.DSN ||
+		!x.SMTPUTF8 || !x.EightBitMIME {
 		t.Fatalf("extensions %+v", x)
 	}
-	env := &envelope.Envelope{Sender: "noreply@contoso.com", Ret: "HDRS", EnvID: "a=b+c", Recipients: []envelope.Recipient{
-		{Address: "a@x.org", Notify: envelope.NotifyFailure | envelope.NotifyDelay, ORcpt: "rfc822;A+b@x.org"}, {Address: "unknown@x.org"}, {Address: `"john doe"@x.org`}}}
+	env := &envelope.Envelope{Sender: "noreply@contoso.com", Ret: "HDRS", EnvID: "a=b+c",
+		Recipients: []envelope.Recipient{
+			{Address: "a@x.org", Notify: envelope.NotifyFailure | envelope.NotifyDelay, ORcpt: "rfc822;A+b@x.org"},
+			{Address: "unknown@x.org"}, {Address: `"john doe"@x.org`}}}
 	sizes := []text{hello, lines(20 << 10), lines(3 << 20)}
 	for i, msg := range sizes {
 		res, err := s.Send(t.Context(), env, msg)
@@ -121,7 +130,8 @@ func TestGoSMTP(t *testing.T) {
 			t.Fatalf("message %d did not arrive as it was", i)
 		}
 	}
-	if m, r := b.mail[0], b.rcpt[0]; m.Size != hello.Size() || m.EnvelopeID != "a=b+c" || m.Return != smtp.DSNReturnHeaders || len(r.Notify) != 2 || r.OriginalRecipient != "A+b@x.org" {
+	if m, r := b.mail[0], b.rcpt[0]; m.Size != hello.Size() || m.EnvelopeID != "a=b+c" ||
+		m.Return != smtp.DSNReturnHeaders || len(r.Notify) != 2 || r.OriginalRecipient != "A+b@x.org" {
 		t.Errorf("options %+v %+v", m, r)
 	}
 	if _, err := s.Send(t.Context(), env, lines(11<<20)); err == nil || !strings.Contains(err.Error(), "10485760") {

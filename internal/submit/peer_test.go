@@ -37,8 +37,10 @@ func newAuthority(t testing.TB) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test CA"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test CA"}, IsCA: true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -59,8 +61,10 @@ func (a *authority) issue(t testing.TB, name string, life time.Duration) tls.Cer
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(life), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
+		DNSNames:  []string{name},
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(life),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +75,8 @@ func (a *authority) issue(t testing.TB, name string, life time.Duration) tls.Cer
 const testHost = "smtp.test"
 
 // exchangeLines are Exchange Online's EHLO lines.
-var exchangeLines = []string{"SIZE 157286400", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "8BITMIME", "BINARYMIME", "CHUNKING", "SMTPUTF8"}
+var exchangeLines = []string{"SIZE 157286400", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES", "8BITMIME", "BINARYMIME",
+	"CHUNKING", "SMTPUTF8"}
 
 // peer is a scripted server. Its fields are set before it serves.
 type peer struct {
@@ -105,8 +110,10 @@ type received struct {
 
 func newPeer(t testing.TB) *peer {
 	ca := newAuthority(t)
-	p := &peer{ca: ca, tls: &tls.Config{Certificates: []tls.Certificate{ca.issue(t, testHost, time.Hour)}}, lines: exchangeLines,
-		token: "good-token", user: "noreply@contoso.com", answers: map[string]string{}, counts: map[string]int{}, stalled: make(chan struct{})}
+	p := &peer{ca: ca, tls: &tls.Config{Certificates: []tls.Certificate{ca.issue(t, testHost, time.Hour)}},
+		lines: exchangeLines,
+		token: "good-token", user: "noreply@contoso.com", answers: map[string]string{}, counts: map[string]int{},
+		stalled: make(chan struct{})}
 	t.Cleanup(p.end)
 	return p
 }
@@ -273,7 +280,8 @@ func (s *peerSession) readLine() (string, bool) {
 }
 
 func (s *peerSession) run() {
-	if _, ok := s.answer("greeting", "220 AM0PR02CA0134.outlook.office365.com Microsoft ESMTP MAIL Service ready at Thu, 11 Jul 2024 11:46:42 +0000"); !ok {
+	if _, ok := s.answer("greeting", "220 AM0PR02CA0134.outlook.office365.com Microsoft ESMTP MAIL Service ready at "+
+		"Thu, 11 Jul 2024 11:46:42 +0000"); !ok {
 		return
 	}
 	for {
@@ -407,7 +415,8 @@ func (s *peerSession) authResult(blob string) bool {
 	reply := "235 2.7.0 Authentication successful"
 	want := "user=" + s.p.user + "\x01auth=Bearer " + s.p.token + "\x01\x01"
 	if got, err := base64.StdEncoding.DecodeString(blob); err != nil || string(got) != want {
-		reply = "535 5.7.3 Authentication unsuccessful [AM0PR02CA0134.eurprd02.prod.outlook.com 2024-07-11T11:46:49.042Z 08DCA18218166FB4]"
+		reply = "535 5.7.3 Authentication unsuccessful [AM0PR02CA0134.eurprd02.prod.outlook.com " +
+			"2024-07-11T11:46:49.042Z 08DCA18218166FB4]"
 	}
 	if challenge, ok := s.p.answers["challenge"]; ok {
 		s.w.WriteString("334 " + challenge + "\r\n")

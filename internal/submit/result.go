@@ -40,7 +40,8 @@ func (r *Result) Accepted() int {
 // plan checks a message against what SMTP and this server allow, before anything is
 // sent. Recipients that can't be named get their error here.
 func (s *Session) plan(env *envelope.Envelope, msg envelope.Message) *transaction {
-	t := &transaction{s: s, env: env, size: msg.Size(), done: make(chan struct{}), res: &Result{Recipients: make([]RecipientResult, len(env.Recipients))}}
+	t := &transaction{s: s, env: env, size: msg.Size(), done: make(chan struct{}),
+		res: &Result{Recipients: make([]RecipientResult, len(env.Recipients))}}
 	for i := range env.Recipients {
 		t.res.Recipients[i].Address = env.Recipients[i].Address
 	}
@@ -119,7 +120,8 @@ func (c *Config) addressError(phase Phase, f diagnose.Fault, address string, err
 // tooMany is what the server would have said to one recipient too many.
 func (s *Session) tooMany(address string, limit int) *Error {
 	d := diagnose.Reply(string(PhaseRcpt), 452, "4.5.3", "")
-	return &Error{Phase: PhaseRcpt, Server: s.cfg.Host, Mailbox: s.cfg.User, Way: s.cfg.Way, Address: address, Class: d.Class, Diagnosis: d,
+	return &Error{Phase: PhaseRcpt, Server: s.cfg.Host, Mailbox: s.cfg.User, Way: s.cfg.Way, Address: address,
+		Class: d.Class, Diagnosis: d,
 		Err: fmt.Errorf("%d at once", limit)}
 }
 
@@ -144,7 +146,8 @@ func (s *Session) Send(ctx context.Context, env *envelope.Envelope, msg envelope
 // before: its commands then travel behind this one's, and a queue drains without waiting
 // for replies. Begin must not be called twice at once; wait may be called from another
 // goroutine, in any order, any number of times, and has to be called once at least.
-func (s *Session) Begin(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (wait func() (*Result, error)) {
+func (s *Session) Begin(ctx context.Context, env *envelope.Envelope,
+	msg envelope.Message) (wait func() (*Result, error)) {
 	wait = s.Gather(ctx, env, msg)
 	s.Flush()
 	return wait
@@ -152,7 +155,8 @@ func (s *Session) Begin(ctx context.Context, env *envelope.Envelope, msg envelop
 
 // Gather is Begin, but a small message may stay here until Flush, so that several leave in one
 // write: half of what it costs to send one is the packet. Flush has to be called before any wait.
-func (s *Session) Gather(ctx context.Context, env *envelope.Envelope, msg envelope.Message) (wait func() (*Result, error)) {
+func (s *Session) Gather(ctx context.Context, env *envelope.Envelope,
+	msg envelope.Message) (wait func() (*Result, error)) {
 	t := s.plan(env, msg)
 	if t.err == nil && len(t.named) > 0 {
 		t.start(ctx, msg)

@@ -47,10 +47,14 @@ func TestTLSRefused(t *testing.T) {
 		{"a minimum below 1.2 counts as 1.2", func(_ *testing.T, p *peer, c *Config) {
 			p.tls.MinVersion, p.tls.MaxVersion, c.MinVersion = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS10
 		}, PhaseTLS, "tls-version"},
-		{"STARTTLS stripped", func(_ *testing.T, p *peer, _ *Config) { p.noTLS = true }, PhaseStartTLS, "starttls-not-offered"},
-		{"reply injected", func(_ *testing.T, p *peer, _ *Config) { p.inject = "250 AUTH XOAUTH2\r\n" }, PhaseStartTLS, "starttls-injection"},
-		{"half a reply injected", func(_ *testing.T, p *peer, _ *Config) { p.inject = "2" }, PhaseStartTLS, "starttls-injection"},
-		{"no TLS at all", func(_ *testing.T, p *peer, _ *Config) { p.answers["tls"] = "250 fine, go on\r\n" }, PhaseTLS, "tls"},
+		{"STARTTLS stripped", func(_ *testing.T, p *peer, _ *Config) { p.noTLS = true }, PhaseStartTLS,
+			"starttls-not-offered"},
+		{"reply injected", func(_ *testing.T, p *peer, _ *Config) { p.inject = "250 AUTH XOAUTH2\r\n" }, PhaseStartTLS,
+			"starttls-injection"},
+		{"half a reply injected", func(_ *testing.T, p *peer, _ *Config) { p.inject = "2" }, PhaseStartTLS,
+			"starttls-injection"},
+		{"no TLS at all", func(_ *testing.T, p *peer, _ *Config) { p.answers["tls"] = "250 fine, go on\r\n" }, PhaseTLS,
+			"tls"},
 		{"no XOAUTH2", func(_ *testing.T, p *peer, _ *Config) { p.noAuth = true }, PhaseAuth, "xoauth2-not-offered"},
 	}
 	for _, tt := range tests {
@@ -111,14 +115,25 @@ func TestSignIn(t *testing.T) {
 		{"one line", func(*peer, *Config) {}, "", false, "", []string{"AUTH XOAUTH2 *"}},
 		{"8 KiB", func(p *peer, _ *Config) { p.token = long }, "", false, "", []string{"AUTH XOAUTH2 *"}},
 		{"12 KiB", func(p *peer, _ *Config) { p.token = long + long[:4<<10] }, "", false, "", []string{"AUTH XOAUTH2"}},
-		{"two steps by the letter", func(_ *peer, c *Config) { c.InitialResponseLimit = 30 }, "", false, "", []string{"AUTH XOAUTH2"}},
-		{"line too long", func(p *peer, _ *Config) { p.answers["auth-inline"] = "500 5.5.6 line too long" }, "", false, "", []string{"AUTH XOAUTH2 *", "AUTH XOAUTH2"}},
-		{"wrong token", func(p *peer, c *Config) { c.User = "other@contoso.com" }, "sign-in-refused", true, "535 5.7.3", []string{"AUTH XOAUTH2 *"}},
-		{"challenge", func(p *peer, _ *Config) { p.answers["challenge"] = challenge }, "sign-in-refused", true, `"schemes":"Bearer"`, []string{"AUTH XOAUTH2 *"}},
-		{"challenge in two steps", func(p *peer, c *Config) { p.answers["challenge"] = challenge; c.InitialResponseLimit = 30 }, "sign-in-refused", true, `"schemes":"Bearer"`, []string{"AUTH XOAUTH2"}},
-		{"challenge that is none", func(p *peer, _ *Config) { p.answers["challenge"] = "%%%" }, "sign-in-refused", true, "not an error", []string{"AUTH XOAUTH2 *"}},
-		{"challenge repeats the token", func(p *peer, _ *Config) { p.answers["challenge"] = base64.StdEncoding.EncodeToString([]byte(p.token)) }, "sign-in-refused", true, redacted, []string{"AUTH XOAUTH2 *"}},
-		{"reply repeats the token", func(p *peer, _ *Config) { p.answers["auth"] = "535 5.7.3 not " + p.token }, "sign-in-refused", true, redacted, []string{"AUTH XOAUTH2 *"}},
+		{"two steps by the letter", func(_ *peer, c *Config) { c.InitialResponseLimit = 30 }, "", false, "",
+			[]string{"AUTH XOAUTH2"}},
+		{"line too long", func(p *peer, _ *Config) { p.answers["auth-inline"] = "500 5.5.6 line too long" }, "", false,
+			"", []string{"AUTH XOAUTH2 *", "AUTH XOAUTH2"}},
+		{"wrong token", func(p *peer, c *Config) { c.User = "other@contoso.com" }, "sign-in-refused", true, "535 5.7.3",
+			[]string{"AUTH XOAUTH2 *"}},
+		{"challenge", func(p *peer, _ *Config) { p.answers["challenge"] = challenge }, "sign-in-refused", true,
+			`"schemes":"Bearer"`, []string{"AUTH XOAUTH2 *"}},
+		{"challenge in two steps",
+			func(p *peer, c *Config) { p.answers["challenge"] = challenge; c.InitialResponseLimit = 30 },
+			"sign-in-refused", true, `"schemes":"Bearer"`, []string{"AUTH XOAUTH2"}},
+		{"challenge that is none", func(p *peer, _ *Config) { p.answers["challenge"] = "%%%" }, "sign-in-refused", true,
+			"not an error", []string{"AUTH XOAUTH2 *"}},
+		{"challenge repeats the token", func(p *peer,
+			_ *Config) {
+			p.answers["challenge"] = base64.StdEncoding.EncodeToString([]byte(p.token))
+		}, "sign-in-refused", true, redacted, []string{"AUTH XOAUTH2 *"}},
+		{"reply repeats the token", func(p *peer, _ *Config) { p.answers["auth"] = "535 5.7.3 not " + p.token },
+			"sign-in-refused", true, redacted, []string{"AUTH XOAUTH2 *"}},
 		{"two steps refused at once", func(p *peer, c *Config) {
 			c.InitialResponseLimit = 30
 			p.answers["auth-bare"] = "504 5.7.4 Unrecognized authentication type"
@@ -138,7 +153,8 @@ func TestSignIn(t *testing.T) {
 				if (e == nil) != (tt.key == "") {
 					t.Fatalf("got %v", e)
 				}
-				if e != nil && (e.Diagnosis.Key != tt.key || e.Diagnosis.RefreshToken != tt.refresh || !strings.Contains(e.Error(), tt.says)) {
+				if e != nil && (e.Diagnosis.Key != tt.key || e.Diagnosis.RefreshToken != tt.refresh ||
+					!strings.Contains(e.Error(), tt.says)) {
 					t.Errorf("got %v, %+v", e, e.Diagnosis)
 				}
 				if took > 0 {
@@ -180,7 +196,11 @@ func TestErrands(t *testing.T) {
 			cfg.Token = func(context.Context) (string, error) { slow(); return p.token, nil }
 			cfg.RootCAs, cfg.LoadTrust = nil, func() (Trust, error) { slow(); return pool{p.ca.pool}, nil }
 			inner := cfg.DialContext
-			cfg.DialContext = func(ctx context.Context, n, a string) (net.Conn, error) { slow(); return inner(ctx, n, a) }
+			cfg.DialContext = func(ctx context.Context, n, a string) (net.Conn,
+				error) {
+				slow()
+				return inner(ctx, n, a)
+			}
 			s, _, e, took := run(t, p, cfg, hello)
 			if e != nil || took != 2*time.Second {
 				t.Errorf("after %v: %v", took, e)
@@ -200,7 +220,8 @@ func TestErrands(t *testing.T) {
 			}
 			_, _, e, took := run(t, p, cfg, hello)
 			var f tokenFailure
-			if e == nil || e.Phase != PhaseToken || e.Configuration() != configuration || e.Temporary() == configuration || !errors.As(e, &f) || took != time.Second {
+			if e == nil || e.Phase != PhaseToken || e.Configuration() != configuration ||
+				e.Temporary() == configuration || !errors.As(e, &f) || took != time.Second {
 				t.Errorf("after %v: %+v", took, e)
 			}
 		})
@@ -231,7 +252,8 @@ func TestErrands(t *testing.T) {
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	token := func(context.Context) (string, error) { return "t", nil }
-	for _, c := range []Config{{}, {Host: "h", User: "u"}, {Host: "h", Token: token}, {Host: "h", Token: token, User: "a\x01auth=Bearer b"}, {Host: "h", Token: token, User: "a\nb"}} {
+	for _, c := range []Config{{}, {Host: "h", User: "u"}, {Host: "h", Token: token},
+		{Host: "h", Token: token, User: "a\x01auth=Bearer b"}, {Host: "h", Token: token, User: "a\nb"}} {
 		_, err := Dial(t.Context(), c)
 		var e *Error
 		if !errors.As(err, &e) || e.Class != diagnose.Configuration {
@@ -239,20 +261,23 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	c, err := Config{Host: "h", Token: token, User: "u@x"}.withDefaults()
-	if err != nil || c.Port != 587 || c.MinVersion != tls.VersionTLS12 || c.CommandTimeout != time.Minute || c.DataTimeout != 10*time.Minute {
+	if err != nil || c.Port != 587 || c.MinVersion != tls.VersionTLS12 || c.CommandTimeout != time.Minute ||
+		c.DataTimeout != 10*time.Minute {
 		t.Errorf("defaults: %+v, %v", c, err)
 	}
 }
 
 func TestEHLOName(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"a", "client.test", "web-1.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]", strings.Repeat("a", 63) + ".b"} {
+	for _, name := range []string{"a", "client.test", "web-1.example.org", "[192.0.2.1]", "[IPv6:2001:db8::1]",
+		strings.Repeat("a", 63) + ".b"} {
 		if ehloName(name, nil) != name {
 			t.Errorf("%q was not taken", name)
 		}
 	}
 	v4 := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 1}
-	for _, name := range []string{"", "a b", "a\r\nMAIL FROM:<x@y>", "-a", "a-", "a..b", ".a", "a.", "a_b", "ü.de", "[", "[]", "[a b]", strings.Repeat("a", 64), strings.Repeat("a.", 128) + "b"} {
+	for _, name := range []string{"", "a b", "a\r\nMAIL FROM:<x@y>", "-a", "a-", "a..b", ".a", "a.", "a_b", "ü.de", "[",
+		"[]", "[a b]", strings.Repeat("a", 64), strings.Repeat("a.", 128) + "b"} {
 		if got := ehloName(name, v4); got == name || !validEHLOName(got) {
 			t.Errorf("%q became %q", name, got)
 		}
@@ -286,7 +311,8 @@ func TestPipelineAuth(t *testing.T) {
 	if p.turns != 6 || p.counts["auth"] != 1 || len(p.messages) != 2 {
 		t.Errorf("%d turns for the connection and two messages, want 6", p.turns)
 	}
-	if strings.Contains(strings.Join(trace, "\n"), p.token) || !strings.Contains(strings.Join(trace, "\n"), "AUTH XOAUTH2 [redacted]") {
+	if strings.Contains(strings.Join(trace, "\n"), p.token) ||
+		!strings.Contains(strings.Join(trace, "\n"), "AUTH XOAUTH2 [redacted]") {
 		t.Errorf("trace %q", trace)
 	}
 	for _, name := range []string{"wrong token", "challenge"} {

@@ -88,7 +88,8 @@ func TestManyRecipients(t *testing.T) {
 			p.lines = d.lines
 			s := dial(t, p.config())
 			res, err := s.Send(t.Context(), to(addresses...), msg)
-			if err != nil || res.Accepted() != len(addresses) || len(p.messages) != 1 || len(p.messages[0].rcpts) != len(addresses) || p.messages[0].data != string(msg) {
+			if err != nil || res.Accepted() != len(addresses) || len(p.messages) != 1 ||
+				len(p.messages[0].rcpts) != len(addresses) || p.messages[0].data != string(msg) {
 				t.Errorf("%s: %v", d.name, err)
 			}
 			s.Close()
@@ -392,7 +393,8 @@ func TestClean(t *testing.T) {
 	for i := range len(good) + 1 {
 		for j := i; j <= len(good); j++ {
 			c := &content{last: '\n'}
-			if !c.clean([]byte(good[:i])) || !c.clean([]byte(good[i:j])) || !c.clean([]byte(good[j:])) || c.last != '\n' {
+			if !c.clean([]byte(good[:i])) || !c.clean([]byte(good[i:j])) || !c.clean([]byte(good[j:])) ||
+				c.last != '\n' {
 				t.Errorf("%q cut at %d and %d is not clean", good, i, j)
 			}
 		}

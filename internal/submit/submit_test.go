@@ -38,7 +38,8 @@ func TestSend(t *testing.T) {
 					t.Fatal("the session is not usable after a good message")
 				}
 			}
-			if s.Server() != "AM0PR02CA0134.outlook.office365.com" || s.LastUsed().IsZero() || !strings.Contains(s.Greeting(), "Microsoft ESMTP MAIL Service") || !s.TLS().HandshakeComplete {
+			if s.Server() != "AM0PR02CA0134.outlook.office365.com" || s.LastUsed().IsZero() ||
+				!strings.Contains(s.Greeting(), "Microsoft ESMTP MAIL Service") || !s.TLS().HandshakeComplete {
 				t.Errorf("server %q", s.Server())
 			}
 			if len(p.messages) != 3 {

@@ -49,7 +49,8 @@ func TestFailedWrite(t *testing.T) {
 				start := time.Now()
 				_, err := s.Send(t.Context(), to("a@x.org"), hello)
 				var e *Error
-				if took := time.Since(start); !errors.As(err, &e) || !errors.Is(err, syscall.ENOBUFS) || e.Uncertain || took > lastWords || s.Usable() {
+				if took := time.Since(start); !errors.As(err, &e) || !errors.Is(err, syscall.ENOBUFS) || e.Uncertain ||
+					took > lastWords || s.Usable() {
 					t.Errorf("after %v: %v, usable: %v", took, err, s.Usable())
 				}
 			})

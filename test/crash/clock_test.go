@@ -68,7 +68,8 @@ func TestClockJumps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			account, err := assemble.Account(cfg, assemble.Options{HostName: "web1", Now: clock.Now, Getenv: func(string) string { return "" }, Warn: func(err error) { t.Log(err) }})
+			account, err := assemble.Account(cfg, assemble.Options{HostName: "web1", Now: clock.Now,
+				Getenv: func(string) string { return "" }, Warn: func(err error) { t.Log(err) }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,13 +81,16 @@ func TestClockJumps(t *testing.T) {
 			}
 			defer sp.Close()
 			for i := range 5 {
-				env := &envelope.Envelope{Sender: s.Mailbox, Origin: "root@web1", Recipients: []envelope.Recipient{{Address: "a@example.org"}}}
-				text := message(fmt.Sprintf("From: %s\r\nTo: a@example.org\r\nSubject: m-%d\r\nMessage-ID: <%d@web1>\r\n\r\ntext\r\n", s.Mailbox, i, i))
+				env := &envelope.Envelope{Sender: s.Mailbox, Origin: "root@web1",
+					Recipients: []envelope.Recipient{{Address: "a@example.org"}}}
+				text := message(fmt.Sprintf("From: %s\r\nTo: a@example.org\r\nSubject: m-%d\r\nMessage-ID: "+
+					"<%d@web1>\r\n\r\ntext\r\n", s.Mailbox, i, i))
 				if _, err := sp.Put(t.Context(), spool.Meta{UID: 0, Origin: "root@web1"}, env, text); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := s.Script(emulator.Rule{Stage: "dot", Reply: "451 4.7.0 Temporary server error. Please try again later", First: 5}); err != nil {
+			if err := s.Script(emulator.Rule{Stage: "dot",
+				Reply: "451 4.7.0 Temporary server error. Please try again later", First: 5}); err != nil {
 				t.Fatal(err)
 			}
 			// The engine runs, then rests while the clock jumps, as in an agent that is restarted...
@@ -94,7 +98,8 @@ func TestClockJumps(t *testing.T) {
 				t.Helper()
 				ec := assemble.Engine(cfg, account, nil, "web1", nil)
 				ec.QueueInterval, ec.Lifetime, ec.DelayWarning = time.Second, 5*24*time.Hour, 0
-				e := deliver.NewEngine(deliver.EngineOptions{Config: ec, Spool: sp, Clock: clock, StateFile: filepath.Join(s.dir, "state")})
+				e := deliver.NewEngine(deliver.EngineOptions{Config: ec, Spool: sp, Clock: clock,
+					StateFile: filepath.Join(s.dir, "state")})
 				ctx, stop := context.WithCancel(context.Background())
 				done := make(chan error, 1)
 				go func() { done <- e.Run(ctx) }()

@@ -21,7 +21,8 @@ var failures = []struct {
 }{
 	{"error=ENOSPC", []string{"openat", "write", "pwrite64", "renameat", "mkdirat", "ftruncate", "fsync"}},
 	{"error=EDQUOT", []string{"openat", "write", "pwrite64", "renameat", "fsync"}},
-	{"error=EIO", []string{"fsync", "fdatasync", "write", "pwrite64", "read", "pread64", "renameat", "unlinkat", "flock", "getdents64"}},
+	{"error=EIO", []string{"fsync", "fdatasync", "write", "pwrite64", "read", "pread64", "renameat", "unlinkat",
+		"flock", "getdents64"}},
 	{"error=EMFILE", []string{"openat", "socket", "accept4"}},
 }
 
@@ -53,7 +54,8 @@ func (p point) doubt() doubt {
 }
 
 // failureCodes are the exit codes of a machine in trouble.
-var failureCodes = []int{sysexits.OK, sysexits.TempFail, sysexits.IOErr, sysexits.CantCreat, sysexits.OSErr, sysexits.Unavailable, sysexits.NoInput}
+var failureCodes = []int{sysexits.OK, sysexits.TempFail, sysexits.IOErr, sysexits.CantCreat, sysexits.OSErr,
+	sysexits.Unavailable, sysexits.NoInput}
 
 // checkFailed checks what a caller saw.
 func checkFailed(t *testing.T, p point, r result) {

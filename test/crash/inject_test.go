@@ -18,8 +18,10 @@ import (
 // killCalls are the system calls at which a process is killed. A kill comes before
 // the call takes effect, and so after the one before it did.
 var killCalls = []string{
-	"openat", "close", "read", "pread64", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate", "renameat", "renameat2", "unlinkat",
-	"mkdirat", "fchmod", "flock", "getdents64", "newfstatat", "fstat", "connect", "accept4", "sendto", "recvfrom", "sendmsg", "recvmsg",
+	"openat", "close", "read", "pread64", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate",
+	"renameat", "renameat2", "unlinkat",
+	"mkdirat", "fchmod", "flock", "getdents64", "newfstatat", "fstat", "connect", "accept4", "sendto", "recvfrom",
+	"sendmsg", "recvmsg",
 	"epoll_ctl", "setsockopt", "getsockopt", "socket", "bind", "listen",
 }
 

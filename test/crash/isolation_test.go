@@ -60,7 +60,8 @@ func TestBadNeighbours(t *testing.T) {
 	}
 	s.until("only the poison waits", func() bool { return s.queued() == 1 })
 	s.until("the refusal is reported", func() bool { return count("Undelivered") == 1 })
-	if damaged, _ := filepath.Glob(filepath.Join(s.spoolDir(), "failed", "*.msg")); len(damaged) != 1 || filepath.Base(damaged[0]) != filepath.Base(all[0]) {
+	if damaged, _ := filepath.Glob(filepath.Join(s.spoolDir(), "failed", "*.msg")); len(damaged) != 1 ||
+		filepath.Base(damaged[0]) != filepath.Base(all[0]) {
 		t.Errorf("in failed/: %v", damaged)
 	}
 	if r := p.end(); r.code != 0 {
@@ -113,7 +114,8 @@ func TestFixed(t *testing.T) {
 				t.Errorf("callers waited for %v", took)
 			}
 			s.until("it is tried again in vain", func() bool {
-				return time.Since(start) > 2500*time.Millisecond && s.TokenRequests() > 0 && (c.fault != "smtp-auth-mailbox" || s.Refused("535") > 1)
+				return time.Since(start) > 2500*time.Millisecond && s.TokenRequests() > 0 &&
+					(c.fault != "smtp-auth-mailbox" || s.Refused("535") > 1)
 			})
 			if s.queued() < messages || len(s.Messages()) > 0 {
 				t.Fatalf("%d in the queue, %d arrived", s.queued(), len(s.Messages()))

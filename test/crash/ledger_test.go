@@ -132,7 +132,8 @@ func (l *ledger) balance() {
 		}
 	}
 	if n := l.s.queued(); len(open) > n {
-		l.s.t.Errorf("in run %d: %d accepted messages have not arrived, but %d are in the queue: %v\n%s", l.run-1, len(open), n, open, l.s.log())
+		l.s.t.Errorf("in run %d: %d accepted messages have not arrived, but %d are in the queue: %v\n%s", l.run-1,
+			len(open), n, open, l.s.log())
 	}
 }
 
@@ -179,7 +180,8 @@ func (l *ledger) judge() {
 		for i, a := range got[1:] {
 			before := got[i]
 			if before.doubt == none || before.doubt == killed && before.run == a.run {
-				t.Errorf("%s arrived in run %d and again in run %d, though the first knew of it", subject, before.run, a.run)
+				t.Errorf("%s arrived in run %d and again in run %d, though the first knew of it", subject, before.run,
+					a.run)
 			}
 			if a.id == "" || a.id != before.id || a.sha != before.sha {
 				t.Errorf("%s arrived twice and differs: %+v, %+v", subject, before, a)

@@ -62,7 +62,8 @@ func newSite(t testing.TB, extra string, change ...func(*emulator.Options)) *sit
 			t.Error(err)
 		}
 	})
-	s := &site{Emulator: em, t: t, dir: dir, config: filepath.Join(dir, "config.toml"), socket: filepath.Join(dir, "run", "submit.sock"), extra: extra}
+	s := &site{Emulator: em, t: t, dir: dir, config: filepath.Join(dir, "config.toml"),
+		socket: filepath.Join(dir, "run", "submit.sock"), extra: extra}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,8 @@ func connected(t testing.TB, port int) bool {
 // leftovers are old.
 func (s *site) openSpool() *spool.Spool {
 	s.t.Helper()
-	sp, err := spool.Open(spool.Options{Dir: s.spoolDir(), Now: func() time.Time { return time.Now().Add(37 * time.Hour) },
+	sp, err := spool.Open(spool.Options{Dir: s.spoolDir(),
+		Now:  func() time.Time { return time.Now().Add(37 * time.Hour) },
 		Warn: func(err error) { s.t.Errorf("spool: %v", err) }})
 	if err != nil {
 		s.t.Fatal(err)
@@ -372,7 +374,8 @@ func oneLine(r result) bool {
 	case r.code == 0:
 		return r.stderr == ""
 	}
-	return strings.HasPrefix(r.stderr, "sendmail: ") && strings.Count(r.stderr, "\n") == 1 && !strings.Contains(r.stderr, "goroutine")
+	return strings.HasPrefix(r.stderr, "sendmail: ") && strings.Count(r.stderr, "\n") == 1 &&
+		!strings.Contains(r.stderr, "goroutine")
 }
 
 // infoCheck complains of messages that can't be read.

@@ -78,7 +78,8 @@ func ids(t *testing.T, name string) (uid, gid int) {
 
 // asWWW makes a command run as www-data, who can't gain rights by any program.
 func asWWW(args ...string) *exec.Cmd {
-	cmd := exec.Command("setpriv", append([]string{"--reuid=www-data", "--regid=www-data", "--clear-groups", "--no-new-privs"}, args...)...)
+	cmd := exec.Command("setpriv", append([]string{"--reuid=www-data", "--regid=www-data", "--clear-groups",
+		"--no-new-privs"}, args...)...)
 	cmd.Env, cmd.Dir = environment(), "/"
 	return cmd
 }
@@ -112,7 +113,8 @@ func TestWithoutRights(t *testing.T) {
 	}
 	proc := fmt.Sprintf("/proc/%d/", p.Process.Pid)
 	secret = append(secret, proc+"environ", proc+"mem", proc+"maps", proc+"fd", proc+"cwd", proc+"auxv")
-	if len(secret) < 12 || !slices.ContainsFunc(secret, func(p string) bool { return strings.HasSuffix(p, ".msg") }) || !slices.ContainsFunc(secret, func(p string) bool { return strings.HasSuffix(p, ".token") }) {
+	if len(secret) < 12 || !slices.ContainsFunc(secret, func(p string) bool { return strings.HasSuffix(p, ".msg") }) ||
+		!slices.ContainsFunc(secret, func(p string) bool { return strings.HasSuffix(p, ".token") }) {
 		t.Errorf("only %v", secret)
 	}
 	for _, path := range secret {
@@ -138,11 +140,14 @@ func TestStoppedClients(t *testing.T) {
 	t.Parallel()
 	s, _ := serviceSite(t, "[agent]\nmax_connections_per_user = 20\n")
 	var stopped []*exec.Cmd
-	for _, call := range []string{"connect", "write", "read", "sendto", "recvfrom", "close", "epoll_ctl", "setsockopt"} {
+	for _, call := range []string{"connect", "write", "read", "sendto", "recvfrom", "close", "epoll_ctl",
+		"setsockopt"} {
 		for n := 1; n <= 4; n++ {
-			cmd := asWWW(append([]string{"strace", "-D", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=" + call, "-e", fmt.Sprintf("inject=%s:signal=STOP:when=%d", call, n)},
+			cmd := asWWW(append([]string{"strace", "-D", "-f", "-qqq", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+				fmt.Sprintf("inject=%s:signal=STOP:when=%d", call, n)},
 				program, "-i", "a@example.org")...)
-			cmd.Stdin = strings.NewReader(fmt.Sprintf("Subject: %s-%d\n\n%s", call, n, strings.Repeat("text\n", 100000)))
+			cmd.Stdin = strings.NewReader(fmt.Sprintf("Subject: %s-%d\n\n%s", call, n,
+				strings.Repeat("text\n", 100000)))
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -199,7 +204,8 @@ func TestStoppedClients(t *testing.T) {
 	if done < len(stopped)-len(stopped)/4 {
 		t.Errorf("only %d of %d clients finished\n%s", done, len(stopped), s.log())
 	}
-	t.Logf("%d clients stood still, others took at most %v; then %d of %d finished", standing, slowest.Round(time.Millisecond), done, len(stopped))
+	t.Logf("%d clients stood still, others took at most %v; then %d of %d finished", standing,
+		slowest.Round(time.Millisecond), done, len(stopped))
 }
 
 // goOn lets a stopped client go on, without its tracer: strace 6.1 keeps it stopped.
@@ -215,7 +221,8 @@ func goOn(cmd *exec.Cmd) {
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		_ = cmd.Process.Signal(syscall.SIGCONT) // it may have ended
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
-		if _, rest, _ := strings.Cut(string(b), ") "); err != nil || !strings.HasPrefix(rest, "T") && !strings.HasPrefix(rest, "t") {
+		if _, rest, _ := strings.Cut(string(b), ") "); err != nil || !strings.HasPrefix(rest, "T") &&
+			!strings.HasPrefix(rest, "t") {
 			return
 		}
 	}

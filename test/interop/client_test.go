@@ -96,7 +96,8 @@ func registrations() []map[string]any {
 			keys = append(keys, p.jwk())
 		}
 		return map[string]any{
-			"client_id": id, "grant_types": []string{"client_credentials"}, "response_types": []string{}, "redirect_uris": []string{},
+			"client_id": id, "grant_types": []string{"client_credentials"}, "response_types": []string{},
+			"redirect_uris":              []string{},
 			"token_endpoint_auth_method": "private_key_jwt", "jwks": map[string]any{"keys": keys}, "scope": scope,
 		}
 	}
@@ -106,7 +107,8 @@ func registrations() []map[string]any {
 	secretive := client(secretClient)
 	secretive["token_endpoint_auth_method"], secretive["client_secret"] = "client_secret_post", secret
 	delete(secretive, "jwks")
-	return []map[string]any{client(certClient, current()), client(rolledClient, previous(), current()), person, secretive}
+	return []map[string]any{client(certClient, current()), client(rolledClient, previous(), current()), person,
+		secretive}
 }
 
 // A request is one application's, with what the server said besides the reply.

@@ -59,7 +59,8 @@ func missing() string {
 // runWithServer runs the tests while the server runs.
 func runWithServer(m *testing.M) (code int, err error) {
 	setup, err := json.Marshal(map[string]any{
-		"clients": registrations(), "scopes": []string{scope, otherScope}, "audience": audience, "lifetime": int(lifetime / time.Second),
+		"clients": registrations(), "scopes": []string{scope, otherScope}, "audience": audience,
+		"lifetime": int(lifetime / time.Second),
 	})
 	if err != nil {
 		return 1, err

@@ -39,7 +39,8 @@ func TestRefusals(t *testing.T) {
 		return func(o *xoauth.Options) { o.Now = func() time.Time { return time.Now().Add(d) } }
 	}
 	const (
-		refused = "Entra does not accept the credential (HTTP 401 invalid_client), the reply says \"client authentication failed\"; check the secret or certificate"
+		refused = "Entra does not accept the credential (HTTP 401 invalid_client), the reply says \"client " +
+			"authentication failed\"; check the secret or certificate"
 		unheard = "Entra does not understand the request (HTTP 400 invalid_request), the reply says "
 	)
 	for _, c := range []struct {
@@ -51,19 +52,32 @@ func TestRefusals(t *testing.T) {
 		status     int
 		code, text string
 	}{
-		{"another key", certClient, previous().credential(t, "PS256"), nil, "signature verification failed", 401, "invalid_client", refused},
-		{"another key, RS256", certClient, previous().credential(t, "RS256"), nil, "signature verification failed", 401, "invalid_client", refused},
-		{"another audience", certClient, toOther{current().credential(t, ""), "https://login.example/token"}, nil, "audience (aud) must equal", 401, "invalid_client", refused},
-		{"slow clock", certClient, current().credential(t, ""), at(-time.Hour), "jwt expired", 401, "invalid_client", refused},
-		{"fast clock", certClient, current().credential(t, ""), at(time.Hour), "jwt not active yet", 401, "invalid_client", refused},
-		{"unknown client", nobodyClient, current().credential(t, ""), nil, "client not found", 401, "invalid_client", refused},
-		{"wrong secret", secretClient, xoauth.ClientSecret(xoauth.NewSecret("guessed-" + secret)), nil, "invalid secret provided", 401, "invalid_client", refused},
-		{"secret for certificate", certClient, xoauth.ClientSecret(xoauth.NewSecret(secret)), nil, "does not match the registered", 401, "invalid_client", refused},
-		{"certificate for secret", secretClient, current().credential(t, ""), nil, "does not match the registered", 401, "invalid_client", refused},
-		{"another issuer's token", certClient, foreignFile(t, certClient), nil, "iss (JWT issuer) must be the client_id", 401, "invalid_client", refused},
-		{"another issuer's token and subject", certClient, foreignFile(t, "system:serviceaccount:mail:sendmail"), nil, "", 400, "invalid_request", unheard + `"subject of client_assertion must be the same as client_id`},
-		{"another scope", certClient, current().credential(t, ""), func(o *xoauth.Options) { o.Scope = otherScope }, "", 400, "invalid_scope", "the scope is wrong (HTTP 400 invalid_scope), the reply says "},
-		{"another grant", personClient, current().credential(t, ""), nil, "", 400, "invalid_request", unheard + `"requested grant type is not allowed for this client"`},
+		{"another key", certClient, previous().credential(t, "PS256"), nil, "signature verification failed", 401,
+			"invalid_client", refused},
+		{"another key, RS256", certClient, previous().credential(t, "RS256"), nil, "signature verification failed", 401,
+			"invalid_client", refused},
+		{"another audience", certClient, toOther{current().credential(t, ""), "https://login.example/token"}, nil,
+			"audience (aud) must equal", 401, "invalid_client", refused},
+		{"slow clock", certClient, current().credential(t, ""), at(-time.Hour), "jwt expired", 401, "invalid_client",
+			refused},
+		{"fast clock", certClient, current().credential(t, ""), at(time.Hour), "jwt not active yet", 401,
+			"invalid_client", refused},
+		{"unknown client", nobodyClient, current().credential(t, ""), nil, "client not found", 401, "invalid_client",
+			refused},
+		{"wrong secret", secretClient, xoauth.ClientSecret(xoauth.NewSecret("guessed-" + secret)), nil,
+			"invalid secret provided", 401, "invalid_client", refused},
+		{"secret for certificate", certClient, xoauth.ClientSecret(xoauth.NewSecret(secret)), nil,
+			"does not match the registered", 401, "invalid_client", refused},
+		{"certificate for secret", secretClient, current().credential(t, ""), nil, "does not match the registered", 401,
+			"invalid_client", refused},
+		{"another issuer's token", certClient, foreignFile(t, certClient), nil,
+			"iss (JWT issuer) must be the client_id", 401, "invalid_client", refused},
+		{"another issuer's token and subject", certClient, foreignFile(t, "system:serviceaccount:mail:sendmail"), nil,
+			"", 400, "invalid_request", unheard + `"subject of client_assertion must be the same as client_id`},
+		{"another scope", certClient, current().credential(t, ""), func(o *xoauth.Options) { o.Scope = otherScope }, "",
+			400, "invalid_scope", "the scope is wrong (HTTP 400 invalid_scope), the reply says "},
+		{"another grant", personClient, current().credential(t, ""), nil, "", 400, "invalid_request", unheard +
+			`"requested grant type is not allowed for this client"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -115,7 +129,8 @@ func checkRefused(t *testing.T, r *request) *xoauth.Error {
 		t.Fatalf("got the error %v, want an *xoauth.Error and no token", err)
 	}
 	if e.Temporary() || !e.Configuration() || e.Advice() == "" || e.AADSTS != 0 {
-		t.Errorf("temporary %v, configuration %v, advice %q, AADSTS%d", e.Temporary(), e.Configuration(), e.Advice(), e.AADSTS)
+		t.Errorf("temporary %v, configuration %v, advice %q, AADSTS%d", e.Temporary(), e.Configuration(), e.Advice(),
+			e.AADSTS)
 	}
 	line := err.Error()
 	if strings.ContainsAny(line, "\r\n") || strings.Contains(line, "eyJ") || strings.Contains(line, secret) {
@@ -137,7 +152,8 @@ func foreignFile(t *testing.T, subject string) xoauth.Credential {
 		return base64.RawURLEncoding.EncodeToString(data)
 	}
 	sum := sha256.Sum256(current().cert)
-	signed := part(map[string]any{"alg": "RS256", "typ": "JWT", "x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}) + "." +
+	signed := part(map[string]any{"alg": "RS256", "typ": "JWT",
+		"x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}) + "." +
 		part(map[string]any{
 			"iss": "https://cluster.example", "sub": subject, "aud": []string{tokenURL}, "jti": rand.Text(),
 			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
@@ -148,7 +164,8 @@ func foreignFile(t *testing.T, subject string) xoauth.Credential {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(path, []byte(signed+"."+base64.RawURLEncoding.EncodeToString(signature)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(signed+"."+base64.RawURLEncoding.EncodeToString(signature)),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	return xoauth.FederatedFile(path)

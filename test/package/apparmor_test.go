@@ -15,7 +15,8 @@ func TestAppArmor(t *testing.T) {
 		c.answers()
 		c.install("apparmor /tmp/o365-sendmail.deb")
 		const profile = "/etc/apparmor.d/o365-sendmail-agent"
-		if out := c.must("apparmor_parser --skip-kernel-load --skip-cache --names " + profile + " 2>/dev/null"); strings.TrimSpace(out) != "o365-sendmail-agent" {
+		if out := c.must("apparmor_parser --skip-kernel-load --skip-cache --names " + profile +
+			" 2>/dev/null"); strings.TrimSpace(out) != "o365-sendmail-agent" {
 			c.t.Errorf("apparmor_parser says %q", out)
 		}
 		c.must("apparmor_parser --skip-kernel-load --skip-cache " + profile)

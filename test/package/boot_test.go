@@ -46,7 +46,8 @@ func (c *chroot) boot() *machine {
 		c.t.Fatal(err)
 	}
 	name := fmt.Sprintf("o365-test-%08x", rand.Uint32())
-	cmd := exec.Command("sh", "-c", ownGroup, "sh", name, "systemd-nspawn", "--quiet", "--directory", c.root, "--machine", name,
+	cmd := exec.Command("sh", "-c", ownGroup, "sh", name, "systemd-nspawn", "--quiet", "--directory", c.root,
+		"--machine", name,
 		"--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--boot")
 	c.t.Cleanup(func() { removeGroups(name) })
 	log, err := os.Create(filepath.Join(c.t.TempDir(), "console"))
@@ -71,7 +72,8 @@ func (c *chroot) boot() *machine {
 			continue
 		}
 		m.leader = pids[0]
-		if state = m.quietly("systemctl is-system-running"); strings.HasPrefix(state.out, "running") || strings.HasPrefix(state.out, "degraded") {
+		if state = m.quietly("systemctl is-system-running"); strings.HasPrefix(state.out, "running") ||
+			strings.HasPrefix(state.out, "degraded") {
 			return m
 		}
 	}
@@ -108,7 +110,8 @@ func (m *machine) powerOff() {
 
 // quietly runs a command in the machine and does not log it.
 func (m *machine) quietly(command string) result {
-	cmd := exec.Command("nsenter", "--target", m.leader, "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd", "sh", "-c", command)
+	cmd := exec.Command("nsenter", "--target", m.leader, "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root",
+		"--wd", "sh", "-c", command)
 	cmd.Env = environment
 	out, _ := cmd.CombinedOutput()
 	return result{string(out), cmd.ProcessState.ExitCode()}
@@ -125,7 +128,8 @@ func (m *machine) must(command string) string {
 	m.t.Helper()
 	r := m.run(command)
 	if r.code != 0 {
-		m.t.Fatalf("%s: exit %d, want 0\n%s", command, r.code, m.quietly("systemctl status --no-pager 'o365*'; journalctl -n 30 --no-pager -u 'o365*'").out)
+		m.t.Fatalf("%s: exit %d, want 0\n%s", command, r.code,
+			m.quietly("systemctl status --no-pager 'o365*'; journalctl -n 30 --no-pager -u 'o365*'").out)
 	}
 	return r.out
 }
@@ -149,18 +153,23 @@ func testBoot(c *chroot) {
 	t := c.t
 	c.noServices()
 	c.install("systemd systemd-sysv dbus php-fpm")
-	c.must("rm /usr/sbin/policy-rc.d; mkdir -p /root/in; mv /tmp/o365-sendmail.deb /root/in/; systemctl mask systemd-resolved systemd-networkd-wait-online 2>/dev/null; true")
+	c.must("rm /usr/sbin/policy-rc.d; mkdir -p /root/in; mv /tmp/o365-sendmail.deb /root/in/; systemctl mask " +
+		"systemd-resolved systemd-networkd-wait-online 2>/dev/null; true")
 	c.copyIn(newer(t), "/root/in/newer.deb")
 	c.answers()
 	m := c.boot()
 	m.must(install + "/root/in/o365-sendmail.deb")
 
 	// Enabled and running, the queue timer and port 25 not.
-	if out := m.run("systemctl is-enabled o365-sendmail.socket o365-sendmail.service o365-sendmail-queue.timer o365-sendmail-smtp.socket").out; strings.Join(strings.Fields(out), " ") != "enabled enabled disabled disabled" {
+	if out := m.run("systemctl is-enabled o365-sendmail.socket o365-sendmail.service o365-sendmail-queue.timer " +
+		"o365-sendmail-smtp.socket").out; strings.Join(strings.Fields(out),
+		" ") != "enabled enabled disabled disabled" {
 		t.Errorf("enabled units: %q", out)
 	}
 	m.must("systemctl is-active o365-sendmail.socket o365-sendmail.service")
-	if out := m.must("stat -c '%a %U:%G' /run/o365-sendmail/submit.sock /var/spool/o365-sendmail /var/lib/o365-sendmail"); out != "666 root:root\n700 o365-sendmail:o365-sendmail\n700 o365-sendmail:o365-sendmail\n" {
+	if out := m.must("stat -c '%a %U:%G' /run/o365-sendmail/submit.sock /var/spool/o365-sendmail " +
+		"/var/lib/o365-sendmail"); out != "666 root:root\n700 o365-sendmail:o365-sendmail\n700 "+
+		"o365-sendmail:o365-sendmail\n" {
 		t.Errorf("modes: %q", out)
 	}
 	n := 0
@@ -173,12 +182,16 @@ func testBoot(c *chroot) {
 	}
 	const php = `php -r 'exit(mail("root", "php", "body") ? 0 : 1);'`
 	arrives("socket, root", "echo x | sendmail -i root")
-	arrives("a unit with User= and NoNewPrivileges=", "systemd-run --quiet --wait --pipe -p User=www-data -p NoNewPrivileges=yes -p ProtectSystem=strict -p PrivateTmp=yes -p PrivateNetwork=yes "+php)
-	arrives("a unit with DynamicUser=", "systemd-run --quiet --wait --pipe -p DynamicUser=yes -p PrivateDevices=yes "+php)
+	arrives("a unit with User= and NoNewPrivileges=",
+		"systemd-run --quiet --wait --pipe -p User=www-data -p NoNewPrivileges=yes -p ProtectSystem=strict -p "+
+			"PrivateTmp=yes -p PrivateNetwork=yes "+php)
+	arrives("a unit with DynamicUser=", "systemd-run --quiet --wait --pipe -p DynamicUser=yes -p "+
+		"PrivateDevices=yes "+php)
 	arrives("php-fpm with NoNewPrivileges=", fpm)
 
 	// The kernel's word holds across namespaces: root of one's own is still alice.
-	const namespaces = "systemd-run --quiet --wait --pipe --uid=alice unshare --user --map-root-user --net --pid --fork "
+	const namespaces = "systemd-run --quiet --wait --pipe --uid=alice unshare --user --map-root-user --net " +
+		"--pid --fork "
 	if r := m.run(namespaces + "true"); r.code != 0 {
 		t.Logf("users may make no namespaces here: %s", r.out)
 	} else {
@@ -208,13 +221,15 @@ systemctl daemon-reload && systemctl restart o365-sendmail.service`)
 	if c.m.TokenRequests() == tokens {
 		t.Error("no token was asked for: the credential was not used")
 	}
-	if r := m.run("setpriv --reuid alice --regid alice --clear-groups cat /run/credentials/o365-sendmail.service/secret"); r.code == 0 {
+	if r := m.run("setpriv --reuid alice --regid alice --clear-groups cat " +
+		"/run/credentials/o365-sendmail.service/secret"); r.code == 0 {
 		t.Error("alice can read the credential")
 	}
 
 	// An upgrade and a storm of restarts under load: the socket stays, so no call fails.
 	c.m.Update(func(s *emulator.State) { s.Limits.PerMinute = 0 })
-	m.must("printf '[delivery]\\nmessages_per_minute = 0\\n' >>/etc/o365-sendmail.toml; systemctl reload o365-sendmail.service")
+	m.must("printf '[delivery]\\nmessages_per_minute = 0\\n' >>/etc/o365-sendmail.toml; systemctl reload " +
+		"o365-sendmail.service")
 	for what, command := range map[string]string{
 		"upgrade": install + "/root/in/newer.deb",
 		// More often than systemd's own limit of five starts in ten seconds allows.
@@ -223,7 +238,8 @@ systemctl daemon-reload && systemctl restart o365-sendmail.service`)
 		accepted, failed := m.load(command)
 		t.Logf("%s: %d messages accepted, %d calls failed", what, accepted, failed)
 		if accepted < 20 || failed > 0 {
-			m.run("journalctl --no-pager -o short-precise -u o365-sendmail.service -u o365-sendmail.socket | grep -v 'uid=\\|: to=\\|removed\\|queued'")
+			m.run("journalctl --no-pager -o short-precise -u o365-sendmail.service -u o365-sendmail.socket | grep -v " +
+				"'uid=\\|: to=\\|removed\\|queued'")
 			t.Errorf("%s: %d messages accepted, %d calls failed, want many and none", what, accepted, failed)
 		}
 		n += accepted
@@ -250,14 +266,16 @@ systemctl daemon-reload && systemctl restart o365-sendmail.service`)
 
 	// The journal tells of each, and of no secret.
 	journal := m.quietly("journalctl --no-pager -u o365-sendmail.service -u o365-sendmail.socket").out
-	if strings.Contains(journal, c.m.ClientSecret) || strings.Contains(journal, "eyJ") || strings.Contains(journal, "Bearer") {
+	if strings.Contains(journal, c.m.ClientSecret) || strings.Contains(journal, "eyJ") ||
+		strings.Contains(journal, "Bearer") {
 		t.Error("the journal has a credential")
 	}
 	if !strings.Contains(journal, "from=") {
 		t.Errorf("the journal has no line of a delivery:\n%s", tail(journal))
 	}
 	t.Logf("journal after the reboot:\n%s", tail(journal))
-	m.must("apt-get -q -y purge o365-sendmail && ! systemctl cat o365-sendmail.service && ! ls -d /run/o365-sendmail/submit.sock")
+	m.must("apt-get -q -y purge o365-sendmail && ! systemctl cat o365-sendmail.service && ! ls -d " +
+		"/run/o365-sendmail/submit.sock")
 }
 
 // load sends from four callers in turn while a command runs.

@@ -117,7 +117,8 @@ func overlayOn(base, dir string) (unmount func(), err error) {
 	// An overlay can't lie on an overlay; and dpkg's many small files are quick in memory.
 	mount("tmpfs", filepath.Join(dir, "layers"), "mode=0755")
 	mkdir("layers/upper", "layers/work")
-	mount("overlay", filepath.Join(dir, "root"), "lowerdir="+base+",upperdir="+dir+"/layers/upper,workdir="+dir+"/layers/work")
+	mount("overlay", filepath.Join(dir, "root"),
+		"lowerdir="+base+",upperdir="+dir+"/layers/upper,workdir="+dir+"/layers/work")
 	return unmount, err
 }
 
@@ -170,7 +171,8 @@ type result struct {
 }
 
 // environment is what every command gets, and nothing else.
-var environment = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
+var environment = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
+	"DEBIAN_FRONTEND=noninteractive"}
 
 // as runs a shell command as a user of the system.
 func (c *chroot) as(user, command string) result {
@@ -192,7 +194,8 @@ func (c *chroot) as(user, command string) result {
 		c.t.Fatalf("%s: %v", command, err)
 	}
 	r := result{out.String(), cmd.ProcessState.ExitCode()}
-	c.t.Logf("%s$ %s\n%s[exit %d, %.1f s, processor %.1f s]", user, command, tail(r.out), r.code, time.Since(begun).Seconds(),
+	c.t.Logf("%s$ %s\n%s[exit %d, %.1f s, processor %.1f s]", user, command, tail(r.out), r.code,
+		time.Since(begun).Seconds(),
 		(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds())
 	return r
 }

@@ -14,8 +14,10 @@ func TestReconfigure(t *testing.T) {
 		c.noServices()
 		c.answers()
 		c.install("/tmp/o365-sendmail.deb")
-		edited := "# edited by hand\n" + strings.Replace(c.read("/etc/o365-sendmail.toml"), "mailbox =", "mailbox  =", 1) +
-			"secret_expires = 2031-01-31\n[delivery]\nmode = \"background\" # kept\n[aliases]\nmailbox = \"it@contoso.test\"\n"
+		edited := "# edited by hand\n" + strings.Replace(c.read("/etc/o365-sendmail.toml"), "mailbox =", "mailbox  =",
+			1) +
+			"secret_expires = 2031-01-31\n[delivery]\nmode = \"background\" # kept\n[aliases]\nmailbox = " +
+			"\"it@contoso.test\"\n"
 		c.must("cat >/etc/o365-sendmail.toml <<'EOF'\n" + edited + "EOF")
 
 		c.install("--reinstall /tmp/o365-sendmail.deb")
@@ -32,7 +34,8 @@ func TestReconfigure(t *testing.T) {
 		c.write("/tmp/answers", "o365-sendmail o365-sendmail/client-secret password "+odd+"\n", 0o600)
 		c.must("debconf-set-selections /tmp/answers")
 		c.must("dpkg-reconfigure -f noninteractive o365-sendmail")
-		want := strings.Replace(edited, `client_secret = "`+c.m.ClientSecret+`"`, `client_secret = "a\"b\\c/d&e|f'g$h#i=j"`, 1)
+		want := strings.Replace(edited, `client_secret = "`+c.m.ClientSecret+`"`,
+			`client_secret = "a\"b\\c/d&e|f'g$h#i=j"`, 1)
 		if got := c.read("/etc/o365-sendmail.toml"); got != want {
 			c.t.Errorf("dpkg-reconfigure with a new secret made\n%s\nwant\n%s", got, want)
 		}

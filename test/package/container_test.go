@@ -52,7 +52,8 @@ func (c *chroot) buildImage(dockerfile string) {
 			to := strings.Fields(rest)[2]
 			c.copyIn(program, to)
 			c.must("chmod 755 " + to)
-		case stage == 1 && (instruction == "COPY" || instruction == "WORKDIR"), instruction == "ARG", instruction == "VOLUME":
+		case stage == 1 && (instruction == "COPY" || instruction == "WORKDIR"), instruction == "ARG",
+			instruction == "VOLUME":
 		default:
 			c.t.Fatalf("%s: this test does not know what to do with %q", dockerfile, line)
 		}
@@ -87,7 +88,8 @@ func (c *chroot) sendWithoutAgent() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := strings.NewReplacer("contoso.onmicrosoft.com", c.m.Tenant, "00000000-0000-0000-0000-000000000000", c.m.ClientID,
+	config := strings.NewReplacer("contoso.onmicrosoft.com", c.m.Tenant, "00000000-0000-0000-0000-000000000000",
+		c.m.ClientID,
 		"noreply@contoso.com", c.m.Mailbox, "it@contoso.com", c.m.RootTo).Replace(string(sample))
 	c.write("/run/secrets/o365-sendmail", c.m.ClientSecret+"\n", 0o400)
 	c.write("/etc/o365-sendmail.toml", config, 0o400)

@@ -93,7 +93,8 @@ func TestManualExamples(t *testing.T) {
 			{"[credential]\n", func(table string) {
 				c.writeCertificate("/etc/o365-sendmail/client.pem", "/root/credentials/client-key")
 				c.write("/root/certificate.toml", "tenant = \"contoso.onmicrosoft.com\"\n"+
-					"client_id = \"1b4e28ba-2fa1-11d2-883f-0016d3cca427\"\nmailbox = \"noreply@contoso.com\"\n"+table, 0o600)
+					"client_id = \"1b4e28ba-2fa1-11d2-883f-0016d3cca427\"\nmailbox = \"noreply@contoso.com\"\n"+table,
+					0o600)
 				c.must("CREDENTIALS_DIRECTORY=/root/credentials o365-sendmail config check -C /root/certificate.toml")
 			}},
 		},
@@ -121,7 +122,8 @@ func (c *chroot) writeCertificate(cert, key string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &made.PublicKey, made)
 	if err != nil {
 		c.t.Fatal(err)
@@ -166,7 +168,8 @@ func TestReadmeDebian(t *testing.T) {
 	}
 	t.Parallel()
 	blocks := readmeDebian(t)
-	for title, n := range map[string]int{"The account": 2, "With systemd": 1, "Without systemd": 1, "Metrics for Prometheus": 2, "AppArmor": 1} {
+	for title, n := range map[string]int{"The account": 2, "With systemd": 1, "Without systemd": 1,
+		"Metrics for Prometheus": 2, "AppArmor": 1} {
 		if len(blocks[title]) != n {
 			t.Fatalf("README.Debian has %d blocks below %q, the test knows %d", len(blocks[title]), title, n)
 		}
@@ -180,7 +183,8 @@ func TestReadmeDebian(t *testing.T) {
 	c.noServices()
 	c.install("systemd systemd-sysv dbus")
 	c.answers()
-	c.must("rm /usr/sbin/policy-rc.d; mkdir /root/in; mv /tmp/o365-sendmail.deb /root/in/; systemctl mask systemd-resolved systemd-networkd-wait-online 2>/dev/null; true")
+	c.must("rm /usr/sbin/policy-rc.d; mkdir /root/in; mv /tmp/o365-sendmail.deb /root/in/; systemctl mask " +
+		"systemd-resolved systemd-networkd-wait-online 2>/dev/null; true")
 	m := c.boot()
 	m.must(install + "/root/in/o365-sendmail.deb")
 	sent := 0
@@ -191,10 +195,12 @@ func TestReadmeDebian(t *testing.T) {
 		c.m.wait(t, sent)
 	}
 
-	m.must("set -e\nprintf '[agent]\\n%s' '" + blocks["Metrics for Prometheus"][0] + "' >>/etc/o365-sendmail.toml\n" + blocks["Metrics for Prometheus"][1])
+	m.must("set -e\nprintf '[agent]\\n%s' '" + blocks["Metrics for Prometheus"][0] + "' >>/etc/o365-sendmail.toml\n" +
+		blocks["Metrics for Prometheus"][1])
 	m.must("systemctl restart o365-sendmail.service")
 	arrives()
-	m.must("for i in $(seq 100); do grep -q ^o365_sendmail_ /var/lib/prometheus/node-exporter/o365-sendmail.prom && exit 0; sleep 0.1; done; exit 1")
+	m.must("for i in $(seq 100); do grep -q ^o365_sendmail_ /var/lib/prometheus/node-exporter/o365-sendmail.prom && " +
+		"exit 0; sleep 0.1; done; exit 1")
 
 	m.must("set -e\n" + blocks["AppArmor"][0])
 	arrives()
@@ -204,7 +210,8 @@ func TestReadmeDebian(t *testing.T) {
 	arrives()
 
 	// The last command stays in the foreground.
-	m.must("systemctl disable --now o365-sendmail-queue.timer; set -e\n" + strings.TrimRight(blocks["Without systemd"][0], "\n") + " </dev/null >/dev/null 2>&1 &\n" +
+	m.must("systemctl disable --now o365-sendmail-queue.timer; set -e\n" +
+		strings.TrimRight(blocks["Without systemd"][0], "\n") + " </dev/null >/dev/null 2>&1 &\n" +
 		"for i in $(seq 100); do [ -S /run/o365-sendmail/submit.sock ] && break; sleep 0.1; done")
 	m.must("echo x | setpriv --reuid alice --regid alice --clear-groups sendmail -i root")
 	sent++

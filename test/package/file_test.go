@@ -107,7 +107,8 @@ func checkCopyright(t *testing.T, path string, linked map[string]bool) {
 	}
 	lines := bufio.NewScanner(bytes.NewReader(copyright))
 	for lines.Scan() {
-		if path, ok := strings.CutPrefix(lines.Text(), "Comment: Linked: Go module "); ok && !linked[strings.TrimSuffix(path, ".")] {
+		if path, ok := strings.CutPrefix(lines.Text(), "Comment: Linked: Go module "); ok &&
+			!linked[strings.TrimSuffix(path, ".")] {
 			t.Errorf("packaging/deb/debian/copyright names %s which is not linked", path)
 		}
 	}

@@ -35,7 +35,8 @@ func TestRPM(t *testing.T) {
 	}
 	c.checkOtherFormat()
 	c.must("rpm --upgrade --force --nodeps /srv/release/*.rpm && test -x /usr/sbin/sendmail")
-	c.must("rpm --erase o365-sendmail && ! ls /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq /usr/sbin/o365-sendmail /usr/lib/systemd/system/o365-sendmail.service 2>/dev/null")
+	c.must("rpm --erase o365-sendmail && ! ls /usr/sbin/sendmail /usr/lib/sendmail /usr/bin/mailq " +
+		"/usr/sbin/o365-sendmail /usr/lib/systemd/system/o365-sendmail.service 2>/dev/null")
 	c.must("test -e /etc/o365-sendmail.toml && getent passwd o365-sendmail")
 }
 

@@ -31,14 +31,16 @@ func testNewcomer(c *chroot) {
 		c.t.Fatalf("mail: exit %d", r.code)
 	}
 	got := c.m.wait(c.t, 1)
-	c.t.Logf("agent up %.1f s after install; mail(1) took %.2f s", before.Sub(installed).Seconds(), time.Since(before).Seconds())
+	c.t.Logf("agent up %.1f s after install; mail(1) took %.2f s", before.Sub(installed).Seconds(),
+		time.Since(before).Seconds())
 	if time.Since(before) > 5*time.Second {
 		c.t.Error("the first message took over 5 s")
 	}
 	if to := got[0].To[0]; to != c.m.RootTo {
 		c.t.Errorf("delivered to %s, want %s", to, c.m.RootTo)
 	}
-	if !strings.Contains(string(got[0].Data), "\r\n\r\nhi\r\n") || !strings.Contains(string(got[0].Data), "Subject: t\r\n") {
+	if !strings.Contains(string(got[0].Data), "\r\n\r\nhi\r\n") ||
+		!strings.Contains(string(got[0].Data), "Subject: t\r\n") {
 		c.t.Errorf("the message is\n%s", got[0].Data)
 	}
 	checkInstalled(c)
@@ -106,11 +108,13 @@ func checkCallers(c *chroot) {
 func checkSecrecy(c *chroot) {
 	checkSecretLeft(c)
 	for _, p := range []string{"/etc/o365-sendmail.toml", "/var/lib/o365-sendmail/*", "/var/spool/o365-sendmail/*"} {
-		if r := c.as("alice", "cat "+p); r.code == 0 || !strings.Contains(r.out, "Permission denied") && !strings.Contains(r.out, "No such file") {
+		if r := c.as("alice", "cat "+p); r.code == 0 || !strings.Contains(r.out, "Permission denied") &&
+			!strings.Contains(r.out, "No such file") {
 			c.t.Errorf("alice can read %s", p)
 		}
 	}
-	if r := c.as("alice", "printf 'Subject: v\n\nx\n' | sendmail -v -i root"); strings.Contains(r.out, c.m.ClientSecret) || strings.Contains(r.out, "eyJ") || strings.Contains(r.out, "Bearer") {
+	if r := c.as("alice", "printf 'Subject: v\n\nx\n' | sendmail -v -i root"); strings.Contains(r.out,
+		c.m.ClientSecret) || strings.Contains(r.out, "eyJ") || strings.Contains(r.out, "Bearer") {
 		c.t.Error("-v shows a credential")
 	}
 }
@@ -120,7 +124,8 @@ func checkSecrecy(c *chroot) {
 func TestNoAnswers(t *testing.T) {
 	eachSuite(t, func(c *chroot) {
 		c.noServices()
-		c.must("dpkg-divert --quiet --rename --divert /bin/hostname.real --add /bin/hostname; printf '#!/bin/sh\nexit 1\n' >/bin/hostname; chmod 755 /bin/hostname")
+		c.must("dpkg-divert --quiet --rename --divert /bin/hostname.real --add /bin/hostname; printf " +
+			"'#!/bin/sh\nexit 1\n' >/bin/hostname; chmod 755 /bin/hostname")
 		out := c.install("/tmp/o365-sendmail.deb")
 		if !strings.Contains(out, "no account is configured yet") {
 			c.t.Error("the installation does not tell that there is no account")
@@ -161,7 +166,8 @@ func TestExistingFiles(t *testing.T) {
 		c.answers()
 		c.install("/tmp/o365-sendmail.deb")
 		for p, want := range map[string]string{
-			"/etc/mailname": "mail.example.org\n", "/etc/aliases": "root: someone@example.org\n", "/etc/o365-sendmail.toml": "# mine\n",
+			"/etc/mailname": "mail.example.org\n", "/etc/aliases": "root: someone@example.org\n",
+			"/etc/o365-sendmail.toml": "# mine\n",
 		} {
 			if got := c.read(p); got != want {
 				c.t.Errorf("%s is %q, want %q", p, got, want)
@@ -177,10 +183,14 @@ func TestConfigurationIsNeverOpen(t *testing.T) {
 	c := newChroot(t, "bookworm")
 	c.noServices()
 	c.answers()
-	c.must("strace -f -qq -o /tmp/trace -e trace=open,openat,creat,chmod,fchmod,fchmodat,chown,fchownat,umask,rename,renameat,renameat2 " + install + "/tmp/o365-sendmail.deb")
+	c.must("strace -f -qq -o /tmp/trace -e " +
+		"trace=open,openat,creat,chmod,fchmod,fchmodat,chown,fchownat,umask,rename,renameat,renameat2 " + install +
+		"/tmp/o365-sendmail.deb")
 	var lines []string
 	for _, line := range strings.Split(c.read("/tmp/trace"), "\n") {
-		if strings.Contains(line, "o365-sendmail.toml") && !strings.Contains(line, "share/") && !strings.Contains(line, "O_RDONLY") && !strings.Contains(line, "ENOENT") && !strings.Contains(line, "dpkg-new") {
+		if strings.Contains(line, "o365-sendmail.toml") && !strings.Contains(line, "share/") &&
+			!strings.Contains(line, "O_RDONLY") && !strings.Contains(line, "ENOENT") &&
+			!strings.Contains(line, "dpkg-new") {
 			lines = append(lines, line)
 		}
 	}
@@ -200,7 +210,8 @@ func TestConfigurationIsNeverOpen(t *testing.T) {
 			t.Errorf("made with umask %s: %s", mask, line)
 		}
 	}
-	if created != 1 || len(lines) != 4 || !strings.Contains(lines[1], "chown") || !strings.Contains(lines[2], "0640") || !strings.Contains(lines[3], "rename") {
+	if created != 1 || len(lines) != 4 || !strings.Contains(lines[1], "chown") || !strings.Contains(lines[2], "0640") ||
+		!strings.Contains(lines[3], "rename") {
 		t.Error("want create, chown, chmod 0640, rename")
 	}
 	c.wantStat("/etc/o365-sendmail.toml", "640 root:o365-sendmail")

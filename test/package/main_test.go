@@ -99,7 +99,8 @@ func setUp() error {
 	}
 	deb = os.Getenv("PACKAGE_DEB")
 	if deb == "" {
-		found, _ := filepath.Glob(filepath.Join(root, "build/deb/o365-sendmail_*_"+strings.TrimSpace(string(arch))+".deb"))
+		found, _ := filepath.Glob(filepath.Join(root,
+			"build/deb/o365-sendmail_*_"+strings.TrimSpace(string(arch))+".deb"))
 		if len(found) != 1 {
 			return fmt.Errorf("found %d packages in build/deb; make deb builds one", len(found))
 		}

@@ -80,7 +80,8 @@ func (m *microsoft) serveLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &http.Server{Handler: proxy, ErrorLog: proxy.ErrorLog, TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
+	s := &http.Server{Handler: proxy, ErrorLog: proxy.ErrorLog,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
 	go func() { _ = s.ServeTLS(l, "", "") }()
 	t.Cleanup(func() { _ = s.Close() })
 }
@@ -88,7 +89,8 @@ func (m *microsoft) serveLogin(t *testing.T) {
 // knownIn makes a system find and trust this Microsoft.
 func (m *microsoft) knownIn(c *chroot) {
 	hosts := c.read("/etc/hosts")
-	c.write("/etc/hosts", fmt.Sprintf("%s\n%s %s %s\n", strings.TrimSpace(hosts), m.address, smtpName, loginName), 0o644)
+	c.write("/etc/hosts", fmt.Sprintf("%s\n%s %s %s\n", strings.TrimSpace(hosts), m.address, smtpName, loginName),
+		0o644)
 	c.write("/usr/local/share/ca-certificates/test-smtp.crt", string(m.CAPEM()), 0o644)
 	c.write("/usr/local/share/ca-certificates/test-login.crt", string(m.loginCA), 0o644)
 	// What update-ca-certificates would do in a second, and does when a package calls it.
@@ -111,7 +113,8 @@ func selfSigned(t *testing.T, name string) (tls.Certificate, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
 // wait waits until n messages have arrived.

@@ -29,7 +29,8 @@ func TestRemoveAndReinstall(t *testing.T) {
 		if !strings.Contains(out, "3 undelivered messages stay") {
 			c.t.Error("the removal does not tell of the queue")
 		}
-		if r := c.run("/etc/init.d/o365-sendmail start; sh -c \"$(sed -n 's/^\\* \\* \\* \\* \\* o365-sendmail //p' /etc/cron.d/o365-sendmail)\""); r.code != 0 {
+		if r := c.run("/etc/init.d/o365-sendmail start; sh -c \"$(sed -n 's/^\\* \\* \\* \\* \\* o365-sendmail //p' " +
+			"/etc/cron.d/o365-sendmail)\""); r.code != 0 {
 			c.t.Errorf("what a removal leaves in /etc fails: exit %d", r.code)
 		}
 		c.answers()
@@ -65,7 +66,8 @@ func TestPurge(t *testing.T) {
 				c.t.Errorf("left behind: %s", p)
 			}
 		}
-		if r := c.run("grep -l o365 /var/cache/debconf/config.dat /var/cache/debconf/passwords.dat /var/lib/dpkg/status"); r.code != 1 {
+		if r := c.run("grep -l o365 /var/cache/debconf/config.dat /var/cache/debconf/passwords.dat " +
+			"/var/lib/dpkg/status"); r.code != 1 {
 			c.t.Errorf("left in databases: %s", r.out)
 		}
 		c.must("getent passwd o365-sendmail")
@@ -82,9 +84,11 @@ func TestPurgeWithoutDependencies(t *testing.T) {
 	c.install("/tmp/o365-sendmail.deb")
 	c.must("dpkg --remove o365-sendmail")
 	c.must("dpkg --force-depends --force-remove-essential --remove adduser; " +
-		"rm -rf /usr/share/debconf /usr/bin/debconf* /usr/sbin/debconf* /usr/sbin/dpkg-reconfigure /usr/sbin/deluser /usr/sbin/update-rc.d.none")
+		"rm -rf /usr/share/debconf /usr/bin/debconf* /usr/sbin/debconf* /usr/sbin/dpkg-reconfigure /usr/sbin/deluser " +
+		"/usr/sbin/update-rc.d.none")
 	c.must("dpkg --purge o365-sendmail")
-	if r := c.run("ls -d /etc/o365-sendmail.toml /var/lib/o365-sendmail /var/spool/o365-sendmail"); !strings.Contains(r.out, "No such file") || strings.Contains(r.out, "\n/") {
+	if r := c.run("ls -d /etc/o365-sendmail.toml /var/lib/o365-sendmail " +
+		"/var/spool/o365-sendmail"); !strings.Contains(r.out, "No such file") || strings.Contains(r.out, "\n/") {
 		t.Errorf("left behind: %s", r.out)
 	}
 }

@@ -95,13 +95,15 @@ func TestPartialAnswers(t *testing.T) {
 			""}, "\n"), 0o600)
 		c.must("debconf-set-selections /tmp/answers && rm /tmp/answers")
 		out := c.install("/tmp/o365-sendmail.deb")
-		if !strings.Contains(out, "left empty in /etc/o365-sendmail.toml: client_id") || strings.Contains(out, c.m.ClientSecret) {
+		if !strings.Contains(out, "left empty in /etc/o365-sendmail.toml: client_id") ||
+			strings.Contains(out, c.m.ClientSecret) {
 			c.t.Error("the installation does not name the empty answer alone")
 		}
 		got := c.read("/etc/o365-sendmail.toml")
 		for _, line := range []string{
 			"tenant = \"" + c.m.Tenant + "\"\n", "# client_id = \"\"\n",
-			"client_secret = \"" + c.m.ClientSecret + "\"\n", "mailbox = \"" + c.m.Mailbox + "\"\n", "# root_to = \"\"\n",
+			"client_secret = \"" + c.m.ClientSecret + "\"\n", "mailbox = \"" + c.m.Mailbox + "\"\n",
+			"# root_to = \"\"\n",
 		} {
 			if !strings.Contains(got, "\n"+line) {
 				c.t.Errorf("the configuration lacks %q", line)
@@ -129,7 +131,8 @@ func TestPartialAnswers(t *testing.T) {
 // checkSecretLeft checks that the secret is in no file but the configuration.
 func checkSecretLeft(c *chroot) {
 	c.t.Helper()
-	if r := c.run("grep -rlF -e " + quote(c.m.ClientSecret) + " /var /etc /run /tmp --exclude=o365-sendmail.toml"); r.code != 1 {
+	if r := c.run("grep -rlF -e " + quote(c.m.ClientSecret) +
+		" /var /etc /run /tmp --exclude=o365-sendmail.toml"); r.code != 1 {
 		c.t.Errorf("the secret is in %s", r.out)
 	}
 }
@@ -142,14 +145,16 @@ func TestInitScriptWaits(t *testing.T) {
 		c.answers()
 		c.install("/tmp/o365-sendmail.deb")
 		for n, verb := range []string{"start", "restart", "start", "force-reload"} {
-			if r := c.run("/etc/init.d/o365-sendmail " + verb + " </dev/null >/tmp/init.log 2>&1 && echo x | sendmail -i root"); r.code != 0 {
+			if r := c.run("/etc/init.d/o365-sendmail " + verb +
+				" </dev/null >/tmp/init.log 2>&1 && echo x | sendmail -i root"); r.code != 0 {
 				c.t.Fatalf("%s, and then sendmail: exit %d: %s", verb, r.code, c.read("/tmp/init.log"))
 			}
 			c.m.wait(c.t, n+1)
 		}
 		c.must("/etc/init.d/o365-sendmail stop")
 		// A socket that a killed agent left behind is no agent.
-		c.must("mv /usr/sbin/o365-sendmail /usr/sbin/kept; printf '#!/bin/sh\\nexit 78\\n' >/usr/sbin/o365-sendmail; chmod 755 /usr/sbin/o365-sendmail")
+		c.must("mv /usr/sbin/o365-sendmail /usr/sbin/kept; printf '#!/bin/sh\\nexit 78\\n' >/usr/sbin/o365-sendmail; " +
+			"chmod 755 /usr/sbin/o365-sendmail")
 		if r := c.run("/etc/init.d/o365-sendmail start >/tmp/init.log 2>&1"); r.code == 0 {
 			c.t.Error("an agent that ended is reported as started")
 		}

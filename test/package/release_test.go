@@ -163,7 +163,8 @@ func TestTarball(t *testing.T) {
 	m := c.boot()
 	m.must("set -e\n" + configure[2])
 	for _, name := range []string{"/usr/sbin/sendmail", "/usr/lib/sendmail"} {
-		m.must("printf 'Subject: tarball\n\nx\n' | setpriv --reuid alice --regid alice --clear-groups " + name + " -i root")
+		m.must("printf 'Subject: tarball\n\nx\n' | setpriv --reuid alice --regid alice --clear-groups " + name +
+			" -i root")
 	}
 	c.m.wait(t, 2)
 	_, check, _ := strings.Cut(configure[0], "\n")
@@ -190,7 +191,8 @@ func containerfile(t *testing.T, instruction string) string {
 func TestContainerRoot(t *testing.T) {
 	t.Parallel()
 	file := headingFile(t, "Containers")
-	if add := strings.ReplaceAll(containerfile(t, "ADD"), "${TARGETARCH}", "amd64"); add != "o365-sendmail-*-container-amd64.tar.gz /" {
+	if add := strings.ReplaceAll(containerfile(t, "ADD"), "${TARGETARCH}",
+		"amd64"); add != "o365-sendmail-*-container-amd64.tar.gz /" {
 		t.Fatalf("the recipe adds %s", add)
 	}
 	c := &chroot{t: t, root: t.TempDir()}

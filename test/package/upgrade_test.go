@@ -43,7 +43,8 @@ func TestUpgradeUnderLoad(t *testing.T) {
 	c.install("/tmp/o365-sendmail.deb")
 	// Microsoft's 30 messages a minute would make this a long test.
 	c.m.Update(func(s *emulator.State) { s.Limits.PerMinute = 0 })
-	c.must("printf '[delivery]\\nmessages_per_minute = 0\\n' >>/etc/o365-sendmail.toml; /etc/init.d/o365-sendmail restart")
+	c.must("printf '[delivery]\\nmessages_per_minute = 0\\n' >>/etc/o365-sendmail.toml; " +
+		"/etc/init.d/o365-sendmail restart")
 	c.waitAgent()
 	c.copyIn(newer(t), "/tmp/newer.deb")
 
@@ -57,7 +58,8 @@ func TestUpgradeUnderLoad(t *testing.T) {
 			defer wg.Done()
 			for n := 0; !stop.Load(); n++ {
 				id := fmt.Sprintf("load-%d-%d", i, n)
-				cmd := exec.Command("chroot", c.root, "setpriv", "--reuid", "alice", "--regid", "alice", "--clear-groups", "sendmail", "-i", "root")
+				cmd := exec.Command("chroot", c.root, "setpriv", "--reuid", "alice", "--regid", "alice",
+					"--clear-groups", "sendmail", "-i", "root")
 				cmd.Env = environment
 				cmd.Stdin = strings.NewReader("Subject: " + id + "\n\nx\n")
 				out, err := cmd.CombinedOutput()
@@ -103,7 +105,8 @@ func TestUpgradeUnderLoad(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d accepted messages did not arrive: %s", missing, len(accepted), c.run("mailq | tail -n 20").out)
+			t.Fatalf("%d of %d accepted messages did not arrive: %s", missing, len(accepted),
+				c.run("mailq | tail -n 20").out)
 		}
 	}
 	twice := 0
@@ -113,7 +116,8 @@ func TestUpgradeUnderLoad(t *testing.T) {
 			t.Errorf("%s arrived %d times", id, n)
 		}
 	}
-	t.Logf("%d callers: %d messages accepted, all arrived, %d twice; %d calls failed loudly", callers, len(accepted), twice, sum(refused))
+	t.Logf("%d callers: %d messages accepted, all arrived, %d twice; %d calls failed loudly", callers, len(accepted),
+		twice, sum(refused))
 	if len(accepted) < callers {
 		t.Error("too little load to tell")
 	}
@@ -134,7 +138,8 @@ func TestUpgradeTouchesNothingOfTheAgents(t *testing.T) {
 	c.noServices()
 	c.answers()
 	c.install("/tmp/o365-sendmail.deb")
-	c.must("ln -s /etc/shadow /var/spool/o365-sendmail/queue; ln -s /etc/shadow /var/lib/o365-sendmail/x; chown -h o365-sendmail: /var/spool/o365-sendmail/queue")
+	c.must("ln -s /etc/shadow /var/spool/o365-sendmail/queue; ln -s /etc/shadow /var/lib/o365-sendmail/x; chown -h " +
+		"o365-sendmail: /var/spool/o365-sendmail/queue")
 	before := c.stat("/etc/shadow")
 	if err := os.Chmod(c.path("/var/spool/o365-sendmail"), 0o700); err != nil {
 		t.Fatal(err)

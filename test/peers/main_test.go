@@ -192,8 +192,10 @@ func readKnown(t *testing.T) map[string]failure {
 func page(all []item, known map[string]failure) string {
 	var b strings.Builder
 	b.WriteString("# Other mail programs' own test suites\n\n" +
-		"`make peer-suites` fetches the sources below from Debian at pinned versions (`test/peers/sources.tsv`) and runs " +
-		"their\nown tests against this program and the Microsoft 365 in a box. A check that fails and is not listed below " +
+		"`make peer-suites` fetches the sources below from Debian at pinned versions " +
+		"(`test/peers/sources.tsv`) and runs " +
+		"their\nown tests against this program and the Microsoft 365 in a box. A check that fails and is not " +
+		"listed below " +
 		"fails it, and\nso does one that is listed and passes. This page is written by it (`PEERFLAGS=-update`).\n\n" +
 		"| suite | version | what runs | checks | pass | fail |\n|---|---|---|---|---|---|\n")
 	for _, s := range suites {

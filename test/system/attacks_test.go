@@ -62,8 +62,10 @@ func TestOptionsOpenNoFile(t *testing.T) {
 	dir := lab.userDir(t, "www-data")
 	trace := filepath.Join(dir, "trace")
 	evil := filepath.Join(dir, "evil")
-	c := newCall(t, lab.postfix, "www-data", "/usr/bin/strace", "-f", "-s", "4096", "-e", "trace=%file,%process", "-o", trace, "/usr/sbin/sendmail",
-		"-X", evil+"-X", "-X"+evil+"-X2", "-OQueueDirectory="+evil+"-O", "-O", "AliasFile="+evil+"-O2", "-oQ"+evil+"-oQ", "-oA"+evil+"-oA", "-oX"+evil+"-oX",
+	c := newCall(t, lab.postfix, "www-data", "/usr/bin/strace", "-f", "-s", "4096", "-e", "trace=%file,%process", "-o",
+		trace, "/usr/sbin/sendmail",
+		"-X", evil+"-X", "-X"+evil+"-X2", "-OQueueDirectory="+evil+"-O", "-O", "AliasFile="+evil+"-O2",
+		"-oQ"+evil+"-oQ", "-oA"+evil+"-oA", "-oX"+evil+"-oX",
 		"-D", evil+"-D", "-oS"+evil+"-oS", "-t", "-i")
 	c.dir = dir
 	c.stdin = strings.NewReader(simple(marker))
@@ -112,7 +114,8 @@ func TestForeignConfig(t *testing.T) {
 	c.stdin = strings.NewReader(simple(marker))
 	r := c.run(t)
 	calm(t, r)
-	if r.code == 0 || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "/etc/shadow") || strings.Contains(r.stderr, "root:") {
+	if r.code == 0 || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "/etc/shadow") ||
+		strings.Contains(r.stderr, "root:") {
 		t.Errorf("%v, want one line that says that /etc/shadow can't be read", r)
 	}
 	if delivered(t, marker) {
@@ -247,7 +250,8 @@ func TestScarceResources(t *testing.T) {
 	for _, n := range []int{1, 2, 4, 8, 12} {
 		limits = append(limits, fmt.Sprintf("ulimit -u %d", n))
 	}
-	limits = append(limits, "ulimit -f 0", "ulimit -f 1", "ulimit -v 500000", "ulimit -v 1000000", "ulimit -s 64", "ulimit -t 5", "ulimit -l 0")
+	limits = append(limits, "ulimit -f 0", "ulimit -f 1", "ulimit -v 500000", "ulimit -v 1000000", "ulimit -s 64",
+		"ulimit -t 5", "ulimit -l 0")
 	for _, limit := range limits {
 		t.Run(limit, func(t *testing.T) {
 			t.Parallel()
@@ -275,7 +279,8 @@ func TestScarceResources(t *testing.T) {
 // TestEndlessInput: a size limit ends the reading; no limit of the header's length lets it grow for ever.
 func TestEndlessInput(t *testing.T) {
 	t.Parallel()
-	cases := map[string]string{"body": "To: you@example.org\n\n", "header": "To: you@example.org\nX: ", "fields": "To: you@example.org\n"}
+	cases := map[string]string{"body": "To: you@example.org\n\n", "header": "To: you@example.org\nX: ",
+		"fields": "To: you@example.org\n"}
 	for name, start := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -292,7 +297,8 @@ func TestEndlessInput(t *testing.T) {
 			started := time.Now()
 			r := c.run(t)
 			calm(t, r)
-			if r.code == 0 || r.code == 75 || !strings.Contains(r.stderr, "1000000") || strings.Count(r.stderr, "\n") != 1 {
+			if r.code == 0 || r.code == 75 || !strings.Contains(r.stderr, "1000000") ||
+				strings.Count(r.stderr, "\n") != 1 {
 				t.Errorf("%v, want a permanent failure in one line with the limit, 1000000", r)
 			}
 			if d := time.Since(started); d > 15*time.Second {
@@ -372,8 +378,10 @@ func TestInjection(t *testing.T) {
 func TestSmuggling(t *testing.T) {
 	t.Parallel()
 	bodies := []string{
-		"one\n.\ntwo\n", "one\r\n.\r\ntwo\r\n", "one\n.\r\ntwo\n", "one\r\n.\ntwo\n", "one\r.\rtwo\n", "one\r\n.\rtwo\n", "one\r.\r\ntwo\n",
-		"one\r\n\r.\r\r\ntwo\n", "one\n.\nMAIL FROM:<evil@example.org>\nRCPT TO:<evil@example.org>\nDATA\nSubject: evil\n\ntwo\n", ".\n", "..\n.", "one\r",
+		"one\n.\ntwo\n", "one\r\n.\r\ntwo\r\n", "one\n.\r\ntwo\n", "one\r\n.\ntwo\n", "one\r.\rtwo\n",
+		"one\r\n.\rtwo\n", "one\r.\r\ntwo\n",
+		"one\r\n\r.\r\r\ntwo\n", "one\n.\nMAIL FROM:<evil@example.org>\nRCPT TO:<evil@example.org>\nDATA\nSubject: " +
+			"evil\n\ntwo\n", ".\n", "..\n.", "one\r",
 	}
 	for _, port := range []int{lab.postfix.port, lab.postfix.plainPort} {
 		for i, body := range bodies {
@@ -426,7 +434,8 @@ func TestCallersProxyAndRoots(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {
 		c.env = append(c.env, name+"="+url)
 	}
-	c.env = append(c.env, "SSL_CERT_FILE=/dev/null", "SSL_CERT_DIR=/nonexistent", "GODEBUG=http2debug=2,http2client=1", "GOTRACEBACK=all",
+	c.env = append(c.env, "SSL_CERT_FILE=/dev/null", "SSL_CERT_DIR=/nonexistent", "GODEBUG=http2debug=2,http2client=1",
+		"GOTRACEBACK=all",
 		"RES_OPTIONS=debug", "LOCALDOMAIN=evil.example", "HOSTALIASES=/etc/shadow")
 	c.stdin = strings.NewReader(simple(marker))
 	succeed(t, c)
@@ -447,7 +456,8 @@ func TestVerbose(t *testing.T) {
 			t.Fatal(r)
 		}
 		one(t, to, marker)
-		for _, want := range []string{"220 ", "EHLO ", "STARTTLS", "AUTH XOAUTH2", "235 ", "MAIL FROM:<" + to.mailbox() + ">", "RCPT TO:<you@example.org>", "250 "} {
+		for _, want := range []string{"220 ", "EHLO ", "STARTTLS", "AUTH XOAUTH2", "235 ", "MAIL FROM:<" +
+			to.mailbox() + ">", "RCPT TO:<you@example.org>", "250 "} {
 			if !strings.Contains(r.stdout+r.stderr, want) {
 				t.Errorf("the dialogue lacks %q:\n%s%s", want, r.stdout, r.stderr)
 			}

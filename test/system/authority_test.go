@@ -74,7 +74,8 @@ func newAuthority(dir string) (*authority, error) {
 	a.url = fmt.Sprintf("https://localhost:%d%s", l.Addr().(*net.TCPAddr).Port, path)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+path, a.serveToken)
-	a.server = &http.Server{Handler: mux, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}, ReadTimeout: 20 * time.Second}
+	a.server = &http.Server{Handler: mux, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}},
+		ReadTimeout: 20 * time.Second}
 	go a.server.ServeTLS(l, "", "")
 	return a, nil
 }
@@ -88,16 +89,20 @@ func (a *authority) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case r.PostFormValue("grant_type") != "client_credentials":
-		refuse(http.StatusBadRequest, "unsupported_grant_type", "AADSTS70003: The app requested an unsupported grant type.")
+		refuse(http.StatusBadRequest, "unsupported_grant_type",
+			"AADSTS70003: The app requested an unsupported grant type.")
 	case r.PostFormValue("scope") != "https://outlook.office365.com/.default":
-		refuse(http.StatusBadRequest, "invalid_scope", "AADSTS70011: The provided request must include a 'scope' input parameter.")
+		refuse(http.StatusBadRequest, "invalid_scope",
+			"AADSTS70011: The provided request must include a 'scope' input parameter.")
 	case r.PostFormValue("client_id") != a.clientID:
-		refuse(http.StatusBadRequest, "unauthorized_client", "AADSTS700016: Application was not found in the directory.")
+		refuse(http.StatusBadRequest, "unauthorized_client",
+			"AADSTS700016: Application was not found in the directory.")
 	case r.PostFormValue("client_secret") != a.clientSecret:
 		refuse(http.StatusUnauthorized, "invalid_client", "AADSTS7000215: Invalid client secret provided.")
 	default:
 		json.NewEncoder(w).Encode(map[string]any{
-			"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": a.token(a.mailbox, time.Now()),
+			"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599,
+			"access_token": a.token(a.mailbox, time.Now()),
 		})
 	}
 }
@@ -107,8 +112,10 @@ func (a *authority) serveToken(w http.ResponseWriter, r *http.Request) {
 func (a *authority) token(mailbox string, now time.Time) string {
 	claims := map[string]any{
 		"aud": "https://outlook.office365.com", "iss": "https://sts.windows.net/" + a.tenant + "/", "tid": a.tenant,
-		"iat": now.Add(-5 * time.Minute).Unix(), "nbf": now.Add(-5 * time.Minute).Unix(), "exp": now.Add(time.Hour).Unix(),
-		"appid": a.clientID, "idtyp": "app", "oid": "b2f1c0de-6d1c-4e21-8a55-0f0f6f8f7a01", "sub": "b2f1c0de-6d1c-4e21-8a55-0f0f6f8f7a01", "roles": []string{"SMTP.SendAsApp"},
+		"iat": now.Add(-5 * time.Minute).Unix(), "nbf": now.Add(-5 * time.Minute).Unix(),
+		"exp":   now.Add(time.Hour).Unix(),
+		"appid": a.clientID, "idtyp": "app", "oid": "b2f1c0de-6d1c-4e21-8a55-0f0f6f8f7a01",
+		"sub": "b2f1c0de-6d1c-4e21-8a55-0f0f6f8f7a01", "roles": []string{"SMTP.SendAsApp"},
 		"email": mailbox, // not Entra's: what Dovecot compares with user=
 	}
 	return a.sign(map[string]any{"typ": "JWT", "alg": "RS256", "kid": "lab"}, claims)
@@ -164,12 +171,14 @@ func (a *authority) makeCertificates(dir string) error {
 	if err != nil {
 		return err
 	}
-	a.caFile, a.certFile, a.keyFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem")
+	a.caFile, a.certFile, a.keyFile = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem"),
+		filepath.Join(dir, "server-key.pem")
 	for _, f := range []struct {
 		name, kind string
 		der        []byte
 		mode       os.FileMode
-	}{{a.caFile, "CERTIFICATE", caDER, 0o644}, {a.certFile, "CERTIFICATE", leafDER, 0o644}, {a.keyFile, "PRIVATE KEY", keyDER, 0o600}} {
+	}{{a.caFile, "CERTIFICATE", caDER, 0o644}, {a.certFile, "CERTIFICATE", leafDER, 0o644},
+		{a.keyFile, "PRIVATE KEY", keyDER, 0o600}} {
 		if err := os.WriteFile(f.name, pem.EncodeToMemory(&pem.Block{Type: f.kind, Bytes: f.der}), f.mode); err != nil {
 			return err
 		}

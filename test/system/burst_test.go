@@ -33,7 +33,8 @@ func inProcess(t *testing.T) (e *emulator.Emulator, config string, cache string)
 	settings := settings{tenant: e.Tenant, clientID: e.ClientID, secret: e.ClientSecret, mailbox: e.Mailbox,
 		port: port, tokenURL: e.TokenURL(), caFile: e.CAFile()}
 	config = filepath.Join(dir, "o365-sendmail.toml")
-	if err := os.WriteFile(config, []byte(settings.toml(cache)+"\n[delivery]\nmessages_per_minute = 100000\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(settings.toml(cache)+"\n[delivery]\nmessages_per_minute = 100000\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	return e, config, cache

@@ -76,7 +76,8 @@ func cron(t *testing.T, r *run) {
 	c := r.call(t, "www-data", "/usr/sbin/cron", "-f")
 	c.then("mount --bind " + dir + "/spool /var/spool/cron")
 	c.ownRun()
-	serveUntil(t, r, c, expectation{to: []string{root}, subject: "Cron <www-data@" + hostname(t) + "> cat " + dir + "/output", body: output})
+	serveUntil(t, r, c, expectation{to: []string{root}, subject: "Cron <www-data@" + hostname(t) + "> cat " + dir +
+		"/output", body: output})
 }
 
 // anacron runs the job in the foreground, as root like Debian's service.
@@ -87,7 +88,8 @@ func anacron(t *testing.T, r *run) {
 	must(t, os.WriteFile(filepath.Join(dir, "output"), []byte(output), 0o644))
 	must(t, os.Mkdir(filepath.Join(dir, "spool"), 0o755))
 	tab := filepath.Join(dir, "anacrontab")
-	must(t, os.WriteFile(tab, []byte("SHELL=/bin/sh\nHOME=/root\nLOGNAME=root\n1 0 cron.test cat "+dir+"/output\n"), 0o644))
+	must(t, os.WriteFile(tab, []byte("SHELL=/bin/sh\nHOME=/root\nLOGNAME=root\n1 0 cron.test cat "+dir+"/output\n"),
+		0o644))
 	c := r.call(t, "", "/usr/sbin/anacron", "-d", "-q", "-s", "-t", tab, "-S", filepath.Join(dir, "spool"))
 	// It says on stderr which jobs it starts.
 	if got := c.run(t); got.code != 0 {

@@ -25,8 +25,10 @@ func fromLibrary(t *testing.T, r *run, body string, argv ...string) {
 	c.env = []string{"NODE_PATH=/usr/share/nodejs"} // Debian's node looks there by itself
 	succeed(t, c)
 	r.arrive(t, expectation{
-		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überblick " + r.marker, body: body, files: a.files,
-		header: map[string]string{"To": "Dü You <you@example.org>", "Cc": "cc@example.org", "Reply-To": "desk@web1.example"},
+		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überblick " + r.marker, body: body,
+		files: a.files,
+		header: map[string]string{"To": "Dü You <you@example.org>", "Cc": "cc@example.org",
+			"Reply-To": "desk@web1.example"},
 	})
 }
 
@@ -42,7 +44,8 @@ func mimeLite(t *testing.T, r *run) {
 
 func emailSender(t *testing.T, r *run) {
 	body := trickyBody + "\n"
-	succeed(t, r.call(t, "www-data", "/usr/bin/perl", "-MEmail::Sender::Simple=sendmail", "-MEmail::Sender::Transport::Sendmail", "-MEmail::Simple", "-MEncode", "-e", `
+	succeed(t, r.call(t, "www-data", "/usr/bin/perl", "-MEmail::Sender::Simple=sendmail",
+		"-MEmail::Sender::Transport::Sendmail", "-MEmail::Simple", "-MEncode", "-e", `
 		my ($subject, $body) = @ARGV;
 		my $m = Email::Simple->create(header => [From => 'Shop <shop@web1.example>', To => 'you@example.org', Cc => 'cc@example.org',
 			Subject => join(' ', map { /[^ -~]/ ? encode('MIME-Q', decode('utf-8', $_)) : $_ } split ' ', $subject), 'MIME-Version' => '1.0',

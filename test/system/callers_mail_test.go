@@ -36,7 +36,8 @@ func newAttachments(t *testing.T) attachments {
 	for i := range binary {
 		binary[i] = byte(i * i >> 3)
 	}
-	a := attachments{dir: lab.dir(t), files: map[string][]byte{"data.bin": binary, "notes.txt": []byte(trickyBody + "\n")}}
+	a := attachments{dir: lab.dir(t), files: map[string][]byte{"data.bin": binary,
+		"notes.txt": []byte(trickyBody + "\n")}}
 	for name, data := range a.files {
 		path := filepath.Join(a.dir, name)
 		a.paths = append(a.paths, path)
@@ -56,7 +57,8 @@ func jsonText(t *testing.T, v any) []byte {
 }
 
 func bsdMailx(t *testing.T, r *run) {
-	c := r.call(t, "www-data", "/usr/bin/bsd-mailx", "-s", "disk "+r.marker, "-c", "cc@example.org", "-b", hidden, "you@example.org")
+	c := r.call(t, "www-data", "/usr/bin/bsd-mailx", "-s", "disk "+r.marker, "-c", "cc@example.org", "-b", hidden,
+		"you@example.org")
 	c.stdin = strings.NewReader(trickyBody + "\n")
 	succeed(t, c)
 	r.arrive(t, expectation{
@@ -68,25 +70,29 @@ func bsdMailx(t *testing.T, r *run) {
 func sNail(t *testing.T, r *run) {
 	a := newAttachments(t)
 	c := r.call(t, "www-data", "/usr/bin/s-nail", "-:/", "-Sv15-compat", "-Sttycharset=utf-8",
-		"-s", "Überlauf "+r.marker, "-a", a.paths[0], "-a", a.paths[1], "-c", "cc@example.org", "-b", hidden, "you@example.org")
+		"-s", "Überlauf "+r.marker, "-a", a.paths[0], "-a", a.paths[1], "-c", "cc@example.org", "-b", hidden,
+		"you@example.org")
 	c.stdin = strings.NewReader(trickyBody + "\n")
 	succeed(t, c)
 	r.arrive(t, expectation{
-		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überlauf " + r.marker, body: trickyBody + "\n", files: a.files,
+		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überlauf " + r.marker, body: trickyBody +
+			"\n", files: a.files,
 		header: map[string]string{"To": "you@example.org", "Cc": "cc@example.org"},
 	})
 }
 
 func mailutils(t *testing.T, r *run) {
 	a := newAttachments(t)
-	c := r.call(t, "www-data", "/usr/bin/mail.mailutils", "-s", "Überlauf "+r.marker, "-A", a.paths[0], "-A", a.paths[1],
+	c := r.call(t, "www-data", "/usr/bin/mail.mailutils", "-s", "Überlauf "+r.marker, "-A", a.paths[0], "-A",
+		a.paths[1],
 		"-a", "Cc: cc@example.org", "-a", "Bcc: "+hidden, "-r", "app@web1.example", "you@example.org")
 	// A line of one dot ends what it reads, even from a file.
 	body := strings.Replace(trickyBody, "\n.\n", "\n", 1) + "\n"
 	c.stdin = strings.NewReader(body)
 	succeed(t, c)
 	r.arrive(t, expectation{
-		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überlauf " + r.marker, body: body, files: a.files,
+		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überlauf " + r.marker, body: body,
+		files:  a.files,
 		header: map[string]string{"To": "<you@example.org>", "Cc": "<cc@example.org>"},
 	})
 }
@@ -98,7 +104,8 @@ func mutt(t *testing.T, r *run) {
 	c.stdin = strings.NewReader(trickyBody + "\n")
 	succeed(t, c)
 	r.arrive(t, expectation{
-		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überlauf " + r.marker, body: trickyBody + "\n", files: a.files,
+		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überlauf " + r.marker, body: trickyBody +
+			"\n", files: a.files,
 		header: map[string]string{"To": "you@example.org", "Cc": "cc@example.org"},
 	})
 }
@@ -124,7 +131,8 @@ func gitSendEmail(t *testing.T, r *run) {
 	patch := filepath.Join(dir, git("format-patch", "-1"))
 
 	// No server is named: git looks for /usr/sbin/sendmail by itself.
-	c := r.call(t, "", "git", "send-email", "--quiet", "--confirm=never", "--suppress-cc=all", "--no-thread", "--8bit-encoding=UTF-8",
+	c := r.call(t, "", "git", "send-email", "--quiet", "--confirm=never", "--suppress-cc=all", "--no-thread",
+		"--8bit-encoding=UTF-8",
 		"--from=Zoë <zoe@web1.example>", "--to=you@example.org", "--cc=cc@example.org", "--bcc="+hidden, patch)
 	c.dir, c.env = dir, identity
 	// Even with --quiet git says what it sent.

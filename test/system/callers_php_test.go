@@ -12,16 +12,21 @@ import (
 var phpCallers = []caller{
 	{name: "PHP `mail()`", pkg: "php-cli", test: phpMail},
 	{name: "PHP `mail()` in a pool of FPM", pkg: "php-fpm", test: phpFPM},
-	{name: "PHPMailer, `isSendmail()`", pkg: "libphp-phpmailer", test: func(t *testing.T, r *run) { phpMailer(t, r, "isSendmail") }},
-	{name: "PHPMailer, `isMail()`", pkg: "libphp-phpmailer", test: func(t *testing.T, r *run) { phpMailer(t, r, "isMail") }},
-	{name: "Symfony Mailer, `sendmail://default`", pkg: "php-symfony-mailer", test: func(t *testing.T, r *run) { symfony(t, r, "sendmail://default") }},
-	{name: "Symfony Mailer, `native://default`", pkg: "php-symfony-mailer", test: func(t *testing.T, r *run) { symfony(t, r, "native://default") }},
+	{name: "PHPMailer, `isSendmail()`", pkg: "libphp-phpmailer",
+		test: func(t *testing.T, r *run) { phpMailer(t, r, "isSendmail") }},
+	{name: "PHPMailer, `isMail()`", pkg: "libphp-phpmailer",
+		test: func(t *testing.T, r *run) { phpMailer(t, r, "isMail") }},
+	{name: "Symfony Mailer, `sendmail://default`", pkg: "php-symfony-mailer",
+		test: func(t *testing.T, r *run) { symfony(t, r, "sendmail://default") }},
+	{name: "Symfony Mailer, `native://default`", pkg: "php-symfony-mailer",
+		test: func(t *testing.T, r *run) { symfony(t, r, "native://default") }},
 }
 
 // mailFunction is a script that calls PHP's mail() with additional headers and
 // parameters; its arguments are subject and body.
 const mailFunction = `mail("You <you@example.org>, other@example.org", $subject, $body, [
-	"From" => "Shop <shop@web1.example>", "Cc" => "cc@example.org", "Bcc" => "` + hidden + `", "X-Mailer" => "PHP/" . phpversion(),
+	"From" => "Shop <shop@web1.example>", "Cc" => "cc@example.org", "Bcc" => "` + hidden +
+	`", "X-Mailer" => "PHP/" . phpversion(),
 	"MIME-Version" => "1.0", "Content-Type" => "text/plain; charset=utf-8", "Content-Transfer-Encoding" => "8bit",
 ], "-fbounce@web1.example")`
 
@@ -30,14 +35,17 @@ func mailFunctionBody() string { return trickyBody + "\n" + strings.Repeat("long
 func mailFunctionArrives(t *testing.T, r *run) {
 	t.Helper()
 	r.arrive(t, expectation{
-		to: []string{"you@example.org", "other@example.org", "cc@example.org", hidden}, subject: "Bestellung für " + r.marker,
-		body: mailFunctionBody() + "\n", header: map[string]string{"To": "You <you@example.org>, other@example.org", "Cc": "cc@example.org"},
+		to: []string{"you@example.org", "other@example.org", "cc@example.org", hidden}, subject: "Bestellung für " +
+			r.marker,
+		body: mailFunctionBody() + "\n", header: map[string]string{"To": "You <you@example.org>, other@example.org",
+			"Cc": "cc@example.org"},
 	})
 }
 
 func phpMail(t *testing.T, r *run) {
 	script := `[, $subject, $body] = $argv; exit(` + mailFunction + ` ? 0 : 1);`
-	succeed(t, r.call(t, "www-data", "/usr/bin/php", "-r", script, "--", "=?UTF-8?Q?Bestellung_f=C3=BCr?= "+r.marker, mailFunctionBody()))
+	succeed(t, r.call(t, "www-data", "/usr/bin/php", "-r", script, "--", "=?UTF-8?Q?Bestellung_f=C3=BCr?= "+r.marker,
+		mailFunctionBody()))
 	mailFunctionArrives(t, r)
 }
 
@@ -45,9 +53,11 @@ func phpMail(t *testing.T, r *run) {
 // www-data, and sends it a request as a web server does.
 func phpFPM(t *testing.T, r *run) {
 	dir := lab.dir(t)
-	page := `<?php [$subject, $body] = json_decode(file_get_contents(__DIR__ . "/form.json")); echo ` + mailFunction + ` ? "sent" : "failed", " by ", posix_getpwuid(posix_geteuid())["name"];`
+	page := `<?php [$subject, $body] = json_decode(file_get_contents(__DIR__ . "/form.json")); echo ` + mailFunction +
+		` ? "sent" : "failed", " by ", posix_getpwuid(posix_geteuid())["name"];`
 	must(t, os.WriteFile(filepath.Join(dir, "page.php"), []byte(page), 0o644))
-	must(t, os.WriteFile(filepath.Join(dir, "form.json"), jsonText(t, []string{"=?UTF-8?Q?Bestellung_f=C3=BCr?= " + r.marker, mailFunctionBody()}), 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, "form.json"),
+		jsonText(t, []string{"=?UTF-8?Q?Bestellung_f=C3=BCr?= " + r.marker, mailFunctionBody()}), 0o644))
 	c := r.call(t, "www-data", "/bin/bash", "-c", `set -e
 		"$1" --nodaemonize &
 		until [ -S /run/php/*-fpm.sock ]; do sleep 0.05; done
@@ -91,8 +101,10 @@ func phpMailer(t *testing.T, r *run, mode string) {
 		$m->send();`
 	succeed(t, r.call(t, "www-data", "/usr/bin/php", "-r", script, "--", "Überblick "+r.marker, trickyBody, a.dir))
 	r.arrive(t, expectation{
-		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überblick " + r.marker, body: trickyBody + "\n", files: a.files,
-		header: map[string]string{"To": "Dü You <you@example.org>", "Cc": "cc@example.org", "Reply-To": "desk@web1.example"},
+		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überblick " + r.marker, body: trickyBody +
+			"\n", files: a.files,
+		header: map[string]string{"To": "Dü You <you@example.org>", "Cc": "cc@example.org",
+			"Reply-To": "desk@web1.example"},
 	})
 }
 
@@ -108,8 +120,10 @@ func symfony(t *testing.T, r *run, dsn string) {
 		$mailer->send($m);`
 	succeed(t, r.call(t, "www-data", "/usr/bin/php", "-r", script, "--", "Überblick "+r.marker, trickyBody, a.dir))
 	r.arrive(t, expectation{
-		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überblick " + r.marker, body: trickyBody, files: a.files,
-		header: map[string]string{"To": "Dü You <you@example.org>", "Cc": "cc@example.org", "Reply-To": "desk@web1.example"},
+		to: []string{"you@example.org", "cc@example.org", hidden}, subject: "Überblick " + r.marker, body: trickyBody,
+		files: a.files,
+		header: map[string]string{"To": "Dü You <you@example.org>", "Cc": "cc@example.org",
+			"Reply-To": "desk@web1.example"},
 	})
 }
 
@@ -118,7 +132,8 @@ func TestPHPFails(t *testing.T) {
 	t.Parallel()
 	c := newCall(t, lab.postfix, "www-data", "/usr/bin/php", "-r", `exit(mail("you@example.org", "s", "b") ? 0 : 9);`)
 	c.config = strings.Replace(c.config, lab.authority.clientSecret, "wrong", 1)
-	if r := c.run(t); r.code != 9 || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "AADSTS7000215") {
+	if r := c.run(t); r.code != 9 || strings.Count(r.stderr, "\n") != 1 ||
+		!strings.Contains(r.stderr, "AADSTS7000215") {
 		t.Errorf("%v, want false from mail() and one line on stderr that names AADSTS7000215", r)
 	}
 }

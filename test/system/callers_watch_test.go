@@ -58,7 +58,9 @@ func writeFile(t *testing.T, dir, name, text string) string {
 
 // mdadm watches an array that is gone; with --test it mails about each at its start.
 func mdadm(t *testing.T, r *run) {
-	conf := writeFile(t, lab.dir(t), "mdadm.conf", "HOMEHOST <system>\nMAILADDR root\nARRAY /dev/md/"+r.marker+" metadata=1.2 UUID=3aaa0122:29827cfa:5331ad66:ca767371\n")
+	conf := writeFile(t, lab.dir(t), "mdadm.conf",
+		"HOMEHOST <system>\nMAILADDR "+
+			"root\nARRAY /dev/md/"+r.marker+" metadata=1.2 UUID=3aaa0122:29827cfa:5331ad66:ca767371\n")
 	c := r.call(t, "", "/usr/sbin/mdadm", "--monitor", "--scan", "--oneshot", "--test")
 	c.place(conf, "/etc/mdadm/mdadm.conf")
 	if got := c.run(t); got.code != 0 {
@@ -77,7 +79,8 @@ func smartd(t *testing.T, r *run) {
 		t.Fatalf("gcc: %v: %s", err, out)
 	}
 	device := writeFile(t, dir, r.marker, "")
-	conf := writeFile(t, dir, "smartd.conf", device+" -d nvme,0x1 -H -m root -M test -M exec /usr/share/smartmontools/smartd-runner\n")
+	conf := writeFile(t, dir, "smartd.conf", device+" -d nvme,0x1 -H -m root -M test -M exec "+
+		"/usr/share/smartmontools/smartd-runner\n")
 	c := r.call(t, "", "/usr/sbin/smartd", "-q", "onecheck", "-c", conf)
 	c.empty("/var/lib/smartmontools")
 	c.env = []string{"LD_PRELOAD=" + library}
@@ -128,14 +131,16 @@ func emptyHost(t *testing.T, c *call, dir, status string) {
 	c.empty("/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt", "/var/log")
 	c.ownRun()
 	must(t, os.MkdirAll(filepath.Join(dir, "apt", "preferences.d"), 0o755))
-	c.then("mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates /var/lib/apt/lists/partial /var/cache/apt/archives/partial /var/log/apt /run/lock")
+	c.then("mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates /var/lib/apt/lists/partial " +
+		"/var/cache/apt/archives/partial /var/log/apt /run/lock")
 	c.then("cp " + dir + "/status /var/lib/dpkg/status; touch /var/lib/dpkg/available")
 }
 
 // unattendedUpgrades has nothing to do, and says so as it is told to always.
 func unattendedUpgrades(t *testing.T, r *run) {
 	dir := lab.dir(t)
-	writeFile(t, dir, "apt/apt.conf.d/50unattended-upgrades", `Unattended-Upgrade::Origins-Pattern { "origin=`+r.marker+`"; };
+	writeFile(t, dir, "apt/apt.conf.d/50unattended-upgrades",
+		`Unattended-Upgrade::Origins-Pattern { "origin=`+r.marker+`"; };
 Unattended-Upgrade::Mail "root";
 Unattended-Upgrade::MailReport "always";
 `)
@@ -144,22 +149,26 @@ Unattended-Upgrade::MailReport "always";
 	if got := c.run(t); got.code != 0 {
 		t.Fatal(got)
 	}
-	r.arriveAsWritten(t, "unattended-upgrades result for ", "Auto-Submitted: auto-generated", "No packages found that can be upgraded unattended")
+	r.arriveAsWritten(t, "unattended-upgrades result for ", "Auto-Submitted: auto-generated",
+		"No packages found that can be upgraded unattended")
 }
 
 // apticron finds one update, in a repository on this host's disk.
 func apticron(t *testing.T, r *run) {
 	dir := lab.dir(t)
-	control := "Package: " + r.marker + "\nVersion: %s\nArchitecture: all\nMaintainer: Test <test@web1.example>\nDescription: größer\n"
+	control := "Package: " + r.marker + "\nVersion: %s\nArchitecture: all\nMaintainer: Test " +
+		"<test@web1.example>\nDescription: größer\n"
 	writeFile(t, dir, "package/DEBIAN/control", fmt.Sprintf(control, "2.0"))
 	deb := filepath.Join(dir, "repository", r.marker+"_2.0_all.deb")
 	must(t, os.Mkdir(filepath.Dir(deb), 0o755))
-	if out, err := exec.Command("dpkg-deb", "--build", "-Znone", filepath.Join(dir, "package"), deb).CombinedOutput(); err != nil {
+	if out, err := exec.Command("dpkg-deb", "--build", "-Znone", filepath.Join(dir, "package"),
+		deb).CombinedOutput(); err != nil {
 		t.Fatalf("dpkg-deb: %v: %s", err, out)
 	}
 	data, err := os.ReadFile(deb)
 	must(t, err)
-	writeFile(t, dir, "repository/Packages", fmt.Sprintf(control+"Filename: ./%s\nSize: %d\nSHA256: %x\n", "2.0", filepath.Base(deb), len(data), sha256.Sum256(data)))
+	writeFile(t, dir, "repository/Packages", fmt.Sprintf(control+"Filename: ./%s\nSize: %d\nSHA256: %x\n", "2.0",
+		filepath.Base(deb), len(data), sha256.Sum256(data)))
 	writeFile(t, dir, "apt/sources.list", "deb [trusted=yes] file:"+dir+"/repository ./\n")
 	writeFile(t, dir, "apt/apt.conf.d/90test", `APT::Sandbox::User "root";`+"\n")
 	writeFile(t, dir, "apticron/apticron.conf", "EMAIL=\"root\"\n")
@@ -179,7 +188,8 @@ func fail2ban(t *testing.T, r *run) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	writeFile(t, dir, "etc/jail.d/defaults-debian.conf", "")
-	writeFile(t, dir, "etc/jail.local", "["+r.marker+"]\nenabled = true\nfilter = sshd\nbackend = polling\nlogpath = "+writeFile(t, dir, "log", "")+
+	writeFile(t, dir, "etc/jail.local", "["+r.marker+"]\nenabled = true\nfilter = sshd\nbackend = "+
+		"polling\nlogpath = "+writeFile(t, dir, "log", "")+
 		"\naction = sendmail[name=%(__name__)s, sender=fail2ban@web1.example, dest=you@example.org]\n")
 	c := r.call(t, "", "/bin/bash", "-c", `set -e
 		fail2ban-server -f -c "$1/etc" --loglevel ERROR --logtarget STDERR &
@@ -199,13 +209,15 @@ func fail2ban(t *testing.T, r *run) {
 	host := strings.TrimSpace(string(out))
 	for _, m := range []struct{ what, text string }{
 		{"started", "The jail " + r.marker + " has been started successfully."},
-		{"banned 192.0.2.1", "The IP 192.0.2.1 has just been banned by Fail2Ban after\n0 attempts against " + r.marker + "."},
+		{"banned 192.0.2.1", "The IP 192.0.2.1 has just been banned by Fail2Ban after\n0 attempts against " + r.marker +
+			"."},
 		{"stopped", "The jail " + r.marker + " has been stopped."},
 	} {
 		words := strings.Fields(m.what)
 		on := map[bool]string{true: " from ", false: " on "}[words[0] == "banned"]
 		r.arriveBy(t, 30*time.Second, r.marker+": "+words[0], expectation{to: []string{"you@example.org"},
-			subject: "[Fail2Ban] " + r.marker + ": " + m.what + on + host, body: "Hi,\n\n" + m.text + "\n\nRegards,\n\nFail2Ban\n",
+			subject: "[Fail2Ban] " + r.marker + ": " + m.what + on + host, body: "Hi,\n\n" + m.text +
+				"\n\nRegards,\n\nFail2Ban\n",
 			header: map[string]string{"To": "you@example.org"}})
 	}
 }
@@ -215,7 +227,8 @@ func logwatch(t *testing.T, r *run) {
 	dir := lab.dir(t)
 	line := time.Now().UTC().Format("Jan _2 15:04:05") + " web1 sshd[1]: fatal: " + r.marker + "\n"
 	writeFile(t, dir, "log/auth.log", line)
-	c := r.call(t, "", "/usr/sbin/logwatch", "--output", "mail", "--mailto", "root", "--service", "sshd", "--range", "all")
+	c := r.call(t, "", "/usr/sbin/logwatch", "--output", "mail", "--mailto", "root", "--service", "sshd", "--range",
+		"all")
 	c.place(filepath.Join(dir, "log"), "/var/log")
 	// Debian's is /tmp, where runs at the same time would complain of each other's files.
 	writeFile(t, dir, "etc/conf/logwatch.conf", "TmpDir = "+dir+"\n")

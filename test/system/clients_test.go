@@ -61,7 +61,8 @@ func TestSMTPClients(t *testing.T) {
 	t.Parallel()
 	ports, err := freePorts(2)
 	must(t, err)
-	a, _ := ownAgent(t, fmt.Sprintf("[delivery]\nmessages_per_minute = 0\n[agent]\nlisten = \"127.0.0.1:%d\"\n", ports[0]))
+	a, _ := ownAgent(t, fmt.Sprintf("[delivery]\nmessages_per_minute = 0\n[agent]\nlisten = \"127.0.0.1:%d\"\n",
+		ports[0]))
 	relay := func(t *testing.T) string {
 		startRelay(t, ports[1], ports[0])
 		return strings.Replace(smtpClients[0].script, "PORT", strconv.Itoa(ports[1]), 1)
@@ -77,10 +78,12 @@ func TestSMTPClients(t *testing.T) {
 				script = relay(t)
 			}
 			marker := newMarker("client")
-			body := "one line\n.\n..two dots\n\nGr\u00fc\u00dfe\n" + strings.Repeat("x", 900) + "\nlast, " + marker + "\n"
+			body := "one line\n.\n..two dots\n\nGr\u00fc\u00dfe\n" + strings.Repeat("x", 900) + "\nlast, " + marker +
+				"\n"
 			file := filepath.Join(lab.dir(t), "message")
 			must(t, os.WriteFile(file, []byte("From: app@elsewhere.org\nTo: you@example.org\nSubject: "+marker+
-				"\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"+body), 0o644))
+				"\nMIME-Version: 1.0\nContent-Type: text/plain; "+
+				"charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"+body), 0o644))
 			c := newCall(t, a, "www-data", "sh", "-c", strings.NewReplacer("HOST", "127.0.0.1", "PORT",
 				strconv.Itoa(ports[0]), "SOCKET", filepath.Join(a.run, "submit.sock"), "FILE", file).Replace(script))
 			c.before = a.reach()
@@ -129,8 +132,9 @@ alias_database =
 disable_dns_lookups = yes
 relayhost = [127.0.0.1]:%[2]d
 `, dir, relayhost)), 0o644))
-	must(t, os.WriteFile(filepath.Join(conf, "master.cf"), []byte(fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd\n", port)+
-		postfixServices), 0o644))
+	must(t, os.WriteFile(filepath.Join(conf, "master.cf"),
+		[]byte(fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd\n", port)+
+			postfixServices), 0o644))
 	d, err := startDaemon(filepath.Join(dir, "out"), "/usr/sbin/postfix", "-c", conf, "start-fg")
 	must(t, err)
 	t.Cleanup(d.stop)

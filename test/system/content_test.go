@@ -37,7 +37,8 @@ func TestAttachments(t *testing.T) {
 		return "From: app@web1.example\nTo: you@example.org\nSubject: " + marker + "\nMIME-Version: 1.0\n" +
 			"Content-Type: multipart/mixed; boundary=\"=_b\"\n\npreamble\n--=_b\n" +
 			"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n" + text + "\n--=_b\n" +
-			"Content-Type: application/octet-stream; name=data.bin\nContent-Transfer-Encoding: base64\nContent-Disposition: attachment; filename=data.bin\n\n" +
+			"Content-Type: application/octet-stream; name=data.bin\nContent-Transfer-Encoding: " +
+			"base64\nContent-Disposition: attachment; filename=data.bin\n\n" +
 			strings.Join(lines, "\n") + "\n--=_b--\nepilogue\n"
 	}
 	for name, port := range map[string]int{"chunking": lab.postfix.port, "plain": lab.postfix.plainPort} {

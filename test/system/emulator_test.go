@@ -28,7 +28,8 @@ func startEmulator(dir, program string) (*emulatorProcess, error) {
 	e := &emulatorProcess{dir: filepath.Join(dir, "mail"), caFile: filepath.Join(dir, "ca.pem")}
 	config := filepath.Join(dir, "o365-sendmail.toml")
 	var err error
-	e.daemon, err = startDaemon(filepath.Join(dir, "out"), program, "-dir", e.dir, "-config-out", config, "-ca-out", e.caFile, "-rate", "0")
+	e.daemon, err = startDaemon(filepath.Join(dir, "out"), program, "-dir", e.dir, "-config-out", config, "-ca-out",
+		e.caFile, "-rate", "0")
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +95,8 @@ func (e *emulatorProcess) arrived(ctx context.Context, text string, n int) ([]de
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return found, fmt.Errorf("%d of %d messages with %q arrived at the emulator: %w", len(found), n, text, ctx.Err())
+			return found, fmt.Errorf("%d of %d messages with %q arrived at the emulator: %w", len(found), n, text,
+				ctx.Err())
 		}
 	}
 }

@@ -36,15 +36,18 @@ func TestLabWithCurl(t *testing.T) {
 			t.Run(c.name+"/"+service, func(t *testing.T) {
 				t.Parallel()
 				marker := "curl-" + strconv.FormatInt(lab.calls.Add(1), 10)
-				message := "From: <" + c.sender + ">\r\nTo: <you@example.org>\r\nBcc: <hidden@example.org>\r\nSubject: " + marker + "\r\n\r\n.dot\r\n"
+				message := "From: <" + c.sender + ">\r\nTo: <you@example.org>\r\nBcc: " +
+					"<hidden@example.org>\r\nSubject: " + marker + "\r\n\r\n.dot\r\n"
 				// The token goes in by a file: arguments are searched for secrets.
 				dir := t.TempDir()
 				conf := filepath.Join(dir, "curl.conf")
 				if err := os.WriteFile(conf, []byte("oauth2-bearer = \""+c.token+"\"\n"), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				run := &call{argv: []string{"/usr/bin/curl", "-sS", "-K", conf, "--ssl-reqd", "--cacert", a.caFile, "--sasl-ir",
-					"--login-options", "AUTH=XOAUTH2", "--user", c.user + ":", "--mail-from", c.sender, "--mail-rcpt", "you@example.org",
+				run := &call{argv: []string{"/usr/bin/curl", "-sS", "-K", conf, "--ssl-reqd", "--cacert", a.caFile,
+					"--sasl-ir",
+					"--login-options", "AUTH=XOAUTH2", "--user", c.user + ":", "--mail-from", c.sender, "--mail-rcpt",
+					"you@example.org",
 					"--upload-file", "-", "smtp://localhost:" + strconv.Itoa(port)}, stdin: strings.NewReader(message)}
 				r := run.run(t)
 				if r.code != c.code {

@@ -54,7 +54,8 @@ func newLab(work, root string) (*laboratory, error) {
 	if l.postfix, err = newPostfix(filepath.Join(work, "postfix"), l.authority, l.sink); err != nil {
 		return nil, err
 	}
-	if l.emulator, err = startEmulator(filepath.Join(work, "emulator"), filepath.Join(root, "bin", "m365-emulator")); err != nil {
+	if l.emulator, err = startEmulator(filepath.Join(work, "emulator"),
+		filepath.Join(root, "bin", "m365-emulator")); err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)
 	}
 	l.secrets = append(l.secrets, l.emulator.clientSecret)
@@ -94,7 +95,8 @@ func tearDown(code int) int {
 		fmt.Println("system tests: FAIL: secret search:", err)
 		return 1
 	}
-	fmt.Printf("secret search: %d files with %d bytes of logs, output, transcripts and arguments\n", searched.files, searched.bytes)
+	fmt.Printf("secret search: %d files with %d bytes of logs, output, transcripts and arguments\n", searched.files,
+		searched.bytes)
 	for _, f := range found {
 		fmt.Println("system tests: FAIL: secret search:", f)
 		code = 1
@@ -254,7 +256,8 @@ func (c *call) command(t *testing.T) *exec.Cmd {
 		argv = append(argv, "setpriv", "--reuid", c.user, "--regid", c.user, "--init-groups", "--")
 	}
 	cmd := exec.Command("/usr/bin/unshare", append(argv, c.argv...)...)
-	cmd.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8", "HOME=" + filepath.Dir(c.cache)}, c.env...)
+	cmd.Env = append([]string{"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG=C.UTF-8", "HOME=" +
+		filepath.Dir(c.cache)}, c.env...)
 	cmd.Dir = c.dir
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
@@ -349,7 +352,8 @@ func (l *laboratory) findCopies() (copies []string) {
 	defer cancel()
 	for _, s := range l.once {
 		if found, err := s.to.arrived(ctx, s.marker, 1); err != nil || len(found) != 1 {
-			copies = append(copies, fmt.Sprintf("%d copies of %q arrived at %s: %v", len(found), s.marker, s.to.name(), err))
+			copies = append(copies, fmt.Sprintf("%d copies of %q arrived at %s: %v", len(found), s.marker, s.to.name(),
+				err))
 		}
 	}
 	return copies

@@ -76,7 +76,8 @@ func TestLargeMessage(t *testing.T) {
 		started := time.Now()
 		r, resident := runMeasured(t, c, file)
 		t.Logf("%v after %v, peak resident memory: %d kB", r, time.Since(started).Round(time.Millisecond), resident)
-		if r.code == 0 || r.code == 75 || !strings.Contains(r.stderr, strconv.Itoa(narrowSize)) || strings.Count(r.stderr, "\n") != 1 {
+		if r.code == 0 || r.code == 75 || !strings.Contains(r.stderr, strconv.Itoa(narrowSize)) ||
+			strings.Count(r.stderr, "\n") != 1 {
 			t.Errorf("%v, want a permanent failure in one line with the limit, %d", r, narrowSize)
 		}
 		if d := time.Since(started); d > 15*time.Second {
@@ -87,7 +88,8 @@ func TestLargeMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(log), "message size") && strings.Contains(string(log), "queue file size limit exceeded") {
+		if strings.Contains(string(log), "message size") &&
+			strings.Contains(string(log), "queue file size limit exceeded") {
 			t.Error("the message was sent although it was too large")
 		}
 	})

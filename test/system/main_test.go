@@ -19,10 +19,14 @@ const insideVariable = "O365_SYSTEM_TEST_INSIDE"
 
 // programs are the commands that the tests can't do without.
 var programs = []string{
-	"/usr/sbin/postfix", "/usr/sbin/postconf", "/usr/sbin/dovecot", "/usr/bin/php", "/usr/bin/bsd-mailx", "/usr/bin/s-nail",
-	"/usr/bin/mail.mailutils", "/usr/bin/mutt", "/usr/sbin/cron", "/usr/sbin/anacron", "/usr/sbin/atd", "/usr/lib/git-core/git-send-email",
-	"/usr/bin/cgi-fcgi", "/usr/share/php/libphp-phpmailer", "/usr/share/php/Symfony/Component/Mailer", "/usr/share/perl5/MIME/Lite.pm",
-	"/usr/share/perl5/Email/Sender.pm", "/usr/bin/ruby", "/usr/share/nodejs/nodemailer", "/usr/bin/python3", "/usr/sbin/mdadm", "/usr/sbin/smartd",
+	"/usr/sbin/postfix", "/usr/sbin/postconf", "/usr/sbin/dovecot", "/usr/bin/php", "/usr/bin/bsd-mailx",
+	"/usr/bin/s-nail",
+	"/usr/bin/mail.mailutils", "/usr/bin/mutt", "/usr/sbin/cron", "/usr/sbin/anacron", "/usr/sbin/atd",
+	"/usr/lib/git-core/git-send-email",
+	"/usr/bin/cgi-fcgi", "/usr/share/php/libphp-phpmailer", "/usr/share/php/Symfony/Component/Mailer",
+	"/usr/share/perl5/MIME/Lite.pm",
+	"/usr/share/perl5/Email/Sender.pm", "/usr/bin/ruby", "/usr/share/nodejs/nodemailer", "/usr/bin/python3",
+	"/usr/sbin/mdadm", "/usr/sbin/smartd",
 	"/usr/bin/unattended-upgrade", "/usr/sbin/apticron", "/usr/bin/fail2ban-server", "/usr/sbin/logwatch",
 	"/usr/bin/certtool", "/usr/bin/pk12util", "/usr/bin/certutil", "/usr/bin/keytool",
 	"/usr/bin/curl", "/usr/bin/strace", "/usr/bin/setpriv", "/usr/bin/prlimit",

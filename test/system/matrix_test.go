@@ -178,7 +178,8 @@ func document(t *testing.T, rows []row) string {
 		for _, line := range strings.Split(rows[i].calls, "\n") {
 			lines = append(lines, "`"+strings.ReplaceAll(line, "|", "\\|")+"`")
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", c.name, c.pkg, version(t, c.pkg), strings.Join(lines, "<br>"), rows[i].checked, rows[i].result())
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", c.name, c.pkg, version(t, c.pkg),
+			strings.Join(lines, "<br>"), rows[i].checked, rows[i].result())
 	}
 	b.WriteString(documentTail)
 	return b.String()
@@ -241,7 +242,8 @@ func compareDocument(t *testing.T, text string) {
 			w = want[i]
 		}
 		if g != w {
-			t.Errorf("docs/callers.md, line %d:\n%s\nthis run:\n%s\n(go test -tags system ./test/system -run TestCallers -update writes it again)", i+1, w, g)
+			t.Errorf("docs/callers.md, line %d:\n%s\nthis run:\n%s\n(go test -tags system ./test/system -run "+
+				"TestCallers -update writes it again)", i+1, w, g)
 		}
 	}
 }
@@ -265,7 +267,8 @@ func TestWithoutVersions(t *testing.T) {
 	if a, b := withoutVersions(page), withoutVersions(same); !slices.Equal(a, b) {
 		t.Errorf("another version makes a difference: %q %q", a, b)
 	}
-	for _, other := range []string{strings.Replace(page, "delivered", "**fails**", 1), "# x\n", strings.Replace(page, "`c`", "`d`", 1)} {
+	for _, other := range []string{strings.Replace(page, "delivered", "**fails**", 1), "# x\n",
+		strings.Replace(page, "`c`", "`d`", 1)} {
 		if slices.Equal(withoutVersions(page), withoutVersions(other)) {
 			t.Errorf("%q is taken for %q", other, page)
 		}

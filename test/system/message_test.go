@@ -151,7 +151,8 @@ func expectationOf(t *testing.T, message []byte, to []string) expectation {
 	if err != nil {
 		t.Fatalf("%v: %q", err, message)
 	}
-	return expectation{to: to, subject: decodeHeader(t, m.Header.Get("Subject")), body: decodeBody(t, m.Header.Get("Content-Transfer-Encoding"), m.Body)}
+	return expectation{to: to, subject: decodeHeader(t, m.Header.Get("Subject")),
+		body: decodeBody(t, m.Header.Get("Content-Transfer-Encoding"), m.Body)}
 }
 
 // checkLines fails for a bare CR or LF and for a line over 998 bytes (RFC 5322 2.1.1).

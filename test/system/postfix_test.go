@@ -261,7 +261,8 @@ func startDaemon(output string, argv ...string) (*daemon, error) {
 		return nil, err
 	}
 	defer f.Close()
-	d := &daemon{cmd: exec.Command(argv[0], argv[1:]...), name: filepath.Base(argv[0]), output: output, done: make(chan struct{})}
+	d := &daemon{cmd: exec.Command(argv[0], argv[1:]...), name: filepath.Base(argv[0]), output: output,
+		done: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = f, f
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := d.cmd.Start(); err != nil {

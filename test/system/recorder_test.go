@@ -23,7 +23,8 @@ func newRecorder(t *testing.T, input bool) recorder {
 	dir := lab.dir(t)
 	script := `{ printf '%s\0' "$0" "$@"; echo; } >>'` + dir + `/calls/'$$` + "\n"
 	if input {
-		script += `cat >'` + dir + `/input/'$$` + "\n" + `exec '` + lab.program + `' "$@" <'` + dir + `/input/'$$` + "\n"
+		script += `cat >'` + dir + `/input/'$$` + "\n" + `exec '` + lab.program + `' "$@" <'` + dir + `/input/'$$` +
+			"\n"
 	} else {
 		script += `exec '` + lab.program + `' "$@"` + "\n"
 	}

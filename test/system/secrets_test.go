@@ -41,7 +41,8 @@ func (l *laboratory) findSecrets() (found []string, s searched, err error) {
 		}
 		return nil
 	}
-	logs := []string{"collected", "postfix/dovecot/log", "postfix/dovecot/out", "postfix/postfix/log", "postfix/postfix/out", "agent/out"}
+	logs := []string{"collected", "postfix/dovecot/log", "postfix/dovecot/out", "postfix/postfix/log",
+		"postfix/postfix/out", "agent/out"}
 	logs = append(logs, l.emulator.logs()...)
 	for _, path := range logs {
 		path = filepath.Join(l.work, path)
@@ -63,7 +64,8 @@ type needle struct{ what, text string }
 func secretNeedles(secrets []string) []needle {
 	needles := []needle{{"a token", "eyJ"}}
 	for _, secret := range secrets {
-		needles = append(needles, needle{"a client secret", secret}, needle{"a client secret, URL-encoded", url.QueryEscape(secret)})
+		needles = append(needles, needle{"a client secret", secret},
+			needle{"a client secret, URL-encoded", url.QueryEscape(secret)})
 	}
 	for skip := range 3 {
 		text := base64.StdEncoding.EncodeToString([]byte("auth=Bearer eyJ"[skip:]))
@@ -80,11 +82,13 @@ func TestSecretNeedles(t *testing.T) {
 	const secret = "Lab8Q~a+b/c"
 	token := lab.authority.token("noreply@contoso.test", time.Now())
 	leaks := map[string]string{
-		"token":            "Authorization: Bearer " + token,
-		"secret":           "client_secret = " + secret,
-		"form":             "client_secret=" + url.QueryEscape(secret),
-		"initial response": base64.StdEncoding.EncodeToString([]byte("user=a@contoso.test\x01auth=Bearer " + token + "\x01\x01")),
-		"part of response": base64.StdEncoding.EncodeToString([]byte("x@contoso.test\x01auth=Bearer " + token + "\x01\x01")),
+		"token":  "Authorization: Bearer " + token,
+		"secret": "client_secret = " + secret,
+		"form":   "client_secret=" + url.QueryEscape(secret),
+		"initial response": base64.StdEncoding.EncodeToString([]byte("user=a@contoso.test\x01auth=Bearer " + token +
+			"\x01\x01")),
+		"part of response": base64.StdEncoding.EncodeToString([]byte("x@contoso.test\x01auth=Bearer " + token +
+			"\x01\x01")),
 	}
 	for name, text := range leaks {
 		hit := false

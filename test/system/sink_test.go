@@ -35,7 +35,10 @@ func newSink() (*sink, error) {
 		return nil, err
 	}
 	s := &sink{port: l.Addr().(*net.TCPAddr).Port, changed: make(chan struct{})}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &sinkSession{sink: s}, nil }))
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		return &sinkSession{sink: s},
+			nil
+	}))
 	server.Domain = "sink.test"
 	server.MaxLineLength = 1 << 20
 	server.EnableSMTPUTF8 = true
@@ -65,7 +68,8 @@ func (s *sink) find(ctx context.Context, text string, n int) ([]delivery, error)
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return found, fmt.Errorf("%d of %d messages with %q arrived at the sink: %w", len(found), n, text, ctx.Err())
+			return found, fmt.Errorf("%d of %d messages with %q arrived at the sink: %w", len(found), n, text,
+				ctx.Err())
 		}
 	}
 }

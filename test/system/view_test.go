@@ -33,7 +33,8 @@ func (v *view) mount(program string) error {
 		path string
 		mode os.FileMode
 	}{
-		{"/run", 0o755}, {"/var/spool/cron", 0o755}, {"/var/spool/postfix", 0o755}, {"/var/lib/postfix", 0o755}, {"/var/mail", 0o2775},
+		{"/run", 0o755}, {"/var/spool/cron", 0o755}, {"/var/spool/postfix", 0o755}, {"/var/lib/postfix", 0o755},
+		{"/var/mail", 0o2775},
 	}
 	for _, f := range fresh {
 		dir := filepath.Join(v.work, "view", f.path)
@@ -78,7 +79,8 @@ const (
 
 func addUsers(etc string) error {
 	for file, lines := range map[string]string{
-		"passwd": agentUser + ":x:64998:64998::/nonexistent:/usr/sbin/nologin\n" + worker + ":x:64999:64999:Wörker,,,:/:/bin/sh\n",
+		"passwd": agentUser + ":x:64998:64998::/nonexistent:/usr/sbin/nologin\n" + worker +
+			":x:64999:64999:Wörker,,,:/:/bin/sh\n",
 		"group":  agentUser + ":x:64998:\n" + worker + ":x:64999:\n",
 		"shadow": agentUser + ":*:20000:0:99999:7:::\n" + worker + ":*:20000:0:99999:7:::\n",
 	} {

@@ -71,8 +71,10 @@ func (b *bench) acceptQueue() error {
 	all := []*contestant{
 		{name: "o365-sendmail", argv: caller, pid: agent.cmd.Process.Pid, sends: true},
 		yardstick,
-		{name: "o365-sendmail -odq, nothing sent", argv: slices.Insert(slices.Clone(caller), 1, "-odq"), pid: agent.cmd.Process.Pid},
-		{name: "the same without cmd/front", argv: append([]string{b.ours, "-odq"}, caller[1:]...), pid: agent.cmd.Process.Pid},
+		{name: "o365-sendmail -odq, nothing sent", argv: slices.Insert(slices.Clone(caller), 1, "-odq"),
+			pid: agent.cmd.Process.Pid},
+		{name: "the same without cmd/front", argv: append([]string{b.ours, "-odq"}, caller[1:]...),
+			pid: agent.cmd.Process.Pid},
 		{name: "floor-queue, nothing sent", argv: b.floorArgs(0, "-put", filepath.Join(b.dir, "accept-kept"))},
 	}
 	if _, err := b.folder("accept-kept"); err != nil {
@@ -109,14 +111,17 @@ func (b *bench) acceptQueue() error {
 		return err
 	}
 	t := b.report.add("Accept through the agent, 2 KB",
-		"From the call to the exit status: the message is committed to disk by fsync. The delivery goes on behind; where it says so there is none, and where the two differ that difference is only what the two processors have to do besides. CPU is the caller's and the daemons'.",
+		"From the call to the exit status: the message is committed to disk by fsync. The delivery goes on behind; "+
+			"where it says so there is none, and where the two differ that difference is only what the two "+
+			"processors have to do besides. CPU is the caller's and the daemons'.",
 		"", "ms", "middle half", "× floor-queue", "CPU ms", "until the relay has it, ms")
 	for _, c := range all {
 		relayed := "–"
 		if c.sends {
 			relayed = ms(median(c.relayed))
 		}
-		t.row(c.name, ms(median(c.walls)), quartiles(c.walls), times(median(c.walls), median(yardstick.walls)), ms(mean(c.cpus)), relayed)
+		t.row(c.name, ms(median(c.walls)), quartiles(c.walls), times(median(c.walls), median(yardstick.walls)),
+			ms(mean(c.cpus)), relayed)
 	}
 	return agent.stop()
 }

@@ -55,7 +55,8 @@ func newBench(s *settings, dir string) (*bench, error) {
 	}
 	host, port := e.SMTPAddr()
 	if b.far, err = delay.Listen(fmt.Sprintf("%s:%d", host, port), s.rtt); err == nil {
-		err = errors.Join(os.Chmod(dir, 0o755), b.writeTrust(), b.writeToken(), os.WriteFile(b.message, text(2<<10), 0o644))
+		err = errors.Join(os.Chmod(dir, 0o755), b.writeTrust(), b.writeToken(),
+			os.WriteFile(b.message, text(2<<10), 0o644))
 	}
 	if err != nil {
 		b.close()
@@ -89,10 +90,12 @@ func (b *bench) writeToken() error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, b.emulator.TokenURL(), strings.NewReader(url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {b.emulator.ClientID}, "client_secret": {b.emulator.ClientSecret},
-		"scope": {"https://outlook.office365.com/.default"},
-	}.Encode()))
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, b.emulator.TokenURL(),
+		strings.NewReader(url.Values{
+			"grant_type": {"client_credentials"}, "client_id": {b.emulator.ClientID},
+			"client_secret": {b.emulator.ClientSecret},
+			"scope":         {"https://outlook.office365.com/.default"},
+		}.Encode()))
 	if err != nil {
 		return err
 	}
@@ -162,7 +165,8 @@ func (b *bench) reset() {
 
 // text makes a message of about size bytes.
 func text(size int) []byte {
-	out := []byte("From: " + from + "\nTo: " + to + "\nSubject: benchmark\nDate: Wed, 25 Nov 2026 09:00:00 +0000\nMessage-ID: <1@bench.test>\n\n")
+	out := []byte("From: " + from + "\nTo: " + to +
+		"\nSubject: benchmark\nDate: Wed, 25 Nov 2026 09:00:00 +0000\nMessage-ID: <1@bench.test>\n\n")
 	line := []byte(strings.Repeat("0123456789abcdef", 4) + "01234567890\n")
 	for len(out) < size {
 		out = append(out, line...)

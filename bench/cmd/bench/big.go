@@ -10,7 +10,9 @@ import (
 // big is large messages and the memory that they take.
 func (b *bench) big() error {
 	t := b.report.add("Large messages, 0 ms round trip",
-		"From the call until the relay has the message, best of three. Memory is the most that the process had resident; through the agent, what both had, each at its own time. The agent commits the message to disk between.",
+		"From the call until the relay has the message, best of three. Memory is the most that the process had "+
+			"resident; through the agent, what both had, each at its own time. The agent commits the message to "+
+			"disk between.",
 		"", "MB", "s", "× floor", "CPU s", "MiB")
 	s, err := b.site("big", 0, nil)
 	if err != nil {
@@ -56,7 +58,8 @@ func (b *bench) big() error {
 			}
 		}
 		for _, c := range all {
-			t.row(c.name, fmt.Sprint(size), short(c.best.wall.Seconds()), times(c.best.wall, all[0].best.wall), short(c.best.cpu.Seconds()), mib(c.best.peak))
+			t.row(c.name, fmt.Sprint(size), short(c.best.wall.Seconds()), times(c.best.wall, all[0].best.wall),
+				short(c.best.cpu.Seconds()), mib(c.best.peak))
 		}
 		_ = os.Remove(file)
 	}

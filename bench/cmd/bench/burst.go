@@ -11,7 +11,8 @@ import (
 func (b *bench) burst() error {
 	t := b.report.add(fmt.Sprintf("%d processes at once, %d ms round trip", b.processes, b.rtt.Milliseconds()),
 		"The relay allows 3 sessions, and the token cache is cold. Until all messages have arrived.",
-		"", "all delivered after s", "× floor-queue", "slowest caller s", "arrived", "callers that failed", "token requests", "refused")
+		"", "all delivered after s", "× floor-queue", "slowest caller s", "arrived", "callers that failed",
+		"token requests", "refused")
 	put, err := b.folder("burst-floor")
 	if err != nil {
 		return err
@@ -54,7 +55,8 @@ func (b *bench) burst() error {
 
 // crowd starts all processes at once, waits for them, does what follows, and waits for
 // the messages.
-func (b *bench) crowd(t *table, name string, yardstick time.Duration, argv []string, then ...func() error) (time.Duration, error) {
+func (b *bench) crowd(t *table, name string, yardstick time.Duration, argv []string,
+	then ...func() error) (time.Duration, error) {
 	b.reset()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -89,7 +91,8 @@ func (b *bench) crowd(t *table, name string, yardstick time.Duration, argv []str
 		yardstick = took
 	}
 	st := b.emulator.Stats()
-	t.row(name, short(took.Seconds()), times(took, yardstick), short(slowest.Seconds()), fmt.Sprint(st.Messages), fmt.Sprint(failed),
+	t.row(name, short(took.Seconds()), times(took, yardstick), short(slowest.Seconds()), fmt.Sprint(st.Messages),
+		fmt.Sprint(failed),
 		fmt.Sprint(st.TokenRequests), fmt.Sprint(b.emulator.Refused("")))
 	return took, nil
 }

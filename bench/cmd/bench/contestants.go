@@ -77,7 +77,8 @@ func (s *site) ours(args ...string) []string {
 // floorArgs is the yardstick for the relay at the distance rtt.
 func (b *bench) floorArgs(rtt time.Duration, more ...string) []string {
 	return append([]string{
-		b.floor, "-addr", b.emulator.SMTPHost + ":" + strconv.Itoa(b.port(rtt)), "-user", from, "-from", from, "-to", to,
+		b.floor, "-addr", b.emulator.SMTPHost + ":" + strconv.Itoa(b.port(rtt)), "-user", from, "-from", from, "-to",
+		to,
 		"-token-file", b.tokenFile, "-ca-file", b.caFile,
 	}, more...)
 }
@@ -95,7 +96,8 @@ func (b *bench) msmtp(rtt time.Duration) ([]string, error) {
 	}
 	config := filepath.Join(b.dir, fmt.Sprintf("msmtprc-%d", rtt.Milliseconds()))
 	return []string{program, "-C", config, "-f", from, to}, os.WriteFile(config, fmt.Appendf(nil,
-		"account default\nhost %s\nport %d\nfrom %s\ntls on\ntls_starttls on\ntls_trust_file %s\nauth xoauth2\nuser %s\npasswordeval cat %s\n",
+		"account default\nhost %s\nport %d\nfrom %s\ntls on\ntls_starttls on\ntls_trust_file %s\nauth xoauth2\nuser "+
+			"%s\npasswordeval cat %s\n",
 		b.emulator.SMTPHost, b.port(rtt), from, b.caFile, from, b.tokenFile), 0o600)
 }
 
@@ -147,7 +149,8 @@ func (b *bench) dma() ([]string, error) {
 		return nil, err
 	}
 	for _, err := range []error{
-		os.WriteFile(filepath.Join(etc, "dma.conf"), []byte("SMARTHOST localhost\nDEFER\nMAILNAME bench.test\n"), 0o644),
+		os.WriteFile(filepath.Join(etc, "dma.conf"), []byte("SMARTHOST localhost\nDEFER\nMAILNAME bench.test\n"),
+			0o644),
 		os.Chmod(etc, 0o755), os.Chmod(spool, 0o777),
 		b.mountAt(etc, "/etc/dma"), b.mountAt(spool, "/var/spool/dma"),
 	} {

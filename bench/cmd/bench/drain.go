@@ -36,7 +36,8 @@ func (s *site) fill(n int) error {
 			Sender: from, Origin: from, Recipients: []envelope.Recipient{{Address: to}},
 			Caller: envelope.Caller{UID: os.Getuid(), User: "bench", Via: "bench"},
 		}
-		if _, err := sp.Put(context.Background(), spool.Meta{UID: os.Getuid(), Origin: "bench"}, &env, message); err != nil {
+		if _, err := sp.Put(context.Background(), spool.Meta{UID: os.Getuid(), Origin: "bench"}, &env,
+			message); err != nil {
 			return err
 		}
 	}
@@ -109,8 +110,10 @@ func (b *bench) drain() error {
 			all  []emptied
 		}{
 			{name: "o365-sendmail -q", fill: func() error { return s.fill(b.messages) }, argv: s.ours("-q")},
-			{name: "floor-deep", fill: func() error { return b.fillFloor(dir, b.messages) }, argv: b.floorArgs(rtt, "-drain", dir)},
-			{name: "floor, one at a time", fill: func() error { return b.fillFloor(dir, b.messages) }, argv: b.floorArgs(rtt, "-drain", dir, "-ahead", "1")},
+			{name: "floor-deep", fill: func() error { return b.fillFloor(dir, b.messages) },
+				argv: b.floorArgs(rtt, "-drain", dir)},
+			{name: "floor, one at a time", fill: func() error { return b.fillFloor(dir, b.messages) },
+				argv: b.floorArgs(rtt, "-drain", dir, "-ahead", "1")},
 		}
 		for range 3 {
 			for i := range drains {
@@ -129,11 +132,14 @@ func (b *bench) drain() error {
 			}
 		}
 		t := b.report.add(fmt.Sprintf("Drain of %d messages, %d ms round trip", b.messages, rtt.Milliseconds()),
-			"The relay allows 3 sessions. The best of three runs, from the call until the last message has arrived. Our engine and floor-deep have up to 8 messages of a session on their way; each could come twice if the session broke at that moment, so more is not better.",
+			"The relay allows 3 sessions. The best of three runs, from the call until the last message has arrived. "+
+				"Our engine and floor-deep have up to 8 messages of a session on their way; each could come twice if "+
+				"the session broke at that moment, so more is not better.",
 			"", "messages/s", "× floor-deep", "CPU ms a message", "sessions", "refused", "round trips a message")
 		row := func(name string, e emptied) {
 			t.row(name, short(e.rate), fmt.Sprintf("%.2f", e.rate/fastest(drains[1].all).rate),
-				short(float64(e.cpu.Microseconds())/1000/float64(max(e.arrived, 1))), fmt.Sprint(e.sessions), fmt.Sprint(e.refused), short(e.tripsEach))
+				short(float64(e.cpu.Microseconds())/1000/float64(max(e.arrived, 1))), fmt.Sprint(e.sessions),
+				fmt.Sprint(e.refused), short(e.tripsEach))
 		}
 		for _, d := range drains {
 			row(d.name, fastest(d.all))

@@ -13,8 +13,11 @@ import (
 // growth is what a full queue costs.
 func (b *bench) growth() error {
 	t := b.report.add("Cost as the queue grows, 0 ms round trip",
-		"mailq lists the whole queue. `-q` and the agent send all of it, 3 sessions at most, after the agent has waited for a relay that was not there. Memory is the most that each process had resident, and for the waiting agent what it has before and while mailq asks it.",
-		"messages", "mailq s", "µs a message", "from the agent s", "-q messages/s", "CPU ms a message", "MiB", "agent messages/s", "CPU ms a message", "MiB waiting", "MiB")
+		"mailq lists the whole queue. `-q` and the agent send all of it, 3 sessions at most, after the agent has "+
+			"waited for a relay that was not there. Memory is the most that each process had resident, and for the "+
+			"waiting agent what it has before and while mailq asks it.",
+		"messages", "mailq s", "µs a message", "from the agent s", "-q messages/s", "CPU ms a message", "MiB",
+		"agent messages/s", "CPU ms a message", "MiB waiting", "MiB")
 	for n := 1000; n <= b.largest; n *= 10 {
 		row := []string{fmt.Sprint(n)}
 		for _, measure := range []func(int) ([]string, error){b.growthAlone, b.growthAgent} {
@@ -105,7 +108,8 @@ func (b *bench) growthAgent(n int) (cells []string, err error) {
 		return nil, err
 	}
 	rate := float64(n) / time.Since(begun).Seconds()
-	return []string{short(list.wall.Seconds()), short(rate), each(cpuOf(pid)-before, n), mib(waiting), mib(statusKiB(pid, "VmHWM") << 10)}, nil
+	return []string{short(list.wall.Seconds()), short(rate), each(cpuOf(pid)-before, n), mib(waiting),
+		mib(statusKiB(pid, "VmHWM") << 10)}, nil
 }
 
 // unusedPort is one of loopback's where nobody answers.

@@ -34,9 +34,13 @@ func (b *bench) jail(name, user string) (*jail, error) {
 	j := &jail{root: root, dir: dir}
 	err = errors.Join(
 		os.Chmod(dir, 0o755),
-		j.mkdir("etc", 0, 0, 0o755), j.mkdir("var", 0, 0, 0o755), j.mkdir("dev", 0, 0, 0o755), j.mkdir("tmp", 0, 0, 0o1777),
-		j.write("etc/passwd", 0o644, "root:x:0:0::/:/bin/sh\n%[1]s:x:%[2]d:%[2]d::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n", user, jailUser),
-		j.write("etc/group", 0o644, "root:x:0:\n%s:x:%d:\npostdrop:x:%d:\nnogroup:x:65534:\n", user, jailUser, jailGroup),
+		j.mkdir("etc", 0, 0, 0o755), j.mkdir("var", 0, 0, 0o755), j.mkdir("dev", 0, 0, 0o755),
+		j.mkdir("tmp", 0, 0, 0o1777),
+		j.write("etc/passwd", 0o644,
+			"root:x:0:0::/:/bin/sh\n%[1]s:x:%[2]d:%[2]d::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n", user,
+			jailUser),
+		j.write("etc/group", 0o644, "root:x:0:\n%s:x:%d:\npostdrop:x:%d:\nnogroup:x:65534:\n", user, jailUser,
+			jailGroup),
 		j.write("etc/nsswitch.conf", 0o644, "passwd: files\ngroup: files\nhosts: files\nservices: files\n"),
 		j.write("etc/services", 0o644, "smtp 25/tcp\n"),
 		j.write("etc/hosts", 0o644, "127.0.0.1 %s\n", b.emulator.SMTPHost),
@@ -62,7 +66,8 @@ func (b *bench) jail(name, user string) (*jail, error) {
 	}
 	for name, minor := range map[string]int{"null": 3, "zero": 5, "random": 8, "urandom": 9} {
 		path := filepath.Join(root, "dev", name)
-		if err := errors.Join(syscall.Mknod(path, syscall.S_IFCHR|0o666, 1<<8|minor), os.Chmod(path, 0o666)); err != nil {
+		if err := errors.Join(syscall.Mknod(path, syscall.S_IFCHR|0o666, 1<<8|minor),
+			os.Chmod(path, 0o666)); err != nil {
 			return nil, &os.PathError{Op: "mknod", Path: path, Err: err}
 		}
 	}

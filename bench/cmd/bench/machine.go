@@ -15,12 +15,14 @@ func (b *bench) machine() error {
 		b.report.machine = append(b.report.machine, fmt.Sprintf(format, args...))
 	}
 	say("%s, %d CPUs, %s, %s", cpuModel(), runtime.NumCPU(), kernel(), runtime.Version())
-	say("load of the last minute before the run: %s (a load of its own makes ratios, not times, the thing to read)", firstWord("/proc/loadavg"))
+	say("load of the last minute before the run: %s (a load of its own makes ratios, not times, the thing to read)",
+		firstWord("/proc/loadavg"))
 	sync, err := b.fsync(25)
 	if err != nil {
 		return err
 	}
-	say("spools on %s, where a commit (fsync of a 2 KB file and of its directory) takes %s ms", fileSystem(b.dir), ms(sync))
+	say("spools on %s, where a commit (fsync of a 2 KB file and of its directory) takes %s ms", fileSystem(b.dir),
+		ms(sync))
 	var starts []time.Duration
 	for range 25 {
 		c, err := once("/dev/null", "/bin/true")

@@ -18,7 +18,8 @@ func (b *bench) exim(rtt time.Duration) ([]string, error) {
 		}
 		b.eximJail = j
 		token, err := os.ReadFile(b.tokenFile)
-		if err := errors.Join(err, j.mkdir("var/spool/exim4", jailUser, jailUser, 0o755), j.mkdir("var/log/exim4", jailUser, jailUser, 0o755),
+		if err := errors.Join(err, j.mkdir("var/spool/exim4", jailUser, jailUser, 0o755),
+			j.mkdir("var/log/exim4", jailUser, jailUser, 0o755),
 			j.write("etc/token", 0o644, "%s", token)); err != nil {
 			return nil, err
 		}
@@ -112,7 +113,8 @@ func (b *bench) directPeers(rtt time.Duration) (all []*contestant, stop func() e
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &contestant{name: "Postfix, until the relay has it", argv: p.sendmail(), pid: d.cmd.Process.Pid, sends: true, untilRelayed: true}
+	c := &contestant{name: "Postfix, until the relay has it", argv: p.sendmail(), pid: d.cmd.Process.Pid, sends: true,
+		untilRelayed: true}
 	return append(all, c), func() error { return p.stop(d) }, nil
 }
 
@@ -122,7 +124,8 @@ func (b *bench) drainPeers(rtt time.Duration, row func(string, emptied)) error {
 	if p == nil || err != nil {
 		return err
 	}
-	for _, way := range []struct{ name, settings string }{{"Postfix", ""}, {"Postfix, its connections reused", postfixReuse}} {
+	for _, way := range []struct{ name, settings string }{{"Postfix", ""},
+		{"Postfix, its connections reused", postfixReuse}} {
 		e, err := p.drain(rtt, b.messages, way.settings)
 		if err != nil {
 			return fmt.Errorf("%s: %w", way.name, err)
@@ -141,7 +144,8 @@ func (b *bench) burstPeers(t *table, yardstick time.Duration) error {
 	if p == nil || err != nil {
 		return err
 	}
-	for _, way := range []struct{ name, settings string }{{"Postfix", ""}, {"Postfix, its connections reused", postfixReuse}} {
+	for _, way := range []struct{ name, settings string }{{"Postfix", ""},
+		{"Postfix, its connections reused", postfixReuse}} {
 		d, err := p.start(b.rtt, way.settings)
 		if err != nil {
 			return err

@@ -23,7 +23,8 @@ type postfix struct {
 
 // postfixReuse lets it do what it can: one connection for many messages, and as many
 // connections as the relay allows. Without it, it opens a connection for each message.
-const postfixReuse = "smtp_tls_connection_reuse = yes\nsmtp_destination_concurrency_limit = 3\ninitial_destination_concurrency = 3\n"
+const postfixReuse = "smtp_tls_connection_reuse = yes\nsmtp_destination_concurrency_limit = " +
+	"3\ninitial_destination_concurrency = 3\n"
 
 const postfixMain = `compatibility_level = 3.6
 setgid_group = postdrop
@@ -98,8 +99,10 @@ func (p *postfix) queue(name ...string) string {
 
 // clean makes the queue's directories again, as post-install does.
 func (p *postfix) clean() error {
-	errs := []error{os.RemoveAll(p.queue()), p.mkdir("var/spool/postfix", 0, 0, 0o755), p.mkdir("var/spool/postfix/pid", 0, 0, 0o755)}
-	for _, d := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace"} {
+	errs := []error{os.RemoveAll(p.queue()), p.mkdir("var/spool/postfix", 0, 0, 0o755),
+		p.mkdir("var/spool/postfix/pid", 0, 0, 0o755)}
+	for _, d := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
+		"private", "saved", "trace"} {
 		errs = append(errs, p.mkdir("var/spool/postfix/"+d, jailUser, 0, 0o700))
 	}
 	return errors.Join(append(errs,
@@ -110,7 +113,8 @@ func (p *postfix) clean() error {
 
 // start starts the daemons with an empty queue.
 func (p *postfix) start(rtt time.Duration, more string) (*daemon, error) {
-	err := errors.Join(p.clean(), p.write("etc/postfix/main.cf", 0o644, postfixMain+"%[3]s", p.b.emulator.SMTPHost, p.b.port(rtt), more))
+	err := errors.Join(p.clean(), p.write("etc/postfix/main.cf", 0o644, postfixMain+"%[3]s", p.b.emulator.SMTPHost,
+		p.b.port(rtt), more))
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,8 @@ func (b *bench) submit() error {
 		all := []*contestant{{name: "o365-sendmail", argv: s.sendmail(), sends: true}, yardstick,
 			{name: "floor, one authority", argv: b.leastArgs(rtt), sends: true}}
 		if rtt > 0 {
-			all = append(all, &contestant{name: "o365-sendmail, smtp.pipeline_auth", argv: ahead.sendmail(), sends: true})
+			all = append(all, &contestant{name: "o365-sendmail, smtp.pipeline_auth", argv: ahead.sendmail(),
+				sends: true})
 		}
 		peers, stop, err := b.directPeers(rtt)
 		if err != nil {
@@ -92,10 +93,13 @@ func (b *bench) submit() error {
 			return err
 		}
 		t := b.report.add(fmt.Sprintf("Deliver without an agent, 2 KB, %d ms round trip", rtt.Milliseconds()),
-			"From the call to the exit status: the relay has taken the message. The token is in the cache; connection, TLS and sign-in are new each time. All trust the bundle of a distribution; `one authority` is given only the one that it needs, which nobody can know beforehand.",
+			"From the call to the exit status: the relay has taken the message. The token is in the cache; "+
+				"connection, TLS and sign-in are new each time. All trust the bundle of a distribution; `one "+
+				"authority` is given only the one that it needs, which nobody can know beforehand.",
 			"", "ms", "middle half", "× floor", "CPU ms", "round trips")
 		for _, c := range all {
-			t.row(c.name, ms(median(c.walls)), quartiles(c.walls), times(median(c.walls), median(yardstick.walls)), ms(mean(c.cpus)), fmt.Sprint(c.trips))
+			t.row(c.name, ms(median(c.walls)), quartiles(c.walls), times(median(c.walls), median(yardstick.walls)),
+				ms(mean(c.cpus)), fmt.Sprint(c.trips))
 		}
 	}
 	return nil

@@ -80,7 +80,8 @@ func (o *options) dial() *session {
 		must(err)
 		token, err := os.ReadFile(o.tokenFile)
 		must(err)
-		s := secrets{x509.NewCertPool(), "user=" + o.user + "\x01auth=Bearer " + strings.TrimSpace(string(token)) + "\x01\x01"}
+		s := secrets{x509.NewCertPool(), "user=" + o.user + "\x01auth=Bearer " + strings.TrimSpace(string(token)) +
+			"\x01\x01"}
 		s.pool.AppendCertsFromPEM(pem)
 		ready <- s
 	}()

@@ -81,7 +81,8 @@ func (m *Manager) Listeners() ([]Listener, error) {
 		l, err := net.FileListener(f) // makes a copy of its own
 		_ = f.Close()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("descriptor %d (%s) that was handed over is not a listening socket: %w", fd, name, err))
+			errs = append(errs, fmt.Errorf("descriptor %d (%s) that was handed over is not a listening socket: %w", fd,
+				name, err))
 			continue
 		}
 		if u, ok := l.(*net.UnixListener); ok {

@@ -25,9 +25,11 @@ func TestVariables(t *testing.T) {
 		fds      int
 		watchdog time.Duration
 	}{
-		"none":           {env(), 0, 0},
-		"ours":           {env("LISTEN_PID", "7", "LISTEN_FDS", "2", "WATCHDOG_PID", "7", "WATCHDOG_USEC", "3000000"), 2, 3 * time.Second},
-		"a parent's":     {env("LISTEN_PID", "6", "LISTEN_FDS", "2", "WATCHDOG_PID", "6", "WATCHDOG_USEC", "3000000"), 0, 0},
+		"none": {env(), 0, 0},
+		"ours": {env("LISTEN_PID", "7", "LISTEN_FDS", "2", "WATCHDOG_PID", "7", "WATCHDOG_USEC", "3000000"),
+			2, 3 * time.Second},
+		"a parent's": {env("LISTEN_PID", "6", "LISTEN_FDS", "2", "WATCHDOG_PID", "6", "WATCHDOG_USEC", "3000000"),
+			0, 0},
 		"without pid":    {env("LISTEN_FDS", "2", "WATCHDOG_USEC", "1000"), 0, time.Millisecond},
 		"no numbers":     {env("LISTEN_PID", "7x", "LISTEN_FDS", "two", "WATCHDOG_USEC", "-1"), 0, 0},
 		"far too many":   {env("LISTEN_PID", "7", "LISTEN_FDS", "100000"), 0, 0},
