@@ -9,15 +9,15 @@ import (
 	"strings"
 	"testing"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/envelope"
 )
 
 func TestDeliversAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
 	s.start()
-	r, err := s.send(to("a@example.org", "root"), agentproto.Options{}, "Subject: hi\r\n\r\nhello\r\n")
+	r, err := s.send(to("a@example.org", "root"), envelope.Options{}, "Subject: hi\r\n\r\nhello\r\n")
 	if err != nil || r.Queued || len(r.Accepted) != 2 || !strings.HasPrefix(r.Reply, "250 2.0.0") {
 		t.Fatalf("receipt %+v, %v\n%s", r, err, s.log())
 	}
@@ -29,11 +29,11 @@ func TestDeliversAtOnce(t *testing.T) {
 	if s.queued() != 0 {
 		t.Error("a delivered message is in the queue")
 	}
-	if strings.Contains(string(m.Data), agentproto.OptionsField) {
+	if strings.Contains(string(m.Data), envelope.OptionsField) {
 		t.Error("the private field left the host")
 	}
 	s.stop()
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err == nil {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err == nil {
 		t.Error("a stopped agent answers")
 	}
 }
@@ -45,7 +45,7 @@ func TestMetrics(t *testing.T) {
 	path := filepath.Join(s.dir, "metrics.prom")
 	s.write(s.toml("metrics_file = \"" + path + "\"\n"))
 	s.start()
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	s.agent.publish(s.agent.engine.State())

@@ -3,7 +3,7 @@ package agent
 import (
 	"testing"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 )
 
 const benchText = "From: www-data@web1\r\nTo: a@example.org\r\nSubject: bench\r\nDate: Wed, 25 Nov 2026 09:00:00 +0000\r\nMessage-ID: <1@web1>\r\n\r\nA line of text.\r\n"
@@ -14,7 +14,7 @@ func BenchmarkAccept(b *testing.B) {
 	s := newSite(b, "")
 	s.start()
 	for b.Loop() {
-		if _, err := s.send(to("a@example.org"), agentproto.Options{Mode: "queue"}, benchText); err != nil {
+		if _, err := s.send(to("a@example.org"), envelope.Options{Mode: "queue"}, benchText); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -26,7 +26,7 @@ func BenchmarkAcceptParallel(b *testing.B) {
 	s.start()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.send(to("a@example.org"), agentproto.Options{Mode: "queue"}, benchText); err != nil {
+			if _, err := s.send(to("a@example.org"), envelope.Options{Mode: "queue"}, benchText); err != nil {
 				b.Error(err)
 				return
 			}
@@ -40,7 +40,7 @@ func BenchmarkDeliver(b *testing.B) {
 	s.Update(func(st *emulatorState) { st.Limits.PerMinute, st.Limits.RecipientsPerDay = 0, 0 })
 	s.start()
 	for b.Loop() {
-		if _, err := s.send(to("a@example.org"), agentproto.Options{}, benchText); err != nil {
+		if _, err := s.send(to("a@example.org"), envelope.Options{}, benchText); err != nil {
 			b.Fatal(err)
 		}
 	}

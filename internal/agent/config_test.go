@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -37,7 +37,7 @@ func TestKeepsWhileBroken(t *testing.T) {
 			if !strings.Contains(s.log(), "can't be used") {
 				t.Errorf("the log does not tell:\n%s", s.log())
 			}
-			r, err := s.send(to("root", "a@example.org"), agentproto.Options{Hops: 1}, "Subject: kept\r\n\r\nx\r\n")
+			r, err := s.send(to("root", "a@example.org"), envelope.Options{Hops: 1}, "Subject: kept\r\n\r\nx\r\n")
 			if err != nil || !r.Queued || r.QueueID == "" {
 				t.Fatalf("receipt %+v, %v\n%s", r, err, s.log())
 			}
@@ -56,11 +56,11 @@ func TestKeepsWhileBroken(t *testing.T) {
 			if m.Envelope.From != s.Mailbox || len(m.Envelope.To) != 2 || m.Envelope.To[0] != s.RootTo || !strings.Contains(m.Header("From"), "www-data@web1") {
 				t.Errorf("envelope %+v, From %q", m.Envelope, m.Header("From"))
 			}
-			if m.Header("Subject") != "kept" || strings.Contains(string(m.Data), agentproto.OptionsField) {
+			if m.Header("Subject") != "kept" || strings.Contains(string(m.Data), envelope.OptionsField) {
 				t.Errorf("message\n%s", m.Data)
 			}
 			s.until("the queue is empty", func() bool { return s.queued() == 0 })
-			if _, err := s.send(to("b@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+			if _, err := s.send(to("b@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 				t.Error(err)
 			}
 			if n := len(s.arrived(2)); n != 2 {
@@ -95,7 +95,7 @@ func TestKeptAcrossRestart(t *testing.T) {
 	good := s.toml("")
 	s.write(strings.Replace(good, "mailbox ", "#", 1))
 	s.start()
-	if _, err := s.send(to("root"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+	if _, err := s.send(to("root"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	s.stop()
@@ -111,7 +111,7 @@ func TestNoWayAfterMending(t *testing.T) {
 	good := strings.Replace(s.toml(""), "root_to ", "#", 1)
 	s.write("broken\n" + good)
 	s.start()
-	r, err := s.send(to("nobody-here"), agentproto.Options{}, "A: 1\r\n\r\n")
+	r, err := s.send(to("nobody-here"), envelope.Options{}, "A: 1\r\n\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestBrokenReload(t *testing.T) {
 	s.write("nonsense")
 	s.reload <- syscall.SIGHUP
 	s.until("the log tells", func() bool { return strings.Contains(s.log(), "stays in force") })
-	if r, err := s.send(to("root"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil || r.Queued {
+	if r, err := s.send(to("root"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil || r.Queued {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
 }
@@ -146,7 +146,7 @@ func TestReload(t *testing.T) {
 	s.write(s.toml("[aliases]\nops = \"ops@example.org\"\n[from]\nsend_as = [\"app@contoso.com\"]\n"))
 	s.reload <- syscall.SIGHUP
 	s.until("it is read", func() bool { return strings.Contains(s.log(), "read again") })
-	if _, err := c.Send(t.Context(), to("ops"), agentproto.Options{}, message{"A: 1\r\n\r\n"}); err != nil {
+	if _, err := c.Send(t.Context(), to("ops"), envelope.Options{}, message{"A: 1\r\n\r\n"}); err != nil {
 		t.Fatal(err)
 	}
 	if m := s.arrived(1)[0]; m.Envelope.To[0] != "ops@example.org" {
@@ -161,7 +161,7 @@ func TestWrongSecret(t *testing.T) {
 	good := s.toml("")
 	s.write(strings.Replace(good, s.ClientSecret, "wrong~secret", 1))
 	s.start()
-	r, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n")
+	r, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n")
 	if err != nil || !r.Queued {
 		t.Fatalf("receipt %+v, %v", r, err)
 	}
@@ -186,7 +186,7 @@ func TestSecondAgent(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 		t.Errorf("the first agent suffered: %v", err)
 	}
 }
@@ -236,10 +236,10 @@ func TestAliasesChange(t *testing.T) {
 	aliases("ops: one@example.org\n")
 	s.write("aliases_file = \"" + path + "\"\n" + s.toml(""))
 	s.start()
-	s.send(to("ops"), agentproto.Options{}, "A: 1\r\n\r\n")
+	s.send(to("ops"), envelope.Options{}, "A: 1\r\n\r\n")
 	aliases("ops: two@example.org, three@example.org\n")
 	s.until("the change is seen", func() bool { return strings.Contains(s.log(), "aliases were read") })
-	s.send(to("ops"), agentproto.Options{}, "A: 1\r\n\r\n")
+	s.send(to("ops"), envelope.Options{}, "A: 1\r\n\r\n")
 	m := s.arrived(2)
 	if m[0].Envelope.To[0] != "one@example.org" || len(m[1].Envelope.To) != 2 {
 		t.Errorf("%v and %v", m[0].Envelope.To, m[1].Envelope.To)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 )
 
 // TestKilledAgainAndAgain: an agent that is killed at any moment loses nothing that it
@@ -32,7 +32,8 @@ func TestKilledAgainAndAgain(t *testing.T) {
 				default:
 				}
 				subject := fmt.Sprintf("%d-%d", n, i)
-				if _, err := s.send(to("a@example.org"), agentproto.Options{Mode: mode}, "Subject: "+subject+"\r\n\r\nx\r\n"); err != nil {
+				if _, err := s.send(to("a@example.org"), envelope.Options{Mode: mode},
+					"Subject: "+subject+"\r\n\r\nx\r\n"); err != nil {
 					time.Sleep(10 * time.Millisecond)
 					continue
 				}

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/intake"
@@ -45,7 +44,7 @@ func (h *handler) Recipient(addr string) error {
 
 // Message takes a message by the rules in force.
 func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
-	o agentproto.Options) (envelope.Receipt, error) {
+	o envelope.Options) (envelope.Receipt, error) {
 	patient, err := h.a.limits.begin(h.guest, h.a.rules.Load().config)
 	if err != nil {
 		return envelope.Receipt{}, err
@@ -70,7 +69,7 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 		msg.MarkAltered()
 	}
 	if o.DotCut {
-		in.Note = agentproto.DotCutText
+		in.Note = envelope.DotCutText
 	}
 	if !h.local {
 		in.Client = h.who.Via

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/route"
@@ -114,7 +113,7 @@ func (s *site) dial() (*route.Conn, error) {
 }
 
 // send hands one message over.
-func (s *site) send(env *envelope.Envelope, o agentproto.Options, text string) (envelope.Receipt, error) {
+func (s *site) send(env *envelope.Envelope, o envelope.Options, text string) (envelope.Receipt, error) {
 	c, err := s.dial()
 	if err != nil {
 		return envelope.Receipt{}, err

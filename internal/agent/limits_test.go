@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/sysexits"
@@ -51,7 +51,7 @@ func TestPatience(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.AfterFunc(50*time.Millisecond, c.Close)
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 		t.Error(err)
 	}
 }
@@ -61,7 +61,7 @@ func TestMessagesPerMinute(t *testing.T) {
 	s := newSite(t, "messages_per_minute_per_user = 2\n")
 	s.start()
 	for i := range 3 {
-		_, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n")
+		_, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n")
 		if i < 2 && err != nil || i == 2 && sysexits.Code(err, 0) != sysexits.TempFail {
 			t.Errorf("message %d: %v", i, err)
 		}
@@ -123,7 +123,7 @@ func TestSpoolLimits(t *testing.T) {
 	s.start()
 	// The count may lag behind while the agent counts the queue afresh at its start.
 	for i := range 10 {
-		_, err := s.send(to("a@example.org"), agentproto.Options{Mode: "queue"}, "A: 1\r\n\r\n")
+		_, err := s.send(to("a@example.org"), envelope.Options{Mode: "queue"}, "A: 1\r\n\r\n")
 		if err != nil {
 			if i < 2 || sysexits.Code(err, 0) != sysexits.TempFail {
 				t.Errorf("message %d: %v", i, err)
@@ -156,7 +156,7 @@ func TestStoppedClients(t *testing.T) {
 		}
 	}
 	begin := time.Now()
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(begin); took > time.Second {
@@ -183,7 +183,8 @@ func TestParallelClients(t *testing.T) {
 	errs := make(chan error, clients)
 	for i := range clients {
 		wg.Go(func() {
-			_, err := s.send(to(fmt.Sprintf("u%d@example.org", i)), agentproto.Options{}, fmt.Sprintf("Subject: %d\r\n\r\nx\r\n", i))
+			_, err := s.send(to(fmt.Sprintf("u%d@example.org", i)), envelope.Options{},
+				fmt.Sprintf("Subject: %d\r\n\r\nx\r\n", i))
 			errs <- err
 		})
 	}
@@ -231,7 +232,7 @@ func TestEnd(t *testing.T) {
 	}
 	results := make(chan result, 1)
 	go func() {
-		r, err := s.send(to("a@example.org"), agentproto.Options{}, "Subject: waits\r\n\r\n")
+		r, err := s.send(to("a@example.org"), envelope.Options{}, "Subject: waits\r\n\r\n")
 		results <- result{r.Queued, err}
 	}()
 	s.until("the message is under way", func() bool { return strings.Contains(s.Transcript(), "BDAT") })
@@ -260,7 +261,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	s := newSite(t, "")
 	s.start()
 	for range 5 {
-		if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+		if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -300,12 +301,13 @@ func TestComingIn(t *testing.T) {
 		return a.limits.bytes
 	}
 	s.until("half a message is there", func() bool { return coming() >= 600<<10 })
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, text); sysexits.Code(err, 0) != sysexits.TempFail || !strings.Contains(err.Error(), "max_bytes_per_user") {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, text); sysexits.Code(err, 0) != sysexits.TempFail ||
+		!strings.Contains(err.Error(), "max_bytes_per_user") {
 		t.Errorf("got %v", err)
 	}
 	c.Close()
 	s.until("it is forgotten", func() bool { return coming() == 0 })
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, text); err != nil {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, text); err != nil {
 		t.Error(err)
 	}
 }

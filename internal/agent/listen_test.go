@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/envelope"
 )
 
 // TestSocketModes is not parallel: the mask is the process's.
@@ -208,7 +208,7 @@ func TestOptionalKeys(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, extra)
 			s.start()
-			if _, err := s.send(to("someone@example.org"), agentproto.Options{}, "Subject: x\r\n\r\n"); err != nil {
+			if _, err := s.send(to("someone@example.org"), envelope.Options{}, "Subject: x\r\n\r\n"); err != nil {
 				t.Error(err)
 			}
 			s.arrived(1)
@@ -228,7 +228,7 @@ func TestUnusableLog(t *testing.T) {
 			s := newSite(t, "")
 			s.write(strings.Replace(s.toml(""), filepath.Join(s.dir, "log"), value, 1))
 			s.start()
-			if _, err := s.send(to("someone@example.org"), agentproto.Options{}, "Subject: x\r\n\r\n"); err != nil {
+			if _, err := s.send(to("someone@example.org"), envelope.Options{}, "Subject: x\r\n\r\n"); err != nil {
 				t.Error(err)
 			}
 			s.arrived(1)

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 )
@@ -73,7 +73,7 @@ func TestKilled(t *testing.T) {
 	defer conn.Close()
 	failed := make(chan error, 1)
 	go func() {
-		_, err := conn.Send(context.Background(), to("a@example.org"), agentproto.Options{}, message{"A: 1\r\n\r\nx\r\n"})
+		_, err := conn.Send(context.Background(), to("a@example.org"), envelope.Options{}, message{"A: 1\r\n\r\nx\r\n"})
 		failed <- err
 	}()
 	s.until("the message is under way", func() bool { return strings.Contains(s.Transcript(), "MAIL FROM") })
@@ -166,7 +166,7 @@ func TestServiceManager(t *testing.T) {
 		t.Error("the agent made a socket of its own beside the one that it got")
 	}
 	s.socket = given
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 		t.Error(err)
 	}
 	if got := dialogue(t, "tcp", tcp.Addr().String(), "EHLO x\nMAIL FROM:<x@y.org>\nRCPT TO:<root>\nDATA\nA: 2\n\n.\nQUIT\n"); got != "220 250 250 250 354 250 221" {
@@ -224,7 +224,7 @@ func TestHardened(t *testing.T) {
 	if st := fi.Sys().(*syscall.Stat_t); st.Uid != 0 {
 		t.Errorf("its memory belongs to uid %d", st.Uid)
 	}
-	if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 		t.Errorf("the environment got in the way: %v", err)
 	}
 }

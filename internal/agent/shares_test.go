@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/quota"
@@ -262,7 +261,7 @@ func TestEvicted(t *testing.T) {
 	var waiting sync.WaitGroup
 	for range 8 {
 		waiting.Go(func() {
-			if _, err := s.send(to("a@example.org"), agentproto.Options{}, "A: 1\r\n\r\n"); err != nil {
+			if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
 				t.Error(err)
 			}
 		})

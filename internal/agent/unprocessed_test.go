@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
@@ -54,7 +53,7 @@ func (s *site) putKept(text string, to ...string) (id string) {
 		}
 		var err error
 		id, err = sp.Put(s.t.Context(), spool.Meta{UID: 33, Origin: spool.Unprocessed + "userid 33"}, env,
-			message{agentproto.OptionsField + ": mode=background; hops=1\r\n" + text})
+			message{envelope.OptionsField + ": mode=background; hops=1\r\n" + text})
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -100,7 +99,7 @@ func (s *site) wantProcessed(m emulator.Message) {
 		!strings.Contains(m.Header("From"), s.Mailbox) {
 		s.t.Errorf("from %s, From %q", m.Envelope.From, m.Header("From"))
 	}
-	if strings.Contains(data, agentproto.OptionsField) || m.Header("Date") == "" || m.Header("Message-ID") == "" ||
+	if strings.Contains(data, envelope.OptionsField) || m.Header("Date") == "" || m.Header("Message-ID") == "" ||
 		!strings.HasPrefix(header, "Received: by web1 (userid ") {
 		s.t.Errorf("not processed:\n%s", data)
 	}
@@ -175,7 +174,7 @@ func TestKeptRetried(t *testing.T) {
 	var ids []string
 	for _, text := range []string{looping(), asCEO} {
 		r, err := s.send(&envelope.Envelope{Sender: ceo, Recipients: to("a@example.org").Recipients},
-			agentproto.Options{Mode: "background"}, text)
+			envelope.Options{Mode: "background"}, text)
 		if err != nil || !r.Queued {
 			t.Fatalf("%+v, %v", r, err)
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/deliver"
@@ -63,7 +62,7 @@ type directHandler struct{ *direct.Direct }
 func (h *directHandler) Begin() error { return nil }
 
 func (h *directHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
-	_ agentproto.Options) (envelope.Receipt, error) {
+	_ envelope.Options) (envelope.Receipt, error) {
 	return h.Send(ctx, &route.Draft{Envelope: env, Message: msg})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strconv"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
@@ -114,7 +113,7 @@ func (d *Direct) Send(ctx context.Context, draft *route.Draft) (envelope.Receipt
 	env.Mode = d.opts.Delivery
 	in := deliver.HandIn{Tag: d.opts.Tag}
 	if draft.Message.Body().CutAtDot {
-		in.Note = agentproto.DotCutText
+		in.Note = envelope.DotCutText
 	}
 	in.Accept = func(note func(string)) (envelope.Message, []envelope.Refusal, error) {
 		return d.intake.Prepare(env, draft.Message, intake.Caller{

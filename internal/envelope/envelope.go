@@ -1,7 +1,6 @@
 // Package envelope holds what travels beside a message: who sends it, who gets
-// it, and what delivery reports the sender asked for (RFC 5321, RFC 3461).
-// It is plain data: it parses nothing, opens nothing and imports nothing else
-// of this program.
+// it, and what delivery reports the sender asked for (RFC 5321, RFC 3461), with
+// the forms in which such values travel. It is plain data and opens nothing.
 package envelope
 
 import (

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
@@ -40,7 +39,7 @@ func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, erro
 	}
 	env := *d.Envelope
 	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
-	return r.Conn.Send(ctx, &env, agentproto.Options{
+	return r.Conn.Send(ctx, &env, envelope.Options{
 		Mode: r.Options.Delivery, NoAliases: r.Options.NoAliases, Hops: r.Options.Hops, Tag: r.Options.Tag,
 		DotCut: d.Message.Body().CutAtDot, Altered: d.Message.Body().Altered,
 	}, wire)

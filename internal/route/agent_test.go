@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/smtpd/smtpdtest"
 	"o365-sendmail/internal/sysexits"
@@ -48,7 +47,8 @@ func to(addrs ...string) *envelope.Envelope {
 	return env
 }
 
-func send(t testing.TB, path string, env *envelope.Envelope, o agentproto.Options, text string) (envelope.Receipt, error) {
+func send(t testing.TB, path string, env *envelope.Envelope, o envelope.Options,
+	text string) (envelope.Receipt, error) {
 	t.Helper()
 	c, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1"})
 	if err != nil {
@@ -66,7 +66,7 @@ func TestSend(t *testing.T) {
 	env.Ret, env.EnvID, env.EightBit = "HDRS", "a=b c", true
 	env.Recipients[1].Notify = envelope.NotifyFailure | envelope.NotifyDelay
 	env.Recipients[1].ORcpt = "rfc822;x+y@z"
-	r, err := send(t, path, env, agentproto.Options{Mode: "queue", Hops: 2}, hello)
+	r, err := send(t, path, env, envelope.Options{Mode: "queue", Hops: 2}, hello)
 	if err != nil || !r.Queued || r.QueueID != "Q1" || len(r.Accepted) != 3 || len(r.Refused) != 0 {
 		t.Fatalf("receipt %+v, %v", r, err)
 	}
@@ -90,16 +90,17 @@ func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	for exit := sysexits.Usage; exit <= sysexits.Config; exit++ {
 		problem := sysexits.With(exit, fmt.Errorf("reason %d, %s", exit, strings.Repeat("of many words ", 60)))
-		_, err := send(t, smtpdtest.Serve(t, &smtpdtest.Agent{Err: problem}), to("a@b.org"), agentproto.Options{}, hello)
+		_, err := send(t, smtpdtest.Serve(t, &smtpdtest.Agent{Err: problem}), to("a@b.org"), envelope.Options{}, hello)
 		if got := sysexits.Code(err, 0); got != exit || err.Error() != strings.TrimSpace(problem.Error()) {
 			t.Errorf("%d came as %d: %v", exit, got, err)
 		}
-		_, err = send(t, smtpdtest.Serve(t, &smtpdtest.Agent{Nobody: problem}), to("nobody"), agentproto.Options{}, hello)
+		_, err = send(t, smtpdtest.Serve(t, &smtpdtest.Agent{Nobody: problem}), to("nobody"), envelope.Options{}, hello)
 		if got := sysexits.Code(err, 0); got != exit {
 			t.Errorf("for the only recipient %d came as %d: %v", exit, got, err)
 		}
 		refused := []envelope.Refusal{{Address: "b@b.org", Err: problem}}
-		r, err := send(t, smtpdtest.Serve(t, &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "ok", Refused: refused}}), to("a@b.org", "b@b.org"), agentproto.Options{}, hello)
+		r, err := send(t,
+			smtpdtest.Serve(t, &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "ok", Refused: refused}}), to("a@b.org", "b@b.org"), envelope.Options{}, hello)
 		if err != nil || len(r.Refused) != 1 || sysexits.Code(r.Refused[0].Err, 0) != exit || r.Refused[0].Address != "b@b.org" || len(r.Accepted) != 1 {
 			t.Errorf("one of two with %d: %+v, %v", exit, r, err)
 		}
@@ -109,11 +110,11 @@ func TestExitCodes(t *testing.T) {
 func TestSomeRefused(t *testing.T) {
 	t.Parallel()
 	h := &smtpdtest.Agent{Nobody: sysexits.With(sysexits.NoUser, errors.New("no such user here")), Receipt: envelope.Receipt{Reply: "fine"}}
-	r, err := send(t, smtpdtest.Serve(t, h), to("a@b.org", "nobody"), agentproto.Options{}, hello)
+	r, err := send(t, smtpdtest.Serve(t, h), to("a@b.org", "nobody"), envelope.Options{}, hello)
 	if err != nil || r.Reply != "250 2.0.0 fine" || len(r.Accepted) != 1 || len(r.Refused) != 1 || r.Refused[0].Address != "nobody" || sysexits.Code(r.Refused[0].Err, 0) != sysexits.NoUser {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
-	r, err = send(t, smtpdtest.Serve(t, h), to("nobody", "nobody"), agentproto.Options{}, hello)
+	r, err = send(t, smtpdtest.Serve(t, h), to("nobody", "nobody"), envelope.Options{}, hello)
 	if sysexits.Code(err, 0) != sysexits.NoUser || len(r.Refused) != 2 || len(h.Taken()) != 1 {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
@@ -126,7 +127,7 @@ func TestEachRefused(t *testing.T) {
 		sysexits.With(sysexits.DataErr, errors.New(strings.Repeat("too long ", 300)))
 	list := []envelope.Refusal{{Address: "a@b.org", Err: first}, {Address: "b@b.org", Err: second}}
 	h := &smtpdtest.Agent{Receipt: envelope.Receipt{Refused: list}, Err: first}
-	r, err := send(t, smtpdtest.Serve(t, h), to("a@b.org", "b@b.org"), agentproto.Options{}, hello)
+	r, err := send(t, smtpdtest.Serve(t, h), to("a@b.org", "b@b.org"), envelope.Options{}, hello)
 	if sysexits.Code(err, 0) != sysexits.NoUser || err.Error() != "no such user" || len(r.Refused) != 2 {
 		t.Fatalf("receipt %+v, %v", r, err)
 	}
@@ -147,17 +148,18 @@ func TestLarge(t *testing.T) {
 	for i := range 1500 {
 		env.Recipients = append(env.Recipients, envelope.Recipient{Address: fmt.Sprintf("recipient%d@example.org", i)})
 	}
-	if _, err := send(t, path, env, agentproto.Options{}, text); err != nil || h.Taken()[0].Text != text || len(h.Taken()[0].Envelope.Recipients) != 1500 {
+	if _, err := send(t, path, env, envelope.Options{}, text); err != nil || h.Taken()[0].Text != text ||
+		len(h.Taken()[0].Envelope.Recipients) != 1500 {
 		t.Errorf("got %d bytes of %d, %v", len(h.Taken()[0].Text), len(text), err)
 	}
-	_, err := send(t, path, to("a@b.org"), agentproto.Options{}, strings.Repeat(text, 3))
+	_, err := send(t, path, to("a@b.org"), envelope.Options{}, strings.Repeat(text, 3))
 	if sysexits.Code(err, 0) != sysexits.DataErr {
 		t.Errorf("too large: %v", err)
 	}
 	for range 600 {
 		env.Recipients = append(env.Recipients, envelope.Recipient{Address: "x@example.org"})
 	}
-	if _, err := send(t, path, env, agentproto.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr ||
+	if _, err := send(t, path, env, envelope.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr ||
 		!strings.Contains(err.Error(), "max_recipients_per_call") {
 		t.Errorf("too many recipients: %v", err)
 	}
@@ -174,7 +176,7 @@ func TestInjection(t *testing.T) {
 		to("a@b.org>\r\nRCPT TO:<evil@b.org"), to("a@b.org\x00"),
 		{Sender: "x@y\r\nRSET", Recipients: to("a@b.org").Recipients},
 	} {
-		if _, err := send(t, path, env, agentproto.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr {
+		if _, err := send(t, path, env, envelope.Options{}, hello); sysexits.Code(err, 0) != sysexits.DataErr {
 			t.Errorf("%+v: %v", env, err)
 		}
 	}
@@ -282,7 +284,7 @@ func TestAgentGoesAway(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			r, err := conn.Send(context.Background(), to("a@b.org"), agentproto.Options{}, message{hello})
+			r, err := conn.Send(context.Background(), to("a@b.org"), envelope.Options{}, message{hello})
 			if got := sysexits.Code(err, 1); err != nil && got != c.code || err == nil && (c.code != 0 || r.QueueID != "Q") {
 				t.Errorf("receipt %+v, %v (%d), want %d", r, err, got, c.code)
 			}
@@ -301,7 +303,7 @@ func TestGivenUpInTheMiddle(t *testing.T) {
 		fmt.Fprint(c, ok+"421 4.3.2 others wait\r\n")
 	}
 	path := script(t, cut, chat(ok+"250 2.0.0 queued as Q\r\n"))
-	r, err := send(t, path, to("a@b.org"), agentproto.Options{}, strings.Repeat(hello, 100000))
+	r, err := send(t, path, to("a@b.org"), envelope.Options{}, strings.Repeat(hello, 100000))
 	if err != nil || r.QueueID != "Q" {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
@@ -317,7 +319,7 @@ func TestGivenUpForGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	r, err := conn.Send(context.Background(), to("a@b.org"), agentproto.Options{}, message{hello})
+	r, err := conn.Send(context.Background(), to("a@b.org"), envelope.Options{}, message{hello})
 	if sysexits.Code(err, 0) != sysexits.TempFail || !strings.Contains(err.Error(), "others wait") ||
 		strings.Contains(err.Error(), "\n") {
 		t.Errorf("receipt %+v, %v", r, err)
@@ -334,7 +336,8 @@ func TestSilentAgent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = conn.Send(context.Background(), to("a@b.org"), agentproto.Options{}, message{"A: 1\r\n\r\n" + strings.Repeat("x", size)})
+		_, err = conn.Send(context.Background(), to("a@b.org"), envelope.Options{},
+			message{"A: 1\r\n\r\n" + strings.Repeat("x", size)})
 		if sysexits.Code(err, 0) != sysexits.TempFail {
 			t.Errorf("%d bytes: %v", size, err)
 		}
@@ -355,7 +358,8 @@ func TestStopped(t *testing.T) {
 	defer conn.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if _, err := conn.Send(ctx, to("a@b.org"), agentproto.Options{}, message{hello}); sysexits.Code(err, 0) != sysexits.TempFail || !errors.Is(err, context.Canceled) {
+	if _, err := conn.Send(ctx, to("a@b.org"), envelope.Options{}, message{hello}); sysexits.Code(err, 0) !=
+		sysexits.TempFail || !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -370,7 +374,8 @@ func TestBrokenMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := conn.Send(context.Background(), to("a@b.org"), agentproto.Options{}, short{size}); sysexits.Code(err, 0) != sysexits.IOErr {
+		if _, err := conn.Send(context.Background(), to("a@b.org"), envelope.Options{},
+			short{size}); sysexits.Code(err, 0) != sysexits.IOErr {
 			t.Errorf("got %v", err)
 		}
 		conn.Close()
@@ -396,7 +401,8 @@ func TestSlowInput(t *testing.T) {
 	}
 	defer func() { conn.Close() }()
 	conn.since = time.Now().Add(-time.Hour)
-	if _, err := conn.Send(context.Background(), to("a@b.org"), agentproto.Options{}, message{hello}); err != nil || len(h.Taken()) != 1 {
+	if _, err := conn.Send(context.Background(), to("a@b.org"), envelope.Options{}, message{hello}); err != nil ||
+		len(h.Taken()) != 1 {
 		t.Errorf("%d messages, %v", len(h.Taken()), err)
 	}
 }
@@ -404,7 +410,7 @@ func TestSlowInput(t *testing.T) {
 func BenchmarkSend(b *testing.B) {
 	path := smtpdtest.Serve(b, &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "fine"}})
 	for b.Loop() {
-		if _, err := send(b, path, to("a@b.org"), agentproto.Options{}, hello); err != nil {
+		if _, err := send(b, path, to("a@b.org"), envelope.Options{}, hello); err != nil {
 			b.Fatal(err)
 		}
 	}

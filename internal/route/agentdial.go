@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -207,7 +207,7 @@ func (c *Conn) learn(lines []string) {
 		switch word {
 		case "SIZE":
 			c.maxSize, _ = strconv.ParseInt(arg, 10, 64)
-		case agentproto.RecipientsKeyword:
+		case envelope.RecipientsKeyword:
 			c.maxOwn, _ = strconv.Atoi(arg)
 		case "LIMITS": // RFC 9422
 			for limit := range strings.FieldsSeq(arg) {

@@ -3,7 +3,6 @@ package route
 import (
 	"errors"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/sysexits"
 )
@@ -25,5 +24,5 @@ func (c *Conn) reply() (smtpreply.Reply, error) {
 
 // refusal is what a negative reply says to the caller.
 func refusal(r smtpreply.Reply) error {
-	return sysexits.With(agentproto.ExitCode(r.Code, r.Enhanced), errors.New(r.Text()))
+	return sysexits.With(smtpreply.ExitCode(r.Code, r.Enhanced), errors.New(r.Text()))
 }

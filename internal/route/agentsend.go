@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -24,7 +24,8 @@ const oneWrite = 48 << 10
 // Send hands a message over. Recipients that the agent refuses for good are in the
 // receipt; the error is for the message as a whole and carries the exit code that the
 // agent chose. If the agent goes away before it answers, the code is 75.
-func (c *Conn) Send(ctx context.Context, env *envelope.Envelope, o agentproto.Options, msg envelope.Message) (envelope.Receipt, error) {
+func (c *Conn) Send(ctx context.Context, env *envelope.Envelope, o envelope.Options,
+	msg envelope.Message) (envelope.Receipt, error) {
 	if most := max(c.maxRcpt, c.maxOwn); most > 0 && len(env.Recipients) > most {
 		return envelope.Receipt{},
 			sysexits.With(sysexits.DataErr,
@@ -85,13 +86,13 @@ func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []b
 }
 
 // head returns the commands and the private field.
-func (c *Conn) head(env *envelope.Envelope, o agentproto.Options, size int64) ([]byte, error) {
+func (c *Conn) head(env *envelope.Envelope, o envelope.Options, size int64) ([]byte, error) {
 	if err := checkWords(env); err != nil {
 		return nil, err
 	}
 	field := ""
 	if v := o.Value(); v != "" {
-		field = agentproto.OptionsField + ": " + v + "\r\n"
+		field = envelope.OptionsField + ": " + v + "\r\n"
 	}
 	declared := size
 	if c.maxSize > 0 {
@@ -111,7 +112,7 @@ func (c *Conn) head(env *envelope.Envelope, o agentproto.Options, size int64) ([
 	b = param(b, utf8, "SMTPUTF8")
 	b = param(b, env.Ret != "", "RET="+env.Ret)
 	b = param(b, env.EnvID != "" && printable.IsASCII(env.EnvID), "ENVID="+xtext(env.EnvID))
-	b = param(b, c.maxOwn > 0 && len(env.Recipients) > c.maxRcpt, agentproto.RecipientsKeyword) // the last one
+	b = param(b, c.maxOwn > 0 && len(env.Recipients) > c.maxRcpt, envelope.RecipientsKeyword) // the last one
 	for _, r := range env.Recipients {
 		addr := r.Address
 		if strings.IndexByte(addr, '@') < 0 {
@@ -255,11 +256,11 @@ func (c *Conn) answers(env *envelope.Envelope) (envelope.Receipt, error) {
 	case err != nil:
 		return envelope.Receipt{}, c.lost(err)
 	case end.Code != 250:
-		each, rest := agentproto.ParseRefused(end.Lines)
+		each, rest := smtpreply.ParseRefused(end.Lines)
 		end.Lines = rest
 		return envelope.Receipt{Refused: append(refused, each...)}, refusal(end)
 	}
-	receipt := agentproto.ParseReceipt(end.Lines)
+	receipt := smtpreply.ParseReceipt(end.Lines)
 	if receipt.Reply != "" {
 		receipt.Reply = "250 2.0.0 " + receipt.Reply
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
@@ -53,7 +52,7 @@ func (c *Call) Deliver(ctx context.Context, r Route) int {
 	defer d.Message.Close()
 	if d.Message.Body().CutAtDot && isTerminal(c.Stderr) {
 		// Some programs take any text here for a failure: for them there is the log.
-		Warnf(c.Stderr, c.Name, "%s", agentproto.DotCutText)
+		Warnf(c.Stderr, c.Name, "%s", envelope.DotCutText)
 	}
 	if len(d.Envelope.Recipients)+len(d.Refused) == 0 {
 		return c.Fail(cmdline.Usagef("no recipients: the message has no To, Cc or Bcc field with an address"))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/host"
@@ -51,7 +50,7 @@ func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize, maxHe
 		msg.Header.Set("From", author(o, user).String())
 	}
 	msg.Header.RemoveBcc()
-	msg.Header.Remove(agentproto.OptionsField)
+	msg.Header.Remove(envelope.OptionsField)
 	return d, nil
 }
 

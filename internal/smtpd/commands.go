@@ -6,7 +6,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
 )
 
@@ -82,7 +82,7 @@ func (s *session) hello(cmd command) {
 	}
 	s.conn.keyword = ""
 	if cmd.verb == "EHLO" && s.o.MaxOwnRecipients > 0 {
-		s.conn.keyword = fmt.Sprintf("250-%s %d\r\n", agentproto.RecipientsKeyword, s.o.MaxOwnRecipients)
+		s.conn.keyword = fmt.Sprintf("250-%s %d\r\n", envelope.RecipientsKeyword, s.o.MaxOwnRecipients)
 	}
 	s.pass(cmd)
 }

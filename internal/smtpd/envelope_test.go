@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 )
 
 // purse is an EnvelopeBudget of so many bytes.
@@ -35,7 +35,7 @@ func TestRecipientMemory(t *testing.T) {
 	for _, c := range []struct{ name, mail, rest, codes string }{
 		{"others' client", "", long(1) + long(2) + "RSET\r\nMAIL FROM:<a@example.org>\r\n" + long(3) + "QUIT\r\n",
 			"250 250 250 452 250 250 250 221"},
-		{"our client", " " + agentproto.RecipientsKeyword, long(1) + long(2) + long(3) + "NOOP\r\n", "250 250 250 421"},
+		{"our client", " " + envelope.RecipientsKeyword, long(1) + long(2) + long(3) + "NOOP\r\n", "250 250 250 421"},
 		{"a message between", "", long(1) + "DATA\r\nA: 1\r\n\r\n.\r\nMAIL FROM:<a@example.org>\r\n" + long(3) +
 			"QUIT\r\n", "250 250 250 354 250 250 250 221"},
 		{"source routes", "", source + source + "QUIT\r\n", "250 250 250 452 221"},

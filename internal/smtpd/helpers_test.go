@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
@@ -21,7 +20,7 @@ import (
 // got is a message that a recorder took.
 type got struct {
 	env     envelope.Envelope
-	options agentproto.Options
+	options envelope.Options
 	text    string // wire form
 }
 
@@ -43,7 +42,8 @@ func (r *recorder) Recipient(addr string) error {
 	return nil
 }
 
-func (r *recorder) Message(_ context.Context, env *envelope.Envelope, msg *rfc822.Message, o agentproto.Options) (envelope.Receipt, error) {
+func (r *recorder) Message(_ context.Context, env *envelope.Envelope, msg *rfc822.Message,
+	o envelope.Options) (envelope.Receipt, error) {
 	w, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
 	if err != nil {
 		return envelope.Receipt{}, err

@@ -9,9 +9,9 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/rfc822"
 )
 
@@ -33,7 +33,7 @@ func (s *session) sender(arg string) (from string, o *smtp.MailOptions, own bool
 	}
 	o = &smtp.MailOptions{}
 	err = eachParameter(params, func(key, value string) error {
-		if key == agentproto.RecipientsKeyword && value == "" && s.o.MaxOwnRecipients > 0 {
+		if key == envelope.RecipientsKeyword && value == "" && s.o.MaxOwnRecipients > 0 {
 			own = true
 			return nil
 		}
@@ -158,7 +158,7 @@ func splitPath(arg, command string) (path, params string, err error) {
 		}
 		return path, params, nil
 	}
-	end := agentproto.PathEnd(bracketed)
+	end := smtpreply.PathEnd(bracketed)
 	if end < 0 || end+1 < len(bracketed) && bracketed[end+1] != ' ' {
 		return "", "", wrong
 	}

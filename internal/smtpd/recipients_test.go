@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 )
 
 // TestRecipientLimits: whoever does not say that he is this program's own client is told the limit of a
 // transaction, by EHLO and with 452; that client has a limit of its own, for the transaction in which it says so.
 func TestRecipientLimits(t *testing.T) {
 	t.Parallel()
-	own := " " + agentproto.RecipientsKeyword
+	own := " " + envelope.RecipientsKeyword
 	for name, c := range map[string]struct {
 		local bool
 		mail  string
@@ -49,7 +49,7 @@ func TestRecipientLimits(t *testing.T) {
 			out := converse(t, o, in.String()+"QUIT\r\n")
 			first, second, _ := strings.Cut(out, "250 2.0.0 Session reset")
 			if !strings.Contains(first, "LIMITS RCPTMAX=3\r\n") ||
-				strings.Contains(first, "-"+agentproto.RecipientsKeyword+" 7\r\n") != c.local {
+				strings.Contains(first, "-"+envelope.RecipientsKeyword+" 7\r\n") != c.local {
 				t.Errorf("EHLO: %s", first)
 			}
 			if n := strings.Count(first, "250 2.1.5"); n != c.n {

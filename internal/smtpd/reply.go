@@ -10,8 +10,8 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/smtpreply"
 )
 
 // maxReplies is how many bytes of replies wait until they are sent.
@@ -23,7 +23,7 @@ var (
 	order     = smtp.EnhancedCode{5, 5, 1} // of a command that can't come now, or never
 	syntax    = smtp.EnhancedCode{5, 5, 2}
 	arguments = smtp.EnhancedCode{5, 5, 4}
-	tooLarge  = smtp.EnhancedCode(agentproto.TooLarge.Enhanced)
+	tooLarge  = smtp.EnhancedCode(smtpreply.TooLarge.Enhanced)
 )
 
 // say writes a reply. Each of its lines has the enhanced code (RFC 2034 4).

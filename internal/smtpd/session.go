@@ -10,9 +10,9 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
 )
@@ -25,7 +25,8 @@ type Handler interface {
 	Recipient(addr string) error
 	// Message takes responsibility for a message, or says why not. The envelope is the
 	// client's, msg still has the header as it came, without the private field.
-	Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message, o agentproto.Options) (envelope.Receipt, error)
+	Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
+		o envelope.Options) (envelope.Receipt, error)
 }
 
 // session is one client's dialogue.
@@ -180,46 +181,46 @@ func (s *session) readError(err error) error {
 
 // takeOptions removes the private field and returns what it says, and true, if it stands where this
 // program's client puts it.
-func takeOptions(h *rfc822.Header, local bool) (o agentproto.Options, own bool) {
+func takeOptions(h *rfc822.Header, local bool) (o envelope.Options, own bool) {
 	fields := h.Fields()
-	if local && len(fields) > 0 && strings.EqualFold(fields[0].Name(), agentproto.OptionsField) {
-		o, own = agentproto.ParseOptions(fields[0].Value()), true
+	if local && len(fields) > 0 && strings.EqualFold(fields[0].Name(), envelope.OptionsField) {
+		o, own = envelope.ParseOptions(fields[0].Value()), true
 	}
-	h.Remove(agentproto.OptionsField)
+	h.Remove(envelope.OptionsField)
 	return o, own
 }
 
 // negative turns an error into a reply.
 func (s *session) negative(err error) error {
-	status := agentproto.StatusOf(s.o.ExitCode(err))
+	status := smtpreply.StatusOf(s.o.ExitCode(err))
 	if status.Code/100 == 4 && s.conn.isEvicted() { // the connection ends; the client tries again
-		status = agentproto.Status{Code: 421, Enhanced: [3]int{4, 3, 2}}
+		status = smtpreply.Status{Code: 421, Enhanced: [3]int{4, 3, 2}}
 	}
 	return refusal(status.Code, status.Enhanced, err.Error())
 }
 
 // refusal turns an error into a reply. Where recipients were refused one by one, a client that can read it is
 // told why each was.
-func (s *session) refusal(r envelope.Receipt, err error, o agentproto.Options) error {
+func (s *session) refusal(r envelope.Receipt, err error, o envelope.Options) error {
 	if !o.Partial || len(r.Refused) < 2 {
 		return s.negative(err)
 	}
-	status := agentproto.StatusOf(s.o.ExitCode(err))
+	status := smtpreply.StatusOf(s.o.ExitCode(err))
 	return reply(status.Code, status.Enhanced, append(s.refusedLines(r), wrap(err.Error())...))
 }
 
 func (s *session) refusedLines(r envelope.Receipt) []string {
 	lines := make([]string, 0, len(r.Refused)+1)
 	for _, one := range r.Refused {
-		lines = append(lines, agentproto.RefusedLine(one.Address, s.o.ExitCode(one.Err), one.Err))
+		lines = append(lines, smtpreply.RefusedLine(one.Address, s.o.ExitCode(one.Err), one.Err))
 	}
 	return lines
 }
 
 // positive makes the lines of a reply of a receipt. A client that can't read who was refused is told how many were,
 // for people.
-func (s *session) positive(r envelope.Receipt, o agentproto.Options) []string {
-	words := agentproto.Words(r)
+func (s *session) positive(r envelope.Receipt, o envelope.Options) []string {
+	words := smtpreply.ReceiptLine(r)
 	if len(r.Refused) > 0 && !o.Partial {
 		return wrap(fmt.Sprintf("%s (%d recipients refused, the first: %v)", words, len(r.Refused), r.Refused[0].Err))
 	}

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/rfc822"
 )
@@ -64,7 +63,7 @@ type slowHandler struct {
 }
 
 func (h *slowHandler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc822.Message,
-	o agentproto.Options) (envelope.Receipt, error) {
+	o envelope.Options) (envelope.Receipt, error) {
 	h.begun <- struct{}{}
 	<-h.end
 	return h.recorder.Message(ctx, env, msg, o)

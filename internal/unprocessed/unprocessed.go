@@ -13,10 +13,10 @@ import (
 	"strconv"
 	"strings"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/intake"
+	"o365-sendmail/internal/smtpreply"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
@@ -24,13 +24,13 @@ import (
 
 // Keep commits a message as it came, under the id of its envelope. why is one line that says what is
 // wrong with the configuration. Its errors carry exit codes; nothing is kept then.
-func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o agentproto.Options,
+func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc822.Message, o envelope.Options,
 	why string) error {
 	o.Partial = false
-	msg.Header.Remove(agentproto.OptionsField)
+	msg.Header.Remove(envelope.OptionsField)
 	o.Altered = o.Altered || msg.Body().Altered
 	if v := o.Value(); v != "" {
-		msg.Header.Prepend(agentproto.OptionsField, v)
+		msg.Header.Prepend(envelope.OptionsField, v)
 	}
 	wire, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true, AsIs: true})
 	if err != nil {
@@ -122,7 +122,7 @@ func failFor(it *spool.Item, err error) error {
 }
 
 // passes reports whether an error may pass by itself or by an administrator's hand.
-func passes(err error) bool { return agentproto.StatusOf(deliver.ExitCode(err)).Code < 500 }
+func passes(err error) bool { return smtpreply.StatusOf(deliver.ExitCode(err)).Code < 500 }
 
 // setAside keeps the message for those whom the rules refuse. A crash before the rest is replaced
 // leaves a copy in failed/ that is made again.
@@ -162,10 +162,10 @@ func (r *Rules) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, int
 	if err != nil {
 		return nil, nil, intake.Caller{}, err
 	}
-	var options agentproto.Options
-	if v, ok := msg.Header.Get(agentproto.OptionsField); ok {
-		options = agentproto.ParseOptions(v)
-		msg.Header.Remove(agentproto.OptionsField)
+	var options envelope.Options
+	if v, ok := msg.Header.Get(envelope.OptionsField); ok {
+		options = envelope.ParseOptions(v)
+		msg.Header.Remove(envelope.OptionsField)
 	}
 	if options.Altered {
 		msg.MarkAltered()

@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
+	"o365-sendmail/internal/envelope"
 )
 
 // Forms are the points at which a connection stands still.
@@ -39,7 +39,7 @@ func text(form string, size int) []byte {
 		return append([]byte(data+"A: 1\r\n\r\n"), bytes.Repeat([]byte("text\r\n"), size/6)...)
 	case "rcpt": // long commands for recipients, as of this program's own client, which may name many
 		b := bytes.NewBufferString("EHLO attack\r\nMAIL FROM:<attack@example.org> " +
-			agentproto.RecipientsKeyword + "\r\n")
+			envelope.RecipientsKeyword + "\r\n")
 		for i := 0; b.Len() < size; i++ {
 			fmt.Fprintf(b, "RCPT TO:<victim%d@example.org> ORCPT=rfc822;%s@example.org\r\n", i,
 				strings.Repeat("x", 3900))

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/route"
@@ -89,7 +88,8 @@ func (s *site) handInOne(i, uid int, mode string) error {
 	}
 	defer c.Close()
 	env := &envelope.Envelope{Sender: "user", Recipients: []envelope.Recipient{{Address: "a@example.org"}}}
-	r, err := c.Send(context.Background(), env, agentproto.Options{Mode: mode}, message(fmt.Sprintf("Subject: m-%d\r\n\r\n%s", i, strings.Repeat("some text of a usual message\r\n", 50))))
+	r, err := c.Send(context.Background(), env, envelope.Options{Mode: mode},
+		message(fmt.Sprintf("Subject: m-%d\r\n\r\n%s", i, strings.Repeat("some text of a usual message\r\n", 50))))
 	if err == nil && len(r.Refused) > 0 {
 		err = r.Refused[0].Err
 	}

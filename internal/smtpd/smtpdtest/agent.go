@@ -12,7 +12,6 @@ import (
 	"sync"
 	"testing"
 
-	"o365-sendmail/internal/agentproto"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/sysexits"
@@ -22,7 +21,7 @@ import (
 // Taken is a message that the agent took.
 type Taken struct {
 	Envelope envelope.Envelope
-	Options  agentproto.Options
+	Options  envelope.Options
 	Text     string // in wire form
 }
 
@@ -54,7 +53,8 @@ func (a *Agent) Recipient(addr string) error {
 }
 
 // Message is in smtpd.Handler.
-func (a *Agent) Message(_ context.Context, env *envelope.Envelope, msg *rfc822.Message, o agentproto.Options) (envelope.Receipt, error) {
+func (a *Agent) Message(_ context.Context, env *envelope.Envelope, msg *rfc822.Message,
+	o envelope.Options) (envelope.Receipt, error) {
 	w, err := msg.Wire(rfc822.WireOptions{AllowEightBit: true})
 	if err != nil {
 		return envelope.Receipt{}, err

@@ -1,4 +1,4 @@
-package agentproto
+package smtpreply
 
 import (
 	"errors"
@@ -23,8 +23,8 @@ const (
 // holds here: the client is this program.
 const maxReason = 2048
 
-// Words returns the last line of a positive reply.
-func Words(r envelope.Receipt) string {
+// ReceiptLine returns the last line of a positive reply.
+func ReceiptLine(r envelope.Receipt) string {
 	switch {
 	case r.Queued && r.QueueID != "":
 		return queuedAs + r.QueueID

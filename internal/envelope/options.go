@@ -1,4 +1,4 @@
-package agentproto
+package envelope
 
 import (
 	"strconv"
@@ -16,7 +16,9 @@ const OptionsField = "O365-Sendmail-Options"
 // caller who could begin another transaction. It is offered to local clients only.
 const RecipientsKeyword = "X-O365-RCPTMAX"
 
-// Options are what a call of sendmail asks for beyond SMTP. The zero value asks for nothing.
+// Options are what a call of sendmail asks for beyond SMTP. They travel from this program's own client to the agent
+// in a private header field; a client that knows nothing of it still speaks correct SMTP. The zero value asks for
+// nothing.
 type Options struct {
 	// Mode is the delivery mode ("interactive", "background", "queue"); "" means the agent's own.
 	Mode string

@@ -1,8 +1,7 @@
-package agentproto
+package smtpreply
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -50,31 +49,12 @@ func TestForeignReplies(t *testing.T) {
 	}
 }
 
-func TestOptions(t *testing.T) {
-	t.Parallel()
-	for _, o := range []Options{
-		{}, {Mode: "queue"}, {Mode: "interactive", NoAliases: true, Hops: 3, Tag: "cron", Partial: true},
-		{Partial: true},
-	} {
-		if got := ParseOptions(o.Value()); got != o {
-			t.Errorf("%+v became %+v by %q", o, got, o.Value())
-		}
-	}
-	if v := (Options{Tag: "a\r\nBcc: x"}).Value(); strings.ContainsAny(v, "\r\n:") {
-		t.Errorf("a tag got through as %q", v)
-	}
-	got := ParseOptions("mode=evil; hops=-4; hops=x; newer=1; ; partial")
-	if got != (Options{Partial: true}) {
-		t.Errorf("got %+v", got)
-	}
-}
-
 func TestReceipt(t *testing.T) {
 	t.Parallel()
 	lines := []string{
 		RefusedLine(`"a> 1 <b"@c.example`, sysexits.NoUser, errors.New("no such user\r\n250 fake")),
 		RefusedLine("x@y.example", sysexits.Unavailable, errors.New(strings.Repeat("é", 3000))),
-		Words(envelope.Receipt{Queued: true, QueueID: "20261125-1"}),
+		ReceiptLine(envelope.Receipt{Queued: true, QueueID: "20261125-1"}),
 	}
 	for _, l := range lines {
 		if strings.ContainsAny(l, "\r\n") || len(l) > maxReason+100 {
@@ -90,9 +70,9 @@ func TestReceipt(t *testing.T) {
 		t.Errorf("got %q %v", one.Address, one.Err)
 	}
 	for words, want := range map[string]envelope.Receipt{
-		Words(envelope.Receipt{Reply: "250 2.0.0 OK"}): {Reply: "OK"},
-		Words(envelope.Receipt{Queued: true}):          {Queued: true},
-		Words(envelope.Receipt{}):                      {Reply: "accepted"},
+		ReceiptLine(envelope.Receipt{Reply: "250 2.0.0 OK"}): {Reply: "OK"},
+		ReceiptLine(envelope.Receipt{Queued: true}):          {Queued: true},
+		ReceiptLine(envelope.Receipt{}):                      {Reply: "accepted"},
 	} {
 		if got := ParseReceipt([]string{words}); got.Reply != want.Reply || got.Queued != want.Queued {
 			t.Errorf("%q gave %+v", words, got)
@@ -107,13 +87,6 @@ func FuzzParseReceipt(f *testing.F) {
 		lines := strings.Split(s, "\n")
 		if got := ParseReceipt(lines); len(got.Refused) > len(lines) {
 			t.Error("more refusals than lines")
-		}
-		o := ParseOptions(s)
-		if again := ParseOptions(o.Value()); again != o {
-			t.Errorf("%+v became %+v", o, again)
-		}
-		if !slices.Contains([]string{"", "interactive", "background", "queue"}, o.Mode) {
-			t.Errorf("mode %q", o.Mode)
 		}
 	})
 }
