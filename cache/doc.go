@@ -11,8 +11,8 @@
 //
 //	<key>.token             the token (JSON)
 //	<key>.refused           the last failed request (JSON)
-//	<key>.lock              held by who fetches
-//	<key>.takeover          held by who fetches when that one does not come back
+//	<key>.lock              held by the process that fetches
+//	<key>.takeover          held by the process that fetches when the first does not come back
 //
 // It never talks to the network (the caller's fetch does), never reads
 // a configuration file, and never puts a token into an error.

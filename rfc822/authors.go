@@ -142,7 +142,7 @@ func (it item) isScheme(s string) bool {
 	return len(it.toks) == 1 && isScheme(s[it.toks[0].from:it.toks[0].to])
 }
 
-// isScheme reports whether a word before a colon is no part of an address: Exchange calls its own kind SMTP.
+// isScheme reports whether a word before a colon is not part of an address: Exchange calls its own kind SMTP.
 func isScheme(word string) bool {
 	return strings.EqualFold(word, "mailto") || strings.EqualFold(word, "smtp")
 }

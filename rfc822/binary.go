@@ -25,7 +25,7 @@ type binaryPart struct {
 	rest    []byte // bytes that do not fill a line of base64
 }
 
-// header follows the lines of the body that are no binary content. It reports whether the line is to be kept
+// header follows the lines of the body that are not binary content. It reports whether the line is to be kept
 // back, and what has to be written before it.
 func (b *binaryPart) header(line []byte, crlf bool) (keep bool, before []byte) {
 	switch {

@@ -119,7 +119,7 @@ func percent(c byte) string {
 	return string(rune(c))
 }
 
-// unescapePercent undoes percent; what is no escape stays.
+// unescapePercent undoes percent; what is not an escape stays.
 func unescapePercent(s string) string {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {

@@ -19,7 +19,7 @@ func (l *leaf) fix(message string) (encode bool) {
 	switch {
 	case l.coding != encodingIdentity:
 		l.fixEncoded()
-		return high // what is no quoted-printable or base64 is in it
+		return high // what is not quoted-printable or base64 is in it
 	case wrong:
 		l.relabelCoding(high)
 	default:
@@ -168,7 +168,7 @@ func (c *base64Check) isBase64() bool {
 	return c.other*stray <= c.digits && c.digits%4 != 1
 }
 
-// stray is how many digits make up for a byte that is none. A decoder passes over such bytes (RFC 2045 6.8).
+// stray is how many digits make up for a byte that is not one. A decoder passes over such bytes (RFC 2045 6.8).
 const stray = 8
 
 func isBase64(c byte) bool {

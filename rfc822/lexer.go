@@ -21,7 +21,7 @@ type token struct {
 	from, to int
 }
 
-// maxTokens bounds the tokens of one item; an item with more is no address.
+// maxTokens bounds the tokens of one item; an item with more is not an address.
 const maxTokens = 1000
 
 // lexer cuts an address list into tokens and items. A quote, parenthesis or bracket

@@ -158,7 +158,7 @@ func (b *bodyReader) readAll(in *input, room int64) error {
 	return b.flush(room, true)
 }
 
-// ask asks for the buffers of a body that is no small one.
+// ask asks for the buffers of a body that is not small.
 func (b *bodyReader) ask(in *input) {
 	if b.budget == nil || b.keep.size < smallPiece {
 		return

@@ -160,7 +160,7 @@ func (w *walker) delimiter(p piece) bool {
 	return false
 }
 
-// text follows a line, or a part of one, that is no delimiter.
+// text follows a line, or a part of one, that is not a delimiter.
 func (w *walker) text(p piece) {
 	if !w.inHead {
 		if w.leaf.coding == encodingBase64 {

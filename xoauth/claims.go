@@ -46,7 +46,7 @@ func (c Claims) Application() bool {
 func (c Claims) HasRole(role string) bool { return slices.Contains(c.Roles, role) }
 
 // ParseClaims reads a token. Tokens of outlook.com accounts can't be read, and give
-// an error like any other text that is no JWT. No error repeats the token.
+// an error like any other text that is not a JWT. No error repeats the token.
 func ParseClaims(token Secret) (Claims, error) {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {

@@ -95,7 +95,7 @@ func (a *Agent) publish(s deliver.State) {
 	}
 }
 
-// metrics writes the engine's state for who asks on the control socket.
+// metrics writes the engine's state for those who ask on the control socket.
 func (a *Agent) metrics(w io.Writer) error {
 	s := a.engine.State()
 	_, err := w.Write(metrics.Render(&s))

@@ -22,7 +22,7 @@ import (
 // listener is a socket that the agent serves.
 type listener struct {
 	net.Listener
-	local   bool // a Unix socket: the kernel tells who calls
+	local   bool // a Unix socket: the kernel names the caller
 	control bool // for looking at the queue, not for mail
 }
 

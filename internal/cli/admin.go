@@ -78,7 +78,7 @@ func (e *Env) admin(ctx context.Context, args []string) int {
 	return sysexits.OK
 }
 
-// didYouMean is the end of a sentence about a word that is none of names.
+// didYouMean is the end of a sentence about a word that is not in names.
 func didYouMean(word string, names []string) string {
 	if near := config.Nearest(word, names); near != "" {
 		return "; did you mean " + near + "?"

@@ -194,7 +194,7 @@ var subcommands = map[string][]string{
 	"queue": queueVerbs[:], "config": {"check", "show"}, "credential": credentialVerbs[:], "completion": completion.Shells(),
 }
 
-// operands returns what may follow a command and is no flag.
+// operands returns what may follow a command and is not a flag.
 func (e *Env) operands(ctx context.Context, verb string, before []string) []candidate {
 	if subs := subcommands[verb]; len(subs) > 0 && len(before) == 0 {
 		return bare(subs)

@@ -61,7 +61,7 @@ func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 	return e.runDoctor(ctx, o)
 }
 
-// readTenant reads the report of the tenant's script with the rights of who calls.
+// readTenant reads the report of the tenant's script with the caller's rights.
 func (e *Env) readTenant(o *doctorFlags) error {
 	if o.tenant == "" {
 		return nil

@@ -29,7 +29,7 @@ func (e *Env) flush(ctx context.Context, name string, o *cmdline.Options) int {
 		return e.fail(name, err)
 	}
 	defer q.Close()
-	// A queue run that delivers nothing is no failure: the mail is still safe, and cron
+	// A queue run that delivers nothing is not a failure: the mail is still safe, and cron
 	// must not write mail about it.
 	if _, err := q.Flush(ctx, f, false); err != nil {
 		return e.fail(name, err)

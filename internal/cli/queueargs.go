@@ -170,7 +170,7 @@ func (a *queueArgs) check() error {
 	return sysexits.With(sysexits.Usage, a.filter.Check())
 }
 
-// filterIsIDs reports whether nothing but ids is asked for. --failed is no contradiction: an
+// filterIsIDs reports whether nothing but ids is asked for. --failed is not a contradiction: an
 // id is looked for everywhere.
 func (a *queueArgs) filterIsIDs() bool {
 	return a.filter.Sender == "" && a.filter.Recipient == "" && a.filter.UID == nil && !a.filter.Held

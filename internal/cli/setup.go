@@ -102,7 +102,7 @@ func (o *setupFlags) flags() *verbFlags {
 	f.StringVar(&o.path, "C", config.SystemPath, "the same as --config `FILE`")
 	f.StringVar(&a.Kind, "kind", "", "what the account is: `KIND` is mailbox (Exchange Online) or hve (High Volume Email)")
 	f.StringVar(&a.Way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API permission)")
-	f.StringVar(&o.script, "script", "", "write PowerShell for who administers the tenant to `FILE` (- is standard output)")
+	f.StringVar(&o.script, "script", "", "write PowerShell for the tenant's administrator to `FILE` (- is standard output)")
 	f.StringVar(&o.sendTo, "send-to", "", "the doctor sends a test message to `ADDRESS`")
 	f.BoolVar(&o.yes, "yes", false, "write without asking")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be written and done, and change nothing")

@@ -244,7 +244,7 @@ func TestSetupScript(t *testing.T) {
 		t.Errorf("exit %d, %q", r.code, r.stderr)
 	}
 	if r := s.verb("", "setup", "--config", s.config, "--script", s.config); r.code != sysexits.Usage ||
-		!strings.Contains(r.stderr, "is no script of o365-sendmail") {
+		!strings.Contains(r.stderr, "is not a script of o365-sendmail") {
 		t.Errorf("exit %d, %q", r.code, r.stderr)
 	}
 	if after, _ := os.ReadFile(s.config); string(after) != string(before) {

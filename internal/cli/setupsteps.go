@@ -123,7 +123,7 @@ func (s *setupRun) printSteps() {
 		fmt.Fprintln(s.Stdout, c)
 	}
 	fmt.Fprint(s.Stdout, "\nChanges take up to 2 hours. o365-sendmail setup --script FILE writes all of it as one script\n"+
-		"for who administers the tenant, which may be run again and says what it finds.\n\n")
+		"for the tenant's administrator, which may be run again and says what it finds.\n\n")
 }
 
 // check lets the doctor look, once the person has done what the script is for.

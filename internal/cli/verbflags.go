@@ -24,10 +24,10 @@ func newVerbFlags(verb, usage string) *verbFlags {
 	return f
 }
 
-// errHelp asks for the usage text, which is no error.
+// errHelp asks for the usage text, which is not an error.
 var errHelp = errors.New("help")
 
-// parse returns the arguments that are no flags; most is how many there may be.
+// parse returns the arguments that are not flags; most is how many there may be.
 func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 	var rest []string
 	for {

@@ -107,7 +107,7 @@ This page is made from the program's own table of flags; a test fails when they 
   reach the command line (PHP's fifth argument of mail()).
 * Any other flag is refused with exit code 64 and one line.
 
-Letters can be grouped (-ti); a value may stand in the same word (-fa@b) or in the next. Flags end at the first argument that is none, or
+Letters can be grouped (-ti); a value may stand in the same word (-fa@b) or in the next. Flags end at the first argument that is not a flag, or
 after --. A flag after a recipient is refused; an address that begins with a hyphen needs -- before it.
 
 Recipients: with -t those in To, Cc and Bcc (or in the newest Resent block) are added to those named as arguments, as in Sendmail and

@@ -66,7 +66,7 @@ func Usagef(format string, a ...any) error {
 	return sysexits.With(sysexits.Usage, fmt.Errorf(format, a...))
 }
 
-// Parse reads sendmail's flags. flags end at the first argument that is none, or
+// Parse reads sendmail's flags. flags end at the first argument that is not a flag, or
 // after "--"; what follows are recipients. Letters can be grouped (-ti), a value
 // may stand in the same word (-fa@b) or in the next.
 func Parse(args []string) (*Options, error) {
@@ -233,7 +233,7 @@ func (o *Options) setReturn(v string) error {
 	return nil
 }
 
-// setMacro refuses the commands for Exim's queue: their message ids are no recipients.
+// setMacro refuses the commands for Exim's queue: their message ids are not recipients.
 func (o *Options) setMacro(v string) error {
 	if isEximID(v) || slices.Contains(eximQueueCommands[:], v) {
 		return Usagef("flag -M%.16s is for Exim's queue; see o365-sendmail queue", strings.TrimLeft(v, "0123456789"))

@@ -15,7 +15,7 @@ func (r *reader) given(name string) bool {
 	return slices.ContainsFunc(r.c.origins, func(o origin) bool { return o.name == name })
 }
 
-// faulty reports whether the key already has a fault, so that its absence is no news.
+// faulty reports whether the key already has a fault, so that its absence is not reported again.
 func (r *reader) faulty(name string) bool { return slices.Contains(r.bad, name) }
 
 // derive fills in what follows from other keys.

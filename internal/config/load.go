@@ -53,8 +53,8 @@ type reader struct {
 	file   string
 	lines  map[string]int
 	faults Errors
-	// mended is set when lines were left out to get at the rest: unknown keys then say nothing.
-	mended bool
+	// patched is set when lines were left out to get at the rest: unknown keys then say nothing.
+	patched bool
 	// bad holds the keys that have a fault, so that they are not called missing too.
 	bad []string
 }
@@ -135,7 +135,7 @@ func (r *reader) told(e *Error) bool {
 
 // carriesSecret reports whether the file holds a secret; one that can't be read might.
 func (r *reader) carriesSecret(src string, tree map[string]any) bool {
-	if tree == nil || r.mended {
+	if tree == nil || r.patched {
 		return strings.Contains(src, "client_secret") || strings.Contains(src, "webhook") ||
 			strings.Contains(src, "heartbeat")
 	}
@@ -214,7 +214,7 @@ func decode(src string) (t tree, err error) {
 	return t, err
 }
 
-// parse returns the document, or nil when it is no TOML. Lenient leaves bad lines out.
+// parse returns the document, or nil when it is not TOML. Lenient leaves bad lines out.
 func (r *reader) parse(src string, lenient bool) map[string]any {
 	if strings.HasPrefix(src, "\xff\xfe") || strings.HasPrefix(src, "\xfe\xff") || strings.IndexByte(src, 0) >= 0 {
 		r.faults = append(r.faults, &Error{File: r.file, Problem: "is not UTF-8 text", Hint: "save it as UTF-8"})
@@ -238,11 +238,11 @@ func (r *reader) parse(src string, lenient bool) map[string]any {
 		fault := syntaxFault(found.plain, found.lines, err)
 		fault.File, fault.syntax = r.file, true
 		r.faults = append(r.faults, fault)
-		mended, ok := leaveOut(src, fault.Line)
+		patched, ok := leaveOut(src, fault.Line)
 		if !lenient || !ok || tries == 20 {
 			return nil
 		}
-		src, r.mended = mended, true
+		src, r.patched = patched, true
 	}
 }
 

@@ -148,7 +148,7 @@ A fault of a key that mail does without costs this key alone, where that is said
 .Ic o365-sendmail doctor
 and
 .Ic config check
-tell of it.
+name it.
 .Pp
 A time is a number with its unit: ms, s, m, h, d or w, and several of them add up as in
 .Ql 2h30m .

@@ -32,7 +32,7 @@ func (r *reader) table(name string, t map[string]any) {
 }
 
 func (r *reader) unknown(name string, v any) {
-	if r.mended {
+	if r.patched {
 		return
 	}
 	switch v.(type) {
@@ -350,7 +350,7 @@ func (r *reader) alias(k *Key, at, name string, v any) ([]string, bool) {
 	return r.some(at, values, ok)
 }
 
-// isTarget accepts what an alias may lead to. Commands, files and includes are no local names.
+// isTarget accepts what an alias may lead to. Commands, files and includes are not local names.
 func isTarget(s string) bool {
 	return isAddress(s) || isLocal(s) && !strings.ContainsAny(s, "|/")
 }

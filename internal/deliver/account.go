@@ -94,8 +94,8 @@ func (a *Account) Dial(ctx context.Context, user string) (*submit.Session, error
 	return s, err
 }
 
-// drop takes a token out of the cache whose age may be why the server refused it. One that
-// another process has just fetched is as good as new.
+// drop takes a token out of the cache whose age may be why the server refused it. A token
+// that another process has just fetched counts as new.
 func (a *Account) drop(used xoauth.Token, err error) bool {
 	var e *submit.Error
 	if used.Access.Empty() || !errors.As(err, &e) || !e.Diagnosis.RefreshToken || a.Cache.Young(used) {

@@ -103,7 +103,7 @@ func (r *runner) judgeScope(c *Check) {
 	}
 }
 
-// judgeRoles looks for the application permission. That it is missing is no fault by
+// judgeRoles looks for the application permission. That it is missing is not a fault by
 // itself: with the scoped role of Exchange it has to be.
 func (r *runner) judgeRoles(c *Check) {
 	who := fmt.Sprintf("application %q, object id %s", first(r.claims.AppName, r.claims.AppID), r.claims.OID)

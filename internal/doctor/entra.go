@@ -242,7 +242,7 @@ func (r *runner) askTenant(c *Check) {
 	c.ok("the tenant " + r.cfg.Tenant + " exists, with the ID " + first(r.tenant, "unknown"))
 }
 
-// oddAnswer is about a reply that is none of the login host's.
+// oddAnswer is about a reply that did not come from the login host.
 func (r *runner) oddAnswer(c *Check) {
 	seen := fmt.Sprintf("the answer is HTTP %d with %s, not JSON", r.openID.status, first(r.openID.kind, "no type"))
 	if r.openID.status >= 500 || r.openID.status == http.StatusTooManyRequests {

@@ -22,7 +22,7 @@ type Options struct {
 	// Config is the file that was named (-C), "" to look for it.
 	Config string
 	Getenv func(string) string
-	// User is who calls.
+	// User is the caller.
 	User     host.User
 	HostName string
 	Version  string

@@ -154,7 +154,7 @@ func (r *runner) explain(c *Check, rep smtpreply.Reply, other opinion) {
 			r.cfg.Mailbox+said,
 			setup.GrantHVE(v)+"; "+setup.BillHVE(v))
 	case other.taken && has:
-		c.fail(Configuration, "not-a-mailbox", fmt.Sprintf("%s can sign in and %s can't: it is no mailbox, or has no licence%s", other.mailbox, r.cfg.Mailbox, said), setup.CheckMailbox(v))
+		c.fail(Configuration, "not-a-mailbox", fmt.Sprintf("%s can sign in and %s can't: it is not a mailbox, or has no licence%s", other.mailbox, r.cfg.Mailbox, said), setup.CheckMailbox(v))
 	case other.taken:
 		c.fail(Configuration, "scope", fmt.Sprintf("%s can sign in and %s can't: it is not in the management scope of the role%s", other.mailbox, r.cfg.Mailbox, said), setup.JoinScope(v))
 	case r.tenantReport() != nil:

@@ -20,7 +20,7 @@ const (
 var (
 	errNotPrivate = errors.New("not a plain file that only this user can reach")
 	errSize       = errors.New("not a file of the size that was expected")
-	// errNoDir is no fault: the caller wants no disk.
+	// errNoDir is not a fault: the caller wants no disk.
 	errNoDir = errors.New("no directory is configured")
 )
 
@@ -28,7 +28,7 @@ var (
 // ever saves work: a file that is missing, damaged, foreign or not private is the same as none, and when the
 // directory can't be used, its users go on without it.
 type Shared struct {
-	// Path is the directory; it is made when missing. "" is none, which is no fault.
+	// Path is the directory; it is made when missing. "" is none, which is not a fault.
 	Path string
 	// Warn gets one error of each kind when something in the directory can't be used; nil drops them.
 	Warn func(error)

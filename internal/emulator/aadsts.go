@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// aadError is an answer of the token endpoint that is no token.
+// aadError is an answer of the token endpoint that is not a token.
 type aadError struct {
 	status   int
 	code     int    // AADSTS number

@@ -154,7 +154,7 @@ func (c *content) sha256() string { return hex.EncodeToString(c.hash.Sum(nil)) }
 // field is one header field; value is unfolded and trimmed.
 type field struct{ name, value string }
 
-// headerFields reads header fields with CRLF or LF line ends. A line that is no field
+// headerFields reads header fields with CRLF or LF line ends. A line that is not a field
 // ends up with an empty name.
 func headerFields(head []byte) []field {
 	var out []field

@@ -68,7 +68,7 @@ func (e *Emulator) SetFault(name string) error {
 	return e.applyLocked()
 }
 
-// ClearFault ends a fault; one that is not set is no error.
+// ClearFault ends a fault; one that is not set is not an error.
 func (e *Emulator) ClearFault(name string) error {
 	return e.clearFaults(func(active string) bool { return active == name })
 }

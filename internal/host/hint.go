@@ -9,7 +9,7 @@ import (
 // systemd; Hint fits it to others.
 const StartAgent = "sudo systemctl start o365-sendmail.socket o365-sendmail.service"
 
-// Hint fits a text with commands to who reads it: root needs no sudo, and where systemd does not run there is
+// Hint fits a text with commands to its reader: root needs no sudo, and where systemd does not run there is
 // no systemctl and no journalctl.
 func Hint(text string, uid int) string {
 	_, systemd := os.Stat("/run/systemd/system") // sd_booted(3)

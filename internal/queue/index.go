@@ -16,7 +16,7 @@ type Message struct {
 // User is who is charged for a message.
 type User struct {
 	ID int
-	// Stranger is one who is no account of this host. All of them have one part of the small reserve together.
+	// Stranger is one who has no account on this host. All of them have one part of the small reserve together.
 	Stranger bool
 }
 

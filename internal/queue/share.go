@@ -66,7 +66,7 @@ func (s Shares) share(limit int) int {
 const (
 	Root            = 0
 	ReportWriter    = -2
-	personStrangers = -3 // all who are no account of this host together
+	personStrangers = -3 // all who have no account on this host, together
 )
 
 // person is somebody whom shares are counted for.

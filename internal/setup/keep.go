@@ -1,6 +1,6 @@
 package setup
 
-// Keep tells what the present configuration says. Its values are offered to who is asked, and written again
+// Keep tells what the present configuration says. Its values are offered to the person who is asked, and written again
 // only when they change.
 func (a *Answers) Keep(present *Answers) { a.kept = present }
 

@@ -118,7 +118,7 @@ func DelegatedPermission() string {
 // Delegate gives a person the use of a mailbox.
 func Delegate(v Values, person string) string {
 	who := or(quote(person), "<person>")
-	return "set mailbox to the address of who signed in, or: Add-MailboxPermission -Identity " + v.mailbox() + " -User " + who + " -AccessRights FullAccess" + spread
+	return "set mailbox to the address of the user who signed in, or: Add-MailboxPermission -Identity " + v.mailbox() + " -User " + who + " -AccessRights FullAccess" + spread
 }
 
 // RegisterApp makes Exchange know the application. alsoMailbox adds the other cause that

@@ -32,7 +32,7 @@ func (v Values) way() string {
 	return guessWay(&Answers{Cloud: v.Cloud})
 }
 
-// Script is a PowerShell file for who administers the tenant: it makes what is missing, or undoes it, and reports.
+// Script is a PowerShell file for the tenant's administrator: it makes what is missing, or undoes it, and reports.
 // Where a person signs in it is only the commands.
 func Script(kind string, v Values) string {
 	if kind == TypeDevice {
@@ -65,7 +65,7 @@ func IsScript(text string) bool {
 func Commands(kind string, v Values) []string {
 	list := []string{Connect(v)}
 	if kind == TypeDevice {
-		return append(list, enableSMTPAuth(v), "# Only if the mailbox is not the one of who signs in:",
+		return append(list, enableSMTPAuth(v), "# Only if the mailbox is not that of the user who signs in:",
 			"# Add-MailboxPermission -Identity "+v.mailbox()+" -User <person> -AccessRights FullAccess",
 			"# Add-RecipientPermission -Identity "+v.mailbox()+" -Trustee <person> -AccessRights SendAs -Confirm:$false")
 	}

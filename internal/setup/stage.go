@@ -41,7 +41,7 @@ func (f *File) Stage(a *Answers) error {
 	return durable.Replace(f.StagedPath(), text, 0o600)
 }
 
-// Unstage removes it; that there is none is no error.
+// Unstage removes it; a missing one is not an error.
 func (f *File) Unstage() error {
 	if err := durable.System.Remove(f.StagedPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -21,7 +21,7 @@ type Terminal struct {
 	out io.Writer
 }
 
-// OpenTerminal returns nil when in is no terminal: then nobody can be asked.
+// OpenTerminal returns nil when in is not a terminal: then nobody can be asked.
 func OpenTerminal(in any, out io.Writer) *Terminal {
 	f, ok := in.(*os.File)
 	if !ok {

@@ -115,7 +115,7 @@ func (s *session) noRoom(err error) error {
 	return refusal(452, smtp.EnhancedCode{4, 3, 1}, err.Error())
 }
 
-// condition returns one of a delivery report, 0 for a word that is none.
+// condition returns one of a delivery report, 0 for any other word.
 func condition(word smtp.DSNNotify) envelope.Notify {
 	switch word {
 	case smtp.DSNNotifyNever:

@@ -47,7 +47,7 @@ var statuses = [...]struct {
 // is that of wrong data.
 var TooLarge = Status{552, [3]int{5, 3, 4}}
 
-// StatusOf returns the status that stands for an exit code. A code that is none of
+// StatusOf returns the status that stands for an exit code. A code that is not one of
 // sysexits.h is a fault of the program.
 func StatusOf(exit int) Status {
 	for _, s := range statuses {

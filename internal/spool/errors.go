@@ -17,7 +17,7 @@ var (
 	ErrGone = errors.New("there is no such message in the queue")
 	// ErrBadID: the text has not the form of a queue id.
 	ErrBadID = errors.New("not a queue id")
-	// ErrDamaged: the file is no whole message. Claim has moved it to failed/.
+	// ErrDamaged: the file is not a whole message. Claim has moved it to failed/.
 	ErrDamaged = errors.New("the spool file is damaged")
 	// ErrNewer: a later version of this program wrote the file. It is left alone.
 	ErrNewer = errors.New("the spool file has a newer format than this program knows")

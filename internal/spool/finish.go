@@ -146,7 +146,7 @@ func (s *Spool) quarantineIfDamaged(dir, id string, err error) error {
 const maxLog = 64 << 10
 
 // Log adds a line to the message's log, where people find the whole of a long
-// reply. Line ends and controls in it are quoted. Its loss is no failure.
+// reply. Line ends and controls in it are quoted. Its loss is not a failure.
 func (it *Item) Log(text string) {
 	it.logged = true
 	it.s.appendLog(it.dir, it.h.id, text)

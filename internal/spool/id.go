@@ -58,10 +58,10 @@ func ValidID(s string) bool {
 	return true
 }
 
-// Key is an id in 16 bytes: who lists a long queue has one for each message. The first number is its time.
+// Key is an id in 16 bytes: a listing of a long queue has one for each message. The first number is its time.
 type Key [2]uint64
 
-// ParseKey returns false for a text that is no queue id.
+// ParseKey returns false for a text that is not a queue id.
 func ParseKey(id string) (Key, bool) {
 	if !ValidID(id) {
 		return Key{}, false

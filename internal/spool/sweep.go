@@ -68,7 +68,7 @@ func (s *Spool) SweepLeftovers() (removed int, err error) {
 	return removed, err
 }
 
-// tellForeign warns of files that are none of the spool's once, and again only when there are more.
+// tellForeign warns of files that are not the spool's once, and again only when there are more.
 func (s *Spool) tellForeign(n int, one string) {
 	if told := s.foreign.Swap(int64(n)); int64(n) <= told {
 		return
@@ -80,12 +80,12 @@ func (s *Spool) tellForeign(n int, one string) {
 	s.o.Warn(errors.New(text))
 }
 
-// swept says what became of a file that is no message.
+// swept says what became of a file that is not a message.
 type swept uint8
 
 const (
 	sweptKept    swept = iota // it is in use, or may be
-	sweptForeign              // it is none of the spool's
+	sweptForeign              // it is not the spool's
 	sweptRemoved
 )
 

@@ -52,7 +52,7 @@ func (s *Session) authLine(line string) (smtpreply.Reply, error) {
 	return s.read(s.cfg.CommandTimeout)
 }
 
-// authResult judges the reply to the token. A 334 here is no challenge but an error in
+// authResult judges the reply to the token. A 334 here is not a challenge but an error in
 // JSON, which wants an empty line before the final reply comes. After that no "*"
 // is due: the exchange is over.
 func (s *Session) authResult(r smtpreply.Reply, err error) error {

@@ -131,7 +131,7 @@ func (c *Config) replyError(phase Phase, command string, r smtpreply.Reply) *Err
 		Code: r.Code, Enhanced: r.Enhanced, Text: r.Text(), Class: d.Class, Diagnosis: d}
 }
 
-// fault makes the error of a failure that is no reply.
+// fault makes the error of a failure that is not a reply.
 func (c *Config) fault(phase Phase, f diagnose.Fault, err error) *Error {
 	d := diagnose.Failure(f)
 	if c.Port != submissionPort {

@@ -30,7 +30,7 @@ type Session struct {
 	traceMu     sync.Mutex
 
 	last       *transaction // begun last
-	chunksWork bool         // the server has taken a chunk; for who reads the replies
+	chunksWork bool         // the server has taken a chunk; for the reader of the replies
 	unread     atomic.Int32 // replies that are still to be read, roughly
 	buffered   atomic.Int32 // bytes behind the reply that was read last
 
