@@ -60,7 +60,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 	scope := first(c.Token.Scope, cloud.Scope)
 	tokens := cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn, LockWait: lockWait(c.Token.Timeout)})
 	a := &deliver.Account{
-		Mailbox: c.Mailbox, Patience: c.Delivery.Wait, Warn: o.Warn, Now: o.Now,
+		Mailbox: c.Mailbox, Pool: c.Pool, Patience: c.Delivery.Wait, Warn: o.Warn, Now: o.Now,
 		Submit: submit.Config{
 			Host:           first(c.SMTP.Host, cloud.SMTPHost),
 			Port:           c.SMTP.Port,

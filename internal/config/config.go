@@ -43,6 +43,7 @@ type Config struct {
 	SecondSecretFile string
 	SecretExpires    time.Time // zero when not told
 	Mailbox          string    // signs in and sends
+	Pool             []string  // mailboxes that share the work of Mailbox
 	Kind             string    // account.Mailbox or account.HVE; never empty in a Config that Load returned
 	Way              string    // scoped or api: how the application may send; "" when not told
 	Cloud            string    // global, gcc-high, dod or china

@@ -95,6 +95,7 @@ func (r *reader) account() {
 		r.missing("client_id")
 	}
 	r.missing("mailbox")
+	r.pool()
 	if at := account.At(c.SMTP.Host); at != "" && at != c.Kind && !r.faulty("kind") && !r.faulty("smtp.host") {
 		r.fault("kind", Error{
 			Problem: "is " + shown(c.Kind) + ", and smtp.host = " + shown(c.SMTP.Host) + " serves the kind " + shown(at),
@@ -106,6 +107,23 @@ func (r *reader) account() {
 			Problem:  shown(c.Tenant) + " stands for no single tenant, and an application signs in to one",
 			Expected: lookup("tenant").Expects(),
 		})
+	}
+}
+
+// pool checks the mailboxes that share the work.
+func (r *reader) pool() {
+	for i, m := range r.c.Pool {
+		name := fmt.Sprintf("mailboxes[%d]", i+1)
+		switch {
+		case strings.Contains(m, "*"):
+			r.fault(name, Error{Problem: shown(m) + " is a pattern", Expected: "the address of a mailbox"})
+		case slices.ContainsFunc(r.c.Pool[:i], func(o string) bool { return strings.EqualFold(o, m) }):
+			r.fault(name, Error{Problem: shown(m) + " is there twice"})
+		}
+	}
+	if len(r.c.Pool) > 0 && account.Of(r.c.Kind).OwnAddressOnly {
+		r.fault("mailboxes", Error{Problem: "does not go with kind = " + shown(r.c.Kind) +
+			", whose accounts send under their own address only", Hint: "leave it out"})
 	}
 }
 

@@ -54,6 +54,18 @@ var accountKeys = []Key{
 		field: func(c *Config) any { return &c.Mailbox },
 	},
 	{
+		Name: "mailboxes", Kind: KindAddresses, Example: `["noreply2@contoso.com", "noreply3@contoso.com"]`,
+		Help: "Further mailboxes that share the work of mailbox, each with limits of its own.",
+		More: "A message that no rule of [from] gives a mailbox goes by the one of them, or by mailbox, that has least to do " +
+			"and is not paused; one that waits for a mailbox stays with it until the agent starts again. " +
+			"Its From field and envelope sender stay as they are with mailbox alone, so each of these needs SendAs for " +
+			"mailbox and for the addresses of from.send_as: Add-RecipientPermission -Identity noreply@contoso.com -Trustee " +
+			"noreply2@contoso.com -AccessRights SendAs. " +
+			"An address for which only one mailbox has SendAs needs a line in from.sign_as. " +
+			"The application must be allowed to use each. High Volume Email has no such pool.",
+		field: func(c *Config) any { return &c.Pool },
+	},
+	{
 		Name: "kind", Kind: KindEnum, Values: []string{account.Mailbox, account.HVE}, Example: `"mailbox"`,
 		Derived: "\"hve\" where smtp.host is a host of High Volume Email, else \"mailbox\"",
 		Help:    "What the account is: a mailbox of Exchange Online, or an account of High Volume Email.",

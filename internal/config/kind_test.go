@@ -88,3 +88,22 @@ func TestKindKnowsTheClouds(t *testing.T) {
 		}
 	}
 }
+
+func TestPool(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`mailboxes = ["a@contoso.com", "b@contoso.com"]`:  "",
+		`mailboxes = ["*@contoso.com"]`:                   "is a pattern",
+		`mailboxes = ["a@contoso.com", "A@contoso.com"]`:  "is there twice",
+		`mailboxes = "a@contoso.com"`:                     "mailboxes",
+		"kind = \"hve\"\nmailboxes = [\"a@contoso.com\"]": "does not go with kind",
+	} {
+		c, err := Loader{}.Load(write(t, minimal+text+"\n"))
+		switch {
+		case want == "" && (err != nil || len(c.Pool) != 2):
+			t.Errorf("%q: %v", text, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}

@@ -23,6 +23,8 @@ type Account struct {
 	Submit submit.Config
 	// Mailbox signs in when the envelope names no other.
 	Mailbox string
+	// Pool are mailboxes that share its work.
+	Pool []string
 	// Cache keeps the token that processes share, Quota their slots, their counts and what they found out.
 	Cache *cache.Cache
 	Quota *quota.Ledger

@@ -74,6 +74,7 @@ func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Enve
 		slot, queueing = ctx, ctx
 	}
 	a, began := s.e.config().Account, s.e.clock.Now()
+	env = a.shared(env, func(m string) bool { return s.e.paused(m, began) != nil })
 	if err := s.e.paused(a.User(env), began); err != nil {
 		return judge(orNone(nil, len(env.Recipients)), err), err
 	}

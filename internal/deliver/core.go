@@ -67,7 +67,7 @@ func (e *core) configure(l *queue.Locked, c Config) {
 	r.ProbeInterval = c.ProbeInterval
 	if a := c.Account; a != nil {
 		rules = queue.Rules{
-			Open: true, Mailbox: a.Mailbox, Connections: a.Connections,
+			Open: true, Mailbox: a.Mailbox, Pool: a.Pool, Connections: a.Connections,
 			PerDay: a.Limits.RecipientsPerDay, Shares: a.Shares, Chosen: a.Senders.Chosen, Named: a.Senders.Named,
 			ProbeInterval: c.ProbeInterval,
 		}

@@ -554,3 +554,14 @@ func TestVolumeMatrix(t *testing.T) {
 		}
 	})
 }
+
+// TestPool: each mailbox of the pool is signed in to.
+func TestPool(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.agent()
+	s.text = "mailboxes = [\"" + otherMailbox + "\", \"nobody@contoso.test\"]\n" + s.text
+	line, _ := row{undone: "pool", check: "pool nobody@contoso.test", key: "not-a-mailbox",
+		remedy: "Get-EXOMailbox -Identity nobody@contoso.test"}.judge(t, s.run())
+	t.Log(line)
+}

@@ -180,6 +180,9 @@ func (r *runner) senders(ctx context.Context, host string) {
 		return
 	}
 	r.checkAbout("sender", r.cfg.Mailbox, []string{"sign-in"}, func(c *Check) { r.mailFrom(c, r.talk, r.cfg.Mailbox) })
+	for _, m := range r.cfg.Pool {
+		r.checkAbout("pool", m, []string{"sign-in"}, func(c *Check) { r.signedInAs(ctx, c, host, m, r.cfg.Mailbox) })
+	}
 	for _, from := range r.otherSenders() {
 		r.checkAbout("sender", from, []string{"sign-in"}, func(c *Check) {
 			if own := r.rep.Find("sender", r.cfg.Mailbox); own.Status == Failed {
@@ -214,6 +217,11 @@ func (r *runner) senderAs(ctx context.Context, c *Check, host, from string) {
 		r.mailFrom(c, r.talk, from)
 		return
 	}
+	r.signedInAs(ctx, c, host, user, from)
+}
+
+// signedInAs signs in to a mailbox besides the configured one, and names a sender there.
+func (r *runner) signedInAs(ctx context.Context, c *Check, host, user, from string) {
 	d, rep, err := r.fresh(ctx, host, user)
 	if err != nil {
 		r.judgeLoss(c, "auth", err, "")

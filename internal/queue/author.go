@@ -18,14 +18,19 @@ const authorMemory = time.Hour
 const outsidePause = 24 * time.Hour
 
 // AnyAuthor reports whether an author of messages for that sign-in mailbox may have been refused.
-func (l *Locked) AnyAuthor(signIn string) bool { return len(l.mailbox(signIn).authors) > 0 }
+func (l *Locked) AnyAuthor(signIn string) bool {
+	return l.anyMember(signIn, func(m *Mailbox) bool { return len(m.authors) > 0 })
+}
 
 // RefusesAuthor returns why, and after how many tries, a message of an author is refused at once; 0 tries if it is not.
 func (l *Locked) RefusesAuthor(signIn, author string) (cause *Fault, tries int) {
-	if g := l.mailbox(signIn).shutAuthor(author); g != nil && g.final {
-		return g.why(), max(g.failures, 1)
-	}
-	return nil, 0
+	l.anyMember(signIn, func(m *Mailbox) bool {
+		if g := m.shutAuthor(author); g != nil && g.final {
+			cause, tries = g.why(), max(g.failures, 1)
+		}
+		return tries > 0
+	})
+	return cause, tries
 }
 
 // shutAuthor returns the gate of an author, if it is shut.

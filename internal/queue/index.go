@@ -67,7 +67,7 @@ func (l *Locked) Add(m Message, st Status, forced bool) {
 
 // enter makes an entry that has no place yet.
 func (l *Locked) enter(m Message) *Entry {
-	b := l.mailbox(m.SignIn)
+	b := l.member(m.SignIn)
 	e := &Entry{id: m.ID, place: Out, lane: b.lane(b.personOf(m.By), m.Sender)}
 	e.lane.entries++
 	l.index[m.ID] = e

@@ -65,7 +65,7 @@ func (j *Job) Admit(l *Locked, signIn string, by User, inside bool) bool {
 	if !l.open || l.closing || !l.rules.Open {
 		return false
 	}
-	m := l.mailbox(signIn)
+	m := l.member(signIn)
 	j.mailbox, j.by = m, m.personOf(by)
 	sender, author := m.senders[j.Sender], m.authors[j.Author]
 	if author != nil && author.shut || m.outside.shut && !inside || m.slowed(j.by.id) {

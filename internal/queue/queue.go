@@ -17,6 +17,8 @@ type Rules struct {
 	Open bool
 	// Mailbox signs in for messages that name none.
 	Mailbox string
+	// Pool are mailboxes that share its work (Locked.member).
+	Pool []string
 	// Connections is how many couriers a mailbox has at most.
 	Connections int
 	// PerDay is the account's rate of recipients, 0 for no limit. Shares divide it, and the messages a minute (Job.Allow).
@@ -64,6 +66,7 @@ type Locked struct {
 	mailboxes  map[string]*Mailbox
 	index      map[ID]*Entry
 	waiting    waitHeap
+	poolTurn   int // where the search of the pool begins
 	all        Gate
 	paused     time.Duration // for which a gate was shut, of those that are open again
 
