@@ -27,7 +27,7 @@ lacks() {
 	return 1
 }
 
-if ! getent hosts localhost >/dev/null; then
+if command -v getent >/dev/null && ! getent hosts localhost >/dev/null; then
 	echo "make check: FAIL: this system does not know localhost: add the line \"127.0.0.1 localhost\" to /etc/hosts"
 	exit 1
 fi
