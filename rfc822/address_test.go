@@ -30,6 +30,10 @@ func TestParseAddressList(t *testing.T) {
 		{"Q word", `=?utf-8?Q?J=C3=B6?= <j@b.c>`, []Address{{Display: "Jö", Local: "j", Domain: "b.c"}}, 0},
 		{"B words", `=?UTF-8?B?SsO2?= =?iso-8859-1*de?q?_=E4?= x <j@b.c>`,
 			[]Address{{Display: "Jö ä x", Local: "j", Domain: "b.c"}}, 0},
+		{"Q word with marks", `=?utf-8?Q?Doe,_(J)?= <j@b.c>, =?utf-8?Q?Re:_x; y?= <d@e.f>`, []Address{
+			{Display: "Doe, (J)", Local: "j", Domain: "b.c"}, {Display: "Re: x; y", Local: "d", Domain: "e.f"}}, 0},
+		{"Q word that is not closed", `=?utf-8?Q?Doe, a@b.c, =?utf-8?Q?x?= <d@e.f>`, []Address{
+			{Local: "=?utf-8?Q?Doe"}, {Local: "a", Domain: "b.c"}, {Display: "x", Local: "d", Domain: "e.f"}}, 0},
 		{"raw UTF-8", `Jö Ü <j@b.c>`, []Address{{Display: "Jö Ü", Local: "j", Domain: "b.c"}}, 0},
 		{"raw Latin 1", "J\xf6 <j@b.c>", []Address{{Display: "Jö", Local: "j", Domain: "b.c"}}, 0},
 		{"list", "a@b.c, d@e.f,root", []Address{{Local: "a", Domain: "b.c"}, {Local: "d", Domain: "e.f"},
@@ -57,6 +61,8 @@ func TestParseAddressList(t *testing.T) {
 		{"route without angle", "@a:c@d.e", []Address{{Local: "c", Domain: "d.e"}}, 0},
 		{"spaces in the angle", "< a@b.c\t>", []Address{{Local: "a", Domain: "b.c"}}, 0},
 		{"words behind", "<a@b.c> x", []Address{{Display: "x", Local: "a", Domain: "b.c"}}, 0},
+		{"at sign behind", "<a@b.c> @ home", []Address{{Display: "@ home", Local: "a", Domain: "b.c"}}, 0},
+		{"address behind", "Joe <a@b.c> d@e.f, x@y.z", []Address{{Local: "x", Domain: "y.z"}}, 1},
 		{"literal", "a@[192.0.2.1], b@[IPv6:2001:db8::1]",
 			[]Address{{Local: "a", Domain: "[192.0.2.1]"}, {Local: "b", Domain: "[IPv6:2001:db8::1]"}}, 0},
 		{"dots", "a..b@c.d, .a@c.d, a.@c.d", []Address{{Local: "a..b", Domain: "c.d"}, {Local: ".a", Domain: "c.d"},

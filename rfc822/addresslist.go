@@ -201,7 +201,7 @@ func (it item) spec(s string) (spec string, at span, err error) {
 	if i := it.angle(); i >= 0 {
 		t := toks[i]
 		for _, other := range toks[i+1:] {
-			if other.kind == tokAngle {
+			if other.kind == tokAngle || other.kind == tokWord && isAddrSpec(s[other.from:other.to]) {
 				return "", span{}, errTwo
 			}
 		}
@@ -223,6 +223,12 @@ func (it item) spec(s string) (spec string, at span, err error) {
 		at.from, at.blanks = begin, true
 	}
 	return spec, at, err
+}
+
+// isAddrSpec reports whether a word is an address with a domain.
+func isAddrSpec(word string) bool {
+	_, domain, problem := parseAddrSpec(word)
+	return problem == "" && domain != ""
 }
 
 // angle returns the index of the first token in angle brackets, -1 if there is none.

@@ -92,6 +92,10 @@ func (l *lexer) tokenAt(i int) (tokenKind, int) {
 		if end := l.literalEnd(i); end > 0 {
 			return tokLiteral, end
 		}
+	case '=':
+		if end := wordAt(l.s, i); end > 0 {
+			return tokWord, end
+		}
 	}
 	return tokWord, l.wordEnd(i)
 }
@@ -121,6 +125,31 @@ func quotedEnd(s string, i int) int {
 			i++
 		case '"':
 			return i + 1
+		}
+	}
+	return 0
+}
+
+// wordAt returns the end of the encoded word that begins at i, 0 if none does. RFC 2047 5 has no commas, colons and
+// parentheses in that of a display name; programs write them all the same, and end no item by them.
+func wordAt(s string, i int) int {
+	const longest = 1000
+	if !strings.HasPrefix(s[i:], "=?") {
+		return 0
+	}
+	marks := 0
+	for j := i; j < min(len(s), i+longest); j++ {
+		switch s[j] {
+		case '\r', '\n', '"', '<', '>':
+			return 0
+		case '?':
+			if marks++; marks < 4 {
+				continue
+			}
+			if w, ok := nextWord(s[i:min(len(s), j+2)], 0); !ok || w.from != 0 {
+				return 0
+			}
+			return j + 2
 		}
 	}
 	return 0

@@ -71,6 +71,7 @@ func (r addressRewriter) edits(s string) []edit {
 		if name, ok := it.quotedName(s); ok {
 			edits = append(edits, name)
 		}
+		edits = append(edits, it.plainWords(s)...)
 		if spec, changed := r.spec(a, at); changed {
 			edits = append(edits, edit{at.from, at.to, spec})
 		}
@@ -112,6 +113,20 @@ func (it item) quotedName(s string) (edit, bool) {
 	}
 	from, to := it.toks[0].from, it.toks[angle-1].to
 	return edit{from, to, quote(strings.ReplaceAll(unfold(s[from:to]), `"`, ""))}, true
+}
+
+// plainWords writes the encoded words of a display name once more that have what other readers end an item by.
+func (it item) plainWords(s string) (edits []edit) {
+	for _, t := range it.toks[:max(it.angle(), 0)] {
+		text := s[t.from:t.to]
+		if t.kind != tokWord || !strings.HasPrefix(text, "=?") || !strings.ContainsAny(text, ",;:()@ ") {
+			continue
+		}
+		if w, ok := nextWord(text, 0); ok && w.from == 0 && w.to == len(text) {
+			edits = append(edits, edit{t.from, t.to, w.plain(text)})
+		}
+	}
+	return edits
 }
 
 // apart writes a list between angle brackets as mailboxes of their own; what is none stays.

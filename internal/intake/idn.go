@@ -3,6 +3,7 @@ package intake
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 
@@ -17,11 +18,21 @@ func asciiDomain(domain string) (string, error) {
 		return domain, nil
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
-	if err != nil {
+	if err == nil {
+		domain, err = idna.Lookup.ToUnicode(ascii)
+	}
+	if err != nil || strings.ContainsFunc(domain, isForeignMark) {
 		return "",
 			sysexits.With(sysexits.DataErr, fmt.Errorf("%.128q is no internationalized domain name (RFC 5890)", domain))
 	}
 	return ascii, nil
+}
+
+// isForeignMark reports whether no domain has the character: a quotation mark or bracket, say, which belongs to the
+// text around an address. Of such characters RFC 5892 2.6 has five; package idna takes others.
+func isForeignMark(r rune) bool {
+	const has = "\u00b7\u0375\u05f3\u05f4\u30fb"
+	return r >= 0x80 && unicode.IsPunct(r) && !strings.ContainsRune(has, r)
 }
 
 // asciiAddress returns an address with the A-labels of its domain, or an error. An address of a

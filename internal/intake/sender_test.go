@@ -63,7 +63,8 @@ func TestASCIIDomains(t *testing.T) {
 	if from != "x@xn--mller-kva.example" || env.Sender != from || first != "info@xn--mller-kva.example" {
 		t.Errorf("envelope %s, From %s, To %s", env.Sender, from, shown)
 	}
-	for _, addr := range []string{"x@\u00fc--\u0301.example", "x@\u00ad.example", "x@a\u200c.example"} {
+	for _, addr := range []string{"x@\u00fc--\u0301.example", "x@\u00ad.example", "x@a\u200c.example",
+		"\u201cx@a.example\u201d", "x@a.example\u3001"} {
 		env := &envelope.Envelope{Sender: addr, Recipients: []envelope.Recipient{{Address: "a@example.org"}}}
 		if _, err := in.Accept(env, read(t, "X: y\n\n"), Caller{}); sysexits.Code(err, 0) != sysexits.DataErr {
 			t.Errorf("sender %q: %v", addr, err)
