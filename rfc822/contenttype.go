@@ -154,6 +154,10 @@ func (p param) value(s string) string { return s[p.from:p.to] }
 func parseParams(s string) []param {
 	var params []param
 	i := skipToSemicolon(s, 0)
+	if comma := strings.IndexByte(s[:i], ','); comma > 0 &&
+		strings.IndexByte(s[:comma], '(') < 0 && strings.IndexByte(s[comma:i], '=') > 0 {
+		i = comma // in place of the first semicolon
+	}
 	for i < len(s) {
 		i++
 		for i < len(s) && (isBlank(s[i]) || s[i] == '\r' || s[i] == '\n') {
