@@ -8,13 +8,18 @@ import (
 // binaryPart writes content that is declared binary as base64 while it comes in, since its bytes are exact and
 // the line ends of a message are not (RFC 2045 2.9). It knows no structure but this: a header
 // begins behind a line of two hyphens and ends with a blank line, and the content ends where that line comes again.
-// Text, messages and multiparts are lines whatever their label says, and are left alone.
+// Text, messages and multiparts are lines whatever their label says, and are left alone; but text in UTF-16 or UTF-32
+// has no lines of bytes (RFC 2046 4.1.1), and is taken for binary.
 type binaryPart struct {
 	inHead    bool
 	delimiter []byte // "" for the message as a whole
 	label     []byte // the line that says binary, held back until the header ends
 	lines     bool   // the content is of lines
 	crlf      bool   // the lines of the header end in CRLF
+	typ       []byte // the Content-Type, as far as it is there
+	inType    bool   // the next line may continue it
+	coded     bool   // a line that names the encoding is written
+	wide      bool   // the content is text in UTF-16 or UTF-32
 
 	off bool // something in the message is signed: it stays as it is
 
@@ -37,11 +42,11 @@ func (b *binaryPart) header(line []byte, crlf bool) (keep bool, before []byte) {
 	case !b.inHead:
 	case len(line) == 0:
 		b.inHead = false
-		if before = b.label; before != nil && !b.lines {
+		if before = b.label; before != nil && !b.lines || b.wide {
 			before, b.active = []byte("Content-Transfer-Encoding: base64"), true
 		}
 		b.label = nil
-	case isBinaryLabel(line) && b.label == nil:
+	case b.label == nil && b.holds(line):
 		b.label = bytes.Clone(line)
 		return true, nil
 	default:
@@ -53,23 +58,65 @@ func (b *binaryPart) header(line []byte, crlf bool) (keep bool, before []byte) {
 	return false, before
 }
 
-// isBinaryLabel reports whether a line is the field that says binary.
-func isBinaryLabel(line []byte) bool {
+// holds reports whether a line is a label that another may have to replace.
+func (b *binaryPart) holds(line []byte) bool {
+	value := encodingOf(line)
+	if value == "binary" || (value == "7bit" || value == "8bit") && b.charset() != "" {
+		return true
+	}
+	b.coded = b.coded || value != ""
+	return false
+}
+
+// encodingOf returns what a line says that is the field of the encoding, in lower case.
+func encodingOf(line []byte) string {
 	const name = "Content-Transfer-Encoding"
 	if len(line) <= len(name) || !equalFold(line[:len(name)], name) {
-		return false
+		return ""
 	}
 	value, found := strings.CutPrefix(strings.TrimLeft(string(line[len(name):]), " \t"), ":")
-	return found && strings.EqualFold(strings.Trim(value, " \t"), "binary")
+	if !found {
+		return ""
+	}
+	return strings.ToLower(strings.Trim(value, " \t"))
+}
+
+// charset returns the charset of a text whose characters have two or four bytes, "" if it is in another.
+func (b *binaryPart) charset() string {
+	ct := parseContentType(string(b.typ))
+	if b.off || b.coded || !strings.HasPrefix(ct.media, "text/") || kindOf(ct.charset) != charsetWide {
+		return ""
+	}
+	return ct.charset
+}
+
+// look looks at what follows the blank line that ends a header. It reports false if more of it is needed.
+func (b *binaryPart) look(content []byte, final bool) bool {
+	const enough = 512
+	if !b.inHead || len(b.typ) == 0 || b.charset() == "" {
+		return true
+	}
+	content, _, whole := bytes.Cut(content, []byte("\n--"))
+	if !whole && !final && len(content) < enough {
+		return false
+	}
+	b.wide = bytes.IndexByte(content[:min(len(content), enough)], 0) >= 0
+	return true
 }
 
 // contentType looks at a line of a header that may be a Content-Type.
 func (b *binaryPart) contentType(line []byte) {
 	const name = "Content-Type"
-	if len(line) <= len(name) || !equalFold(line[:len(name)], name) {
+	if isBlank(line[0]) && b.inType {
+		b.typ = append(b.typ, line...)
+		return
+	}
+	b.inType = len(line) > len(name) && equalFold(line[:len(name)], name)
+	if !b.inType {
 		return
 	}
 	_, value, _ := strings.Cut(string(line), ":")
+	b.typ = append(b.typ[:0], value...)
 	b.declare(parseContentType(value).media)
 }
 

@@ -69,6 +69,9 @@ func (b *bodyReader) feed(p []byte, final bool) int {
 			break
 		}
 		line := rest[:i]
+		if len(bytes.TrimRight(line, "\r")) == 0 && b.lineLen == 0 && !b.binary.look(rest[i+1:], final) {
+			break
+		}
 		rest = rest[i+1:]
 		b.crlf = hasCR && i > 0 && line[i-1] == '\r'
 		if hasCR {

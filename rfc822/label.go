@@ -97,6 +97,9 @@ func (l *leaf) fixCharset(message string) {
 
 // charsetOf names the charset of the leaf's text; own is what it or its message names.
 func (l *leaf) charsetOf(own string) string {
+	if kindOf(own) == charsetWide && l.facts.nul > 0 {
+		return own // and base64, since there are NULs
+	}
 	if l.facts.eightBit == 0 {
 		if kindOf(own) == charsetUnknown {
 			return "us-ascii"
