@@ -41,6 +41,38 @@ var oddCases = []messageCase{
 		name: "odd/utf16-label-wrong", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-16\n\nGr\xc3\xbc\xc3\x9fe\n",
 		want: []string{`part text/plain utf-8 8bit 'Grüße\n'`},
 	},
+	{
+		name: "odd/utf16-part", args: "-t -i", stdin: mixed + "--b\nContent-Type: text/plain;\n charset=utf-16le\n" +
+			"Content-Transfer-Encoding: 8bit\n\n" + wide("Gr\u00fc\u00dfe\r\nzwei\n\u0d0a", 0) +
+			"\n--b\nContent-Type: text/plain; charset=utf-8\n\n\xc3\xbc\n--b--\n",
+		want: []string{`part text/plain utf-16le base64 'Grüße\r\nzwei\nഊ'`, `part text/plain utf-8 base64 'ü'`},
+	},
+	{
+		name: "odd/utf16-part-mark", args: "-t -i", stdin: mixed + "--b\nContent-Type: text/plain; charset=\"UTF-16\"\n\n" +
+			wide("\ufeffa\nb", 1) + "\n--b--\n",
+		want: []string{`part text/plain utf-16 base64 'a\nb'`},
+	},
+	{
+		name: "odd/utf16-part-encoding-first", args: "-t -i", stdin: mixed + "--b\nContent-Transfer-Encoding: 8bit\n" +
+			"Content-Type: text/plain; charset=utf-16be\n\n" + wide("Gr\u00fc\u00dfe", 1) + "\n--b--\n",
+		want: []string{`part text/plain utf-16be base64 'Grüße'`},
+	},
+	{
+		name: "odd/utf16-part-wrong", args: "-t -i", stdin: mixed + "--b\nContent-Type: text/plain; charset=utf-16\n\n" +
+			"Gr\xc3\xbc\xc3\x9fe\n--b\nContent-Type: application/x\n\na\x00b\n--b--\n",
+		want: []string{`part text/plain utf-8 base64 'Grüße'`},
+	},
+	{
+		name: "odd/comma-for-semicolon", args: "-t -i", stdin: mimeA + "Content-Type: multipart/mixed, boundary=b\n\n" +
+			"--b\nContent-Type: text/plain, charset=utf-8\n\n\xc3\xbc\n--b--\n",
+		want: []string{"Content-Type: multipart/mixed; boundary=b", `part text/plain utf-8 base64 'ü'`},
+	},
+	{
+		name: "odd/comma-in-word", args: "-t -i", stdin: toA + "Cc: =?koi8-r?Q?=D4,_J?= <c@example.org>\n" +
+			"From: a@shop.example\nReply-To: =?utf-8?Q?Doe,_J?= <a@shop.example>\n\nx\n",
+		to:   []string{"a@example.org", "c@example.org"},
+		want: []string{"Cc: т, J <c@example.org>", "Reply-To: Doe, J <a@shop.example>"},
+	},
 	boundary("equals", `----=_Part_1`, "----=_Part_1"),
 	boundary("colon", `a:b?c=d/e`, "a:b?c=d/e"),
 	boundary("blank", `a b`, "a b"),
