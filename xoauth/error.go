@@ -48,7 +48,7 @@ type localError struct{ err error }
 func (e *localError) Error() string { return e.err.Error() }
 func (e *localError) Unwrap() error { return e.err }
 
-// Error returns one line: what happened, to whom, and what to do next.
+// Error returns one line: what happened, to whom, what to do next, and last, as it may be long, what the reply says.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
@@ -60,9 +60,6 @@ func (e *Error) Error() string {
 	if ids := e.ids(); ids != "" {
 		b.WriteString(" (" + ids + ")")
 	}
-	if d.quote && e.Description != "" {
-		fmt.Fprintf(&b, ", the reply says %q", e.Description)
-	}
 	var before *Error
 	if errors.As(e.Err, &before) {
 		fmt.Fprintf(&b, ", and before with the other credential: %s (%s)", before.diagnose().cause, before.ids())
@@ -71,6 +68,9 @@ func (e *Error) Error() string {
 	}
 	if a := e.Advice(); a != "" {
 		b.WriteString("; " + a)
+	}
+	if d.quote && e.Description != "" {
+		fmt.Fprintf(&b, "; the reply says %q", e.Description)
 	}
 	return b.String()
 }

@@ -178,7 +178,8 @@ func TestOddErrors(t *testing.T) {
 		want              string
 	}{
 		{"throttled", 429, "text/plain", "Too Many Requests", "", 0, true,
-			`too many token requests (HTTP 429), the reply says "Too Many Requests"`},
+			`too many token requests (HTTP 429); wait; keep tokens in a cache that all processes share; ` +
+				`the reply says "Too Many Requests"`},
 		{"HTML 503", 503, "text/html", "<!DOCTYPE html><html><head><title>Service\r\nUnavailable</title></head>", "", 0,
 			true, `the reply says "Service Unavailable"`},
 		{"HTML without a title", 502, "text/html", "<html><body>x", "", 0, true, `"an HTML page"`},

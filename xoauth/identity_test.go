@@ -174,7 +174,7 @@ func TestManagedIdentityRetries(t *testing.T) {
 		{500, "", "", doubling, true, "unavailable"},
 		{503, "", "", doubling, true, "unavailable"},
 		{400, `{"error":"invalid_request","error_description":"Identity not found"}`, "", nil, false,
-			`no such managed identity (HTTP 400 invalid_request), the reply says "Identity not found"; az vm identity assign`},
+			`no such managed identity (HTTP 400 invalid_request); az vm identity assign`},
 		{400, `{"error":"invalid_resource","error_description":"AADSTS50001: The application named x was not found."}`,
 			"", nil, false, "AADSTS50001"},
 		{400, `{"error":"bad_request_102","error_description":"Required metadata header not specified"}`, "", nil,

@@ -41,6 +41,9 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{8}T\d{6}Z`), "20261130T080000Z"},
 	{regexp.MustCompile(`in \d{3} days`), "in 365 days"},
 	{regexp.MustCompile(`localhost:\d+`), "login.microsoftonline.com"},
+	{regexp.MustCompile(`\[AM0PR[^\]]*\]`), "[AM0PR00CA0001...]"},
+	{regexp.MustCompile(`<[0-9a-f.]{20,}@[^<> ]*>`), "<8b23ffbb...@web1>"},
+	{regexp.MustCompile(`Hostname=[^\]]*`), "Hostname=..."},
 	{regexp.MustCompile(`trace [0-9a-f-]{36}`), "trace 0e5da873-..."},
 }
 

@@ -23,7 +23,7 @@ type doctorFlags struct {
 	found                       *doctor.Tenant
 	tenant                      string // the file with the report of the tenant's script
 	json, report, strict, quiet bool
-	nagios                      bool
+	nagios, verbose             bool
 }
 
 // doctorCommand checks the way of a message. Its exit code is that of the first error,
@@ -31,7 +31,7 @@ type doctorFlags struct {
 // relay refuses; 0 without errors, and with --strict 1 when there are warnings.
 func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 	var o doctorFlags
-	f := newVerbFlags("doctor", "[--send-to ADDRESS] [--json | --report | --nagios] [--strict] [-C FILE]")
+	f := newVerbFlags("doctor", "[--send-to ADDRESS] [--verbose | --json | --report | --nagios] [--strict] [-C FILE]")
 	f.StringVar(&o.config, "C", "", "use the configuration `FILE`")
 	f.BoolVar(&o.json, "json", false, "print the report as JSON")
 	f.BoolVar(&o.report, "report", false, "print a report without names and addresses, to show to others")
@@ -39,6 +39,7 @@ func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 	f.BoolVar(&o.strict, "strict", false, "exit with 1 when there are warnings")
 	f.BoolVar(&o.nagios, "nagios", false, "print one line and exit with 0 to 3, as Nagios wants it from a check")
 	f.BoolVar(&o.quiet, "quiet", false, "print warnings and errors only")
+	f.BoolVar(&o.verbose, "verbose", false, "print what is well and what was skipped, too, and nothing cut")
 	f.StringVar(&o.way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API permission); "+
 		"the default is the key way of the configuration")
 	f.StringVar(&o.tenant, "tenant-report", "", "`FILE` (- is standard input) with what the script of setup --script has "+
@@ -134,14 +135,17 @@ func (e *Env) examine(ctx context.Context, o doctorFlags) *doctor.Report {
 		Way: o.way, Tenant: o.found, Other: o.other, Strict: o.strict, Drop: e.process("o365-sendmail").DropRoot, Socket: e.Socket, SendTo: o.sendTo,
 		Send: func(ctx context.Context, from, to string) (string, error) {
 			m := testMessage{config: o.config, from: from, to: to, user: user, hostName: hostName}
-			return m.send(ctx, e.process("o365-sendmail"))
+			words, err := m.send(ctx, e.process("o365-sendmail"))
+			if waiting := (*waitingError)(nil); errors.As(err, &waiting) {
+				waiting.takenBack = m.takeBack(ctx, e.process("o365-sendmail"), waiting.id)
+			}
+			return words, err
 		},
 	}
 	if !o.json && !o.report && !o.nagios {
 		p := doctor.NewPrinter(e.Stdout)
-		if o.quiet {
-			p.Only = []doctor.Status{doctor.Warning, doctor.Failed}
-		}
+		p.Verbose, p.Quiet = o.verbose, o.quiet
+		p.Width, p.Color = screen(e.Stdout, e.Getenv)
 		opts.Progress = p.Add
 		rep := doctor.Run(ctx, opts)
 		p.End(rep)

@@ -31,6 +31,24 @@ func ttyFile(f *os.File) bool {
 	return err == nil && tty
 }
 
+// screen returns the columns of the terminal that w is, 0 if it is none or has no width, and whether colour is
+// wanted there (no-color.org; TERM as terminfo has it).
+func screen(w io.Writer, getenv func(string) string) (width int, color bool) {
+	f, ok := w.(*os.File)
+	if !ok || !ttyFile(f) {
+		return 0, false
+	}
+	if raw, err := f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			if size, err := unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ); err == nil {
+				width = int(size.Col)
+			}
+		})
+	}
+	term := getenv("TERM")
+	return width, getenv("NO_COLOR") == "" && term != "" && term != "dumb"
+}
+
 func exitCode(err error) int { return deliver.ExitCode(err) }
 
 // jsonLines writes lines of JSON that no terminal mistakes for commands.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +10,12 @@ import (
 	"time"
 
 	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/printable"
+	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/route"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/rfc822"
@@ -118,15 +121,21 @@ func (m testMessage) send(ctx context.Context, p *direct.Process) (string, error
 	case len(receipt.Refused) > 0:
 		return "", receipt.Refused[0].Err
 	case receipt.Queued:
-		return "", &waitingError{receipt.QueueID, whyWaiting(ctx, p, o, receipt.QueueID)}
+		return "", &waitingError{id: receipt.QueueID, reason: whyWaiting(ctx, p, o, receipt.QueueID)}
 	}
 	return receipt.Reply, nil
 }
 
 // waitingError is a message that is safe in the queue: for a test that is no success yet.
-type waitingError struct{ id, reason string }
+type waitingError struct {
+	id, reason string
+	takenBack  bool // it is deleted again
+}
 
 func (w *waitingError) Error() string {
+	if w.takenBack {
+		return "the message was not delivered at once, and is taken back: " + cmp.Or(w.reason, "no reason is known yet")
+	}
 	if w.reason == "" {
 		return fmt.Sprintf("the message is in the queue as %s and not delivered yet; mailq says why", w.id)
 	}
@@ -154,6 +163,24 @@ func whyWaiting(ctx context.Context, p *direct.Process, o *cmdline.Options, id s
 		return d.Reason
 	}
 	return ""
+}
+
+// takeBack deletes the doctor's message from the queue, so that a fault that is looked at often leaves no heap of
+// them, and reports whether that was done: one that is just being delivered stays.
+func (m testMessage) takeBack(ctx context.Context, p *direct.Process, id string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	q, err := p.OpenQueue(ctx, &cmdline.Options{Mode: cmdline.ModeDeliver, Config: m.config}, false)
+	if err != nil {
+		return false
+	}
+	defer q.Close()
+	gone := false
+	err = q.Apply(ctx, control.Delete, queueview.Filter{IDs: []string{id}}, func(r control.Result) error {
+		gone = r.Code == 0
+		return nil
+	})
+	return err == nil && gone
 }
 
 func (m testMessage) text() string {

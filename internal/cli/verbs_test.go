@@ -91,7 +91,7 @@ func TestDoctorReport(t *testing.T) {
 			t.Errorf("%q is in\n%s", private, r.stdout)
 		}
 	}
-	if r.code != doctor.ExitWarning || !strings.Contains(r.stdout, "next: set secret_expires") {
+	if r.code != doctor.ExitWarning || !strings.Contains(r.stdout, "next: fix expiry: ") {
 		t.Errorf("exit %d\n%s", r.code, r.stdout)
 	}
 }
@@ -280,8 +280,12 @@ func TestDoctorThroughAgent(t *testing.T) {
 	}
 	r := verb("doctor", "-C", h.config, "--send-to", "someone@example.org")
 	h.silent(t, r)
-	if r.code != sysexits.Config || !strings.Contains(r.stdout, "error    message: ") || !strings.Contains(r.stdout, "next: Add-MailboxPermission -Identity noreply@contoso.test -User "+emulator.DefaultObjectID) {
+	if r.code != sysexits.Config || !strings.Contains(r.stdout, "error    message: ") || !strings.Contains(r.stdout, "\n           Add-MailboxPermission -Identity noreply@contoso.test -User "+emulator.DefaultObjectID+" -AccessRights FullAccess\n") ||
+		!strings.Contains(r.stdout, "next: fix message: ") {
 		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if r := verb("queue", "list", "-C", h.config); strings.Contains(r.stdout, "someone@example.org") {
+		t.Errorf("the doctor's message stays:\n%s", r.stdout)
 	}
 	r = verb("send-test", "-C", h.config, "someone@example.org")
 	if r.code != sysexits.TempFail || !strings.Contains(r.stderr, "is in the queue as ") || !strings.Contains(r.stderr, "430 4.2.0") {

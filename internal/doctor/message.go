@@ -67,7 +67,7 @@ func (r *runner) judgeReport(c *Check, err error) {
 			continue
 		}
 		if d := diagnose.Reply("body", rep.Code, rep.Enhanced, rep.Text()); d.Cause != "" {
-			r.judgeMessage(c, d, text)
+			r.judgeMessage(c, d, strings.TrimRight(text[i:], ")")) // the text before it says the same
 			return
 		}
 	}

@@ -78,3 +78,40 @@ func TestPrinter(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestPrinterShort: what is not well, a count of the rest, one command a line, alternatives numbered, and no hint twice.
+func TestPrinterShort(t *testing.T) {
+	t.Parallel()
+	hint := "New-ServicePrincipal -AppId a -ObjectId b; if Get-ServicePrincipal | fl AppId shows another, first: " +
+		"Remove-ServicePrincipal -Identity a; or wait"
+	r := &Report{Next: hint, Checks: []Check{{Name: "a", Status: OK, Seen: "x"}, {Name: "b", Status: Skipped, Seen: "y"},
+		{Name: "c", Status: Failed, Seen: "cause: " + strings.Repeat("server ", 99), Hint: hint},
+		{Name: "message", Status: OK, Seen: "sent"}}}
+	want := "error    c: cause: " + strings.Repeat("server ", 54) + "server...\n         hint:\n" +
+		"           1. New-ServicePrincipal -AppId a -ObjectId b\n" +
+		"           2. if Get-ServicePrincipal | fl AppId shows another, first: Remove-ServicePrincipal -Identity a\n" +
+		"              Get-ServicePrincipal | fl AppId\n              Remove-ServicePrincipal -Identity a\n" +
+		"           3. or wait\nok       message: sent\n1 more ok, 1 skipped: --verbose shows them\n" +
+		"next: fix c: its hint stands above\n"
+	var b strings.Builder
+	p := NewPrinter(&b)
+	for _, c := range r.Checks {
+		p.Add(c)
+	}
+	if p.End(r); b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+	b.Reset()
+	p = NewPrinter(&b)
+	p.Width, p.Color, p.Quiet = 40, true, true
+	for _, c := range []Check{{Name: "w", Status: Warning, Seen: "one two three four five six seven"},
+		{Name: "message", Status: OK}} {
+		p.Add(c)
+	}
+	p.End(&Report{Next: "run: x --flag " + strings.Repeat("y", 60)})
+	want = "\x1b[33mwarning  \x1b[0mw: one two three four five six\n         seven\nnext: run: x --flag " +
+		strings.Repeat("y", 60) + "\n"
+	if b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}

@@ -73,7 +73,7 @@ func entra(code, words string) []Meaning {
 			"look at https://login.microsoftonline.com/error?code=" + strings.TrimPrefix(code, "AADSTS"),
 			"look in Entra admin center > Sign-in logs > Service principal sign-ins for the reason"}}}
 	}
-	return []Meaning{{Key: code, Cause: cause, Do: steps(advice)}}
+	return []Meaning{{Key: code, Cause: cause, Do: Steps(advice)}}
 }
 
 // byKey takes a word of the log or of the metrics, or an error code of OAuth.
@@ -85,7 +85,7 @@ func byKey(text string) []Meaning {
 		}
 	}
 	if cause, advice, ok := xoauth.Explain(text, ""); ok {
-		found = append(found, Meaning{Key: strings.ToLower(text), Cause: cause, Do: steps(advice)})
+		found = append(found, Meaning{Key: strings.ToLower(text), Cause: cause, Do: Steps(advice)})
 	}
 	return found
 }
@@ -189,7 +189,7 @@ func byOwnWords(text string) []Meaning {
 	for _, code := range xoauth.Codes() {
 		cause, advice, _ := xoauth.Explain(code, text)
 		if strings.Contains(lower, strings.ToLower(cause)) {
-			found = append(found, Meaning{Key: code, Cause: cause, Do: steps(advice)})
+			found = append(found, Meaning{Key: code, Cause: cause, Do: Steps(advice)})
 		}
 	}
 	return found

@@ -124,7 +124,7 @@ func TestSteps(t *testing.T) {
 		"set the clock: timedatectl set-ntp true": {"set the clock: timedatectl set-ntp true",
 			"timedatectl set-ntp true"},
 	} {
-		if got := steps(advice); !slices.Equal(got, want) {
+		if got := Steps(advice); !slices.Equal(got, want) {
 			t.Errorf("%q:\n%q\nwant\n%q", advice, got, want)
 		}
 	}

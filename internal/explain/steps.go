@@ -9,7 +9,7 @@ import (
 
 // add appends what a diagnosis means, once.
 func add(list []Meaning, d diagnose.Diagnosis) []Meaning {
-	m := Meaning{Key: d.Key, Cause: d.Cause, Effect: effect(d.Class), Do: steps(d.Remedy)}
+	m := Meaning{Key: d.Key, Cause: d.Cause, Effect: effect(d.Class), Do: Steps(d.Remedy)}
 	if m.Cause == "" {
 		m.Cause = unknown(d)
 	}
@@ -59,9 +59,9 @@ var (
 	ends    = pattern(`\)|, |; | \(| shows | on the | and | in place |$`)
 )
 
-// steps takes an advice apart: a step a line, and each command behind the step that names it, on a line of
+// Steps takes an advice apart: a step a line, and each command behind the step that names it, on a line of
 // its own that can be pasted.
-func steps(advice string) []string {
+func Steps(advice string) []string {
 	var list []string
 	for step := range strings.SplitSeq(advice, "; ") {
 		if step = strings.TrimSpace(step); step == "" {

@@ -81,14 +81,14 @@ var heldMail = Condition{Name: "held", Kind: Held, Key: "secret-expired", What: 
 // TestWebhook: what is posted is what the template says, in this program's words, and the end is told.
 func TestWebhook(t *testing.T) {
 	t.Parallel()
-	const text = `[web1] Mail is held: secret-expired (mail from a"b\c@contoso.test; the client secret has expired; ` +
+	const text = `[web1] Mail is held: the client secret has expired (mail from a"b\c@contoso.test; ` +
 		`since 2030-01-01 00:00 UTC)`
 	quoted, _ := json.Marshal(text)
 	for name, c := range map[string]struct{ body, want string }{
 		"slack": {`{"text": "{text}"}`, `application/json {"text": ` + string(quoted) + `}`},
 		"ntfy":  {`{text}`, "text/plain; charset=utf-8 " + text},
 		"fields": {`{"t":"{title}","k":"{key}","s":"{state}/{severity}","at":"{since}","h":"{host}","n":1}`, `application/json ` +
-			`{"t":"Mail is held: secret-expired","k":"secret-expired","s":"raised/critical","at":"2030-01-01T00:00:00Z","h":"web1","n":1}`},
+			`{"t":"Mail is held: the client secret has expired","k":"secret-expired","s":"raised/critical","at":"2030-01-01T00:00:00Z","h":"web1","n":1}`},
 		"no field of ours": {`{other} {text`, `text/plain; charset=utf-8 {other} {text`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestWebhook(t *testing.T) {
 			w.now = w.now.Add(time.Hour)
 			w.round()
 			w.round()
-			if got := w.posts(); len(got) != 2 || strings.Contains(c.body, "{text}") && !strings.Contains(got[1], "the client secret has expired; it began") {
+			if got := w.posts(); len(got) != 2 || strings.Contains(c.body, "{text}") && !strings.Contains(got[1], "it was: the client secret has expired; it began") {
 				t.Errorf("the end was not told once: %q", got)
 			}
 			if len(w.mail) != 2 || len(w.warnings) > 0 {
@@ -167,7 +167,7 @@ func TestWebhookFails(t *testing.T) {
 			if len(w.mail) != 1 {
 				t.Errorf("%d mails", len(w.mail))
 			}
-			if b, err := os.ReadFile(conf.StatusFile); err != nil || !strings.HasPrefix(string(b), "critical: Mail is held: secret-expired") {
+			if b, err := os.ReadFile(conf.StatusFile); err != nil || !strings.HasPrefix(string(b), "critical: Mail is held: the client secret has expired") {
 				t.Errorf("status %q, %v", b, err)
 			}
 			back := newWeb(t, "{text}", nil)
@@ -254,7 +254,7 @@ func TestStatusFile(t *testing.T) {
 	if err != nil || fi.Mode().Perm() != 0o644 {
 		t.Fatal(fi, err)
 	}
-	want := "critical: Mail is held: secret-expired (mail from a\"b\\c@contoso.test; the client secret has expired; since 2030-01-01 00:00 UTC)\n" +
+	want := "critical: Mail is held: the client secret has expired (mail from a\"b\\c@contoso.test; since 2030-01-01 00:00 UTC)\n" +
 		"warning: The client secret expires in 5 days (on 2030-01-06 00:00 UTC)\n"
 	if b, _ := os.ReadFile(c.StatusFile); string(b) != want {
 		t.Errorf("status\n%s\nwant\n%s", b, want)

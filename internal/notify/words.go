@@ -45,8 +45,14 @@ var titles = map[Kind][4]string{
 
 // title is the news in a few words.
 func (m *news) title() string {
-	if m.Kind != Expiry {
-		return titles[m.Kind][m.state] + m.Key
+	switch text := titles[m.Kind][m.state]; {
+	case m.Kind == Expiry:
+	case m.namesFault():
+		return text + m.Cause
+	case strings.HasSuffix(text, ": ") && m.Cause != "":
+		return strings.TrimSuffix(text, ": ")
+	default:
+		return text + m.Key
 	}
 	switch {
 	case m.state == fixed || m.state == over:
@@ -55,6 +61,11 @@ func (m *news) title() string {
 		return capital(m.What) + " has expired"
 	}
 	return capital(m.What) + " expires " + m.within()
+}
+
+// namesFault reports whether the title has the cause in this program's words, and not just its key.
+func (m *news) namesFault() bool {
+	return m.Cause != "" && (m.Kind == Held || m.Kind == Paused) && (m.state == raised || m.state == still)
 }
 
 // line is the news in one line of this program's words: nothing in it comes from a server or out of a message but
@@ -71,7 +82,7 @@ func (m *news) line() string {
 		if m.What != "" {
 			parts = append(parts, m.What)
 		}
-		if m.Cause != "" {
+		if m.Cause != "" && !m.namesFault() {
 			parts = append(parts, was+m.Cause)
 		}
 		if !m.Since.IsZero() {

@@ -41,7 +41,11 @@ func OneLine(s string) string {
 	}, s)
 }
 
-// Cut shortens s to limit bytes, at a character, and says so by three dots.
+// maxWord is how much more a cut takes away so as to end behind a word, in bytes.
+const maxWord = 64
+
+// Cut shortens s to at most limit bytes, behind a word where one ends near, else at a character, and says so by
+// three dots.
 func Cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
@@ -50,7 +54,10 @@ func Cut(s string, limit int) string {
 	for end > 0 && !utf8.RuneStart(s[end]) {
 		end--
 	}
-	return s[:end] + "..."
+	if word := strings.LastIndexByte(s[:end], ' '); s[end] != ' ' && word > 0 && word >= end-maxWord {
+		end = word
+	}
+	return strings.TrimRight(s[:end], " ") + "..."
 }
 
 // opening begins a program in a file that a web server takes for PHP. Nobody shall write one by way of a log.

@@ -126,10 +126,18 @@ func smtpCode(code int) int {
 
 // reasonField quotes as much of s as the field holds.
 func reasonField(s string) string {
+	const dots = "..."
 	b := append(make([]byte, 0, reasonSize), '"')
 	for i := range len(s) {
 		next := appendQuotedOctet(b, s[i])
 		if len(next) > reasonSize-1 {
+			b = b[:min(len(b), reasonSize-1-len(dots))]
+			if space := bytes.LastIndexByte(b, ' '); space > 0 {
+				b = b[:space]
+			} else if slash := bytes.LastIndexByte(b, '\\'); slash >= 0 {
+				b = b[:slash] // no half of an escape
+			}
+			b = append(b, dots...)
 			break
 		}
 		b = next

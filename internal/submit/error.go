@@ -64,33 +64,47 @@ type Error struct {
 	Err error
 }
 
-// Error returns one line: who answered what to which command, what it means, what to do.
+// Error returns one line: at which server, what it means and what to do, and last, as it may be long and be cut, what
+// the server answered to which command.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.Server)
+	text := e.Server
 	switch {
+	case e.Code != 0 && e.Diagnosis.Cause == "":
+		return printable.Line(withAdvice(text+" "+e.answer(), e.Advice()))
 	case e.Code != 0:
-		fmt.Fprintf(&b, " answered %s", e.Command)
-		if e.Address != "" {
-			fmt.Fprintf(&b, " for %q", printable.Clean(e.Address))
-		}
-		fmt.Fprintf(&b, " with %d %s", e.Code, strings.TrimPrefix(e.Enhanced+" "+printable.Clean(e.Text), " "))
 	case e.Address != "":
-		fmt.Fprintf(&b, ": %q", printable.Clean(e.Address))
+		text += fmt.Sprintf(": %q", printable.Clean(e.Address))
 	case e.Phase == PhaseToken:
-		b.WriteString(": no access token")
+		text += ": no access token"
 	default:
-		fmt.Fprintf(&b, ", %s", e.Phase)
+		text += ", " + string(e.Phase)
 	}
 	for _, part := range [...]string{e.Diagnosis.Cause, errText(e.Err)} {
 		if part != "" {
-			b.WriteString(": " + part)
+			text += ": " + part
 		}
 	}
-	if advice := e.Advice(); advice != "" {
-		b.WriteString("; " + advice)
+	text = withAdvice(text, e.Advice())
+	if e.Code != 0 {
+		text += "; it " + e.answer()
 	}
-	return printable.Line(b.String())
+	return printable.Line(text)
+}
+
+// answer quotes the reply.
+func (e *Error) answer() string {
+	text := "answered " + e.Command
+	if e.Address != "" {
+		text += fmt.Sprintf(" for %q", printable.Clean(e.Address))
+	}
+	return fmt.Sprintf("%s with %d %s", text, e.Code, strings.TrimPrefix(e.Enhanced+" "+printable.Clean(e.Text), " "))
+}
+
+func withAdvice(text, advice string) string {
+	if advice == "" {
+		return text
+	}
+	return text + "; " + advice
 }
 
 func errText(err error) string {

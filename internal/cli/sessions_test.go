@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/emulator"
+	"o365-sendmail/internal/sysexits"
+)
+
+// machineChecks are checks of doctor whose outcome is the test machine's: a record leaves them out.
+var machineChecks = regexp.MustCompile(`(?m)^(?:ok|warning|error) +(?:names|sendmail|clock|identity|agent|alerts by|` +
+	`metrics|local names|system|spool):.*\n(?:         .*\n)*`)
+
+func (s *site) record() *session {
+	return &session{hide: strings.NewReplacer(s.config, "/etc/o365-sendmail.toml", s.dir, "/var/lib/o365-sendmail",
+		"sudo ", "", s.ClientSecret, "SECRET", s.ClientID, "2c1a7c38-...", s.Tenant, "0d1f2a6b-...",
+		emulator.DefaultObjectID, "9b5e4f10-...")}
+}
+
+// counted is the count of what is not shown, which depends on the machine.
+var counted = regexp.MustCompile(`\d+ more ok, \d+ skipped`)
+
+func (s *session) verb(command string, r result) {
+	r.stdout = counted.ReplaceAllString(machineChecks.ReplaceAllString(r.stdout, ""), "20 more ok, 1 skipped")
+	s.add(command, r)
+}
+
+// TestSetupSession sets a fresh machine up and sends a first message. The record is docs/sessions.
+func TestSetupSession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.writeConfig(t, s.plumbing())
+	log := s.record()
+	r := s.verb(s.ClientSecret+"\n", s.setupArgs("--way", "api", "--send-to", s.RootTo)...)
+	s.silent(t, r)
+	if r.code != 0 || len(s.Messages()) != 1 {
+		t.Errorf("exit %d, %d messages\n%s%s", r.code, len(s.Messages()), r.stdout, r.stderr)
+	}
+	log.verb("o365-sendmail setup --tenant 0d1f2a6b-... --client-id 2c1a7c38-... --client-secret-stdin \\\n"+
+		"    --secret-expires 2099-01-31 --mailbox "+s.Mailbox+" --way api --root-to "+s.RootTo+" --send-to "+s.RootTo, r)
+	log.golden(t, "setup.txt")
+}
+
+// TestDoctorSession has three faults at once: each is shown with its remedy, and what is well is counted.
+func TestDoctorSession(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	text := strings.Replace(s.ConfigTOML(s.dir), "alert_to ", "#", 1)
+	s.writeConfig(t, "secret_expires = "+time.Now().AddDate(0, 0, 9).Format(time.DateOnly)+"\n"+text)
+	if err := s.SetFault("sp-missing"); err != nil {
+		t.Fatal(err)
+	}
+	log := s.record()
+	r := s.verb("", "doctor")
+	s.silent(t, r)
+	if r.code != sysexits.Config || strings.Contains(r.stdout, "\nok ") || strings.Contains(r.stdout, "\x1b") {
+		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	for _, want := range []string{"alerts", "error    sign-in", "secret"} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("%q is not in\n%s", want, r.stdout)
+		}
+	}
+	log.verb("o365-sendmail doctor", r)
+	log.golden(t, "doctor.txt")
+}
