@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"o365-sendmail/internal/deliver"
@@ -86,8 +85,7 @@ func StopsOf(stops []queue.Stop) []queueview.Stop {
 		all = append(all, queueview.Stop{
 			Author: s.Author, Outside: s.Outside, UID: s.UID, Mailbox: s.Mailbox,
 			All: s.Mailbox == "" && s.Sender == "", Sender: s.Sender, Hold: s.Held,
-			// The reason is told with each message, the remedy once.
-			Key: s.Key, Reason: strings.TrimSuffix(s.Reason, "; "+s.Remedy), Remedy: s.Remedy, Since: s.Since, Next: s.Next,
+			Key: s.Key, Reason: s.Reason, Remedy: s.Remedy, Since: s.Since, Next: s.Next,
 		})
 	}
 	return all

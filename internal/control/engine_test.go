@@ -30,7 +30,7 @@ func TestStatusOf(t *testing.T) {
 	if st.Ready != 3 || st.Active != 2 || st.Sessions != 3 || st.Sent != 5 || st.Bounced != 5 || len(st.Stops) != 3 {
 		t.Fatalf("%+v", st)
 	}
-	if s := st.Stops[0]; !s.All || !s.Hold || s.Reason != "broken" || s.Remedy != "fix it" {
+	if s := st.Stops[0]; !s.All || !s.Hold || s.Reason != "broken; fix it" || s.Remedy != "fix it" {
 		t.Errorf("%+v", s)
 	}
 	if s := st.Stops[1]; s.All || s.Sender != "a@example.com" ||

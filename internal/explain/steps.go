@@ -56,7 +56,7 @@ func waiting(c diagnose.Class) string {
 var (
 	// A command begins with a cmdlet of PowerShell or one of these programs and ends where a sentence goes on.
 	command = pattern(`(?:\b(?:Add|Set|Get|New|Remove)-[A-Z][A-Za-z]+|\baz [a-z]+|\btimedatectl)\b`)
-	ends    = pattern(`\)|, |; | \(| shows | on the | and | in place |$`)
+	ends    = pattern(`\)|, |; | \(| shows | must | on the | and | in place |$`)
 )
 
 // Steps takes an advice apart: a step a line, and each command behind the step that names it, on a line of
@@ -81,9 +81,21 @@ func Steps(advice string) []string {
 			rest = rest[max(end, 1):]
 		}
 		if len(commands) != 1 || commands[0] != step {
-			list = append(list, step)
+			list = append(list, heading(step, commands))
 		}
 		list = append(list, commands...)
 	}
 	return list
+}
+
+// heading is what stands above the commands of a step: the step itself, or the remark in parentheses behind its
+// only command.
+func heading(step string, commands []string) string {
+	if len(commands) == 1 {
+		remark, found := strings.CutPrefix(step, commands[0]+" (")
+		if remark, closed := strings.CutSuffix(remark, ")"); found && closed {
+			return remark + ":"
+		}
+	}
+	return step
 }
