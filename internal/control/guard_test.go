@@ -36,7 +36,8 @@ func newCrowd(t *testing.T, r *rig, uids ...int) *crowd {
 	return &crowd{t, c.path}
 }
 
-// open connects and sends something.
+// open connects and sends something. A server that makes room may have closed the connection before: whoever reads
+// the reply judges that.
 func (c *crowd) open(request string) net.Conn {
 	c.t.Helper()
 	conn, err := net.Dial("unix", c.path)
@@ -44,9 +45,7 @@ func (c *crowd) open(request string) net.Conn {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() { _ = conn.Close() })
-	if _, err := fmt.Fprint(conn, request); err != nil {
-		c.t.Fatal(err)
-	}
+	_, _ = fmt.Fprint(conn, request)
 	return conn
 }
 
