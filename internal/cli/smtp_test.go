@@ -110,7 +110,7 @@ var dialogues = []struct {
 	{"bad BDAT", begin + "BDAT\r\nBDAT x\r\nBDAT -1\r\nBDAT 6 FIRST\r\nNOOP\r\nBDAT 6 LAST x\r\nNOOP\r\nBDAT " +
 		"19 LAST\r\n" +
 		"Subject: x\r\n\r\nhello" + quit, "220 250 250 250 501 501 501 501 501 250 221", 1},
-	{"a huge chunk", begin + "BDAT 99999999999999999999 LAST\r\nSubject: x\r\n", "220 250 250 250 552", 0},
+	{"a huge chunk", begin + "BDAT 99999999999999999999 LAST\r\nSubject: x\r\n", "220 250 250 250 552 421", 0},
 	{"a chunk that is too large", begin + "BDAT 2000000 LAST\r\n" +
 		strings.Repeat("NOOP\r\n", 333333) + "\r\nNOOP\r\n" + quit,
 		"220 250 250 250 552 250 221", 0},

@@ -101,7 +101,7 @@ func (b *chunks) chunk(arg string) bool {
 	n, err := strconv.ParseUint(size, 10, 63)
 	if n > maxChunk { // also when it is too much for a number
 		c.say(552, tooLarge, "the chunk is too large")
-		c.over = true
+		c.giveUp("4.7.0 the chunk is too large to be read past")
 		return false
 	}
 	b.left, b.last = int64(n), strings.EqualFold(word, "LAST")
