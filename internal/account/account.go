@@ -28,6 +28,8 @@ type Kind struct {
 	OwnAddressOnly bool
 	// InsideOnly is set where recipients must be in the organization.
 	InsideOnly bool
+	// TokenEndsSession is set where a session must not outlast the token that it signed in with (535 5.7.143).
+	TokenEndsSession bool
 }
 
 // kinds is the table. Sources: learn.microsoft.com, "Exchange Online limits" (sending limits), "Fix issues with
@@ -44,7 +46,7 @@ var kinds = [...]Kind{
 	{
 		Name: HVE, Host: "smtp.hve.mx.microsoft", Hosts: []string{"smtp.hve.mx.microsoft", "smtp-hve.office365.com"},
 		Connections: 3, MaxRecipients: 50, MaxSize: 10 << 20,
-		Role: "Mail.Send", OwnAddressOnly: true, InsideOnly: true,
+		Role: "Mail.Send", OwnAddressOnly: true, InsideOnly: true, TokenEndsSession: true,
 	},
 }
 

@@ -50,7 +50,7 @@ func signsIn(t *testing.T, a *deliver.Account) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	s, err := a.Dial(ctx, a.Mailbox)
+	s, _, err := a.Dial(ctx, a.Mailbox)
 	if err != nil {
 		t.Fatal(err)
 	}

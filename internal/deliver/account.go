@@ -55,6 +55,8 @@ type Account struct {
 	// PipelineAuth sends the sign-in in one flight with the message where a session is opened
 	// for one message.
 	PipelineAuth bool
+	// TokenEndsSession ends a session before the token that it signed in with expires.
+	TokenEndsSession bool
 
 	chunksWork atomic.Bool // the server has taken a message by BDAT
 
@@ -87,14 +89,20 @@ func (a *Account) User(env *envelope.Envelope) string {
 
 // Dial opens a session that is signed in as user. A cached token that the server
 // refuses is dropped and a new one tried once, since only a new token's refusal
-// proves that the set-up is wrong.
-func (a *Account) Dial(ctx context.Context, user string) (*submit.Session, error) {
+// proves that the set-up is wrong. No message is to begin on the session after until, unless that is zero.
+func (a *Account) Dial(ctx context.Context, user string) (s *submit.Session, until time.Time, err error) {
 	s, used, fresh, err := a.dialOnce(ctx, ctx, user, false)
 	if !fresh && a.drop(used, err) {
-		s, _, _, err = a.dialOnce(ctx, ctx, user, false)
+		s, used, _, err = a.dialOnce(ctx, ctx, user, false)
 	}
-	return s, err
+	if a.TokenEndsSession && err == nil {
+		until = used.Expiry.Add(-tokenMargin)
+	}
+	return s, until, err
 }
+
+// tokenMargin is the time of a token's life in which no further message begins where the session ends with it.
+const tokenMargin = time.Minute
 
 // drop takes a token out of the cache whose age may be why the server refused it. A token
 // that another process has just fetched counts as new.

@@ -95,7 +95,7 @@ func benchmarkLoop(b *testing.B, delay time.Duration) {
 
 // loop sends what it is given, eight messages ahead of the replies.
 func loop(b *testing.B, a *Account, env *envelope.Envelope, numbers <-chan int) {
-	s, err := a.Dial(context.Background(), a.Mailbox)
+	s, _, err := a.Dial(context.Background(), a.Mailbox)
 	if err != nil {
 		b.Error(err)
 		return

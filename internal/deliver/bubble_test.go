@@ -26,15 +26,10 @@ import (
 // inBubble runs an engine beside an emulator in fake time.
 func inBubble(t *testing.T, o rigOptions, test func(t *testing.T, r *rig)) {
 	t.Helper()
-	em := emulator.New(t, func(eo *emulator.Options) {
-		eo.State = func(s *emulator.State) {
-			s.Exchange.Tarpit, s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0, 0
-			s.Entra.ExpiresIn = 30 * 24 * 3600
-			if o.emulator != nil {
-				o.emulator(s)
-			}
-		}
-	})
+	em := o.em
+	if em == nil {
+		em = bubbleEmulator(t, o.emulator)
+	}
 	now := time.Now()
 	token := longToken(t, em)
 	synctest.Test(t, func(t *testing.T) {
@@ -60,7 +55,21 @@ func inBubble(t *testing.T, o rigOptions, test func(t *testing.T, r *rig)) {
 	})
 }
 
-// longToken fetches a token that outlasts a test. The program's own client would not take it.
+// bubbleEmulator is one without a tarpit and rates, whose tokens outlast a test.
+func bubbleEmulator(t *testing.T, change func(*emulator.State)) *emulator.Emulator {
+	t.Helper()
+	return emulator.New(t, func(eo *emulator.Options) {
+		eo.State = func(s *emulator.State) {
+			s.Exchange.Tarpit, s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0, 0
+			s.Entra.ExpiresIn = 30 * 24 * 3600
+			if change != nil {
+				change(s)
+			}
+		}
+	})
+}
+
+// longToken fetches a token that may outlast a test. The program's own client would not take it.
 func longToken(t *testing.T, em *emulator.Emulator) xoauth.Token {
 	t.Helper()
 	c := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: em.CAPool()},

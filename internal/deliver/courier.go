@@ -24,6 +24,7 @@ type courier struct {
 	hard    context.Context // ends what is under way
 
 	session  *submit.Session
+	until    time.Time   // no message begins on the session after it; zero for no such time
 	depth    int         // the largest window
 	window   int         // how many messages may be on their way at once
 	inFlight []*job      // sent, not answered; the oldest first
@@ -114,9 +115,9 @@ func (c *courier) slot() (release func(), ok bool) {
 }
 
 func (c *courier) dial() bool {
-	s, err := c.account.Dial(c.seek, c.place.Mailbox)
+	s, until, err := c.account.Dial(c.seek, c.place.Mailbox)
 	if err == nil {
-		c.session = s
+		c.session, c.until = s, until
 		c.queue.Do(c.place.Arrived)
 		return true
 	}
@@ -155,7 +156,7 @@ func (c *courier) fit() bool {
 	if c.faulty.Load() {
 		c.broken = true
 	}
-	if c.broken {
+	if c.broken || !c.until.IsZero() && c.clock.Now().After(c.until) {
 		return false
 	}
 	return len(c.inFlight) > 0 || c.session.Usable()

@@ -15,6 +15,7 @@ const (
 	replyVolumeNone    = "550 5.2.240 The mailbox is not a High Volume Email account"
 	replyVolumeOutside = "550 5.5.105 External sending is not supported for High Volume Email accounts"
 	replyVolumeSender  = "550 5.7.62 The sender address is not the High Volume Email account"
+	replyVolumeExpired = "535 5.7.143 Authentication unsuccessful, expired token"
 	replyVolumeFrom    = "550 5.6.241 The From address is not the High Volume Email account"
 
 	roleMailSend = "Mail.Send"
@@ -60,9 +61,15 @@ func (e *Emulator) volumeSignIn(c *claims, user string, box *Mailbox) (reply, wh
 	return "", ""
 }
 
-// volumeSender refuses a MAIL FROM that is not the account; "" takes it.
+// volumeSender refuses a MAIL FROM that is not the account, and any once the session's token has expired; "" takes it.
 func (s *session) volumeSender(address string) string {
-	if s.e.current().Exchange.HighVolume && address != "" && !strings.EqualFold(address, s.user) {
+	if !s.e.current().Exchange.HighVolume {
+		return ""
+	}
+	if s.e.now().Unix() >= s.claims.Expires {
+		return replyVolumeExpired + " " + s.tag()
+	}
+	if address != "" && !strings.EqualFold(address, s.user) {
 		return replyVolumeSender + " " + s.tag()
 	}
 	return ""

@@ -470,7 +470,7 @@ func signInWith(t *testing.T, e *emulator.Emulator, dir, keys string) error {
 func openSession(a *deliver.Account) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s, err := a.Dial(ctx, a.Mailbox)
+	s, _, err := a.Dial(ctx, a.Mailbox)
 	if err == nil {
 		s.Close()
 	}
