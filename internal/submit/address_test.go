@@ -66,8 +66,8 @@ func TestAddressesOnTheWire(t *testing.T) {
 		for _, sender := range badAddresses[1:] {
 			env := to("a@x.org")
 			env.Sender = sender
-			before := len(p.log)
-			if _, err := s.Send(t.Context(), env, hello); err == nil || len(p.log) != before || !s.Usable() {
+			before := len(p.said())
+			if _, err := s.Send(t.Context(), env, hello); err == nil || len(p.said()) != before || !s.Usable() {
 				t.Errorf("sender %q: %v", sender, err)
 			} else {
 				checkText(t, p, err.(*Error))

@@ -15,6 +15,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -131,6 +132,13 @@ func (p *peer) end() {
 	}
 	p.mu.Unlock()
 	p.wg.Wait()
+}
+
+// said is the commands that came so far.
+func (p *peer) said() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.log)
 }
 
 // config is one that reaches the peer through a pipe.

@@ -68,7 +68,7 @@ func TestTLSRefused(t *testing.T) {
 				if e == nil || e.Phase != tt.phase || e.Diagnosis.Key != tt.key {
 					t.Errorf("got %+v", e)
 				}
-				for _, l := range p.log {
+				for _, l := range p.said() {
 					if strings.HasPrefix(l, "AUTH") || strings.HasPrefix(l, "MAIL") {
 						t.Errorf("went on with %q", printable.Clean(l))
 					}
@@ -161,7 +161,7 @@ func TestSignIn(t *testing.T) {
 					t.Errorf("took %v", took)
 				}
 				var said []string
-				for _, l := range p.log {
+				for _, l := range p.said() {
 					if !strings.HasPrefix(l, "AUTH") {
 						continue
 					}

@@ -50,8 +50,8 @@ func TestSend(t *testing.T) {
 					t.Errorf("got %+v", m)
 				}
 			}
-			if strings.Contains(strings.Join(p.log, "\n"), "RSET") || p.counts["ehlo2"] != 1 || p.conns != 1 {
-				t.Errorf("more than needed was said: %q", p.log)
+			if strings.Contains(strings.Join(p.said(), "\n"), "RSET") || p.counts["ehlo2"] != 1 || p.conns != 1 {
+				t.Errorf("more than needed was said: %q", p.said())
 			}
 		})
 	}
