@@ -16,7 +16,7 @@ import (
 // DropRootFor is DropRoot for a process that uses the cache: one that is not there yet becomes the
 // service user's, as root could make it and that user can't.
 func (p *Process) DropRootFor(cacheDir string) error {
-	if u, ok := host.UserByName(config.ServiceUser); ok && p.UID == 0 && os.Geteuid() == 0 && u.UID != 0 {
+	if u, ok := p.serviceUser(); ok {
 		makeFor(cacheDir, u.UID, u.GID)
 	}
 	return p.DropRoot()
@@ -38,17 +38,45 @@ func rootsOwn(dir fs.FileInfo) bool {
 
 // DropRoot makes root the service user before any network I/O, where that user exists.
 func (p *Process) DropRoot() error {
+	u, ok := p.serviceUser()
+	if !ok {
+		return nil
+	}
+	return become(u, u.UID, u.GID)
+}
+
+// LendRoot gives up root's rights for the time of f, where the service user exists. They come back after it: what
+// follows replaces a file of root's.
+func (p *Process) LendRoot(f func() error) error {
+	u, ok := p.serviceUser()
+	if !ok {
+		return f()
+	}
+	groups, err := syscall.Getgroups()
+	if err != nil {
+		return sysexits.With(sysexits.OSErr, err)
+	}
+	if err = become(u, 0, 0); err == nil {
+		err = f()
+	}
+	return errors.Join(err, syscall.Setresuid(0, 0, 0), syscall.Setresgid(0, 0, 0), syscall.Setgroups(groups))
+}
+
+// serviceUser is whom a process of root's becomes; ok is false where it stays who it is.
+func (p *Process) serviceUser() (u host.User, ok bool) {
 	if p.UID != 0 || os.Geteuid() != 0 {
-		return nil
+		return u, false
 	}
-	u, ok := host.UserByName(config.ServiceUser)
-	if !ok || u.UID == 0 {
-		return nil
-	}
+	u, ok = host.UserByName(config.ServiceUser)
+	return u, ok && u.UID != 0
+}
+
+// become takes a user's rights and groups. The saved ids say what can be taken back.
+func become(u host.User, savedUID, savedGID int) error {
 	for _, step := range [...]func() error{
 		func() error { return syscall.Setgroups([]int{u.GID}) },
-		func() error { return syscall.Setresgid(u.GID, u.GID, u.GID) },
-		func() error { return syscall.Setresuid(u.UID, u.UID, u.UID) },
+		func() error { return syscall.Setresgid(u.GID, u.GID, savedGID) },
+		func() error { return syscall.Setresuid(u.UID, u.UID, savedUID) },
 	} {
 		if err := step(); err != nil {
 			return sysexits.With(sysexits.OSErr, fmt.Errorf("root can't become the user %s: %w", config.ServiceUser,
@@ -56,30 +84,4 @@ func (p *Process) DropRoot() error {
 		}
 	}
 	return nil
-}
-
-// LendRoot gives up root's rights for the time of f, where the service user exists. They come back after it: what
-// follows replaces a file of root's.
-func (p *Process) LendRoot(f func() error) error {
-	u, ok := host.UserByName(config.ServiceUser)
-	if p.UID != 0 || os.Geteuid() != 0 || !ok || u.UID == 0 {
-		return f()
-	}
-	groups, err := syscall.Getgroups()
-	if err != nil {
-		return sysexits.With(sysexits.OSErr, err)
-	}
-	for _, step := range [...]func() error{
-		func() error { return syscall.Setgroups([]int{u.GID}) },
-		func() error { return syscall.Setresgid(u.GID, u.GID, 0) },
-		func() error { return syscall.Setresuid(u.UID, u.UID, 0) },
-	} {
-		if err = errors.Join(err, step()); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		err = f()
-	}
-	return errors.Join(err, syscall.Setresuid(0, 0, 0), syscall.Setresgid(0, 0, 0), syscall.Setgroups(groups))
 }
