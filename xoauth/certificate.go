@@ -47,7 +47,7 @@ type CertificateCredential struct {
 // certificates for the key, the newest that is valid is used, at each request. Errors are
 // about what was read and hold none of it.
 func Certificate(o CertificateOptions) (*CertificateCredential, error) {
-	algorithm := strings.ToUpper(first(o.Algorithm, "PS256"))
+	algorithm := strings.ToUpper(cmp.Or(o.Algorithm, "PS256"))
 	if algorithm != "PS256" && algorithm != "RS256" {
 		return nil, fmt.Errorf("the algorithm %q is unknown: use PS256 or RS256", clean(o.Algorithm, 20))
 	}

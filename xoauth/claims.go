@@ -1,6 +1,7 @@
 package xoauth
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -63,11 +64,11 @@ func ParseClaims(token Secret) (Claims, error) {
 	}
 	c := Claims{
 		Aud: list(fields["aud"]), Iss: text(fields["iss"]), TID: text(fields["tid"]),
-		AppID: first(text(fields["appid"]), text(fields["azp"])), AppName: text(fields["app_displayname"]),
-		AppIDACR: first(text(fields["appidacr"]), text(fields["azpacr"])),
+		AppID: cmp.Or(text(fields["appid"]), text(fields["azp"])), AppName: text(fields["app_displayname"]),
+		AppIDACR: cmp.Or(text(fields["appidacr"]), text(fields["azpacr"])),
 		OID:      text(fields["oid"]), Sub: text(fields["sub"]), IDTyp: text(fields["idtyp"]),
 		Roles: list(fields["roles"]), Scp: strings.Fields(text(fields["scp"])),
-		UPN: first(text(fields["upn"]), text(fields["preferred_username"])), Ver: text(fields["ver"]),
+		UPN: cmp.Or(text(fields["upn"]), text(fields["preferred_username"])), Ver: text(fields["ver"]),
 		UTI: text(fields["uti"]),
 	}
 	for _, t := range []struct {

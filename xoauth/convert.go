@@ -1,6 +1,7 @@
 package xoauth
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
 )
@@ -74,9 +75,9 @@ func (f *keyFiles) iconv(charset string) string {
 	return "(umask 077; iconv -f " + charset + " -t UTF-8 " + f.old("old.pem") + " >" + f.new("new.pem", ".pem") + ")"
 }
 
-func (f *keyFiles) old(unnamed string) string { return shellQuote(first(f.file, unnamed)) }
+func (f *keyFiles) old(unnamed string) string { return shellQuote(cmp.Or(f.file, unnamed)) }
 func (f *keyFiles) passphrase() string {
-	return shellQuote(first(f.o.PassphraseFile, "passphrase.txt"))
+	return shellQuote(cmp.Or(f.o.PassphraseFile, "passphrase.txt"))
 }
 
 // new is a name beside the old file.

@@ -1,6 +1,7 @@
 package xoauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,8 +155,8 @@ func (e *Error) Advice() string {
 		advice = fmt.Sprintf("the local clock differs by %v from the server's; ", e.ClockSkew.Abs()) + advice
 	}
 	return strings.NewReplacer(
-		"<client id>", first(e.ClientID, "<client id>"),
-		"<tenant>", first(e.Tenant, "<tenant>"),
-		"<host>", first(e.Host, "the login host"),
+		"<client id>", cmp.Or(e.ClientID, "<client id>"),
+		"<tenant>", cmp.Or(e.Tenant, "<tenant>"),
+		"<host>", cmp.Or(e.Host, "the login host"),
 	).Replace(advice)
 }

@@ -1,6 +1,7 @@
 package xoauth
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -40,7 +41,7 @@ func parseFailure(r reply, fields map[string]json.RawMessage, now time.Time, sec
 		description = bodyText(hide(string(r.body)))
 	}
 	id := func(field, label string) string {
-		return word(hide(first(text(fields[field]), labelled(description, label))), 64)
+		return word(hide(cmp.Or(text(fields[field]), labelled(description, label))), 64)
 	}
 	e.SubError = word(hide(text(fields["suberror"])), 64)
 	e.AADSTS = aadsts(fields["error_codes"], description)
@@ -49,16 +50,9 @@ func parseFailure(r reply, fields map[string]json.RawMessage, now time.Time, sec
 	}
 	e.TraceID = id("trace_id", "Trace ID:")
 	e.CorrelationID = id("correlation_id", "Correlation ID:")
-	e.Timestamp = clean(hide(first(text(fields["timestamp"]), timestamp(description))), 40)
+	e.Timestamp = clean(hide(cmp.Or(text(fields["timestamp"]), timestamp(description))), 40)
 	e.Description = clean(hide(beforeIDs(description)), 600)
 	return e
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // aadsts takes the number of Entra's error from error_codes, else from the

@@ -1,6 +1,7 @@
 package xoauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func NewManagedIdentity(o IdentityOptions) (*ManagedIdentity, error) {
 		return nil, errors.New("no scope")
 	}
 	m := &ManagedIdentity{client: o.HTTPClient, now: o.Now, sleep: o.Sleep,
-		keyDir: first(o.ArcKeyDir, "/var/opt/azcmagent/tokens"), clientID: o.ClientID}
+		keyDir: cmp.Or(o.ArcKeyDir, "/var/opt/azcmagent/tokens"), clientID: o.ClientID}
 	if m.now == nil {
 		m.now = time.Now
 	}
@@ -102,7 +103,7 @@ func (m *ManagedIdentity) detect(o IdentityOptions, getenv func(string) string) 
 	case o.Getenv != nil && o.MetadataURL == "" && exists("/opt/azcmagent/bin/himds"):
 		m.kind, version, raw = IdentityArc, "2020-06-01", "http://127.0.0.1:40342/metadata/identity/oauth2/token"
 	default:
-		m.kind, raw = IdentityIMDS, strings.TrimRight(first(o.MetadataURL, "http://169.254.169.254"),
+		m.kind, raw = IdentityIMDS, strings.TrimRight(cmp.Or(o.MetadataURL, "http://169.254.169.254"),
 			"/")+"/metadata/identity/oauth2/token"
 	}
 	if m.header == nil {

@@ -4,6 +4,7 @@
 package assemble
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -57,16 +58,16 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		b, err := loadBundle(c.TLS.CAFile)
 		return b, sysexits.With(sysexits.Config, err)
 	})
-	scope := first(c.Token.Scope, cloud.Scope)
+	scope := cmp.Or(c.Token.Scope, cloud.Scope)
 	tokens := cache.New(cache.Options{Dir: c.Cache.Dir, Now: o.Now, Warn: o.Warn, LockWait: lockWait(c.Token.Timeout)})
 	a := &deliver.Account{
 		Mailbox: c.Mailbox, Pool: c.Pool, Patience: c.Delivery.Wait, Warn: o.Warn, Now: o.Now,
 		Submit: submit.Config{
-			Host:           first(c.SMTP.Host, cloud.SMTPHost),
+			Host:           cmp.Or(c.SMTP.Host, cloud.SMTPHost),
 			Port:           c.SMTP.Port,
 			Way:            account.Of(c.Kind).Way(c.Way),
 			IPv4Only:       c.SMTP.IPv4Only,
-			EHLOName:       first(c.SMTP.EHLOName, o.HostName),
+			EHLOName:       cmp.Or(c.SMTP.EHLOName, o.HostName),
 			LoadTrust:      trust,
 			MinVersion:     minVersion(c.TLS.MinVersion),
 			CommandTimeout: c.SMTP.Timeout,
@@ -75,7 +76,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			MaxRecipients:  c.Delivery.MaxRecipients,
 		},
 		Cache: tokens, Quota: quota.New(tokens.Shared(), o.Now),
-		Key:         cache.Key{Authority: first(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
+		Key:         cache.Key{Authority: cmp.Or(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID, Scope: scope, Credential: cred.fingerprint},
 		Connections: c.Delivery.Connections, PipelineAuth: c.SMTP.PipelineAuth,
 		Limits: quota.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute,
 			RecipientsPerDay: c.Delivery.RecipientsPerDay},
@@ -97,15 +98,6 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 		return cred.source(sourceOptions{client: client, scope: scope, now: o.Now, warn: o.Warn})
 	}
 	return a, nil
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 func chunkingOf(s string) submit.Chunking {
@@ -137,7 +129,7 @@ func LogOptions(c *config.Config, tag string, stderr io.Writer) maillog.Options 
 
 // RefreshTokenFile is where the refresh token of a device-code sign-in is kept.
 func RefreshTokenFile(c *config.Config) string {
-	return first(c.Credential.RefreshTokenFile, filepath.Join(c.Cache.Dir, "refresh-token"))
+	return cmp.Or(c.Credential.RefreshTokenFile, filepath.Join(c.Cache.Dir, "refresh-token"))
 }
 
 // Wait lets a token refresh of this process finish, for a bounded time.

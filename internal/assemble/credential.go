@@ -2,6 +2,7 @@ package assemble
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func proveCertificate(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
 // readCertificate reads the files of a certificate as the configuration names them.
 func readCertificate(c *config.Config) (*xoauth.CertificateCredential, error) {
 	k := c.Credential
-	file := first(k.PFXFile, k.CertificateFile)
+	file := cmp.Or(k.PFXFile, k.CertificateFile)
 	o := xoauth.CertificateOptions{Algorithm: k.Algorithm, CertificateFile: pathOnly(file),
 		KeyFile: pathOnly(k.KeyFile), PassphraseFile: pathOnly(k.PassphraseFile)}
 	var err error
@@ -139,7 +140,7 @@ func proveFederated(c *config.Config, cloud xoauth.Cloud, getenv func(string) st
 
 func proveIdentity(c *config.Config, cloud xoauth.Cloud, getenv func(string) string) (*proof, error) {
 	o := xoauth.IdentityOptions{
-		Scope:    first(c.Token.Scope, cloud.Scope),
+		Scope:    cmp.Or(c.Token.Scope, cloud.Scope),
 		ClientID: c.Credential.IdentityClientID, ObjectID: c.Credential.IdentityObjectID, ResourceID: c.Credential.IdentityResourceID,
 		Getenv: getenv, MetadataURL: c.Credential.IdentityEndpoint,
 	}

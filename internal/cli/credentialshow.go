@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,7 +152,7 @@ func (c *credential) print(r *credentialReport) {
 func (v *credentialView) String() string {
 	names := map[string]string{setup.TypeSecret: "client secret", setup.TypeFederated: "federated token",
 		setup.TypeIdentity: "managed identity", setup.TypeDevice: "a person's sign-in"}
-	s := first(names[v.Type], v.Type)
+	s := cmp.Or(names[v.Type], v.Type)
 	if len(v.Files) > 0 {
 		s += " in " + strings.Join(v.Files, ", ")
 	}

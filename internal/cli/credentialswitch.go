@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (e *Env) showCertificate(made *setup.NewCertificate, clientID string) {
 		"The certificate is %s (thumbprint %s, until %s):\n\n%s\n"+
 		"Upload it: Entra admin center > App registrations > %s > Certificates & secrets > Certificates > "+
 		"Upload certificate\n",
-		made.KeyFile, made.File, made.Thumbprint, made.Expires, made.PEM, first(clientID, "your app"))
+		made.KeyFile, made.File, made.Thumbprint, made.Expires, made.PEM, cmp.Or(clientID, "your app"))
 }
 
 // setSecret switches to a new client secret once Entra has taken it.
@@ -186,7 +187,7 @@ func (c *credential) switchTo(ctx context.Context, a *setup.Answers) (int, error
 	if said := e.reloadAgent(ctx, c.path); said != "" {
 		fmt.Fprintln(e.Stdout, said)
 	}
-	fmt.Fprint(e.Stdout, host.Hint("delete the old one in Entra: App registrations > "+first(a.ClientID, "your app")+
+	fmt.Fprint(e.Stdout, host.Hint("delete the old one in Entra: App registrations > "+cmp.Or(a.ClientID, "your app")+
 		" > Certificates & secrets\nnext: sudo o365-sendmail doctor\n", e.UID))
 	return sysexits.OK, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -95,7 +96,7 @@ func newcomerByCertificate(t *testing.T, way string) {
 		t.Errorf("the steps are of another way\n%s", screen)
 	}
 	text, err := os.ReadFile(s.config)
-	if want := "way = \"" + first(way, "scoped") + "\""; err != nil || !strings.Contains(string(text), want) {
+	if want := "way = \"" + cmp.Or(way, "scoped") + "\""; err != nil || !strings.Contains(string(text), want) {
 		t.Errorf("%v: %s is not in\n%s", err, want, text)
 	}
 	if len(s.Messages()) != 1 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -318,7 +319,7 @@ func (s *setupRun) dry(file *setup.File, makes bool) (int, error) {
 	}
 	fmt.Fprintf(s.Stdout, "%s would be:\n\n%s\n", s.path, text)
 	for _, c := range changes {
-		fmt.Fprintf(s.Stdout, "%s would change from %s to %s\n", c.Key, first(c.Old, "nothing"), first(c.New, "nothing"))
+		fmt.Fprintf(s.Stdout, "%s would change from %s to %s\n", c.Key, cmp.Or(c.Old, "nothing"), cmp.Or(c.New, "nothing"))
 	}
 	s.printSteps()
 	return sysexits.OK, nil

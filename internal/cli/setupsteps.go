@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,7 @@ func (s *setupRun) claims(ctx context.Context) xoauth.Claims {
 // addSteps fills in what is to be done in the tenant.
 func (s *setupRun) addSteps() {
 	v := s.answers.Values()
-	v.ObjectID, v.ClientID = s.out.ObjectID, first(v.ClientID, s.out.claims.AppID)
+	v.ObjectID, v.ClientID = s.out.ObjectID, cmp.Or(v.ClientID, s.out.claims.AppID)
 	v.SignedIn = s.out.ObjectID != ""
 	v.Consented = s.out.claims.HasRole(v.Role())
 	s.out.Warnings = setup.Warnings(&s.answers)
@@ -138,11 +139,11 @@ func (s *setupRun) check(ctx context.Context) (int, error) {
 	}
 	if s.term != nil && !s.yes {
 		to, err := s.term.Line(ctx, "When that is done: a test message goes to which address? ["+
-			first(s.sendTo, s.answers.RootTo, "none")+"] > ")
+			cmp.Or(s.sendTo, s.answers.RootTo, "none")+"] > ")
 		if err != nil {
 			return sysexits.OK, nil // the configuration stands; the doctor can be called later
 		}
-		if s.sendTo = first(to, s.sendTo, s.answers.RootTo); s.sendTo != "" && checkAddress(s.sendTo) != nil {
+		if s.sendTo = cmp.Or(to, s.sendTo, s.answers.RootTo); s.sendTo != "" && checkAddress(s.sendTo) != nil {
 			s.warnf("o365-sendmail", "%.128q is not an address: no message is sent", s.sendTo)
 			s.sendTo = ""
 		}
@@ -156,15 +157,6 @@ func (s *setupRun) check(ctx context.Context) (int, error) {
 		return s.out.Doctor.Exit, nil
 	}
 	return now.runDoctor(ctx, doctorFlags{config: s.out.Path, sendTo: s.sendTo}), nil
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // signInPerson is the device code flow: the person enters a code in any browser.

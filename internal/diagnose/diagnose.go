@@ -5,7 +5,10 @@
 // It only looks at replies: it opens no connection, keeps no state and decides no retry.
 package diagnose
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Class says who has to act on a failure. The zero value is Temporary, so that what
 // nobody has thought of never costs a message.
@@ -247,7 +250,7 @@ func (d Diagnosis) Advice(mailbox, way string) string {
 	if mailbox == "" {
 		return d.byWay(way)
 	}
-	return strings.ReplaceAll(d.byWay(way), "<mailbox>", quote(mailbox))
+	return strings.ReplaceAll(d.byWay(way), "<mailbox>", cmp.Or(Quote(mailbox), "<mailbox>"))
 }
 
 // personal reports whether an address is below one of Microsoft's domains for personal mailboxes, as
@@ -263,8 +266,8 @@ func personal(mailbox string) bool {
 	return false
 }
 
-// quote makes an address safe to paste into PowerShell.
-func quote(s string) string {
+// Quote makes a value safe to paste into PowerShell. It is "" for one that can't be.
+func Quote(s string) string {
 	plain := true
 	for i := 0; i < len(s); i++ {
 		c := s[i]
@@ -272,7 +275,7 @@ func quote(s string) string {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
 			i > 0 && (c == '.' || c == '-' || c == '_' || c == '@' || c == '+'):
 		case c < ' ', c >= 0x7f: // PowerShell takes typographic quotes for quotes
-			return "<mailbox>"
+			return ""
 		default:
 			plain = false
 		}

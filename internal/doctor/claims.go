@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,7 +66,7 @@ func (r *runner) judgeAudience(c *Check) bool {
 
 func (r *runner) judgeOwner(c *Check) bool {
 	identity := r.cfg.Credential.Type == config.TypeManagedIdentity
-	switch tenant := first(r.tenant, r.cfg.Tenant); {
+	switch tenant := cmp.Or(r.tenant, r.cfg.Tenant); {
 	case !identity && xoauth.IsGUID(tenant) && !strings.EqualFold(tenant, r.claims.TID):
 		c.fail(Configuration, "wrong-tenant", fmt.Sprintf("the token is of tenant %q", r.claims.TID), "set tenant in "+r.path+" to the Directory (tenant) ID of the application")
 	case !strings.Contains(r.claims.Iss, r.claims.TID):
@@ -106,7 +107,7 @@ func (r *runner) judgeScope(c *Check) {
 // judgeRoles looks for the application permission. That it is missing is not a fault by
 // itself: with the scoped role of Exchange it has to be.
 func (r *runner) judgeRoles(c *Check) {
-	who := fmt.Sprintf("application %q, object id %s", first(r.claims.AppName, r.claims.AppID), r.claims.OID)
+	who := fmt.Sprintf("application %q, object id %s", cmp.Or(r.claims.AppName, r.claims.AppID), r.claims.OID)
 	role := r.kind().Role
 	has := r.claims.HasRole(role)
 	switch {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -61,7 +62,7 @@ func (r *runner) loginURL() *url.URL {
 	if r.cfg == nil {
 		return nil
 	}
-	text := first(r.cfg.Token.URL, "https://"+r.cloud.LoginHost+"/"+url.PathEscape(r.cfg.Tenant)+tokenPath)
+	text := cmp.Or(r.cfg.Token.URL, "https://"+r.cloud.LoginHost+"/"+url.PathEscape(r.cfg.Tenant)+tokenPath)
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil
@@ -239,12 +240,12 @@ func (r *runner) askTenant(c *Check) {
 		return
 	}
 	r.tenant = tenantOf(answer.Issuer)
-	c.ok("the tenant " + r.cfg.Tenant + " exists, with the ID " + first(r.tenant, "unknown"))
+	c.ok("the tenant " + r.cfg.Tenant + " exists, with the ID " + cmp.Or(r.tenant, "unknown"))
 }
 
 // oddAnswer is about a reply that did not come from the login host.
 func (r *runner) oddAnswer(c *Check) {
-	seen := fmt.Sprintf("the answer is HTTP %d with %s, not JSON", r.openID.status, first(r.openID.kind, "no type"))
+	seen := fmt.Sprintf("the answer is HTTP %d with %s, not JSON", r.openID.status, cmp.Or(r.openID.kind, "no type"))
 	if r.openID.status >= 500 || r.openID.status == http.StatusTooManyRequests {
 		c.fail(Temporary, "http-"+strconv.Itoa(r.openID.status), seen, "wait; if it lasts, see https://status.cloud.microsoft")
 		return

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func (r *runner) configuration(c *Check) {
 			return
 		}
 		if len(cfg.Warnings) > 0 {
-			c.warn("config-warning", cfg.Warnings[0].Error(), first(cfg.Warnings[0].Hint, "o365-sendmail config check"))
+			c.warn("config-warning", cfg.Warnings[0].Error(), cmp.Or(cfg.Warnings[0].Hint, "o365-sendmail config check"))
 			return
 		}
 		c.ok(path + " is read and valid")

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func (r *runner) askAgent(ctx context.Context, c *Check) {
 	if r.cfg != nil {
 		path = r.cfg.Agent.Socket
 	}
-	path = first(r.o.Socket, path)
+	path = cmp.Or(r.o.Socket, path)
 	r.socket = path
 	start := "sudo systemctl enable --now o365-sendmail.socket o365-sendmail.service"
 	ctx, cancel := r.limit(ctx)
@@ -145,9 +146,9 @@ func (r *runner) judgeQueue(c *Check, st queueview.Status) {
 		c.warn(keyHeld, "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
 	case s.Key == diagnose.KeyThrottled || s.Outside:
 		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("Jan 2 15:04 MST")+": "+s.Reason,
-			first(s.Remedy, "wait: a flush does not go through this"))
+			cmp.Or(s.Remedy, "wait: a flush does not go through this"))
 	default:
-		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason, first(s.Remedy, "wait; sudo o365-sendmail queue flush tries it now"))
+		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason, cmp.Or(s.Remedy, "wait; sudo o365-sendmail queue flush tries it now"))
 	}
 }
 

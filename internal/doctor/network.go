@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -119,7 +120,7 @@ func (r *runner) judgeFamilies(prefix, host string, port int) {
 	v4, v6 := r.rep.Find(prefix+"-ipv4", ""), r.rep.Find(prefix+"-ipv6", "")
 	if r.alive[prefix] != "" {
 		if v6 != nil && v6.Status == Warning && prefix == "smtp" {
-			v6.Hint = "set smtp.ipv4_only = true in " + first(r.path, "the configuration") +
+			v6.Hint = "set smtp.ipv4_only = true in " + cmp.Or(r.path, "the configuration") +
 				", or fix this machine's IPv6"
 		}
 		return
@@ -175,7 +176,7 @@ func issuer(c *x509.Certificate) string {
 	if len(c.Issuer.Organization) > 0 {
 		return c.Issuer.Organization[0]
 	}
-	return first(c.Issuer.CommonName, "an unnamed authority")
+	return cmp.Or(c.Issuer.CommonName, "an unnamed authority")
 }
 
 // judgeTLS puts a failed handshake in words. what is the configuration key of the host.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -217,7 +218,7 @@ func (r *runner) values() setup.Values {
 	v := setup.Values{Cloud: r.cloud.Name, ObjectID: r.claims.OID, Way: r.way()}
 	if r.cfg != nil {
 		v.HVE = r.kind().Name == account.HVE
-		v.Tenant, v.ClientID, v.Mailbox = r.cfg.Tenant, first(r.claims.AppID, r.cfg.ClientID), r.cfg.Mailbox
+		v.Tenant, v.ClientID, v.Mailbox = r.cfg.Tenant, cmp.Or(r.claims.AppID, r.cfg.ClientID), r.cfg.Mailbox
 	}
 	return v
 }
@@ -230,7 +231,7 @@ func (r *runner) idle() string {
 	case r.cfg == nil:
 		return "sudo o365-sendmail doctor"
 	case r.o.SendTo == "" || r.o.Send == nil:
-		return "nothing is wrong; permission on the mailbox shows only in a real message: o365-sendmail doctor --send-to " + first(r.cfg.RootTo, r.cfg.AlertTo, "ADDRESS")
+		return "nothing is wrong; permission on the mailbox shows only in a real message: o365-sendmail doctor --send-to " + cmp.Or(r.cfg.RootTo, r.cfg.AlertTo, "ADDRESS")
 	}
 	return "nothing to do"
 }
@@ -249,14 +250,5 @@ func (r *runner) roots(c *Check) {
 		c.fail(Configuration, "roots", err.Error(), hint)
 		return
 	}
-	c.ok(first(file, "the system's certificate authorities") + " can be read")
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
+	c.ok(cmp.Or(file, "the system's certificate authorities") + " can be read")
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -276,7 +277,7 @@ func (r *runner) sendAs(c *Check, from string) {
 
 // recipient names a recipient and takes it back.
 func (r *runner) recipient(c *Check) {
-	to := first(r.o.SendTo, r.cfg.RootTo, r.cfg.AlertTo, r.cfg.Mailbox)
+	to := cmp.Or(r.o.SendTo, r.cfg.RootTo, r.cfg.AlertTo, r.cfg.Mailbox)
 	if s := r.rep.Find("sender", r.cfg.Mailbox); s != nil && s.Status == Failed {
 		c.skip("needs sender " + r.cfg.Mailbox)
 		return

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,7 +21,7 @@ import (
 func (r *runner) exchange(ctx context.Context) {
 	host, port := r.cloud.SMTPHost, r.cloud.SMTPPort
 	if r.cfg != nil {
-		host, port = first(r.cfg.SMTP.Host, host), r.cfg.SMTP.Port
+		host, port = cmp.Or(r.cfg.SMTP.Host, host), r.cfg.SMTP.Port
 	}
 	way := []string{"smtp-proxy"}
 	if r.cfg != nil && r.cfg.SMTP.Proxy != "" {
@@ -131,7 +132,7 @@ func microsoft(host string) bool {
 func (r *runner) ehloName() string {
 	name := r.o.HostName
 	if r.cfg != nil {
-		name = first(r.cfg.SMTP.EHLOName, name)
+		name = cmp.Or(r.cfg.SMTP.EHLOName, name)
 	}
 	if name == "" || strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
 		return "localhost"
@@ -260,5 +261,5 @@ func (r *runner) judgeLoss(c *Check, phase string, err error, hint string) {
 		seen = "the connection was reset at " + phase
 	}
 	d := diagnose.Failure(f)
-	c.fail(Unavailable, d.Key, seen, first(hint, d.Remedy, "look for a firewall or proxy on the way that changes or ends SMTP sessions"))
+	c.fail(Unavailable, d.Key, seen, cmp.Or(hint, d.Remedy, "look for a firewall or proxy on the way that changes or ends SMTP sessions"))
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -97,9 +98,9 @@ func (r *runner) judgeTenant(c *Check) {
 			theirs, ours), again)
 		return true
 	}
-	tenant := first(r.tenant, r.claims.TID)
+	tenant := cmp.Or(r.tenant, r.claims.TID)
 	switch {
-	case mismatch("client_id", t.get("client_id"), first(r.claims.AppID, r.cfg.ClientID)),
+	case mismatch("client_id", t.get("client_id"), cmp.Or(r.claims.AppID, r.cfg.ClientID)),
 		mismatch("mailbox", t.get("mailbox"), r.cfg.Mailbox),
 		xoauth.IsGUID(t.get("tenant")) && mismatch("tenant", t.get("tenant"), tenant):
 	case r.way() != "" && !r.values().HVE && t.get("way") != r.way():
@@ -139,7 +140,7 @@ func (r *runner) tenantSays(c *Check, said string) bool {
 		c.fail(Configuration, key, seen+said, hint+rerun)
 		return true
 	}
-	way, record := first(r.way(), t.get("way")), t.get("exchange_object_id")
+	way, record := cmp.Or(r.way(), t.get("way")), t.get("exchange_object_id")
 	switch {
 	case t.get("mode") == "failed":
 		return fail("tenant-script", "the tenant's script stopped: "+t.get("error"), "correct that, and run the script again")

@@ -1,9 +1,11 @@
 package setup
 
 import (
+	"cmp"
 	"strings"
 
 	"o365-sendmail/internal/account"
+	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/xoauth"
 )
 
@@ -32,46 +34,19 @@ const (
 	sendRole  = "Application SMTP.SendAsApp"
 )
 
-func (v Values) tenant() string   { return or(quote(v.Tenant), "<tenant id>") }
-func (v Values) clientID() string { return or(quote(v.ClientID), "<client id>") }
+func (v Values) tenant() string   { return cmp.Or(diagnose.Quote(v.Tenant), "<tenant id>") }
+func (v Values) clientID() string { return cmp.Or(diagnose.Quote(v.ClientID), "<client id>") }
 func (v Values) objectID() string {
-	return or(quote(v.ObjectID), "<object id of the enterprise application>")
+	return cmp.Or(diagnose.Quote(v.ObjectID), "<object id of the enterprise application>")
 }
-func (v Values) mailbox() string { return or(quote(v.Mailbox), "<mailbox>") }
-
-func or(s, placeholder string) string {
-	if s == "" {
-		return placeholder
-	}
-	return s
-}
-
-// quote makes a value safe in PowerShell. It is "" for one that can't be.
-func quote(s string) string {
-	plain := true
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
-			i > 0 && strings.IndexByte(".-_@+", c) >= 0:
-		case c < ' ', c >= 0x7f: // PowerShell takes typographic quotes for quotes
-			return ""
-		default:
-			plain = false
-		}
-	}
-	if plain {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
-}
+func (v Values) mailbox() string { return cmp.Or(diagnose.Quote(v.Mailbox), "<mailbox>") }
 
 // Fill puts the known values into a text that has their placeholders.
 func (v Values) Fill(text string) string {
 	return strings.NewReplacer(
 		"<client id>", v.clientID(),
 		"<object id of the enterprise application>", v.objectID(),
-		"<object id>", or(quote(v.ObjectID), "<object id>"),
+		"<object id>", cmp.Or(diagnose.Quote(v.ObjectID), "<object id>"),
 		"<mailbox>", v.mailbox(),
 	).Replace(text)
 }
@@ -89,7 +64,7 @@ func Connect(v Values) string {
 
 // GrantConsent is the click path of the API permission that the kind of account needs.
 func GrantConsent(v Values) string {
-	app := or(v.ClientID, "your app")
+	app := cmp.Or(v.ClientID, "your app")
 	return "Entra admin center > App registrations > " + app + " > API permissions: Add a permission > APIs my " +
 		"organization uses > Office 365 Exchange Online > Application permissions > " + v.Role() +
 		", then Grant admin consent"
@@ -117,7 +92,7 @@ func DelegatedPermission() string {
 
 // Delegate gives a person the use of a mailbox.
 func Delegate(v Values, person string) string {
-	who := or(quote(person), "<person>")
+	who := cmp.Or(diagnose.Quote(person), "<person>")
 	return "set mailbox to the address of the user who signed in, or: Add-MailboxPermission -Identity " + v.mailbox() + " -User " + who + " -AccessRights FullAccess" + spread
 }
 
@@ -151,7 +126,7 @@ func GrantSendAs(v Values, from string) string {
 	if strings.EqualFold(from, v.Mailbox) {
 		return addRecipientPermission(v) + spread + "; and let messages have the From address " + v.Mailbox + " (from.policy = \"rewrite\")"
 	}
-	return "Add-RecipientPermission -Identity " + or(quote(from), "<the From address>") + " -Trustee " + v.mailbox() + " -AccessRights SendAs -Confirm:$false" + spread + "; or take the address out of from.send_as"
+	return "Add-RecipientPermission -Identity " + cmp.Or(diagnose.Quote(from), "<the From address>") + " -Trustee " + v.mailbox() + " -AccessRights SendAs -Confirm:$false" + spread + "; or take the address out of from.send_as"
 }
 
 func addMailboxPermission(v Values) string {
@@ -200,7 +175,7 @@ func testScope(v Values) string {
 
 // Renewal says how a credential of that type is renewed.
 func Renewal(kind string, v Values) string {
-	app := or(v.ClientID, "your app")
+	app := cmp.Or(v.ClientID, "your app")
 	if kind == TypeCertificate {
 		return "sudo o365-sendmail credential new-certificate makes a key and a certificate; upload the certificate: " +
 			"Entra admin center > App registrations > " + app + " > Certificates & secrets > Certificates > Upload " +

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	_ "embed"
 	"strings"
 
@@ -99,7 +100,7 @@ func Steps(kind string, v Values) []string {
 	}
 	steps = append(steps, wayStep(v)...)
 	if v.ObjectID == "" {
-		steps = append(steps, "Enterprise applications > "+or(v.ClientID, "your app")+": note the Object ID there (not the "+
+		steps = append(steps, "Enterprise applications > "+cmp.Or(v.ClientID, "your app")+": note the Object ID there (not the "+
 			"one under App registrations) for New-ServicePrincipal")
 	}
 	return steps
@@ -117,7 +118,7 @@ func identitySteps(v Values) []string {
 
 // registerSteps make the application and its credential.
 func registerSteps(kind string, v Values) []string {
-	app := or(v.ClientID, "your app")
+	app := cmp.Or(v.ClientID, "your app")
 	secrets := "App registrations > " + app + " > Certificates & secrets > "
 	steps := []string{"https://entra.microsoft.com > App registrations > New registration: any name, \"Accounts in this " +
 		"organizational directory only\", no redirect URI (" + app + ")"}
@@ -126,7 +127,7 @@ func registerSteps(kind string, v Values) []string {
 		return append(steps, "App registrations > "+app+" > Authentication: Allow public client flows > Yes",
 			DelegatedPermission())
 	case TypeCertificate:
-		return append(steps, secrets+"Certificates > Upload certificate: "+or(v.CertFile, "the public part"))
+		return append(steps, secrets+"Certificates > Upload certificate: "+cmp.Or(v.CertFile, "the public part"))
 	case TypeFederated:
 		return append(steps, secrets+"Federated credentials > Add credential: issuer and subject of the token, audience "+
 			"api://AzureADTokenExchange")
@@ -145,7 +146,7 @@ func wayStep(v Values) []string {
 		return hveSteps(v)
 	case v.Way == diagnose.WayScoped && v.Consented:
 		return []string{"The token has the permission SMTP.SendAsApp, which the scoped role does without and which brings " +
-			"permissions on each mailbox back: Entra admin center > App registrations > " + or(v.ClientID, "your app") +
+			"permissions on each mailbox back: Entra admin center > App registrations > " + cmp.Or(v.ClientID, "your app") +
 			" > API permissions: remove it"}
 	case v.Way == diagnose.WayScoped:
 		return []string{scoped}
@@ -169,7 +170,7 @@ func hveSteps(v Values) []string {
 
 // literal is a PowerShell string.
 func literal(s, placeholder string) string {
-	if quote(s) == "" {
+	if diagnose.Quote(s) == "" {
 		s = placeholder
 	}
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
