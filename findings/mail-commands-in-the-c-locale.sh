@@ -8,44 +8,10 @@
 #  mailutils  gives neither MIME-Version nor a charset: by RFC 2045 5.2 that is ASCII
 #
 # In C.UTF-8 the first three name a charset that is true, and mailutils names none then either.
-# Needs root on Debian 12: the pinned packages are unpacked in a temporary folder and laid over /usr and /etc in a mount
-# namespace of this script's own. The mailer is a stand-in.
+# Needs root on Debian 12 (lib/programs.sh).
 set -euo pipefail
-self=$(realpath "$0")
 packages="mailutils=1:3.15-4 libmailutils9=1:3.15-4 mailutils-common=1:3.15-4 bsd-mailx=8.1.2-0.20220412cvs-1 s-nail=14.9.24-2 mutt=2.2.12-0.1~deb12u2 libbsd0 liblockfile1 libgsasl18 libgssglue1 libntlm0 libunistring2 libmariadb3 libpq5 libldap-2.5-0 libsasl2-2 libreadline8 libncurses6 libfribidi0 libidn12 libltdl7 libgpgme11 libassuan0 libtokyocabinet9"
-
-if [ -z "${FINDING_WORK:-}" ]; then
-	[ "$(id -u)" = 0 ] || { echo "needs root" >&2; exit 2; }
-	work=$(mktemp -d)
-	trap 'rm -rf "$work"' EXIT
-	chmod 755 "$work"
-	cd "$work"
-	# shellcheck disable=SC2086 # a list of words is meant
-	apt-get -q download $packages >log 2>&1 || { apt-get -q update && apt-get -q download $packages; } >log 2>&1 || { cat log; exit 2; }
-	for deb in *.deb; do dpkg -x "$deb" root; done
-	cp -a root/lib/. root/usr/lib/ # as on a system with one /usr
-	mkdir -p root/usr/sbin root/usr/lib root/etc home calls
-	chmod 777 home calls
-	cat >root/usr/sbin/sendmail <<E
-#!/bin/sh
-{ printf '[%s]' "\$@"; echo; } >>$work/calls/args
-cat >>$work/calls/input
-exit \$(cat $work/calls/exit 2>/dev/null || echo 0)
-E
-	chmod 755 root/usr/sbin/sendmail
-	ln -s ../sbin/sendmail root/usr/lib/sendmail
-	FINDING_WORK=$work unshare -m "$self"
-	exit
-fi
-
-work=$FINDING_WORK
-mount --make-rprivate /
-for dir in usr etc; do
-	mount -t overlay -o "lowerdir=$work/root/$dir:/$dir" overlay "/$dir"
-done
-cd "$work/home"
-export HOME=$work/home
-echo "$packages" | tr ' ' '\n' | sed 's/^/package: /'
+. "$(dirname "$0")/lib/programs.sh"
 
 changed=
 export DEAD=$work/home/dead.letter # s-nail asks the passwd file for the home else
