@@ -54,11 +54,10 @@ func (m *Message) Close() error { return m.close() }
 
 // Read reads a message from r, up to its end or the line of a single dot that ends it.
 //
-// It never refuses odd input; input without a byte is a message without header and body. A "From " or ">From " line of an mbox at the very beginning is dropped. The header
-// ends with a blank line, or before a line that can be no part of one. NUL
-// is removed from the header and kept in the body. Line ends of any kind become CRLF,
-// and a last line without one gets it. In a header whose lines end in LF, a bare CR
-// is a space.
+// It never refuses odd input; input without a byte is a message without header and body. A "From " or ">From " line of
+// an mbox at the very beginning is dropped. The header ends with a blank line, or before a line that can be no part of
+// one. NUL is removed from the header and kept in the body. Line ends of any kind become CRLF, and a last line without
+// one gets it. In a header whose lines end in LF, a bare CR is a space.
 //
 // Errors are *TooLargeError, and what reading r, keeping the body or asking the Budget met.
 func Read(r io.Reader, o ReadOptions) (*Message, error) {

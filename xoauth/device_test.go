@@ -165,7 +165,9 @@ func TestDeviceBeginRefuses(t *testing.T) {
 		{"no expiry", 200, `{"user_code":"A","device_code":"B","verification_uri":"https://x.y"}`, "no expires_in"},
 		{"script", 200, `{"user_code":"A","device_code":"B","verification_uri":"javascript:alert(1)","expires_in":900}`,
 			"not an https URL"},
-		{"plain http", 200, `{"user_code":"A","device_code":"B","verification_uri":"http://evil.example/","expires_in":900}`, "not an https URL"},
+		{"plain http", 200,
+			`{"user_code":"A","device_code":"B","verification_uri":"http://evil.example/","expires_in":900}`,
+			"not an https URL"},
 		{"error in a 200", 200, `{"error":"invalid_scope"}`, "scope"},
 	}
 	for _, tt := range tests {

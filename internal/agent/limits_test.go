@@ -31,7 +31,8 @@ func TestConnectionsPerUser(t *testing.T) {
 		}
 		defer c.Close()
 	}
-	_, err := route.Dial(context.Background(), route.AgentOptions{Path: s.socket, HostName: "x", Patience: 30 * time.Millisecond})
+	_, err := route.Dial(context.Background(), route.AgentOptions{Path: s.socket, HostName: "x",
+		Patience: 30 * time.Millisecond})
 	if sysexits.Code(err, 0) != sysexits.TempFail || !strings.Contains(err.Error(), "max_connections_per_user") {
 		t.Errorf("got %v", err)
 	}

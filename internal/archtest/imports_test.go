@@ -113,19 +113,23 @@ var onlyRules = []onlyRule{
 	{"internal/durable", nil, []string{"golang.org/x/sys"}, "it is the lowest layer: nobody may have a reason to bypass it"},
 	{"internal/smtpreply", []string{"internal/envelope", "internal/printable", "internal/sysexits"}, nil,
 		"a reply is text: a server's is read, not judged, and the agent's stands for a receipt or an exit code"},
-	{"internal/queue", []string{"internal/diagnose"}, nil, "who goes next is decided from what it is told: it reads no " +
-		"spool and no clock, and reaches no server"},
+	{"internal/queue", []string{"internal/diagnose"}, nil,
+		"who goes next is decided from what it is told: it reads no " +
+			"spool and no clock, and reaches no server"},
 	{"internal/diagnose", nil, nil, "what a reply means depends on the reply alone"},
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
 	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/quota", "internal/sysexits"},
 		[]string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
-	{"internal/submit", []string{"internal/crash", "internal/diagnose", "internal/envelope", "internal/host", "internal/printable",
+	{"internal/submit", []string{"internal/crash", "internal/diagnose", "internal/envelope", "internal/host",
+		"internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
 		"it stays testable alone"},
 	{"internal/notify", []string{"rfc822", "internal/durable", "internal/envelope", "internal/maillog",
 		"internal/printable", "internal/submit"}, []string{"github.com/emersion/go-message"},
 		"it gets conditions and fates, and gives messages to submit: it knows neither engine nor queue"},
-	{"internal/config", []string{"xoauth", "internal/account", "internal/host", "internal/printable", "internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"}, "the packages take small option structs; only the command turns the file into them"},
+	{"internal/config", []string{"xoauth", "internal/account", "internal/host", "internal/printable",
+		"internal/sysexits"}, []string{"github.com/BurntSushi/toml", "golang.org/x/sys"},
+		"the packages take small option structs; only the command turns the file into them"},
 }
 
 func TestPackagesImportOnly(t *testing.T) {
@@ -155,9 +159,12 @@ type withoutRule struct {
 }
 
 var withoutRules = []withoutRule{
-	{[]string{"rfc822", "internal/envelope", "internal/sysexits", "internal/durable", "internal/queue", "internal/spool"},
+	{[]string{"rfc822", "internal/envelope", "internal/sysexits", "internal/durable", "internal/queue",
+		"internal/spool"},
 		[]string{"net", "crypto/tls", "os/exec"}, "what reads messages and keeps them must not be able to reach the network or start a program"},
-	{[]string{"internal/utc"}, []string{"time", "os", "fmt"}, "it has to be initialised before package time, which opens what TZ names as soon as a package asks for the zone"},
+	{[]string{"internal/utc"}, []string{"time", "os", "fmt"},
+		"it has to be initialised before package time, which opens what TZ names as soon as a package asks " +
+			"for the zone"},
 	{[]string{"cmd/front"}, []string{"crypto/tls", "net/http", "encoding/json", "encoding/asn1", "os/exec", "github.com/BurntSushi/toml", module + "/internal/config"},
 		"its start-up is what every caller waits for: a package that is linked is initialised, used or not"},
 	{[]string{"internal/diagnose"}, []string{"net", "crypto/tls", "os"}, "a table of meanings touches nothing"},
@@ -188,13 +195,15 @@ type importerRule struct {
 }
 
 // socketPackages are those that open sockets.
-var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent", "internal/route",
+var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent",
+	"internal/route",
 	"internal/smtpd", "internal/maillog", "internal/control", "internal/crash", "cmd/m365-emulator"}
 
 var importerRules = []importerRule{
 	{"net", socketPackages, "only these open sockets; use net/netip for addresses"},
 	{"net/http", []string{"xoauth", "internal/assemble", "internal/notify",
-		"internal/emulator", "internal/doctor", "internal/agent", "internal/control"}, "only these speak HTTP or choose the client for it"},
+		"internal/emulator", "internal/doctor", "internal/agent", "internal/control"},
+		"only these speak HTTP or choose the client for it"},
 	{"crypto/tls", []string{"xoauth", "internal/submit", "internal/assemble", "internal/emulator", "internal/doctor", "internal/agent"}, "only these speak TLS or choose its version"},
 	{"net/smtp", nil, "it can neither pipeline nor chunk: internal/submit is our SMTP client"},
 	{"os/exec", nil, "no part of the program starts another program"},
@@ -203,9 +212,11 @@ var importerRules = []importerRule{
 	{"unsafe", []string{"rfc822"}, "no memory tricks in a program that parses strangers' mail; rfc822 makes one system call that package syscall lacks"},
 	{"time/tzdata", nil, "dates are written in a numeric zone"},
 	{module + "/internal/emulator", []string{"cmd/m365-emulator"}, "only tests and the emulator's own command may link it"},
-	{module + "/internal/direct", []string{"internal/cli"}, "delivery without an agent is for one who has parsed a call"},
+	{module + "/internal/direct", []string{"internal/cli"},
+		"delivery without an agent is for one who has parsed a call"},
 	{module + "/internal/cli", []string{"cmd/sendmail"}, "modes sit on top: what two of them share belongs below"},
-	{module + "/internal/config", []string{"internal/cli", "internal/direct", "internal/deliver", "internal/assemble", "internal/intake", "internal/agent", "internal/doctor"}, "lower layers take option structs of their own"},
+	{module + "/internal/config", []string{"internal/cli", "internal/direct", "internal/deliver", "internal/assemble",
+		"internal/intake", "internal/agent", "internal/doctor"}, "lower layers take option structs of their own"},
 	{"github.com/BurntSushi/toml", []string{"internal/config"}, "one package reads the configuration"},
 	{"golang.org/x/oauth2", []string{"xoauth"}, "one package asks for tokens"},
 	{"golang.org/x/net/proxy", []string{"internal/assemble"}, "one place decides that connections go through a proxy: its package-level dialer follows the environment, which is the caller's"},

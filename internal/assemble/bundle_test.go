@@ -83,7 +83,8 @@ func TestBundleJudgesAsThePoolDoes(t *testing.T) {
 		c.ExcludedDNSDomains, c.PermittedDNSDomainsCritical = []string{"relay.test"}, true
 	})
 	noCA := issue(t, "No CA", false, nil)
-	mailOnly := issue(t, "Mail", true, nil, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} })
+	mailOnly := issue(t, "Mail", true, nil,
+		func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} })
 	shallow := issue(t, "Shallow", true, nil, func(c *x509.Certificate) { c.MaxPathLenZero = true })
 	// The same name and key, but another key's identifier in what it has issued.
 	otherID := *root.cert
@@ -133,11 +134,13 @@ func TestBundleJudgesAsThePoolDoes(t *testing.T) {
 		"a key beside":      "-----BEGIN EC PARAMETERS-----\nBggq\n-----END EC PARAMETERS-----\n" + root.pem(),
 		"damaged beside":    "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n" + root.pem(),
 		"cut short":         root.pem() + "-----BEGIN CERTIFICATE-----\nMIIB",
-		"of all kinds":      expired.pem() + elsewhere.pem() + barred.pem() + noCA.pem() + mailOnly.pem() + shallow.pem() + oldRoot.pem() + renewed.pem(),
-		"duplicates":        root.pem() + namesake.pem() + root.pem() + oldRoot.pem() + renewed.pem() + root.pem(),
-		"new key only":      renewed.pem(), "old key only": oldRoot.pem(),
-		"commented out":         other.pem() + "# " + root.pem(),
-		"commented throughout":  other.pem() + "# " + strings.ReplaceAll(strings.TrimSpace(root.pem()), "\n", "\n# ") + "\n",
+		"of all kinds": expired.pem() + elsewhere.pem() + barred.pem() + noCA.pem() + mailOnly.pem() +
+			shallow.pem() + oldRoot.pem() + renewed.pem(),
+		"duplicates":   root.pem() + namesake.pem() + root.pem() + oldRoot.pem() + renewed.pem() + root.pem(),
+		"new key only": renewed.pem(), "old key only": oldRoot.pem(),
+		"commented out": other.pem() + "# " + root.pem(),
+		"commented throughout": other.pem() + "# " + strings.ReplaceAll(strings.TrimSpace(root.pem()), "\n",
+			"\n# ") + "\n",
 		"no line after a mark":  other.pem() + strings.Replace(root.pem(), "-----\n", "-----", 1),
 		"no line before a mark": other.pem() + strings.Replace(root.pem(), "\n-----END", "-----END", 1),
 		"words behind a mark":   other.pem() + strings.TrimSpace(root.pem()) + " # old\n",

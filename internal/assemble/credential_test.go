@@ -82,7 +82,8 @@ func TestCertificate(t *testing.T) {
 	e.AddCertificate(string(cert))
 	write(t, filepath.Join(dir, "cert.pem"), cert)
 	write(t, filepath.Join(dir, "key.pem"), key)
-	signsIn(t, testAccount(t, e, dir, "[credential]\ntype = \"certificate\"\ncertificate_file = \""+dir+"/cert.pem\"\nkey_file = \""+dir+"/key.pem\""))
+	signsIn(t, testAccount(t, e, dir, "[credential]\ntype = \"certificate\"\ncertificate_file = \""+dir+
+		"/cert.pem\"\nkey_file = \""+dir+"/key.pem\""))
 }
 
 // TestCertificateInOneFile signs in by each documented way to name one PEM for both.
@@ -152,7 +153,8 @@ func TestFederated(t *testing.T) {
 func TestManagedIdentity(t *testing.T) {
 	t.Parallel()
 	e, dir := emulator.New(t), t.TempDir()
-	signsIn(t, testAccount(t, e, dir, "[credential]\ntype = \"managed-identity\"\nidentity_endpoint = \""+e.IdentityURL()+"\""))
+	signsIn(t, testAccount(t, e, dir, "[credential]\ntype = \"managed-identity\"\nidentity_endpoint = \""+
+		e.IdentityURL()+"\""))
 }
 
 func TestRefreshFile(t *testing.T) {

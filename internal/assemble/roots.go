@@ -51,7 +51,9 @@ func read(file string) (pem []byte, path string, err error) {
 			return pem, b, err
 		}
 	}
-	return nil, "", fmt.Errorf("no bundle of certificate authorities: install the package ca-certificates, or set tls.ca_file (looked at %s)", strings.Join(bundles[:], ", "))
+	return nil, "",
+		fmt.Errorf("no bundle of certificate authorities: install the package ca-certificates, or set tls.ca_file "+
+			"(looked at %s)", strings.Join(bundles[:], ", "))
 }
 
 func readFile(file string) ([]byte, error) {
@@ -65,7 +67,8 @@ func readFile(file string) ([]byte, error) {
 		return nil, fmt.Errorf("certificate authorities can't be read: %w", err)
 	}
 	if !fi.Mode().IsRegular() || fi.Size() > maxBundle {
-		return nil, fmt.Errorf("certificate authorities can't be read: %s is not a regular file under %d MiB", file, maxBundle>>20)
+		return nil, fmt.Errorf("certificate authorities can't be read: %s is not a regular file under %d MiB", file,
+			maxBundle>>20)
 	}
 	pem := make([]byte, fi.Size())
 	n, err := f.ReadAt(pem, 0)

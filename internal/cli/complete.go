@@ -191,7 +191,8 @@ func keyValues(name string) []candidate {
 
 // subcommands are the commands of the commands that have some.
 var subcommands = map[string][]string{
-	"queue": queueVerbs[:], "config": {"check", "show"}, "credential": credentialVerbs[:], "completion": completion.Shells(),
+	"queue": queueVerbs[:], "config": {"check", "show"}, "credential": credentialVerbs[:],
+	"completion": completion.Shells(),
 }
 
 // operands returns what may follow a command and is not a flag.

@@ -40,10 +40,12 @@ func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 	f.BoolVar(&o.nagios, "nagios", false, "print one line and exit with 0 to 3, as Nagios wants it from a check")
 	f.BoolVar(&o.quiet, "quiet", false, "print warnings and errors only")
 	f.BoolVar(&o.verbose, "verbose", false, "print what is well and what was skipped, too, and nothing cut")
-	f.StringVar(&o.way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API permission); "+
+	f.StringVar(&o.way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API "+
+		"permission); "+
 		"the default is the key way of the configuration")
-	f.StringVar(&o.tenant, "tenant-report", "", "`FILE` (- is standard input) with what the script of setup --script has "+
-		"printed: a refused sign-in then gets one cause")
+	f.StringVar(&o.tenant, "tenant-report", "",
+		"`FILE` (- is standard input) with what the script of setup --script has "+
+			"printed: a refused sign-in then gets one cause")
 	f.StringVar(&o.other, "other-mailbox", "", "sign in to the mailbox `ADDRESS`, too: tells trouble of the mailbox from trouble of the application")
 	_, err := f.parse(args, 0)
 	wrong := cmp.Or(err, o.check())
@@ -111,7 +113,8 @@ func (e *Env) runDoctor(ctx context.Context, o doctorFlags) int {
 	}
 	rep := e.examine(ctx, o)
 	if o.nagios && ctx.Err() != nil {
-		fmt.Fprintln(e.Stdout, doctor.NagiosLine(doctor.NagiosUnknown, "the checks did not end in "+nagiosTime.String()))
+		fmt.Fprintln(e.Stdout, doctor.NagiosLine(doctor.NagiosUnknown,
+			"the checks did not end in "+nagiosTime.String()))
 		return doctor.NagiosUnknown
 	}
 	if o.report {
@@ -132,7 +135,8 @@ func (e *Env) examine(ctx context.Context, o doctorFlags) *doctor.Report {
 	user, hostName := host.UserByID(e.UID), host.Name()
 	opts := doctor.Options{
 		Config: o.config, Getenv: e.Getenv, User: user, HostName: hostName, Version: e.Version, Now: e.Now,
-		Way: o.way, Tenant: o.found, Other: o.other, Strict: o.strict, Drop: e.process("o365-sendmail").DropRoot, Socket: e.Socket, SendTo: o.sendTo,
+		Way: o.way, Tenant: o.found, Other: o.other, Strict: o.strict, Drop: e.process("o365-sendmail").DropRoot,
+		Socket: e.Socket, SendTo: o.sendTo,
 		Send: func(ctx context.Context, from, to string) (string, error) {
 			m := testMessage{config: o.config, from: from, to: to, user: user, hostName: hostName}
 			words, err := m.send(ctx, e.process("o365-sendmail"))
@@ -159,7 +163,8 @@ func printReport(w io.Writer, rep *doctor.Report, o doctorFlags) {
 	case o.json:
 		printJSON(w, rep)
 	case o.report:
-		fmt.Fprintf(w, "o365-sendmail %s, %s, %s\n%s", rep.Version, rep.Platform, rep.Time.Format("2006-01-02 15:04 MST"), rep.Text())
+		fmt.Fprintf(w, "o365-sendmail %s, %s, %s\n%s", rep.Version, rep.Platform,
+			rep.Time.Format("2006-01-02 15:04 MST"), rep.Text())
 	}
 }
 

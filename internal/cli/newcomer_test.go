@@ -304,7 +304,8 @@ func TestSetupFlags(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil {
 		t.Fatalf("%v in %q %q", err, r.stdout, r.stderr)
 	}
-	if r.code != 0 || out.Doctor == nil || out.Doctor.Exit != 0 || out.ObjectID != emulator.DefaultObjectID || !strings.Contains(strings.Join(out.Commands, "\n"), out.ObjectID) || out.Backup == "" {
+	if r.code != 0 || out.Doctor == nil || out.Doctor.Exit != 0 || out.ObjectID != emulator.DefaultObjectID ||
+		!strings.Contains(strings.Join(out.Commands, "\n"), out.ObjectID) || out.Backup == "" {
 		t.Errorf("exit %d\n%s", r.code, r.stdout)
 	}
 	if len(s.Messages()) == 0 {
@@ -376,7 +377,8 @@ func TestSetupRefuses(t *testing.T) {
 		{s.ClientSecret, s.setupArgs("--set", "nothing.such=1"), sysexits.Usage, "no key"},
 		{s.ClientSecret, s.setupArgs("--set", "client_secret=abcdefghijklmnopqrstuvwxyz"), sysexits.Usage, "is a secret"},
 		{s.ClientSecret, s.setupArgs("--set", "smtp.port=many"), sysexits.Config, "smtp.port"},
-		{s.ClientSecret, s.setupArgs("--way", "both"), sysexits.Usage, "scoped (the scoped role) or api (the API permission)"},
+		{s.ClientSecret, s.setupArgs("--way", "both"), sysexits.Usage,
+			"scoped (the scoped role) or api (the API permission)"},
 		{s.ClientSecret, append(s.setupArgs(), "--config", s.dir+"/no/such/directory.toml"), sysexits.CantCreat, "is not changed"},
 	} {
 		r := s.verb(tt.stdin, tt.args...)

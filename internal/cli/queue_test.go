@@ -246,7 +246,9 @@ func TestMailqOnSpool(t *testing.T) {
 	})
 	r := s.as("mailq")
 	r.says(t, 0, "^-Queue ID-.*"+a+" .*waiting: no agent is "+
-		"running.*x@example.org\n\n"+b+" .*"+regexp.QuoteMeta(`(451 4.4.2 later\x1b[2J; no agent is running: sendmail -q tries again)`)+`.*y@example.net\n\n-- 1 Kbytes in 2 Requests\.\n$`, "")
+		"running.*x@example.org\n\n"+b+" .*"+
+		regexp.QuoteMeta(`(451 4.4.2 later\x1b[2J; no agent is running: sendmail -q tries again)`)+
+		`.*y@example.net\n\n-- 1 Kbytes in 2 Requests\.\n$`, "")
 	for _, c := range []struct{ args, want string }{
 		{"-qRexample.net", b}, {"-qI" + a, a}, {"-qSnobody", "empty"},
 	} {

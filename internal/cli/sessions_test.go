@@ -40,7 +40,8 @@ func TestSetupSession(t *testing.T) {
 		t.Errorf("exit %d, %d messages\n%s%s", r.code, len(s.Messages()), r.stdout, r.stderr)
 	}
 	log.verb("o365-sendmail setup --tenant 0d1f2a6b-... --client-id 2c1a7c38-... --client-secret-stdin \\\n"+
-		"    --secret-expires 2099-01-31 --mailbox "+s.Mailbox+" --way api --root-to "+s.RootTo+" --send-to "+s.RootTo, r)
+		"    --secret-expires 2099-01-31 --mailbox "+s.Mailbox+" --way api --root-to "+s.RootTo+" --send-to "+
+		s.RootTo, r)
 	log.golden(t, "setup.txt")
 }
 

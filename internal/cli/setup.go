@@ -101,9 +101,12 @@ func (o *setupFlags) flags() *verbFlags {
 	})
 	f.StringVar(&o.path, "config", config.SystemPath, "write `FILE`")
 	f.StringVar(&o.path, "C", config.SystemPath, "the same as --config `FILE`")
-	f.StringVar(&a.Kind, "kind", "", "what the account is: `KIND` is mailbox (Exchange Online) or hve (High Volume Email)")
-	f.StringVar(&a.Way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API permission)")
-	f.StringVar(&o.script, "script", "", "write PowerShell for the tenant's administrator to `FILE` (- is standard output)")
+	f.StringVar(&a.Kind, "kind", "",
+		"what the account is: `KIND` is mailbox (Exchange Online) or hve (High Volume Email)")
+	f.StringVar(&a.Way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API "+
+		"permission)")
+	f.StringVar(&o.script, "script", "",
+		"write PowerShell for the tenant's administrator to `FILE` (- is standard output)")
 	f.StringVar(&o.sendTo, "send-to", "", "the doctor sends a test message to `ADDRESS`")
 	f.BoolVar(&o.yes, "yes", false, "write without asking")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be written and done, and change nothing")
@@ -200,7 +203,8 @@ func (s *setupRun) answer(ctx context.Context, term *setup.Terminal) error {
 	a.Fill()
 	a.Default()
 	if missing := a.Missing(); len(missing) > 0 {
-		return cmdline.Usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists all flags)",
+		return cmdline.Usagef("setup: there is no terminal to ask at; give %s (o365-sendmail setup --help lists "+
+			"all flags)",
 			strings.Join(missing, ", "))
 	}
 	return nil
@@ -250,7 +254,8 @@ func (s *setupRun) fillAnswers() error {
 		return cmdline.Usagef("setup: an account has one credential: choose %s", strings.Join(given, " or "))
 	}
 	if a.NewCertificate && a.CertFile+a.KeyFile+a.PFXFile != "" {
-		return cmdline.Usagef("setup: --new-certificate makes its own files: leave out --certificate-file, --key-file and " +
+		return cmdline.Usagef("setup: --new-certificate makes its own files: leave out --certificate-file, " +
+			"--key-file and " +
 			"--pfx-file")
 	}
 	if len(given) == 1 {
@@ -286,7 +291,8 @@ func (s *setupRun) fillAnswers() error {
 func readSecret(r io.Reader, what string) (xoauth.Secret, error) {
 	text, err := io.ReadAll(io.LimitReader(r, 64<<10))
 	if err != nil {
-		return xoauth.Secret{}, sysexits.With(sysexits.NoInput, fmt.Errorf("%s: the secret can't be read: %w", what, err))
+		return xoauth.Secret{},
+			sysexits.With(sysexits.NoInput, fmt.Errorf("%s: the secret can't be read: %w", what, err))
 	}
 	s, err := setup.CheckSecret(string(text))
 	if err != nil {
@@ -310,7 +316,8 @@ func (s *setupRun) dry(file *setup.File, makes bool) (int, error) {
 			return 0, explainWrite(s.path, err)
 		}
 	}
-	s.out = setupOutcome{Written: setup.Written{Path: s.path, Changed: len(changes) > 0}, Changes: changes, DryRun: true,
+	s.out = setupOutcome{Written: setup.Written{Path: s.path, Changed: len(changes) > 0}, Changes: changes,
+		DryRun: true,
 		Config: string(text)}
 	s.addSteps()
 	if s.json {
@@ -319,7 +326,8 @@ func (s *setupRun) dry(file *setup.File, makes bool) (int, error) {
 	}
 	fmt.Fprintf(s.Stdout, "%s would be:\n\n%s\n", s.path, text)
 	for _, c := range changes {
-		fmt.Fprintf(s.Stdout, "%s would change from %s to %s\n", c.Key, cmp.Or(c.Old, "nothing"), cmp.Or(c.New, "nothing"))
+		fmt.Fprintf(s.Stdout, "%s would change from %s to %s\n", c.Key, cmp.Or(c.Old, "nothing"),
+			cmp.Or(c.New, "nothing"))
 	}
 	s.printSteps()
 	return sysexits.OK, nil

@@ -17,7 +17,8 @@ import (
 // addSecret makes a further client secret at Entra.
 func (s *site) addSecret(value string) {
 	s.Update(func(st *emulator.State) {
-		st.Tenant(s.Tenant).Apps[s.ClientID].Secrets["0b2a1d64-8f0e-4a5b-9d4e-3b1f5c7a9e02"] = &emulator.Secret{Value: value}
+		st.Tenant(s.Tenant).Apps[s.ClientID].Secrets["0b2a1d64-8f0e-4a5b-9d4e-3b1f5c7a9e02"] = &emulator.Secret{
+			Value: value}
 	})
 }
 

@@ -136,7 +136,8 @@ func (s *setupRun) writeScript() error {
 	old, err := os.ReadFile(s.script)
 	switch {
 	case err == nil && !setup.IsScript(string(old)):
-		return cmdline.Usagef("setup: --script: %s exists and is not a script of o365-sendmail: name another file", s.script)
+		return cmdline.Usagef("setup: --script: %s exists and is not a script of o365-sendmail: name another file",
+			s.script)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return sysexits.With(sysexits.CantCreat, fmt.Errorf("--script: %w", err))
 	}
@@ -145,7 +146,8 @@ func (s *setupRun) writeScript() error {
 	}
 	if !s.json {
 		fmt.Fprintf(s.Stdout, "\n%s is written: give it to the tenant's administrator.\n"+
-			"Its last lines are a report; save them here, and read them with: o365-sendmail doctor --tenant-report FILE\n",
+			"Its last lines are a report; save them here, and read them with: "+
+			"o365-sendmail doctor --tenant-report FILE\n",
 			s.script)
 	}
 	return nil

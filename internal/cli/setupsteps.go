@@ -123,7 +123,8 @@ func (s *setupRun) printSteps() {
 	for _, c := range s.out.Commands {
 		fmt.Fprintln(s.Stdout, c)
 	}
-	fmt.Fprint(s.Stdout, "\nChanges take up to 2 hours. o365-sendmail setup --script FILE writes all of it as one script\n"+
+	fmt.Fprint(s.Stdout, "\nChanges take up to 2 hours. o365-sendmail setup --script FILE writes all of it as "+
+		"one script\n"+
 		"for the tenant's administrator, which may be run again and says what it finds.\n\n")
 }
 

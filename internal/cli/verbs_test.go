@@ -280,7 +280,9 @@ func TestDoctorThroughAgent(t *testing.T) {
 	}
 	r := verb("doctor", "-C", h.config, "--send-to", "someone@example.org")
 	h.silent(t, r)
-	if r.code != sysexits.Config || !strings.Contains(r.stdout, "error    message: ") || !strings.Contains(r.stdout, "\n           Add-MailboxPermission -Identity noreply@contoso.test -User "+emulator.DefaultObjectID+" -AccessRights FullAccess\n") ||
+	if r.code != sysexits.Config || !strings.Contains(r.stdout, "error    message: ") ||
+		!strings.Contains(r.stdout, "\n           Add-MailboxPermission -Identity noreply@contoso.test -User "+
+			emulator.DefaultObjectID+" -AccessRights FullAccess\n") ||
 		!strings.Contains(r.stdout, "next: fix message: ") {
 		t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
 	}

@@ -51,9 +51,10 @@ func TestAlertFaults(t *testing.T) {
 		`webhook_body = '{"a": {text}}'`:   "looks like JSON and is none",
 		`webhook_body = '[{host}] {text}'`: "none",
 		`webhook_body = '{ {text} }'`:      "none",
-		"webhook = \"https://x.example/T0PS3CRET\"\nwebhook_file = \"/x\"": "can't be used together with alerts.webhook",
-		`status_file = "run/status"`:                                       "does not begin with /",
-		`queue_age = "-1s"`:                                                "",
+		"webhook = \"https://x.example/T0PS3CRET\"\nwebhook_file = \"/x\"": "can't be used together with " +
+			"alerts.webhook",
+		`status_file = "run/status"`: "does not begin with /",
+		`queue_age = "-1s"`:          "",
 	} {
 		path := write(t, minimal+"\n[alerts]\n"+text+"\n")
 		c, err := Loader{}.Load(path)
@@ -76,8 +77,8 @@ func TestAlertFaults(t *testing.T) {
 	}
 }
 
-// TestWebhookIsASecret: a file with the URL must not be readable by all, it is shown nowhere, and it is read from its own
-// file at each call.
+// TestWebhookIsASecret: a file with the URL must not be readable by all, it is shown nowhere, and it is read from its
+// own file at each call.
 func TestWebhookIsASecret(t *testing.T) {
 	t.Parallel()
 	const secret = "https://hooks.example.org/T0PS3CRET"
@@ -85,7 +86,8 @@ func TestWebhookIsASecret(t *testing.T) {
 	if open == minimal {
 		open = regexp.MustCompile(`client_secret *=`).ReplaceAllString(minimal, "client_secret_file =")
 	}
-	open = regexp.MustCompile(`(client_secret_file *= *)"[^"]*"`).ReplaceAllString(open, `$1"/etc/o365-sendmail.secret"`)
+	open = regexp.MustCompile(`(client_secret_file *= *)"[^"]*"`).ReplaceAllString(open,
+		`$1"/etc/o365-sendmail.secret"`)
 	for _, key := range []string{"webhook", "heartbeat"} {
 		path := write(t, open+"\n[alerts]\n"+key+" = \""+secret+"\"\n")
 		c, err := Loader{}.Load(path)
@@ -100,7 +102,8 @@ func TestWebhookIsASecret(t *testing.T) {
 		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (Loader{}).Load(path); err == nil || !strings.Contains(err.Error(), "lets every user read the secret") {
+		if _, err := (Loader{}).Load(path); err == nil ||
+			!strings.Contains(err.Error(), "lets every user read the secret") {
 			t.Errorf("%s in a file for all: %v", key, err)
 		}
 	}
@@ -109,7 +112,8 @@ func TestWebhookIsASecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for text, good := range map[string]bool{secret + "\n": true, "http://hooks.example.org/T0PS3CRET": false, "T0PS3CRET": false, "": false} {
+	for text, good := range map[string]bool{secret + "\n": true, "http://hooks.example.org/T0PS3CRET": false,
+		"T0PS3CRET": false, "": false} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

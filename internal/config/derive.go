@@ -98,8 +98,9 @@ func (r *reader) account() {
 	r.pool()
 	if at := account.At(c.SMTP.Host); at != "" && at != c.Kind && !r.faulty("kind") && !r.faulty("smtp.host") {
 		r.fault("kind", Error{
-			Problem: "is " + shown(c.Kind) + ", and smtp.host = " + shown(c.SMTP.Host) + " serves the kind " + shown(at),
-			Hint:    "leave one of the two out",
+			Problem: "is " + shown(c.Kind) + ", and smtp.host = " + shown(c.SMTP.Host) +
+				" serves the kind " + shown(at),
+			Hint: "leave one of the two out",
 		})
 	}
 	if genericTenant(c.Tenant) && c.Credential.Type != TypeDeviceCode {
@@ -170,11 +171,14 @@ func (r *reader) oneOf(a, b string) {
 }
 
 func (r *reader) secretGiven() {
-	if !r.given("client_secret") && !r.given("client_secret_file") && !r.faulty("client_secret") && !r.faulty("credential.type") {
+	if !r.given("client_secret") && !r.given("client_secret_file") && !r.faulty("client_secret") &&
+		!r.faulty("credential.type") {
 		if r.given("client_secret_next") || r.given("client_secret_next_file") {
-			r.fault("client_secret", Error{Problem: "is missing, but there is a client_secret_next", Hint: "the next secret comes second"})
+			r.fault("client_secret", Error{Problem: "is missing, but there is a client_secret_next",
+				Hint: "the next secret comes second"})
 		} else {
-			r.fault("client_secret", Error{Problem: "is missing", Expected: "client_secret, client_secret_file or a [credential] table"})
+			r.fault("client_secret",
+				Error{Problem: "is missing", Expected: "client_secret, client_secret_file or a [credential] table"})
 		}
 	}
 	a, b := r.c.ClientSecret, r.c.SecondSecret
@@ -207,14 +211,18 @@ func (r *reader) sender() {
 	f := &r.c.From
 	switch {
 	case f.Policy == PolicyMap && !r.given("from.map"):
-		r.fault("from.map", Error{Problem: `is missing, but from.policy is "map"`, Expected: lookup("from.map").Expects()})
+		r.fault("from.map", Error{Problem: `is missing, but from.policy is "map"`,
+			Expected: lookup("from.map").Expects()})
 	case f.Policy == PolicyMap && len(f.Map) == 0 && !r.anyFault("from.map"):
-		r.fault("from.map", Error{Problem: `is empty, but from.policy is "map"`, Expected: lookup("from.map").Expects()})
+		r.fault("from.map", Error{Problem: `is empty, but from.policy is "map"`,
+			Expected: lookup("from.map").Expects()})
 	case f.Policy != PolicyMap && len(f.Map) > 0 && !r.faulty("from.policy"):
-		r.fault("from.map", Error{Problem: "has no effect with from.policy = " + shown(f.Policy), Hint: `set policy = "map", or leave the rules out`})
+		r.fault("from.map", Error{Problem: "has no effect with from.policy = " + shown(f.Policy),
+			Hint: `set policy = "map", or leave the rules out`})
 	}
 	if f.SignIn == SignInSender && !r.given("from.send_as") {
-		r.fault("from.send_as", Error{Problem: `is missing, but from.sign_in is "sender"`, Expected: "the mailboxes that may sign in"})
+		r.fault("from.send_as", Error{Problem: `is missing, but from.sign_in is "sender"`,
+			Expected: "the mailboxes that may sign in"})
 	}
 }
 
@@ -226,8 +234,9 @@ func (r *reader) anyFault(name string) bool {
 func (r *reader) bounds() {
 	c := r.c
 	if open := c.Agent.Listen != "" && !loopback(c.Agent.Listen); open && !c.Agent.AllowRemote {
-		r.fault("agent.listen", Error{Problem: shown(c.Agent.Listen) + " can be reached by other hosts, who could all send as the mailbox",
-			Hint: "use 127.0.0.1, or set agent.allow_remote = true and agent.allow_from"})
+		r.fault("agent.listen",
+			Error{Problem: shown(c.Agent.Listen) + " can be reached by other hosts, who could all send as the mailbox",
+				Hint: "use 127.0.0.1, or set agent.allow_remote = true and agent.allow_from"})
 	} else if open && len(c.Agent.AllowFrom) == 0 {
 		r.fault("agent.listen",
 			Error{Problem: shown(c.Agent.Listen) + " is open to other hosts, and agent.allow_from names none that " +
@@ -238,9 +247,12 @@ func (r *reader) bounds() {
 		r.fault("agent.socket", Error{Problem: "is longer than 107 bytes, the most that a Unix socket's path may have"})
 	}
 	r.order("spool.delay_warning", c.Spool.DelayWarning >= c.Spool.Lifetime, "is not shorter than spool.lifetime")
-	r.order("spool.max_messages_per_user", above(c.Spool.MaxMessagesPerUser, c.Spool.MaxMessages), "is more than spool.max_messages")
-	r.order("spool.max_bytes_per_user", above(c.Spool.MaxBytesPerUser, c.Spool.MaxBytes), "is more than spool.max_bytes")
-	r.order("agent.max_connections_per_user", above(c.Agent.MaxConnectionsPerUser, c.Agent.MaxConnections), "is more than agent.max_connections")
+	r.order("spool.max_messages_per_user", above(c.Spool.MaxMessagesPerUser, c.Spool.MaxMessages),
+		"is more than spool.max_messages")
+	r.order("spool.max_bytes_per_user", above(c.Spool.MaxBytesPerUser, c.Spool.MaxBytes),
+		"is more than spool.max_bytes")
+	r.order("agent.max_connections_per_user", above(c.Agent.MaxConnectionsPerUser, c.Agent.MaxConnections),
+		"is more than agent.max_connections")
 }
 
 // above compares bounds of which 0 is none.
@@ -257,7 +269,8 @@ func (r *reader) advise() {
 	c := r.c
 	warn := func(on bool, name, problem, hint string) {
 		if on {
-			c.Warnings = append(c.Warnings, &Error{File: r.file, Line: lineOf(r.lines, name), Key: name, Problem: problem, Hint: hint})
+			c.Warnings = append(c.Warnings, &Error{File: r.file, Line: lineOf(r.lines, name), Key: name,
+				Problem: problem, Hint: hint})
 		}
 	}
 	r.adviseKind(warn)

@@ -56,10 +56,13 @@ var accountKeys = []Key{
 	{
 		Name: "mailboxes", Kind: KindAddresses, Example: `["noreply2@contoso.com", "noreply3@contoso.com"]`,
 		Help: "Further mailboxes that share the work of mailbox, each with limits of its own.",
-		More: "A message that no rule of [from] gives a mailbox goes by the one of them, or by mailbox, that has least to do " +
+		More: "A message that no rule of [from] gives a mailbox goes by the one of them, or by mailbox, that has " +
+			"least to do " +
 			"and is not paused; one that waits for a mailbox stays with it until the agent starts again. " +
-			"Its From field and envelope sender stay as they are with mailbox alone, so each of these needs SendAs for " +
-			"mailbox and for the addresses of from.send_as: Add-RecipientPermission -Identity noreply@contoso.com -Trustee " +
+			"Its From field and envelope sender stay as they are with mailbox alone, so each of these needs " +
+			"SendAs for " +
+			"mailbox and for the addresses of from.send_as: Add-RecipientPermission -Identity noreply@contoso.com " +
+			"-Trustee " +
 			"noreply2@contoso.com -AccessRights SendAs. " +
 			"An address for which only one mailbox has SendAs needs a line in from.sign_as. " +
 			"The application must be allowed to use each. High Volume Email has no such pool.",
@@ -69,15 +72,18 @@ var accountKeys = []Key{
 		Name: "kind", Kind: KindEnum, Values: []string{account.Mailbox, account.HVE}, Example: `"mailbox"`,
 		Derived: "\"hve\" where smtp.host is a host of High Volume Email, else \"mailbox\"",
 		Help:    "What the account is: a mailbox of Exchange Online, or an account of High Volume Email.",
-		More: "It gives the relay and the limits in [delivery] that are not set. \"hve\" has no limit of messages in a " +
+		More: "It gives the relay and the limits in [delivery] that are not set. \"hve\" has no limit of " +
+			"messages in a " +
 			"minute, sends under its own address only and inside the organization only, takes 50 recipients and " +
-			"10 MB a message, needs a billing policy, and wants the permission Mail.Send of Office 365 Exchange Online.",
+			"10 MB a message, needs a billing policy, and wants the permission Mail.Send of Office 365 " +
+			"Exchange Online.",
 		field: func(c *Config) any { return &c.Kind },
 	},
 	{
 		Name: "way", Kind: KindEnum, Values: []string{"scoped", "api"}, Example: `"scoped"`, Optional: true,
 		Help: "How the application was allowed to send: by the scoped role or by the API permission.",
-		More: "\"scoped\" is Exchange's role \"Application SMTP.SendAsApp\" for the mailboxes of one group. \"api\" is " +
+		More: "\"scoped\" is Exchange's role \"Application SMTP.SendAsApp\" for the mailboxes of one group. " +
+			"\"api\" is " +
 			"the permission SMTP.SendAsApp in Entra with admin consent, and permissions on each mailbox. " +
 			"A token does not show which was meant: with this key, o365-sendmail doctor, mailq and the log name one " +
 			"remedy in place of two. It changes nothing else.",

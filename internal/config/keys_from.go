@@ -20,7 +20,8 @@ var fromKeys = []Key{
 			"the last word: " +
 			"a sender of another domain or a private one, and the null sender of -f '', may be refused with 554 " +
 			"5.2.252 (SendAsDenied) or 501 5.1.7 (no address), " +
-			"a From that is not an address with 550 5.7.512. A refused sender that from.send_as does not name is tried " +
+			"a From that is not an address with 550 5.7.512. A refused sender that from.send_as does not name " +
+			"is tried " +
 			"three times " +
 			"over two hours, then its messages come back. A From that is made here then has from.domain, if it is " +
 			"set, or the host's full name; " +

@@ -67,8 +67,9 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.listen", Kind: KindListen, Example: `"127.0.0.1:25"`, Optional: true,
-		Help:  "An address and port for programs that only speak SMTP.",
-		More:  "Off by default. The caller is not known, so it must be a loopback address unless agent.allow_remote is set.",
+		Help: "An address and port for programs that only speak SMTP.",
+		More: "Off by default. The caller is not known, so it must be a loopback address unless " +
+			"agent.allow_remote is set.",
 		field: func(c *Config) any { return &c.Agent.Listen },
 	},
 	{
@@ -87,7 +88,8 @@ var agentKeys = []Key{
 	{
 		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,
 		Help: "Connections at one time.",
-		More: "A caller that finds none free takes the place of one that made no progress for longest, of the user who has " +
+		More: "A caller that finds none free takes the place of one that made no progress for longest, of the " +
+			"user who has " +
 			"most; that one gets the reply 421, as does a caller that finds none to take; both may try again. " +
 			"sendmail does so for ten seconds and then exits with 75. When fewer than a quarter are free, mail " +
 			"is queued at once (delivery.mode background).",
@@ -119,7 +121,8 @@ var agentKeys = []Key{
 		Name: "agent.max_header_memory", Kind: KindSize, Default: "8MiB", Min: 1 << 20, Max: gib,
 		Help: "The memory for headers above 16 KiB, recipients above some fifty, and the buffers of bodies, of all " +
 			"messages that are coming in.",
-		More: "A caller that finds none gets a temporary error, or the place of a larger user as with agent.max_connections; " +
+		More: "A caller that finds none gets a temporary error, or the place of a larger user as with " +
+			"agent.max_connections; " +
 			"a body goes to a file.",
 		field: func(c *Config) any { return &c.Agent.MaxHeaderMemory },
 	},

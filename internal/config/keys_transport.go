@@ -23,10 +23,11 @@ const (
 
 var smtpKeys = []Key{
 	{
-		Name: "smtp.host", Kind: KindHost, Example: `"smtp.office365.com"`, Derived: "the cloud's, and smtp.hve.mx.microsoft with kind = \"hve\"",
-		Help:  "The relay's host name.",
-		More:  "The name is what the relay's certificate must hold.",
-		field: func(c *Config) any { return &c.SMTP.Host },
+		Name: "smtp.host", Kind: KindHost, Example: `"smtp.office365.com"`,
+		Derived: "the cloud's, and smtp.hve.mx.microsoft with kind = \"hve\"",
+		Help:    "The relay's host name.",
+		More:    "The name is what the relay's certificate must hold.",
+		field:   func(c *Config) any { return &c.SMTP.Host },
 	},
 	{
 		Name: "smtp.port", Kind: KindInt, Default: 587, Min: 1, Max: 65535,
@@ -151,7 +152,8 @@ var deliveryKeys = []Key{
 		Name: "delivery.connections", Kind: KindInt, Min: 1, Max: 100,
 		ofKind: func(k *account.Kind) any { return k.Connections },
 		Help:   "Connections to the relay at one time.",
-		More: "Exchange Online answers \"432 4.3.2\" to a mailbox's fourth. More gives a warning, and helps with another " +
+		More: "Exchange Online answers \"432 4.3.2\" to a mailbox's fourth. More gives a warning, and helps " +
+			"with another " +
 			"relay only.",
 		field: func(c *Config) any { return &c.Delivery.Connections },
 	},
@@ -160,20 +162,26 @@ var deliveryKeys = []Key{
 		ofKind: func(k *account.Kind) any { return k.MessagesPerMinute },
 		Help:   "Messages to the relay in a minute; 0 for no bound.",
 		More: "Microsoft names 30 for a mailbox: one page says that more is refused, another that it is carried " +
-			"over to the next minutes. Where there is no bound, messages are sent ahead of the replies to those before them.",
+			"over to the next minutes. Where there is no bound, messages are sent ahead of the replies to those " +
+			"before them.",
 		field: func(c *Config) any { return &c.Delivery.MessagesPerMinute },
 	},
 	{
 		Name: "delivery.pace", Kind: KindEnum, Default: PaceStrict, Values: []string{PaceStrict, PaceLearn},
 		Help: "Whether delivery.messages_per_minute is kept to, or what the relay takes is found out.",
 		More: "\"strict\" never sends more in a minute. " +
-			"\"learn\" sends as fast as the relay takes messages. When it refuses one because of the rate, or throttles " +
-			"the mailbox, delivery.messages_per_minute counts for an hour; then twice as many every ten minutes, up to no " +
+			"\"learn\" sends as fast as the relay takes messages. When it refuses one because of the rate, or " +
+			"throttles " +
+			"the mailbox, delivery.messages_per_minute counts for an hour; then twice as many every ten minutes, " +
+			"up to no " +
 			"bound after another hour. All processes of the host share what was learned, in cache.dir. " +
 			"The day's recipients and its shares stay; the shares of a minute need a bound. " +
-			"What is known of Exchange Online: Microsoft's page says that the excess is throttled and carried over to the " +
-			"following minutes, and the log of one sender shows 660 messages a minute for a long time without a refusal. " +
-			"What it risks: a mailbox that sends too much may be throttled for hours, and many messages at once look like " +
+			"What is known of Exchange Online: Microsoft's page says that the excess is throttled and carried " +
+			"over to the " +
+			"following minutes, and the log of one sender shows 660 messages a minute for a long time without a " +
+			"refusal. " +
+			"What it risks: a mailbox that sends too much may be throttled for hours, and many messages at once " +
+			"look like " +
 			"spam to Microsoft, which may block the mailbox. " +
 			"Several hosts that send as one mailbox do not know of each other: leave it at \"strict\" there.",
 		field: func(c *Config) any { return &c.Delivery.Pace },
@@ -238,7 +246,8 @@ var deliveryKeys = []Key{
 		Name: "delivery.max_size", Kind: KindSize, Min: 1 << 10, Max: gib,
 		ofKind: func(k *account.Kind) any { return formatSize(k.MaxSize) },
 		Help:   "The largest message, encoded as it travels.",
-		More: "The relay's own limit counts too: 35 MB by default in Exchange Online, 150 MB at most; 10 MB in High Volume " +
+		More: "The relay's own limit counts too: 35 MB by default in Exchange Online, 150 MB at most; " +
+			"10 MB in High Volume " +
 			"Email.",
 		field: func(c *Config) any { return &c.Delivery.MaxSize },
 	},

@@ -61,7 +61,8 @@ func TestMinimal(t *testing.T) {
 		{c.Spool.Lifetime, 5 * 24 * time.Hour},
 		{c.Spool.DelayWarning, 4 * time.Hour},
 		{c.Agent.Socket, "/run/o365-sendmail/submit.sock"},
-		{c.Delivery, Delivery{"interactive", 10 * time.Second, 3, 30, PaceStrict, 10000, 10, 5, 50, time.Minute, 500, 10000,
+		{c.Delivery, Delivery{"interactive", 10 * time.Second, 3, 30, PaceStrict, 10000, 10, 5, 50,
+			time.Minute, 500, 10000,
 			150 << 20, 2 << 20}},
 		{c.From.Policy, "rewrite"},
 		{c.From.Domain, "contoso.com"},
@@ -252,7 +253,8 @@ func TestCredentialTypes(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	c, err := Loader{}.Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\nallow_remote = true\n"+
+	c, err := Loader{}.Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\n"+
+		"allow_remote = true\n"+
 		"allow_from = [\"192.0.2.0/24\"]\n"))
 	if err != nil {
 		t.Fatal(err)

@@ -123,7 +123,8 @@ func TestSizeLimit(t *testing.T) {
 	if _, err := (Loader{}).Load(write(t, fits)); err != nil {
 		t.Error(err)
 	}
-	if _, err := (Loader{}).Load(write(t, fits+"x")); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+	if _, err := (Loader{}).Load(write(t, fits+"x")); err == nil ||
+		!strings.Contains(err.Error(), "larger than 1 MiB") {
 		t.Error(err)
 	}
 }

@@ -24,7 +24,8 @@ func (k *Key) Expects() string {
 	case KindInt:
 		return fmt.Sprintf("a whole number from %d to %d", k.Min, k.Max)
 	case KindDuration:
-		return `a time with a unit such as "10s", "2h30m" or "5d", ` + k.bounds(func(n int64) string { return formatDuration(time.Duration(n)) })
+		return `a time with a unit such as "10s", "2h30m" or "5d", ` +
+			k.bounds(func(n int64) string { return formatDuration(time.Duration(n)) })
 	case KindSize:
 		return `a size with a unit such as "35MB" or "150MiB", ` + k.bounds(formatSize)
 	case KindDate:

@@ -60,7 +60,8 @@ func StatusOf(s deliver.State, mailbox string) queueview.Status {
 	}
 	for i := range s.Conditions {
 		if c := &s.Conditions[i]; c.Kind != notify.Held {
-			st.Alerts = append(st.Alerts, queueview.Alert{Kind: string(c.Kind), Critical: c.Critical(), Text: c.Line(s.Now)})
+			st.Alerts = append(st.Alerts, queueview.Alert{Kind: string(c.Kind), Critical: c.Critical(),
+				Text: c.Line(s.Now)})
 		}
 	}
 	for i := range s.Mailboxes {

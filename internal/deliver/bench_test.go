@@ -124,7 +124,8 @@ func BenchmarkInteractive(b *testing.B) {
 	r.run()
 	b.ResetTimer()
 	for i := range b.N {
-		if receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, strconv.Itoa(i))); err != nil || receipt.Queued {
+		if receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+			testMessage(r.em.Mailbox, strconv.Itoa(i))); err != nil || receipt.Queued {
 			b.Fatalf("%+v, %v", receipt, err)
 		}
 	}

@@ -79,8 +79,8 @@ func hostConditions(s *State, full error, age time.Duration) (all []notify.Condi
 	return all
 }
 
-// ownWords says why mail waits in words of this program; "" when it has none. An error of Entra's that is remembered, or
-// was restored, has its number in the text.
+// ownWords says why mail waits in words of this program; "" when it has none. An error of Entra's that is remembered,
+// or was restored, has its number in the text.
 func ownWords(reason string, err error) string {
 	if _, number, ok := strings.Cut(reason, "AADSTS"); ok {
 		number = number[:len(number)-len(strings.TrimLeft(number, "0123456789"))]

@@ -162,7 +162,8 @@ func TestHangingWebhook(t *testing.T) {
 	t.Parallel()
 	web := hanging{make(chan struct{}, 1)}
 	r := newRig(t, rigOptions{fakeClock: true, config: func(c *Config) {
-		c.Reports.Webhook = &notify.Hook{Body: "{text}", URL: func() (string, error) { return "https://hooks.example.org/", nil },
+		c.Reports.Webhook = &notify.Hook{Body: "{text}",
+			URL:    func() (string, error) { return "https://hooks.example.org/", nil },
 			Client: func() (*http.Client, error) { return &http.Client{Transport: web}, nil }}
 	}})
 	if err := r.em.SetFault("smtp-auth-mailbox"); err != nil {

@@ -130,7 +130,8 @@ func TestWaitEndsOnAFullDisk(t *testing.T) {
 	if err := r.em.Script(emulator.Rule{Stage: "dot", Delay: 300 * time.Millisecond, Reply: "451 4.3.0 later"}); err != nil {
 		t.Fatal(err)
 	}
-	if receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "two")); err == nil || receipt.Queued {
+	if receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+		testMessage(r.em.Mailbox, "two")); err == nil || receipt.Queued {
 		t.Errorf("%+v, %v", receipt, err)
 	}
 }
@@ -154,7 +155,8 @@ func TestFaultOfThisProgram(t *testing.T) {
 	if st := r.status(bad).Status; !st.Held || !strings.Contains(st.Reason, "as planned") {
 		t.Errorf("%+v", st)
 	}
-	receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox, "panic@example.com"), testMessage(r.em.Mailbox, "interactive"))
+	receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox, "panic@example.com"),
+		testMessage(r.em.Mailbox, "interactive"))
 	if err != nil || !receipt.Queued {
 		t.Errorf("%+v, %v", receipt, err)
 	}

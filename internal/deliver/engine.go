@@ -110,7 +110,8 @@ func NewEngine(o EngineOptions) *Engine {
 		Start: e.couriers.start, Return: e.couriers.giveBack, Tell: e.tellGate,
 		Timer: func() { signal(e.timer) }, Now: e.clock.Now, Jitter: e.o.Jitter,
 	})
-	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, After: e.clock.After, Log: e.log, Warn: e.o.Warn})
+	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, After: e.clock.After, Log: e.log,
+		Warn: e.o.Warn})
 	e.queue.Do(func(l *queue.Locked) { e.configure(l, o.Config) })
 	return e
 }

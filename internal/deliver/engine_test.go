@@ -28,7 +28,8 @@ func TestInteractive(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{}).run()
 	for i := range 5 {
-		receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, fmt.Sprint(i)))
+		receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+			testMessage(r.em.Mailbox, fmt.Sprint(i)))
 		if err != nil || receipt.Queued || len(receipt.Accepted) != 1 || receipt.Reply == "" {
 			t.Fatalf("%+v, %v", receipt, err)
 		}

@@ -93,7 +93,8 @@ func TestConfigurationFaultsHold(t *testing.T) {
 				}
 			}
 			// An interactive caller is told "queued" at once.
-			receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "interactive"))
+			receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+				testMessage(r.em.Mailbox, "interactive"))
 			if err != nil || !receipt.Queued || receipt.QueueID == "" {
 				t.Errorf("%+v, %v", receipt, err)
 			}
@@ -152,7 +153,8 @@ func TestRefusedTokenIsReplaced(t *testing.T) {
 	r := newRig(t, rigOptions{fakeClock: true}).run()
 	submit := func(s string) {
 		t.Helper()
-		if receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, s)); err != nil || receipt.Queued {
+		if receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+			testMessage(r.em.Mailbox, s)); err != nil || receipt.Queued {
 			t.Fatalf("%+v, %v", receipt, err)
 		}
 	}
@@ -338,7 +340,8 @@ func TestRatesAreKept(t *testing.T) {
 	}
 	r.run()
 	r.until("the first minute's are out", func() bool { return len(r.em.Messages()) == 30 })
-	receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "interactive"))
+	receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+		testMessage(r.em.Mailbox, "interactive"))
 	if err != nil || !receipt.Queued {
 		t.Errorf("%+v, %v", receipt, err)
 	}

@@ -36,7 +36,8 @@ func (r *recorder) report(j *job, v *Outcome, action notify.Action, of fate, now
 	var fates []notify.Fate
 	for k, f := range v.fate {
 		if f == of {
-			fates = append(fates, notify.Fate{To: j.env.Recipients[k], Err: v.errs[k], Status: v.enhanced, Reply: v.reply})
+			fates = append(fates, notify.Fate{To: j.env.Recipients[k], Err: v.errs[k], Status: v.enhanced,
+				Reply: v.reply})
 		}
 	}
 	it := j.item

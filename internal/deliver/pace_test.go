@@ -79,7 +79,8 @@ func TestPaceGrows(t *testing.T) {
 		after time.Duration
 		want  int
 	}{
-		{time.Second, 30}, {59 * time.Minute, 30}, {61 * time.Minute, 60}, {71 * time.Minute, 120}, {101 * time.Minute, 960},
+		{time.Second, 30}, {59 * time.Minute, 30}, {61 * time.Minute, 60}, {71 * time.Minute, 120},
+		{101 * time.Minute, 960},
 		{119 * time.Minute, 1920}, {121 * time.Minute, 0},
 	} {
 		if n := other.perMinute(a.Mailbox, now.Add(c.after)); n != c.want {

@@ -89,7 +89,8 @@ func TestPoolAlone(t *testing.T) {
 	if len(seen) != 4 {
 		t.Errorf("four messages went by %v", seen)
 	}
-	if m := a.User(a.shared(&envelope.Envelope{}, func(m string) bool { return m != poolOfThree[1] })); m != poolOfThree[1] {
+	if m := a.User(a.shared(&envelope.Envelope{},
+		func(m string) bool { return m != poolOfThree[1] })); m != poolOfThree[1] {
 		t.Errorf("%s signs in, the others are paused", m)
 	}
 	if m := a.User(a.shared(&envelope.Envelope{SignIn: "alerts@contoso.test"}, free)); m != "alerts@contoso.test" {

@@ -364,7 +364,8 @@ func TestRefusalsSlowTheirUser(t *testing.T) {
 			t.Errorf("%d refusals within an hour", n)
 		}
 		time.Sleep(time.Second)
-		if st := r.e.State().Stops; len(st) != 1 || st[0].UID == nil || *st[0].UID != 1000 || st[0].Key != queue.KeySlow {
+		if st := r.e.State().Stops; len(st) != 1 || st[0].UID == nil || *st[0].UID != 1000 ||
+			st[0].Key != queue.KeySlow {
 			t.Errorf("%+v", st)
 		}
 		n := dead()

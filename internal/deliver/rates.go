@@ -21,8 +21,9 @@ func (c *courier) reserve(j *job) *queue.Shortage {
 	now, n := c.clock.Now(), len(j.env.Recipients)
 	release, ok := a.probe(c.place.Mailbox, now)
 	if !ok {
-		return &queue.Shortage{Wait: probeLook, Rank: queue.RankRoot, Reason: "another message shows whether the server " +
-			"takes more in a minute"}
+		return &queue.Shortage{Wait: probeLook, Rank: queue.RankRoot,
+			Reason: "another message shows whether the server " +
+				"takes more in a minute"}
 	}
 	short := c.charge(j, n, now)
 	if short != nil {
@@ -152,7 +153,8 @@ func (c *courier) unlock(j *job, s *queue.Shortage, next time.Time) {
 
 // holdBackNew sends a submission to the queue.
 func (c *courier) holdBackNew(j *job, s *queue.Shortage, now time.Time) {
-	stop := &queue.Fault{Scope: queue.ScopeMessage, Key: queue.KeyShare, Reason: s.Reason, After: min(s.Wait, aloneLook)}
+	stop := &queue.Fault{Scope: queue.ScopeMessage, Key: queue.KeyShare, Reason: s.Reason,
+		After: min(s.Wait, aloneLook)}
 	err := errors.New(s.Reason)
 	if !s.Alone {
 		err = &LimitError{c.place.Mailbox, now.Add(s.Wait), s.Reason}

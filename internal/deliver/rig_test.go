@@ -295,7 +295,8 @@ func testEnvelope(from string, to ...string) *envelope.Envelope {
 }
 
 func testMessage(from, subject string) notify.Text {
-	return notify.Text("From: " + from + "\r\nTo: user@example.com\r\nDate: Tue, 01 Jan 2030 00:00:00 +0000\r\nMessage-ID: <" + subject + "@test>\r\nSubject: " + subject + "\r\n\r\nHello.\r\n")
+	return notify.Text("From: " + from + "\r\nTo: user@example.com\r\nDate: Tue, 01 Jan 2030 00:00:00 +0000\r\n" +
+		"Message-ID: <" + subject + "@test>\r\nSubject: " + subject + "\r\n\r\nHello.\r\n")
 }
 
 // subjects counts the messages that arrived by their subject.

@@ -104,7 +104,8 @@ func TestDayShareInteractive(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	got := submit(33, 1, 20)
-	if info := r.status(got.QueueID); !got.Queued || info.Status.Class != queue.ClassShare || info.Status.Next.IsZero() {
+	if info := r.status(got.QueueID); !got.Queued || info.Status.Class != queue.ClassShare ||
+		info.Status.Next.IsZero() {
 		t.Errorf("%+v, %+v", got, info.Status)
 	}
 	if got := submit(33, 2, 5); got.Queued {

@@ -34,10 +34,12 @@ func TestInteractiveRefusals(t *testing.T) {
 	submit := func(subject string, to ...string) (envelope.Receipt, error) {
 		return r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox, to...), testMessage(r.em.Mailbox, subject))
 	}
-	if receipt, err := submit("all", "never@example.com"); err == nil || ExitCode(err) != sysexits.NoUser || receipt.Queued || len(receipt.Accepted) > 0 {
+	if receipt, err := submit("all", "never@example.com"); err == nil || ExitCode(err) != sysexits.NoUser ||
+		receipt.Queued || len(receipt.Accepted) > 0 {
 		t.Errorf("all refused: %+v, %v", receipt, err)
 	}
-	if receipt, err := submit("some", "never@example.com", "now@example.com"); err != nil || receipt.Queued || len(receipt.Accepted) != 1 || len(receipt.Refused) != 1 {
+	if receipt, err := submit("some", "never@example.com", "now@example.com"); err != nil || receipt.Queued ||
+		len(receipt.Accepted) != 1 || len(receipt.Refused) != 1 {
 		t.Errorf("some refused: %+v, %v", receipt, err)
 	}
 	if ids := r.ids(); len(ids) != 0 {
@@ -47,7 +49,8 @@ func TestInteractiveRefusals(t *testing.T) {
 	if err != nil || !receipt.Queued || len(receipt.Accepted) != 2 || len(receipt.Refused) != 1 || receipt.Reply == "" {
 		t.Errorf("mixed: %+v, %v", receipt, err)
 	}
-	if info := r.status(receipt.QueueID); len(info.Envelope.Recipients) != 1 || info.Status.Attempts != 1 || info.Envelope.Origin != "root@web1.local" {
+	if info := r.status(receipt.QueueID); len(info.Envelope.Recipients) != 1 || info.Status.Attempts != 1 ||
+		info.Envelope.Origin != "root@web1.local" {
 		t.Errorf("what was kept: %+v", info)
 	}
 	r.step("the rest is delivered", 20*time.Second, func() bool { return len(r.ids()) == 0 })
@@ -70,9 +73,12 @@ func TestInteractiveWaitEnds(t *testing.T) {
 	}{
 		{"taken", 0, emulator.Rule{Stage: "dot", Delay: 400 * time.Millisecond, First: 1}, 1},
 		{"taken, large", 3 << 20, emulator.Rule{Stage: "rcpt", Delay: 400 * time.Millisecond, First: 1}, 1},
-		{"refused", 0, emulator.Rule{Stage: "dot", Delay: 400 * time.Millisecond, Reply: "554 5.6.0 no", First: 1}, 1}, // the bounce
+		// the bounce
+		{"refused", 0, emulator.Rule{Stage: "dot", Delay: 400 * time.Millisecond, Reply: "554 5.6.0 no", First: 1}, 1},
 		{"later", 0, emulator.Rule{Stage: "dot", Delay: 400 * time.Millisecond, Reply: "451 4.3.0 later", First: 1}, 1},
-		{"held", 0, emulator.Rule{Stage: "dot", Delay: 400 * time.Millisecond, Reply: "430 4.2.0 STOREDRV; mailbox logon failure", First: 1}, 3}, // alert, recovery
+		// alert, recovery
+		{"held", 0, emulator.Rule{Stage: "dot", Delay: 400 * time.Millisecond,
+			Reply: "430 4.2.0 STOREDRV; mailbox logon failure", First: 1}, 3},
 		{"lost", 0, emulator.Rule{Stage: "dot", Delay: 400 * time.Millisecond, Then: emulator.Close, First: 1}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -81,7 +87,8 @@ func TestInteractiveWaitEnds(t *testing.T) {
 			// The first message makes the session, so that the wait is for the reply.
 			r.run()
 			r.waitlessly(t, func() {
-				if _, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, "first")); err != nil {
+				if _, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+					testMessage(r.em.Mailbox, "first")); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -91,7 +98,9 @@ func TestInteractiveWaitEnds(t *testing.T) {
 			}
 			msg := &closable{b: testMessage(r.em.Mailbox, "late")}
 			if c.size > 0 {
-				msg.b = append(msg.b, bytes.Repeat([]byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789\r\n"), c.size/60)...)
+				msg.b = append(msg.b,
+					bytes.Repeat([]byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789\r\n"),
+						c.size/60)...)
 			}
 			receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), msg)
 			msg.closed.Store(true) // as a caller does when it has its answer
@@ -101,7 +110,10 @@ func TestInteractiveWaitEnds(t *testing.T) {
 			if !receipt.Queued || receipt.QueueID == "" {
 				t.Errorf("%+v", receipt)
 			}
-			r.step("the queue is empty", 10*time.Second, func() bool { return len(r.ids()) == 0 && r.e.State().InFlight == 0 })
+			r.step("the queue is empty", 10*time.Second, func() bool {
+				return len(r.ids()) == 0 &&
+					r.e.State().InFlight == 0
+			})
 			others := func() (n int) {
 				for s, count := range r.subjects() {
 					if s != "first" {
@@ -170,7 +182,8 @@ func TestModes(t *testing.T) {
 	}
 	env = testEnvelope(r.em.Mailbox)
 	env.Mode = ModeBackground
-	if receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "background")); err != nil || !receipt.Queued {
+	if receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "background")); err != nil ||
+		!receipt.Queued {
 		t.Fatalf("%+v, %v", receipt, err)
 	}
 	r.until("the second is delivered", func() bool { return r.subjects()["background"] == 1 })
@@ -205,9 +218,11 @@ func TestWithoutAccount(t *testing.T) {
 
 func TestFullSpool(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, rigOptions{spool: func(o *spool.Options) { o.Limits.MaxMessages = 1 }, config: func(c *Config) { c.QueueInterval = time.Hour; c.Mode = ModeQueue }}).run()
+	r := newRig(t, rigOptions{spool: func(o *spool.Options) { o.Limits.MaxMessages = 1 },
+		config: func(c *Config) { c.QueueInterval = time.Hour; c.Mode = ModeQueue }}).run()
 	for i, want := range []bool{true, false} {
-		receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, fmt.Sprint(i)))
+		receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+			testMessage(r.em.Mailbox, fmt.Sprint(i)))
 		if (err == nil) != want || receipt.Queued != want {
 			t.Errorf("%d: %+v, %v", i, receipt, err)
 		}
@@ -215,7 +230,8 @@ func TestFullSpool(t *testing.T) {
 	// What Exchange takes at once needs no room.
 	env := testEnvelope(r.em.Mailbox)
 	env.Mode = ModeInteractive
-	if receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "at once")); err != nil || receipt.Queued {
+	if receipt, err := r.e.Submit(context.Background(), env, testMessage(r.em.Mailbox, "at once")); err != nil ||
+		receipt.Queued {
 		t.Errorf("%+v, %v", receipt, err)
 	}
 }
@@ -227,7 +243,8 @@ func TestManyCallersAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox), testMessage(r.em.Mailbox, fmt.Sprint(i)))
+			receipt, err := r.e.Submit(context.Background(), testEnvelope(r.em.Mailbox),
+				testMessage(r.em.Mailbox, fmt.Sprint(i)))
 			if err != nil || len(receipt.Accepted) != 1 {
 				t.Errorf("%+v, %v", receipt, err)
 			}

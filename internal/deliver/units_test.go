@@ -39,17 +39,29 @@ func TestJudgeWhole(t *testing.T) {
 	}{
 		{"refused", reply(submit.PhaseBody, 554, "5.6.0", "bad content"), fateRefused, 0, false, false, false},
 		{"temporary", reply(submit.PhaseBody, 451, "4.3.0", "later"), fateLater, 0, false, false, false},
-		{"permission", reply(submit.PhaseBody, 430, "4.2.0", "STOREDRV; mailbox logon failure"), fateLater, queue.ScopeMailbox, true, true, false},
-		{"send as", reply(submit.PhaseBody, 554, "5.2.252", "SendAsDenied; x"), fateLater, queue.ScopeSender, true, true, false},
-		{"quota", reply(submit.PhaseBody, 554, "5.2.0", "STOREDRV.Submission.Exception:SubmissionQuotaExceededException"), fateLater, queue.ScopeMailbox, true, false, false},
-		{"connections", reply(submit.PhaseBody, 432, "4.3.2", "Concurrent connections limit exceeded."), fateLater, queue.ScopeMailbox, true, false, false},
-		{"rate", reply(submit.PhaseBody, 421, "4.4.2", "Message submission rate for this client has exceeded the configured limit"), fateLater, queue.ScopeMailbox, true, false, false},
-		{"sign-in", reply(submit.PhaseAuth, 535, "5.7.3", "Authentication unsuccessful"), fateLater, queue.ScopeMailbox, true, true, true},
-		{"sign-in, later", reply(submit.PhaseAuth, 451, "4.7.0", "Temporary server error"), fateLater, queue.ScopeMailbox, true, false, true},
+		{"permission", reply(submit.PhaseBody, 430, "4.2.0", "STOREDRV; mailbox logon failure"), fateLater,
+			queue.ScopeMailbox, true, true, false},
+		{"send as", reply(submit.PhaseBody, 554, "5.2.252", "SendAsDenied; x"), fateLater, queue.ScopeSender, true,
+			true, false},
+		{"quota", reply(submit.PhaseBody, 554, "5.2.0",
+			"STOREDRV.Submission.Exception:SubmissionQuotaExceededException"), fateLater, queue.ScopeMailbox, true,
+			false, false},
+		{"connections", reply(submit.PhaseBody, 432, "4.3.2", "Concurrent connections limit exceeded."), fateLater,
+			queue.ScopeMailbox, true, false, false},
+		{"rate", reply(submit.PhaseBody, 421, "4.4.2",
+			"Message submission rate for this client has exceeded the configured limit"), fateLater, queue.ScopeMailbox,
+			true, false, false},
+		{"sign-in", reply(submit.PhaseAuth, 535, "5.7.3", "Authentication unsuccessful"), fateLater, queue.ScopeMailbox,
+			true, true, true},
+		{"sign-in, later", reply(submit.PhaseAuth, 451, "4.7.0", "Temporary server error"), fateLater,
+			queue.ScopeMailbox, true, false, true},
 		{"greeting", reply(submit.PhaseGreeting, 554, "", "no"), fateLater, queue.ScopeAll, true, true, true},
-		{"no network", faultError(submit.PhaseConnect, diagnose.FaultConnect, nil), fateLater, queue.ScopeAll, true, false, true},
-		{"no name", faultError(submit.PhaseConnect, diagnose.FaultResolve, nil), fateLater, queue.ScopeAll, true, false, true},
-		{"certificate", faultError(submit.PhaseTLS, diagnose.FaultCertificate, nil), fateLater, queue.ScopeAll, true, true, true},
+		{"no network", faultError(submit.PhaseConnect, diagnose.FaultConnect, nil), fateLater, queue.ScopeAll, true,
+			false, true},
+		{"no name", faultError(submit.PhaseConnect, diagnose.FaultResolve, nil), fateLater, queue.ScopeAll, true,
+			false, true},
+		{"certificate", faultError(submit.PhaseTLS, diagnose.FaultCertificate, nil), fateLater, queue.ScopeAll, true,
+			true, true},
 		{"too large", faultError(submit.PhaseMail, diagnose.FaultTooLarge, nil), fateRefused, 0, false, false, false},
 		{"lost", faultError(submit.PhaseBody, diagnose.FaultDropped, io.EOF), fateLater, 0, false, false, false},
 		{"limit", &LimitError{}, fateLater, queue.ScopeAll, true, false, true},
@@ -59,7 +71,8 @@ func TestJudgeWhole(t *testing.T) {
 		if v.fate[0] != c.fate || v.fate[1] != c.fate || (v.later == 2) != (c.fate == fateLater) || v.taken != 0 || v.damaged || v.again || v.lost {
 			t.Errorf("%s: %+v", c.name, v)
 		}
-		if (v.stop != nil) != c.stops || v.stop != nil && (v.stop.Scope != c.scope || v.stop.Hold != c.hold || v.stop.Early != c.early || v.stop.Reason == "") {
+		if (v.stop != nil) != c.stops || v.stop != nil && (v.stop.Scope != c.scope || v.stop.Hold != c.hold ||
+			v.stop.Early != c.early || v.stop.Reason == "") {
 			t.Errorf("%s: stop %+v", c.name, v.stop)
 		}
 	}

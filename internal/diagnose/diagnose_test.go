@@ -19,74 +19,148 @@ func TestReply(t *testing.T) {
 		refresh  bool
 		remedy   string // must be part of Advice
 	}{
-		{"auth", 535, "5.7.3", "Authentication unsuccessful [AM0PR02CA0134.eurprd02.prod.outlook.com 2024-07-11T11:46:49.042Z 08DCA18218166FB4]", Configuration, "sign-in-refused", true, "New-ServicePrincipal"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information." + tag, Configuration, "smtp-auth-disabled-tenant", false, "Set-CASMailbox -Identity noreply@contoso.com -SmtpClientAuthenticationDisabled $false"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox. Visit https://aka.ms/smtp_auth_disabled for more information." + tag, Configuration, "smtp-auth-disabled-mailbox", false, "Set-CASMailbox -Identity noreply@contoso.com"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, user is locked by your organization's security defaults policy. Contact your administrator." + tag, Configuration, "security-defaults", false, "security defaults"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, the request did not meet the criteria to be authenticated successfully. Contact your administrator." + tag, Configuration, "access-policy", true, "Conditional Access"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, the organization configuration doesn't allow this authentication request." + tag, Configuration, "organization-policy", false, "Add-HVEAppAccess"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, basic authentication is disabled. [MW4PR04CA0237 2024-10-04T15:33:06.965Z 08DCE442F5AF553A]", Configuration, "basic-auth", false, "XOAUTH2"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, the user credentials were incorrect." + tag, Configuration, "basic-auth", false, "XOAUTH2"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, federated STS service was unreachable.", Configuration, "basic-auth", false, "XOAUTH2"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, the federated STS URL does not support HTTPS.", Configuration, "basic-auth", false, "XOAUTH2"},
-		{"auth", 535, "5.7.139", "Authentication unsuccessful, something new.", Configuration, "sign-in-forbidden", true, "Set-CASMailbox"},
+		{"auth", 535, "5.7.3",
+			"Authentication unsuccessful [AM0PR02CA0134.eurprd02.prod.outlook.com 2024-07-11T11:46:49.042Z " +
+				"08DCA18218166FB4]", Configuration, "sign-in-refused", true, "New-ServicePrincipal"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. " +
+			"Visit https://aka.ms/smtp_auth_disabled for more information." + tag, Configuration,
+			"smtp-auth-disabled-tenant", false,
+			"Set-CASMailbox -Identity noreply@contoso.com -SmtpClientAuthenticationDisabled $false"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox. " +
+			"Visit https://aka.ms/smtp_auth_disabled for more information." + tag, Configuration,
+			"smtp-auth-disabled-mailbox", false, "Set-CASMailbox -Identity noreply@contoso.com"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, user is locked by your organization's security " +
+			"defaults policy. Contact your administrator." + tag, Configuration, "security-defaults", false,
+			"security defaults"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, the request did not meet the criteria to be " +
+			"authenticated successfully. Contact your administrator." + tag, Configuration, "access-policy", true,
+			"Conditional Access"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, the organization configuration doesn't allow this " +
+			"authentication request." + tag, Configuration, "organization-policy", false, "Add-HVEAppAccess"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, basic authentication is disabled. " +
+			"[MW4PR04CA0237 2024-10-04T15:33:06.965Z 08DCE442F5AF553A]", Configuration, "basic-auth", false, "XOAUTH2"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, the user credentials were incorrect." + tag,
+			Configuration, "basic-auth", false, "XOAUTH2"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, federated STS service was unreachable.", Configuration,
+			"basic-auth", false, "XOAUTH2"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, the federated STS URL does not support HTTPS.",
+			Configuration, "basic-auth", false, "XOAUTH2"},
+		{"auth", 535, "5.7.139", "Authentication unsuccessful, something new.", Configuration, "sign-in-forbidden",
+			true, "Set-CASMailbox"},
 		{"auth", 535, "5.7.8", "Error: authentication failed", Configuration, "session-refused", true, ""},
-		{"auth", 550, "5.7.30", "Basic authentication is not supported for Client Submission.", Configuration, "basic-auth-retired", false, "XOAUTH2"},
-		{"auth", 550, "", "Basic authentication is not supported for Client Submission.", Configuration, "basic-auth-retired", false, "XOAUTH2"},
-		{"auth", 501, "5.5.124", "Invalid XOAUTH2 auth data - User address provided is not valid.", Configuration, "user-not-valid", false, "noreply@contoso.com"},
-		{"auth", 501, "5.5.127", "Invalid XOAUTH2 auth data - token is not valid.", Configuration, "token-refused", true, ""},
-		{"auth", 504, "5.7.4", "Unrecognized authentication type [ME2PR01CA0084 2025-10-09T08:34:00.456Z 08DE05E7CF894786]", Configuration, "mechanism-refused", false, "smtp.host"},
-		{"auth", 421, "4.3.2", "Service not active [TYAPR01CA0229.jpnprd01.prod.outlook.com]", Temporary, "service-closing", false, ""},
-		{"auth", 421, "4.7.66", "TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to support TLS 1.2. Visit https://aka.ms/smtp_auth_tls. [...]", Configuration, "tls-too-old", false, "TLS"},
-		{"auth", 451, "4.7.0", "Temporary server error. Please try again later. PRX4 [...]", Temporary, "sign-in-unavailable", false, ""},
+		{"auth", 550, "5.7.30", "Basic authentication is not supported for Client Submission.", Configuration,
+			"basic-auth-retired", false, "XOAUTH2"},
+		{"auth", 550, "", "Basic authentication is not supported for Client Submission.", Configuration,
+			"basic-auth-retired", false, "XOAUTH2"},
+		{"auth", 501, "5.5.124", "Invalid XOAUTH2 auth data - User address provided is not valid.", Configuration,
+			"user-not-valid", false, "noreply@contoso.com"},
+		{"auth", 501, "5.5.127", "Invalid XOAUTH2 auth data - token is not valid.", Configuration,
+			"token-refused", true, ""},
+		{"auth", 504, "5.7.4", "Unrecognized authentication type [ME2PR01CA0084 2025-10-09T08:34:00.456Z " +
+			"08DE05E7CF894786]", Configuration, "mechanism-refused", false, "smtp.host"},
+		{"auth", 421, "4.3.2", "Service not active [TYAPR01CA0229.jpnprd01.prod.outlook.com]", Temporary,
+			"service-closing", false, ""},
+		{"auth", 421, "4.7.66", "TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to support TLS " +
+			"1.2. Visit https://aka.ms/smtp_auth_tls. [...]", Configuration, "tls-too-old", false, "TLS"},
+		{"auth", 451, "4.7.0", "Temporary server error. Please try again later. PRX4 [...]", Temporary,
+			"sign-in-unavailable", false, ""},
 		{"auth", 454, "4.7.0", "Temporary authentication failure", Temporary, "sign-in-unavailable", false, ""},
 		{"auth", 500, "5.5.2", "what?", Configuration, "session-refused", false, ""},
 		{"greeting", 554, "5.7.1", "not you", Configuration, "session-refused", false, "smtp.host"},
-		{"starttls", 454, "4.7.0", "TLS not available due to temporary reason", Temporary, "other-temporary", false, ""},
-		{"mail", 451, "5.7.3", "STARTTLS is required to send mail [SG2PR02CA0073.apcprd02.prod.outlook.com 2024-07-24T03:43:18.298Z 08DCAB6EB788477A]", Configuration, "starttls-required", false, "firewall"},
-		{"mail", 530, "5.7.57", "Client not authenticated to send mail. [...]", Configuration, "not-authenticated", false, ""},
-		{"mail", 530, "", "5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM", Configuration, "not-authenticated", false, ""},
-		{"mail", 530, "5.7.57", "Client not authenticated to send mail. Error: 535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.", Configuration, "smtp-auth-disabled-tenant", false, "Set-CASMailbox"},
-		{"body", 430, "4.2.0", "STOREDRV; mailbox logon failure; STOREDRV.Submission.Exception:ConnectionFailedTransientException.MapiExceptionLogonFailed; Failed to process message due to a transient exception with message [BeginDiagnosticData]Cannot open mailbox. Server = X", Configuration, "mailbox-permission", false, "Add-MailboxPermission -Identity noreply@contoso.com"},
-		{"body", 554, "5.2.252", "SendAsDenied; a@x not allowed to send as b@y; STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed to process message due to a permanent exception with message [BeginDiagnosticData]Cannot submit message.", Configuration, "send-as-denied", false, "Add-RecipientPermission"},
-		{"body", 554, "5.2.0", "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed", Configuration, "send-as-denied", false, "-Trustee noreply@contoso.com"},
-		{"mail", 550, "5.7.60", "SMTP; Client does not have permissions to send as this sender", Configuration, "send-as-denied", false, ""},
-		{"body", 550, "5.1.20", "Multiple From addresses are not allowed without Sender address", Permanent, "from-without-sender", false, ""},
-		{"body", 432, "4.3.2", "Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for more information. [Hostname=OS0PR01MB6099.jpnprd01.prod.outlook.com]", AccountTemporary, "too-many-connections", false, "delivery.connections"},
-		{"body", 432, "4.3.2", "STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=X]", AccountTemporary, "too-many-connections", false, ""},
-		{"auth", 432, "4.3.2", "Concurrent connections limit exceeded.", AccountTemporary, "too-many-connections", false, ""},
-		{"body", 554, "5.2.0", "STOREDRV.Submission.Exception:SubmissionQuotaExceededException; The message can't be submitted because the sender's submission quota was exceeded", AccountTemporary, "submission-quota", false, "24 h"},
-		{"body", 554, "5.2.2", "mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded", Configuration, "mailbox-full", false, "Set-Mailbox -Identity noreply@contoso.com -MessageCopyForSMTPClientSubmissionEnabled $false"},
-		{"body", 554, "5.2.2", "mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionQuotaExceeded", Configuration, "mailbox-full", false, ""},
-		{"body", 554, "", "MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.; STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded", Permanent, "message-over-mailbox-limit", false, "-MaxSendSize"},
+		{"starttls", 454, "4.7.0", "TLS not available due to temporary reason", Temporary,
+			"other-temporary", false, ""},
+		{"mail", 451, "5.7.3", "STARTTLS is required to send mail [SG2PR02CA0073.apcprd02.prod.outlook.com " +
+			"2024-07-24T03:43:18.298Z 08DCAB6EB788477A]", Configuration, "starttls-required", false, "firewall"},
+		{"mail", 530, "5.7.57", "Client not authenticated to send mail. [...]", Configuration,
+			"not-authenticated", false, ""},
+		{"mail", 530, "", "5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
+			Configuration, "not-authenticated", false, ""},
+		{"mail", 530, "5.7.57", "Client not authenticated to send mail. Error: 535 5.7.139 Authentication " +
+			"unsuccessful, SmtpClientAuthentication is disabled for the Tenant.", Configuration,
+			"smtp-auth-disabled-tenant", false, "Set-CASMailbox"},
+		{"body", 430, "4.2.0",
+			"STOREDRV; mailbox logon failure; " +
+				"STOREDRV.Submission.Exception:ConnectionFailedTransientException.MapiExceptionLogonFailed; " +
+				"Failed to process message due to a transient exception with message [BeginDiagnosticData]Cannot " +
+				"open mailbox. Server = X", Configuration, "mailbox-permission", false,
+			"Add-MailboxPermission -Identity noreply@contoso.com"},
+		{"body", 554, "5.2.252",
+			"SendAsDenied; a@x not allowed to send as b@y; " +
+				"STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; " +
+				"Failed to process message due to a permanent exception with message [BeginDiagnosticData]Cannot " +
+				"submit message.", Configuration, "send-as-denied", false, "Add-RecipientPermission"},
+		{"body", 554, "5.2.0", "STOREDRV.Submission.Exception:SendAsDeniedException.MapiExceptionSendAsDenied; Failed",
+			Configuration, "send-as-denied", false, "-Trustee noreply@contoso.com"},
+		{"mail", 550, "5.7.60", "SMTP; Client does not have permissions to send as this sender", Configuration,
+			"send-as-denied", false, ""},
+		{"body", 550, "5.1.20", "Multiple From addresses are not allowed without Sender address", Permanent,
+			"from-without-sender", false, ""},
+		{"body", 432, "4.3.2", "Concurrent connections limit exceeded. Visit https://aka.ms/concurrent_sending for " +
+			"more information. [Hostname=OS0PR01MB6099.jpnprd01.prod.outlook.com]", AccountTemporary,
+			"too-many-connections", false, "delivery.connections"},
+		{"body", 432, "4.3.2", "STOREDRV.ClientSubmit; sender thread limit exceeded [Hostname=X]", AccountTemporary,
+			"too-many-connections", false, ""},
+		{"auth", 432, "4.3.2", "Concurrent connections limit exceeded.", AccountTemporary,
+			"too-many-connections", false, ""},
+		{"body", 554, "5.2.0", "STOREDRV.Submission.Exception:SubmissionQuotaExceededException; " +
+			"The message can't be submitted because the sender's submission quota was exceeded", AccountTemporary,
+			"submission-quota", false, "24 h"},
+		{"body", 554, "5.2.2",
+			"mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded",
+			Configuration, "mailbox-full", false,
+			"Set-Mailbox -Identity noreply@contoso.com -MessageCopyForSMTPClientSubmissionEnabled $false"},
+		{"body", 554, "5.2.2",
+			"mailbox full; STOREDRV.Submission.Exception:QuotaExceededException.MapiExceptionQuotaExceeded",
+			Configuration, "mailbox-full", false, ""},
+		{"body", 554, "", "MapiExceptionMaxSubmissionExceeded; Message size exceeds maximum size limit.; " +
+			"STOREDRV.Submission.Exception:MessageSubmissionExceededException.MapiExceptionMaxSubmissionExceeded",
+			Permanent, "message-over-mailbox-limit", false, "-MaxSendSize"},
 		{"body", 552, "5.3.4", "Header size exceeds fixed maximum size", Permanent, "header-too-large", false, ""},
-		{"mail", 552, "5.3.4", "Message size exceeds fixed maximum message size", Permanent, "message-too-large", false, ""},
-		{"body", 451, "4.3.111", "Temporary server error. Please try again later MRH1 [Hostname=X]", Temporary, "other-temporary", false, ""},
-		{"mail", 421, "4.4.1", "Connection timed out. Total session duration: 00:20:55", Temporary, "service-closing", false, ""},
-		{"body", 421, "4.4.2", "Message submission rate for this client has exceeded the configured limit", AccountTemporary, "message-rate", false, "delivery.messages_per_minute"},
+		{"mail", 552, "5.3.4", "Message size exceeds fixed maximum message size", Permanent,
+			"message-too-large", false, ""},
+		{"body", 451, "4.3.111", "Temporary server error. Please try again later MRH1 [Hostname=X]", Temporary,
+			"other-temporary", false, ""},
+		{"mail", 421, "4.4.1", "Connection timed out. Total session duration: 00:20:55", Temporary,
+			"service-closing", false, ""},
+		{"body", 421, "4.4.2", "Message submission rate for this client has exceeded the configured limit",
+			AccountTemporary, "message-rate", false, "delivery.messages_per_minute"},
 		{"mail", 421, "4.4.2", "Connection dropped due to TimedOut", Temporary, "service-closing", false, ""},
-		{"mail", 550, "5.1.8", "Access denied, bad outbound sender", AccountTemporary, "sender-restricted", false, "Restricted entities"},
-		{"body", 550, "5.1.90", "Your message can't be sent because you've reached your daily limit for message recipients", AccountTemporary, "recipient-quota", false, ""},
+		{"mail", 550, "5.1.8", "Access denied, bad outbound sender", AccountTemporary, "sender-restricted", false,
+			"Restricted entities"},
+		{"body", 550, "5.1.90", "Your message can't be sent because you've reached your daily limit for message " +
+			"recipients", AccountTemporary, "recipient-quota", false, ""},
 		{"body", 550, "5.7.501", "Access denied, spam abuse detected", AccountTemporary, "sender-banned", false, ""},
 		{"body", 550, "5.7.502", "Access denied, banned sender", AccountTemporary, "sender-banned", false, ""},
 		{"body", 550, "5.7.503", "Access denied, banned sender", AccountTemporary, "sender-banned", false, ""},
-		{"body", 550, "5.7.705", "Access denied, tenant has exceeded threshold", AccountTemporary, "tenant-blocked", false, ""},
-		{"mail", 550, "5.7.708", "Access denied, traffic not accepted from this IP", AccountTemporary, "address-blocked", false, "support"},
-		{"body", 550, "5.7.232", "- Your message can't be sent because your trial tenant has exceeded its daily limit", AccountTemporary, "tenant-external-quota", false, ""},
-		{"body", 550, "5.7.233", "- Your message can't be sent because your tenant has exceeded its daily limit for sending email to external recipients (tenant external recipient rate limit)", AccountTemporary, "tenant-external-quota", false, ""},
-		{"body", 550, "5.7.750", "Service unavailable. Client blocked from sending from unregistered domains", Configuration, "domain-not-registered", false, ""},
-		{"body", 550, "5.7.512", "Access denied, message must be RFC 5322 section 3.6.2 compliant", Permanent, "from-missing", false, ""},
+		{"body", 550, "5.7.705", "Access denied, tenant has exceeded threshold", AccountTemporary,
+			"tenant-blocked", false, ""},
+		{"mail", 550, "5.7.708", "Access denied, traffic not accepted from this IP", AccountTemporary,
+			"address-blocked", false, "support"},
+		{"body", 550, "5.7.232", "- Your message can't be sent because your trial tenant has exceeded its daily limit",
+			AccountTemporary, "tenant-external-quota", false, ""},
+		{"body", 550, "5.7.233", "- Your message can't be sent because your tenant has exceeded its daily limit for " +
+			"sending email to external recipients (tenant external recipient rate limit)", AccountTemporary,
+			"tenant-external-quota", false, ""},
+		{"body", 550, "5.7.750", "Service unavailable. Client blocked from sending from unregistered domains",
+			Configuration, "domain-not-registered", false, ""},
+		{"body", 550, "5.7.512", "Access denied, message must be RFC 5322 section 3.6.2 compliant", Permanent,
+			"from-missing", false, ""},
 		{"body", 550, "5.6.11", "SMTPSEND.BareLinefeedsAreIllegal", Permanent, "bare-lf", false, ""},
-		{"rcpt", 550, "5.2.121", "The recipient's hourly message receive limit exceeded", Temporary, "recipient-rate", false, ""},
-		{"rcpt", 550, "5.2.122", "The recipient has exceeded their limit for the number of messages they can receive per hour", Temporary, "recipient-rate", false, ""},
-		{"rcpt", 550, "5.5.105", "External sending is not supported for High Volume Email accounts", Configuration, "hve-internal-only", false, ""},
-		{"rcpt", 550, "5.1.10", "RESOLVER.ADR.RecipientNotFound; Recipient x@y not found", Permanent, "recipient-refused", false, ""},
+		{"rcpt", 550, "5.2.121", "The recipient's hourly message receive limit exceeded", Temporary,
+			"recipient-rate", false, ""},
+		{"rcpt", 550, "5.2.122", "The recipient has exceeded their limit for the number of messages they can receive " +
+			"per hour", Temporary, "recipient-rate", false, ""},
+		{"rcpt", 550, "5.5.105", "External sending is not supported for High Volume Email accounts", Configuration,
+			"hve-internal-only", false, ""},
+		{"rcpt", 550, "5.1.10", "RESOLVER.ADR.RecipientNotFound; Recipient x@y not found", Permanent,
+			"recipient-refused", false, ""},
 		{"rcpt", 501, "5.1.3", "Invalid address", Permanent, "recipient-refused", false, ""},
 		{"rcpt", 452, "4.5.3", "Too many recipients", Temporary, "too-many-recipients", false, ""},
 		{"rcpt", 552, "", "Too many recipients", Temporary, "too-many-recipients", false, ""},
 		{"rcpt", 552, "5.5.3", "no more", Temporary, "too-many-recipients", false, ""},
 		{"rcpt", 552, "5.2.2", "mailbox full", Permanent, "recipient-refused", false, ""},
-		{"rcpt", 451, "4.7.0", "Temporary server error. Please try again later.", Temporary, "other-temporary", false, ""},
+		{"rcpt", 451, "4.7.0", "Temporary server error. Please try again later.", Temporary,
+			"other-temporary", false, ""},
 		// High Volume Email.
 		{"auth", 501, "5.5.121", "Invalid XOAUTH2 auth data", Configuration, "xoauth2-form", false, "smtp.host"},
 		{"auth", 501, "5.5.126", "Invalid XOAUTH2 auth data", Configuration, "xoauth2-form", false,
@@ -172,7 +246,8 @@ func TestReply(t *testing.T) {
 		{"body", 552, "5.3.4", "Message size exceeds the limit of 25 MB", Permanent, "message-too-large", false, ""},
 		{"body", 554, "5.4.14", "Hop count exceeded - possible mail loop", Permanent, "mail-loop", false, ""},
 		{"body", 550, "5.7.1", "rejected, do not retry", Permanent, "other-permanent", false, ""},
-		{"ehlo", 500, "5.3.3", "Unrecognized command 'unknown' [xx.PROD.OUTLOOK.COM 2024-03-03T19:15:06.603Z xx]", Configuration, "session-refused", false, ""},
+		{"ehlo", 500, "5.3.3", "Unrecognized command 'unknown' [xx.PROD.OUTLOOK.COM 2024-03-03T19:15:06.603Z xx]",
+			Configuration, "session-refused", false, ""},
 		{"mail", 503, "5.5.2", "Send hello first", Permanent, "other-permanent", false, ""},
 		{"body", 450, "4.2.0", "STOREDRV; something transient", Temporary, "other-temporary", false, ""},
 		{"body", 599, "", "", Permanent, "other-permanent", false, ""},
@@ -181,10 +256,12 @@ func TestReply(t *testing.T) {
 	for _, tt := range tests {
 		d := Reply(tt.phase, tt.code, tt.enhanced, tt.text)
 		if d.Class != tt.class || d.Key != tt.key || d.RefreshToken != tt.refresh {
-			t.Errorf("Reply(%s, %d %s %.60s) = %v %s refresh=%v, want %v %s refresh=%v", tt.phase, tt.code, tt.enhanced, tt.text,
+			t.Errorf("Reply(%s, %d %s %.60s) = %v %s refresh=%v, want %v %s refresh=%v", tt.phase, tt.code,
+				tt.enhanced, tt.text,
 				d.Class, d.Key, d.RefreshToken, tt.class, tt.key, tt.refresh)
 		}
-		if advice := d.Advice("noreply@contoso.com", ""); !strings.Contains(advice, tt.remedy) || strings.Contains(advice, "<mailbox>") {
+		if advice := d.Advice("noreply@contoso.com", ""); !strings.Contains(advice, tt.remedy) ||
+			strings.Contains(advice, "<mailbox>") {
 			t.Errorf("%s: advice %q, want %q in it and no placeholder", tt.key, advice, tt.remedy)
 		}
 	}
@@ -324,7 +401,8 @@ func TestAdviceForHVE(t *testing.T) {
 			t.Errorf("%s: advice %q", d.Key, advice)
 		}
 	}
-	if d := Reply("auth", 535, "5.7.3", "Authentication unsuccessful"); !strings.Contains(d.Advice("bulk@contoso.com", WayHVE),
+	if d := Reply("auth", 535, "5.7.3",
+		"Authentication unsuccessful"); !strings.Contains(d.Advice("bulk@contoso.com", WayHVE),
 		"Add-HVEAppAccess -Identity bulk@contoso.com") {
 		t.Error(d.Advice("bulk@contoso.com", WayHVE))
 	}

@@ -3,17 +3,21 @@ package diagnose
 // Remedies that several rows share.
 const (
 	enableSMTPAuth = "Set-CASMailbox -Identity <mailbox> -SmtpClientAuthenticationDisabled $false"
-	testScope      = "Test-ServicePrincipalAuthorization -Identity <client id> -Resource <mailbox> must show InScope True"
-	checkConsent   = "the permission SMTP.SendAsApp must have admin consent (Entra admin center > App registrations > your " +
+	testScope      = "Test-ServicePrincipalAuthorization -Identity <client id> -Resource <mailbox> must show " +
+		"InScope True"
+	checkConsent = "the permission SMTP.SendAsApp must have admin consent (Entra admin center > App " +
+		"registrations > your " +
 		"app > API permissions)"
 	checkApp = "Get-ServicePrincipal | fl AppId,ObjectId must show the enterprise application's object id (else " +
 		"New-ServicePrincipal -AppId <client id> -ObjectId <object id>), and <mailbox> must be a mailbox; " +
 		"changes take up to 2 h"
 	registerScoped = testScope + "; " + checkApp
 	registerAPI    = checkConsent + "; " + checkApp
-	registerApp    = "with the scoped role, " + testScope + "; with the API permission, " + checkConsent + "; " + checkApp
-	grantAPI       = "Add-MailboxPermission -Identity <mailbox> -User <object id of the enterprise application> " +
-		"-AccessRights FullAccess (and Add-RecipientPermission -Identity <mailbox> -Trustee <object id> -AccessRights " +
+	registerApp    = "with the scoped role, " + testScope + "; with the API permission, " + checkConsent +
+		"; " + checkApp
+	grantAPI = "Add-MailboxPermission -Identity <mailbox> -User <object id of the enterprise application> " +
+		"-AccessRights FullAccess (and Add-RecipientPermission -Identity <mailbox> -Trustee <object id> " +
+		"-AccessRights " +
 		"SendAs); changes take up to 2 h"
 	removeConsent = "remove the permission SMTP.SendAsApp (Entra admin center > App registrations > your app > API " +
 		"permissions): it asks for permissions on the mailbox that the scoped role does without; changes take up to 2 h"
@@ -24,7 +28,8 @@ const (
 	waitADay   = "wait up to 24 h; more volume needs more mailboxes or, inside the organization only, High Volume Email"
 	waitTenant = "wait up to 24 h; Get-LimitsEnforcementStatus shows the tenant's limit"
 	hveAccess  = "Add-HVEAppAccess -Identity <mailbox> -AppIds <object id of the enterprise application>"
-	hveConsent = "Entra, API permissions: add Mail.Send of Office 365 Exchange Online as an application permission, and " +
+	hveConsent = "Entra, API permissions: add Mail.Send of Office 365 Exchange Online as an application " +
+		"permission, and " +
 		"grant admin consent"
 	billHVE = "Get-HVEAccountBillingPolicy -Identity <mailbox> must show BillingPolicyValid (else " +
 		"Set-HVEAccountBillingPolicy -Identity <mailbox> -BillingPolicyId <id of the billing policy>)"
@@ -51,9 +56,11 @@ const sendAsWords = "sendasdenied|not allowed to send as|permissions to send as 
 var replies = [...]row{
 	// Sign-in. The words count more than the command: a client that goes on after a
 	// failed AUTH gets them inside a 530, too.
-	{text: "smtpclientauthentication is disabled for the tenant", means: Diagnosis{Class: Configuration, Key: "smtp-auth-disabled-tenant",
+	{text: "smtpclientauthentication is disabled for the tenant", means: Diagnosis{Class: Configuration,
+		Key:   "smtp-auth-disabled-tenant",
 		Cause: "SMTP AUTH is switched off for the tenant and not switched on for the mailbox", Remedy: enableSMTPAuth}},
-	{text: "smtpclientauthentication is disabled for the mailbox", means: Diagnosis{Class: Configuration, Key: "smtp-auth-disabled-mailbox",
+	{text: "smtpclientauthentication is disabled for the mailbox", means: Diagnosis{Class: Configuration,
+		Key:   "smtp-auth-disabled-mailbox",
 		Cause: "SMTP AUTH is switched off for the mailbox", Remedy: enableSMTPAuth}},
 	{text: "security defaults policy", means: Diagnosis{Class: Configuration, Key: "security-defaults",
 		Cause: "the tenant's security defaults forbid SMTP AUTH",
@@ -65,14 +72,17 @@ var replies = [...]row{
 		Remedy: "Entra admin center, Conditional Access, policies for workload identities: exclude this application " +
 			"or add this machine's address to the named location; " +
 			"and check Exchange's Get-AuthenticationPolicy"}},
-	{text: "organization configuration doesn't allow", means: Diagnosis{Class: Configuration, Key: "organization-policy",
+	{text: "organization configuration doesn't allow", means: Diagnosis{Class: Configuration,
+		Key:    "organization-policy",
 		Cause:  "the organization's configuration forbids this sign-in",
 		Remedy: "check the organization's authentication policies; for High Volume Email, " + hveAccess}},
-	{text: "basic authentication is disabled|user credentials were incorrect|federated sts ", means: Diagnosis{Class: Configuration, Key: "basic-auth",
-		Cause: "the server took the sign-in for a password login", Remedy: useXOAUTH2}},
+	{text: "basic authentication is disabled|user credentials were incorrect|federated sts ",
+		means: Diagnosis{Class: Configuration, Key: "basic-auth",
+			Cause: "the server took the sign-in for a password login", Remedy: useXOAUTH2}},
 	{enhanced: "5.7.30", means: Diagnosis{Class: Configuration, Key: "basic-auth-retired",
 		Cause: "basic authentication is no longer supported", Remedy: useXOAUTH2}},
-	{text: "basic authentication is not supported for client submission", means: Diagnosis{Class: Configuration, Key: "basic-auth-retired",
+	{text: "basic authentication is not supported for client submission", means: Diagnosis{Class: Configuration,
+		Key:   "basic-auth-retired",
 		Cause: "basic authentication is no longer supported", Remedy: useXOAUTH2}},
 	{enhanced: "5.5.124", means: userNotValid},
 	{text: "address provided is not valid", means: userNotValid},
@@ -88,10 +98,13 @@ var replies = [...]row{
 		Cause: "the mailbox is no High Volume Email account", Remedy: hveAccount}},
 	{enhanced: "5.5.127", means: Diagnosis{Class: Configuration, Key: "token-refused", RefreshToken: true,
 		Cause: "the server does not accept the access token", Remedy: registerApp}},
-	{code: 535, enhanced: "5.7.139", means: Diagnosis{Class: Configuration, Key: "sign-in-forbidden", RefreshToken: true,
-		Cause: "a policy forbids this sign-in", Remedy: enableSMTPAuth + "; and check the tenant's authentication policies"}},
+	{code: 535, enhanced: "5.7.139", means: Diagnosis{Class: Configuration, Key: "sign-in-forbidden",
+		RefreshToken: true,
+		Cause:        "a policy forbids this sign-in",
+		Remedy:       enableSMTPAuth + "; and check the tenant's authentication policies"}},
 	{code: 535, enhanced: "5.7.3", means: Diagnosis{Class: Configuration, Key: "sign-in-refused", RefreshToken: true,
-		Cause: "the token is not accepted for this mailbox: permission or consent missing, application not registered in Exchange, or not a mailbox", Remedy: registerApp}},
+		Cause: "the token is not accepted for this mailbox: permission or consent missing, application not " +
+			"registered in Exchange, or not a mailbox", Remedy: registerApp}},
 	{phase: phaseAuth, code: 504, means: mechanismRefused},
 	{enhanced: "5.7.4", text: "unrecognized authentication type", means: mechanismRefused},
 	{enhanced: "5.7.57", means: notAuthenticated},
@@ -104,16 +117,20 @@ var replies = [...]row{
 		Cause:  "the server does not take the name by which this machine greets it",
 		Remedy: "set smtp.ehlo_name to a full host name, as web1.contoso.com"}},
 	{text: "starttls is required", means: Diagnosis{Class: Configuration, Key: "starttls-required",
-		Cause: "the server saw no STARTTLS", Remedy: "look for a firewall that inspects SMTP and allow port 587 unmodified"}},
+		Cause:  "the server saw no STARTTLS",
+		Remedy: "look for a firewall that inspects SMTP and allow port 587 unmodified"}},
 	{code: 421, text: "submission rate for this client", means: Diagnosis{Class: AccountTemporary, Key: KeyMessageRate,
-		Cause:  "the mailbox has sent its messages of this minute",
-		Remedy: "give each host a mailbox of its own, or lower delivery.messages_per_minute on the hosts that send as <mailbox>"}},
+		Cause: "the mailbox has sent its messages of this minute",
+		Remedy: "give each host a mailbox of its own, or lower delivery.messages_per_minute on the hosts that send " +
+			"as <mailbox>"}},
 	{code: 421, means: Diagnosis{Class: Temporary, Key: "service-closing", Cause: "the server ends the session"}},
 
 	// The account: pauses every message of the mailbox.
 	{code: 432, means: Diagnosis{Class: AccountTemporary, Key: "too-many-connections",
-		Cause: "more than 3 connections send as this mailbox at once", Remedy: "give each host a mailbox of its own, or lower delivery.connections"}},
-	{text: "submissionquotaexceeded|submission quota was exceeded", means: Diagnosis{Class: AccountTemporary, Key: "submission-quota",
+		Cause:  "more than 3 connections send as this mailbox at once",
+		Remedy: "give each host a mailbox of its own, or lower delivery.connections"}},
+	{text: "submissionquotaexceeded|submission quota was exceeded", means: Diagnosis{Class: AccountTemporary,
+		Key:   "submission-quota",
 		Cause: "the mailbox has used up its 10,000 recipients of 24 h", Remedy: waitADay}},
 	{enhanced: "5.1.90", means: Diagnosis{Class: AccountTemporary, Key: "recipient-quota",
 		Cause: "the mailbox has used up its daily recipient limit", Remedy: waitADay}},
@@ -130,12 +147,15 @@ var replies = [...]row{
 	{enhanced: "5.7.705", means: Diagnosis{Class: AccountTemporary, Key: "tenant-blocked",
 		Cause: "the tenant has sent too much suspected spam and is blocked", Remedy: unblock}},
 	{enhanced: "5.7.708", means: Diagnosis{Class: AccountTemporary, Key: "address-blocked",
-		Cause: "mail from this machine's address is not accepted, as for new and trial tenants", Remedy: "open a ticket with Microsoft support; a trial tenant needs a paid licence"}},
+		Cause:  "mail from this machine's address is not accepted, as for new and trial tenants",
+		Remedy: "open a ticket with Microsoft support; a trial tenant needs a paid licence"}},
 	{enhanced: "5.7.750", means: Diagnosis{Class: Configuration, Key: "domain-not-registered",
-		Cause: "the sender's domain is not registered in the tenant", Remedy: "Microsoft 365 admin center, Settings, Domains: add the domain of <mailbox>"}},
+		Cause:  "the sender's domain is not registered in the tenant",
+		Remedy: "Microsoft 365 admin center, Settings, Domains: add the domain of <mailbox>"}},
 
 	// The mailbox and the sender. Most are only found out at the end of the data.
-	{text: "mailbox logon failure|mapiexceptionlogonfailed", means: Diagnosis{Class: Configuration, Key: "mailbox-permission",
+	{text: "mailbox logon failure|mapiexceptionlogonfailed", means: Diagnosis{Class: Configuration,
+		Key:   "mailbox-permission",
 		Cause: "the application has signed in but has no permission on the mailbox", Remedy: grantMailbox}},
 	{text: sendAsWords, means: sendAsDenied},
 	{enhanced: "5.2.252 5.7.60", means: sendAsDenied},
@@ -151,11 +171,14 @@ var replies = [...]row{
 	{text: "mapiexceptionshutoffquotaexceeded|storedrv.submission.exception:quotaexceeded", means: mailboxFull},
 	{code: 554, enhanced: "5.2.2", text: "mailbox full", means: mailboxFull},
 	{enhanced: "5.5.105", means: Diagnosis{Class: Configuration, Key: "hve-internal-only",
-		Cause: "a High Volume Email account can only send inside the organization", Remedy: "send external mail through smtp.office365.com or Azure Communication Services"}},
+		Cause:  "a High Volume Email account can only send inside the organization",
+		Remedy: "send external mail through smtp.office365.com or Azure Communication Services"}},
 
 	// The message.
-	{text: "mapiexceptionmaxsubmissionexceeded|messagesubmissionexceeded", means: Diagnosis{Class: Permanent, Key: "message-over-mailbox-limit",
-		Cause: "the message is larger than the mailbox may send", Remedy: "Set-Mailbox -Identity <mailbox> -MaxSendSize 150MB"}},
+	{text: "mapiexceptionmaxsubmissionexceeded|messagesubmissionexceeded",
+		means: Diagnosis{Class: Permanent, Key: "message-over-mailbox-limit",
+			Cause:  "the message is larger than the mailbox may send",
+			Remedy: "Set-Mailbox -Identity <mailbox> -MaxSendSize 150MB"}},
 	{enhanced: "5.6.211", means: fieldTooLong},
 	{text: "single text value size", means: fieldTooLong},
 	{enhanced: "5.3.4", text: "header size", means: Diagnosis{Class: Permanent, Key: "header-too-large",
@@ -182,17 +205,20 @@ var replies = [...]row{
 	{phase: phaseRcpt, code: 552, text: "too many recipients", means: tooManyRecipients},
 
 	// Known to pass.
-	{phase: phaseAuth, code: 4, means: Diagnosis{Class: Temporary, Key: "sign-in-unavailable", Cause: "the server can't check sign-ins now"}},
+	{phase: phaseAuth, code: 4, means: Diagnosis{Class: Temporary, Key: "sign-in-unavailable",
+		Cause: "the server can't check sign-ins now"}},
 }
 
 // Meanings that several rows share.
 var (
 	mechanismRefused = Diagnosis{Class: Configuration, Key: "mechanism-refused",
-		Cause: "the server does not take this kind of sign-in", Remedy: "check smtp.host: Exchange Online offers XOAUTH2"}
+		Cause:  "the server does not take this kind of sign-in",
+		Remedy: "check smtp.host: Exchange Online offers XOAUTH2"}
 	notAuthenticated = Diagnosis{Class: Configuration, Key: "not-authenticated",
 		Cause: "the session is not signed in", Remedy: "check smtp.host and that AUTH succeeds"}
 	oldTLS = Diagnosis{Class: Configuration, Key: "tls-too-old",
-		Cause: "the server takes TLS 1.2 or newer only", Remedy: "look for a proxy or a local policy that holds TLS below 1.2"}
+		Cause:  "the server takes TLS 1.2 or newer only",
+		Remedy: "look for a proxy or a local policy that holds TLS below 1.2"}
 	userNotValid = Diagnosis{Class: Configuration, Key: "user-not-valid",
 		Cause:  "the server does not know the address that signs in",
 		Remedy: "correct mailbox (now <mailbox>) in the configuration"}

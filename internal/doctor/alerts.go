@@ -29,7 +29,8 @@ func (r *runner) alerts(c *Check) {
 	if a.StatusFile != "" {
 		if _, err := os.Stat(a.StatusFile); err != nil && r.agent && !os.IsPermission(err) {
 			c.warn("alert-status", "the agent does not write alerts.status_file: "+err.Error(),
-				fmt.Sprintf("set alerts.status_file = %q and restart the agent", config.MetricsDir+"/"+config.StatusName))
+				fmt.Sprintf("set alerts.status_file = %q and restart the agent",
+					config.MetricsDir+"/"+config.StatusName))
 			return
 		}
 		ways = append(ways, a.StatusFile)
@@ -40,7 +41,8 @@ func (r *runner) alerts(c *Check) {
 	case len(ways) > 0:
 		c.ok("go to " + strings.Join(ways, ", "))
 	case r.cfg.AlertTo != "":
-		c.ok("go to " + r.cfg.AlertTo + " by mail only: they wait with the mail when all of it is held (alerts.webhook does not)")
+		c.ok("go to " + r.cfg.AlertTo + " by mail only: they wait with the mail when all of it is held " +
+			"(alerts.webhook does not)")
 	default:
 		c.warn("alert-to-missing", "nobody is told when delivery stops or a secret is about to expire",
 			`set alert_to = "you@your-domain" in `+r.path+`, or better alerts.webhook: it needs no mail`)

@@ -114,10 +114,12 @@ func (r *runner) judgeRoles(c *Check) {
 	case r.claims.IDTyp != "" && !r.claims.Application():
 		c.fail(Configuration, "not-an-application", fmt.Sprintf("idtyp is %q: the token is a person's", r.claims.IDTyp), "check credential.type in "+r.path)
 	case !has && r.kind().Name == account.HVE:
-		c.fail(Configuration, "hve-permission", who+": the role "+role+", which High Volume Email wants, is not in the token"+
-			r.otherRoles(), setup.GrantConsent(r.values()))
+		c.fail(Configuration, "hve-permission",
+			who+": the role "+role+", which High Volume Email wants, is not in the token"+
+				r.otherRoles(), setup.GrantConsent(r.values()))
 	case !has && r.way() == diagnose.WayAPI:
-		c.fail(Configuration, "permission", who+": the role "+role+r.otherRoles()+" is not in the token", setup.GrantConsent(r.values()))
+		c.fail(Configuration, "permission", who+": the role "+role+r.otherRoles()+" is not in the token",
+			setup.GrantConsent(r.values()))
 	case has && r.way() == diagnose.WayScoped:
 		c.fail(Configuration, "permission-not-needed", who+": the role "+roleSendAsApp+" is in the token, which brings the mailbox permissions back that the scoped role does without",
 			"Entra admin center > App registrations > your app > API permissions: remove "+roleSendAsApp)

@@ -203,7 +203,9 @@ func (r *runner) clock(c *Check) {
 	case off < clockNotice:
 		c.ok(fmt.Sprintf("within %v of the server's", max(off, time.Second)))
 	case off >= clockWrong && r.signs():
-		c.fail(Configuration, "clock", fmt.Sprintf("this machine's clock is %v %s the server's, which refuses a certificate's assertion", off, side), syncClock)
+		c.fail(Configuration, "clock",
+			fmt.Sprintf("this machine's clock is %v %s the server's, which refuses a certificate's assertion", off,
+				side), syncClock)
 	default:
 		c.warn("clock", fmt.Sprintf("this machine's clock is %v %s the server's", off, side), syncClock)
 	}

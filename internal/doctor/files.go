@@ -51,7 +51,8 @@ func (r *runner) configuration(c *Check) {
 			return
 		}
 		if len(cfg.Warnings) > 0 {
-			c.warn("config-warning", cfg.Warnings[0].Error(), cmp.Or(cfg.Warnings[0].Hint, "o365-sendmail config check"))
+			c.warn("config-warning", cfg.Warnings[0].Error(),
+				cmp.Or(cfg.Warnings[0].Hint, "o365-sendmail config check"))
 			return
 		}
 		c.ok(path + " is read and valid")

@@ -114,7 +114,8 @@ func (r *runner) older(c *Check, st queueview.Status) bool {
 	if r.cfg == nil || err != nil || bad != nil || !os.SameFile(here, theirs) || !here.ModTime().After(st.ConfigRead) {
 		return false
 	}
-	c.warn("agent-older", "the agent has not read "+r.path+" since it changed: what it does may differ from what is said here",
+	c.warn("agent-older", "the agent has not read "+r.path+" since it changed: what it does may differ from what "+
+		"is said here",
 		"sudo systemctl reload o365-sendmail")
 	return true
 }
@@ -143,12 +144,14 @@ func (r *runner) judgeQueue(c *Check, st queueview.Status) {
 	case r.rep.first(Failed) != nil:
 		c.skip("mail waits until the error above is fixed: " + s.Reason)
 	case s.Hold:
-		c.warn(keyHeld, "mail waits: "+s.Reason, "sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
+		c.warn(keyHeld, "mail waits: "+s.Reason,
+			"sudo o365-sendmail queue flush tries it now: nothing is wrong any more")
 	case s.Key == diagnose.KeyThrottled || s.Outside:
 		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("Jan 2 15:04 MST")+": "+s.Reason,
 			cmp.Or(s.Remedy, "wait: a flush does not go through this"))
 	default:
-		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason, cmp.Or(s.Remedy, "wait; sudo o365-sendmail queue flush tries it now"))
+		c.warn("mail-paused", "mail waits until "+s.Next.UTC().Format("15:04 MST")+": "+s.Reason,
+			cmp.Or(s.Remedy, "wait; sudo o365-sendmail queue flush tries it now"))
 	}
 }
 

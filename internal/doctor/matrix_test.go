@@ -49,7 +49,8 @@ const (
 
 func rows() []row {
 	var all []row
-	for _, part := range [][]row{machineRows(), networkRows(), entraRows(), credentialRows(), signInRows(), messageRows(), tenantRows()} {
+	for _, part := range [][]row{machineRows(), networkRows(), entraRows(), credentialRows(), signInRows(),
+		messageRows(), tenantRows()} {
 		all = append(all, part...)
 	}
 	return all
@@ -83,7 +84,10 @@ func machineRows() []row {
 			s.replace("mailbox", "noreply@contoso.onmicrosoft.com")
 		}, "domain", "onmicrosoft-sender", "domain of your own"},
 		{"alert-to-left-out", func(_ *testing.T, s *site) { s.without("alert_to") }, "alerts", "alert-to-missing", "set alert_to"},
-		{"webhook-file-missing", func(_ *testing.T, s *site) { s.text += "\n[alerts]\nwebhook_file = \"" + s.dir + "/none\"\n" },
+		{"webhook-file-missing", func(_ *testing.T, s *site) {
+			s.text += "\n[alerts]\nwebhook_file = \"" + s.dir +
+				"/none\"\n"
+		},
 			"alerts", "alert-webhook", "webhook_file"},
 		{"root-to-left-out", func(_ *testing.T, s *site) { s.without("root_to") }, "aliases", "root-nowhere", "set root_to"},
 		{"spool-missing", func(_ *testing.T, s *site) {
@@ -500,7 +504,8 @@ func volumeRows() []row {
 		}), "claims", "hve-permission", "Application permissions > Mail.Send"},
 		{"hve-not-on-the-list", account(func(_ *emulator.State, m *emulator.Mailbox) { m.Volume.Apps = nil }),
 			"sign-in", "hve-app-access", "Add-HVEAppAccess -Identity noreply@contoso.test -AppIds " + oid},
-		{"hve-client-id-on-the-list", account(func(_ *emulator.State, m *emulator.Mailbox) { m.Volume.Apps = []string{appID} }),
+		{"hve-client-id-on-the-list",
+			account(func(_ *emulator.State, m *emulator.Mailbox) { m.Volume.Apps = []string{appID} }),
 			"sign-in", "hve-app-access", "-AppIds " + oid},
 		{"hve-ordinary-mailbox", account(func(_ *emulator.State, m *emulator.Mailbox) { m.Volume = nil }),
 			"sign-in", "hve-not-an-account", "High Volume Email account"},
@@ -509,7 +514,8 @@ func volumeRows() []row {
 		{"hve-recipient-outside", func(_ *testing.T, s *site) { s.o.SendTo = "someone@example.org" },
 			"recipient", "hve-internal-only", "smtp.office365.com"},
 		{"hve-sign-in-refused", func(t *testing.T, s *site) {
-			if err := s.Script(emulator.Rule{Stage: "auth", Reply: "535 5.7.3 Authentication unsuccessful"}); err != nil {
+			if err := s.Script(emulator.Rule{Stage: "auth",
+				Reply: "535 5.7.3 Authentication unsuccessful"}); err != nil {
 				t.Fatal(err)
 			}
 		}, "sign-in", "hve-sign-in", "Get-HVEAccountBillingPolicy -Identity noreply@contoso.test"},
@@ -522,7 +528,8 @@ func newVolumeSite(t *testing.T) *site {
 	s := newSite(t)
 	s.Update(emulator.HighVolume)
 	s.replace("kind", "hve")
-	s.text = strings.Replace(s.text, "policy = \"keep\"\nsign_in = \"sender\"\nsend_as = [\""+otherMailbox+"\"]\n", "", 1)
+	s.text = strings.Replace(s.text, "policy = \"keep\"\nsign_in = \"sender\"\nsend_as = [\""+otherMailbox+"\"]\n", "",
+		1)
 	return s
 }
 

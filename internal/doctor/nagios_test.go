@@ -5,7 +5,8 @@ import "testing"
 func TestNagios(t *testing.T) {
 	t.Parallel()
 	good := Check{Name: "token", Status: OK, Seen: "granted"}
-	warning := Check{Name: "expiry", Status: Warning, Key: "expires-soon", Seen: "the secret expires in 5 days | soon\nnow"}
+	warning := Check{Name: "expiry", Status: Warning, Key: "expires-soon",
+		Seen: "the secret expires in 5 days | soon\nnow"}
 	failed := Check{Name: "sign-in", About: "a@b", Status: Failed, Key: "permission", Seen: "535 5.7.3"}
 	held := Check{Name: "queue", Status: Warning, Key: keyHeld, Seen: "mail waits: the secret has expired"}
 	for _, c := range []struct {

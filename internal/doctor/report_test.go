@@ -73,18 +73,21 @@ func TestPrinter(t *testing.T) {
 	c.ok("fine \x1b[31m\r\nand more")
 	r.Checks = []Check{c, {Name: "b", Status: Skipped, Seen: "needs x"}, {Name: "c", About: "d@e", Status: Skipped, Seen: "needs x"},
 		{Name: "f", Status: Skipped, Seen: "needs y"}, {Name: "g", Status: Failed, Seen: "bad", Hint: "fix"}}
-	want := "ok       a: fine \\x1b[31m  and more\nskipped  b, c d@e: needs x\nskipped  f: needs y\nerror    g: bad\n         hint: fix\nnext: n\n"
+	want := "ok       a: fine \\x1b[31m  and more\nskipped  b, c d@e: needs x\nskipped  f: needs y\nerror    g: bad\n" +
+		"         hint: fix\nnext: n\n"
 	if got := r.Text(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
 
-// TestPrinterShort: what is not well, a count of the rest, one command a line, alternatives numbered, and no hint twice.
+// TestPrinterShort: what is not well, a count of the rest, one command a line, alternatives numbered, and no hint
+// twice.
 func TestPrinterShort(t *testing.T) {
 	t.Parallel()
 	hint := "New-ServicePrincipal -AppId a -ObjectId b; if Get-ServicePrincipal | fl AppId shows another, first: " +
 		"Remove-ServicePrincipal -Identity a; or wait"
-	r := &Report{Next: hint, Checks: []Check{{Name: "a", Status: OK, Seen: "x"}, {Name: "b", Status: Skipped, Seen: "y"},
+	r := &Report{Next: hint, Checks: []Check{{Name: "a", Status: OK, Seen: "x"},
+		{Name: "b", Status: Skipped, Seen: "y"},
 		{Name: "c", Status: Failed, Seen: "cause: " + strings.Repeat("server ", 99), Hint: hint},
 		{Name: "message", Status: OK, Seen: "sent"}}}
 	want := "error    c: cause: " + strings.Repeat("server ", 54) + "server...\n         hint:\n" +

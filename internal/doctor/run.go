@@ -231,7 +231,8 @@ func (r *runner) idle() string {
 	case r.cfg == nil:
 		return "sudo o365-sendmail doctor"
 	case r.o.SendTo == "" || r.o.Send == nil:
-		return "nothing is wrong; permission on the mailbox shows only in a real message: o365-sendmail doctor --send-to " + cmp.Or(r.cfg.RootTo, r.cfg.AlertTo, "ADDRESS")
+		return "nothing is wrong; permission on the mailbox shows only in a real message: " +
+			"o365-sendmail doctor --send-to " + cmp.Or(r.cfg.RootTo, r.cfg.AlertTo, "ADDRESS")
 	}
 	return "nothing to do"
 }

@@ -155,7 +155,9 @@ func (r *runner) explain(c *Check, rep smtpreply.Reply, other opinion) {
 			r.cfg.Mailbox+said,
 			setup.GrantHVE(v)+"; "+setup.BillHVE(v))
 	case other.taken && has:
-		c.fail(Configuration, "not-a-mailbox", fmt.Sprintf("%s can sign in and %s can't: it is not a mailbox, or has no licence%s", other.mailbox, r.cfg.Mailbox, said), setup.CheckMailbox(v))
+		c.fail(Configuration, "not-a-mailbox",
+			fmt.Sprintf("%s can sign in and %s can't: it is not a mailbox, or has no licence%s", other.mailbox,
+				r.cfg.Mailbox, said), setup.CheckMailbox(v))
 	case other.taken:
 		c.fail(Configuration, "scope", fmt.Sprintf("%s can sign in and %s can't: it is not in the management scope of the role%s", other.mailbox, r.cfg.Mailbox, said), setup.JoinScope(v))
 	case r.tenantReport() != nil:
@@ -165,10 +167,12 @@ func (r *runner) explain(c *Check, rep smtpreply.Reply, other opinion) {
 	case r.way() == diagnose.WayScoped:
 		c.fail(Configuration, "scoped-role", "Exchange does not give the application the role \"Application "+roleSendAsApp+"\" for "+r.cfg.Mailbox+said, setup.AssignRole(v))
 	case r.way() == diagnose.WayAPI:
-		c.fail(Configuration, "permission", "the token has no role "+roleSendAsApp+": permission or admin consent is missing"+
+		c.fail(Configuration, "permission", "the token has no role "+roleSendAsApp+
+			": permission or admin consent is missing"+
 			said, setup.GrantConsent(v))
 	default:
-		c.fail(Configuration, "permission", "the token has no role "+roleSendAsApp+": with the scoped role it does not "+
+		c.fail(Configuration, "permission", "the token has no role "+roleSendAsApp+
+			": with the scoped role it does not "+
 			"cover "+r.cfg.Mailbox+", with the API permission that or its consent is missing"+said,
 			"with the scoped role, "+setup.AssignRole(v)+"; with the API permission, "+setup.GrantConsent(v)+
 				`; set way = "scoped" or "api" in `+r.path+", and one of the two is named")
@@ -237,7 +241,8 @@ func (r *runner) signedInAs(ctx context.Context, c *Check, host, user, from stri
 		case r.spreading && refusedToken(diag):
 			c.skip("not judged while a change in Exchange is spreading: " + rep.String())
 		case !refusedToken(diag):
-			c.fail(classOf(diag.Class), diag.Key, user+" can't sign in: "+rep.String(), v.Fill(diag.Advice(user, r.way())))
+			c.fail(classOf(diag.Class), diag.Key, user+" can't sign in: "+rep.String(),
+				v.Fill(diag.Advice(user, r.way())))
 		case r.claims.HasRole(roleSendAsApp):
 			c.fail(Configuration, "not-a-mailbox", user+" is no mailbox, or has no licence ("+rep.String()+")", setup.CheckMailbox(v))
 		default:
@@ -308,11 +313,13 @@ func (r *runner) limits(c *Check) {
 	case r.size > 0 && most > r.size:
 		c.warn("size", fmt.Sprintf("the server takes messages of %s, delivery.max_size allows %s", size(r.size), size(most)), fmt.Sprintf(`set delivery.max_size = "%dkB" in %s`, r.size/1000, r.path))
 	case r.kind().Name == account.HVE:
-		c.ok(fmt.Sprintf("messages to %s (the server takes %s), %d recipients a message, %d connections, %s a minute, %s a day, "+
+		c.ok(fmt.Sprintf("messages to %s (the server takes %s), %d recipients a message, %d connections, %s a "+
+			"minute, %s a day, "+
 			"inside the organization only", size(most), size(r.size), d.MaxRecipients, d.Connections,
 			number(d.MessagesPerMinute, "messages"), number(d.RecipientsPerDay, "recipients")))
 	default:
-		c.ok(fmt.Sprintf("messages to %s (the server takes %s, the mailbox 35 MB unless changed), %d connections, %s a minute, "+
+		c.ok(fmt.Sprintf("messages to %s (the server takes %s, the mailbox 35 MB unless changed), %d connections, %s "+
+			"a minute, "+
 			"%s a day", size(most), size(r.size), d.Connections, number(d.MessagesPerMinute, "messages"),
 			number(d.RecipientsPerDay, "recipients")))
 	}

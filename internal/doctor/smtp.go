@@ -261,5 +261,6 @@ func (r *runner) judgeLoss(c *Check, phase string, err error, hint string) {
 		seen = "the connection was reset at " + phase
 	}
 	d := diagnose.Failure(f)
-	c.fail(Unavailable, d.Key, seen, cmp.Or(hint, d.Remedy, "look for a firewall or proxy on the way that changes or ends SMTP sessions"))
+	c.fail(Unavailable, d.Key, seen,
+		cmp.Or(hint, d.Remedy, "look for a firewall or proxy on the way that changes or ends SMTP sessions"))
 }

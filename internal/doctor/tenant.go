@@ -94,8 +94,9 @@ func (r *runner) judgeTenant(c *Check) {
 		if ours == "" || strings.EqualFold(theirs, ours) {
 			return false
 		}
-		c.fail(Configuration, "report-of-another", fmt.Sprintf("the report is about %s %s, the configuration has %s", key,
-			theirs, ours), again)
+		c.fail(Configuration, "report-of-another",
+			fmt.Sprintf("the report is about %s %s, the configuration has %s", key,
+				theirs, ours), again)
 		return true
 	}
 	tenant := cmp.Or(r.tenant, r.claims.TID)
@@ -104,7 +105,8 @@ func (r *runner) judgeTenant(c *Check) {
 		mismatch("mailbox", t.get("mailbox"), r.cfg.Mailbox),
 		xoauth.IsGUID(t.get("tenant")) && mismatch("tenant", t.get("tenant"), tenant):
 	case r.way() != "" && !r.values().HVE && t.get("way") != r.way():
-		c.warn("report-of-another-way", fmt.Sprintf("the report is about the way %q, and way is %q here", t.get("way"), r.way()),
+		c.warn("report-of-another-way", fmt.Sprintf("the report is about the way %q, and way is %q here",
+			t.get("way"), r.way()),
 			fmt.Sprintf("set way = %q in %s, or run the script with -Way %s", t.get("way"), r.path, r.way()))
 	default:
 		c.ok(fmt.Sprintf("of %s (%s)", t.Made.UTC().Format("2006-01-02 15:04 MST"), tenantModes(t.get("mode"))))
@@ -143,13 +145,15 @@ func (r *runner) tenantSays(c *Check, said string) bool {
 	way, record := cmp.Or(r.way(), t.get("way")), t.get("exchange_object_id")
 	switch {
 	case t.get("mode") == "failed":
-		return fail("tenant-script", "the tenant's script stopped: "+t.get("error"), "correct that, and run the script again")
+		return fail("tenant-script", "the tenant's script stopped: "+t.get("error"),
+			"correct that, and run the script again")
 	case t.get("mode") == "undone":
 		return fail("tenant-script", "the tenant's set-up was taken back", "run the script without -Undo")
 	case record == "missing" && !v.HVE:
 		return fail("service-principal", "Exchange has no record of the application", setup.NewServicePrincipal(v))
 	case xoauth.IsGUID(record) && r.claims.OID != "" && !strings.EqualFold(record, r.claims.OID):
-		return fail("service-principal", "Exchange's record of the application has the object id "+record+", not "+r.claims.OID,
+		return fail("service-principal", "Exchange's record of the application has the object id "+record+", not "+
+			r.claims.OID,
 			"Remove-ServicePrincipal -Identity "+v.ClientID+"; "+setup.NewServicePrincipal(v))
 	case v.HVE && t.get("hve_access") == "no":
 		return fail("hve-app-access", "the application is not on the account's list", setup.GrantHVE(v))
@@ -165,7 +169,8 @@ func (r *runner) tenantSays(c *Check, said string) bool {
 
 // tenantReport is the report, if it is about this account.
 func (r *runner) tenantReport() *Tenant {
-	if c := r.rep.Find("tenant-report", ""); r.o.Tenant == nil || c == nil || c.Status == Failed || c.Status == Skipped {
+	if c := r.rep.Find("tenant-report", ""); r.o.Tenant == nil || c == nil || c.Status == Failed ||
+		c.Status == Skipped {
 		return nil
 	}
 	return r.o.Tenant
@@ -179,11 +184,13 @@ func (r *runner) tenantIsRight(c *Check, said string) {
 	made := r.o.Tenant.Made
 	if until := made.Add(spreads); r.o.Now().Before(until) {
 		c.fail(Temporary, "spreading", "the tenant is set up by its report of "+made.UTC().Format("15:04 MST")+
-			", and changes take up to 2 h"+said, "wait until "+until.UTC().Format("15:04 MST")+"; then o365-sendmail doctor again")
+			", and changes take up to 2 h"+said, "wait until "+until.UTC().Format("15:04 MST")+
+			"; then o365-sendmail doctor again")
 		return
 	}
 	c.fail(Configuration, "tenant-unexplained", "the tenant was set up by its report of "+
-		made.UTC().Format("2006-01-02 15:04 MST")+said, "run the script again, which shows what has changed since; if that is "+
+		made.UTC().Format("2006-01-02 15:04 MST")+said, "run the script again, which shows what has changed since; "+
+		"if that is "+
 		"nothing, open a ticket with Microsoft support and name the object id "+r.claims.OID)
 }
 

@@ -145,7 +145,8 @@ func tenantRows() []row {
 		{"tenant-full-access-spreading", with(scripted{way: api, faults: []string{"full-access-propagating"}}),
 			"message", "spreading", "wait until"},
 		{"tenant-policy", with(scripted{way: api, faults: []string{"auth-policy"}, set: map[string]string{
-			"workload_policies": "Block apps outside the office"}}), "sign-in", "access-policy", "Block apps outside the office"},
+			"workload_policies": "Block apps outside the office"}}), "sign-in", "access-policy",
+			"Block apps outside the office"},
 		{"tenant-defaults", with(scripted{way: api, faults: []string{"security-defaults"}, set: map[string]string{
 			"security_defaults": "yes"}}), "sign-in", "security-defaults", "security defaults are on"},
 		{"report-of-another-app", with(scripted{way: api, set: map[string]string{"client_id": oid}}),
@@ -192,10 +193,12 @@ func TestReadTenant(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"as printed": good, "byte order mark": "\ufeff" + good, "UTF-16": wide(binary.LittleEndian),
-		"UTF-16 big-endian": wide(binary.BigEndian), "after another": strings.Replace(good, "way: api", "way: hve", 1) + good,
+		"UTF-16 big-endian": wide(binary.BigEndian), "after another": strings.Replace(good, "way: api",
+			"way: hve", 1) + good,
 		"quoted": "> " + strings.ReplaceAll(good, "\n", "\n> "), "indented": strings.ReplaceAll(good, "\n", "\n    "),
 	} {
-		if r, err := ReadTenant(strings.NewReader(text)); err != nil || r.get("way") != "api" || r.get("client_id") != "c" {
+		if r, err := ReadTenant(strings.NewReader(text)); err != nil || r.get("way") != "api" ||
+			r.get("client_id") != "c" {
 			t.Errorf("%s: %+v %v", name, r, err)
 		}
 	}
@@ -218,7 +221,8 @@ func TestReadTenant(t *testing.T) {
 
 // FuzzReadTenant: whatever a person pastes, nothing breaks, and what is shown is fit for a terminal.
 func FuzzReadTenant(f *testing.F) {
-	f.Add("\ufeff" + tenantBegin + "\nreport: 1\nmade: 2026-11-30T08:00:00Z\nclient_id: c\nmailbox: m\nway: api\nmode: \x1b[2J\n" +
+	f.Add("\ufeff" + tenantBegin + "\nreport: 1\nmade: 2026-11-30T08:00:00Z\nclient_id: c\nmailbox: m\nway: api\n" +
+		"mode: \x1b[2J\n" +
 		tenantEnd + "\n")
 	f.Add("\xff\xfe-\x00")
 	f.Fuzz(func(t *testing.T, text string) {

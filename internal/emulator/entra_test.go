@@ -17,7 +17,8 @@ func TestToken(t *testing.T) {
 	e := emulator.New(t)
 	a := post(t, e, e.TokenURL(), secretForm(e))
 	if a.Status != 200 || a.ExpiresIn != 3599 || a.RefreshIn != 0 || a.Refresh != "" ||
-		!strings.Contains(a.Raw, `"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"eyJ0eXAiOiJKV1QiLCJub25jZSI6`) {
+		!strings.Contains(a.Raw,
+			`"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"eyJ0eXAiOiJKV1QiLCJub25jZSI6`) {
 		t.Errorf("%s", a.Raw)
 	}
 	if n := len(a.Access); n < 1500 || n > 1800 {

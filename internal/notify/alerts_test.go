@@ -17,7 +17,8 @@ import (
 // TestLook: what is said of conditions that begin, last, come again and end, and across restarts.
 func TestLook(t *testing.T) {
 	t.Parallel()
-	held := Condition{Name: "app|secret-expired", Kind: Held, Key: "secret-expired", What: "all mail", Reason: "it has expired"}
+	held := Condition{Name: "app|secret-expired", Kind: Held, Key: "secret-expired", What: "all mail",
+		Reason: "it has expired"}
 	soon := Condition{Name: "secret|2030", Kind: Expiry, What: "the client secret", Step: 14}
 	nearer := soon
 	nearer.Step = 7
@@ -34,19 +35,28 @@ func TestLook(t *testing.T) {
 		"once": {{0, []Condition{held}, "Mail is held: secret-expired"}, {time.Minute, []Condition{held}, ""},
 			{time.Hour, nil, "Mail is delivered again: secret-expired"}, {time.Hour, nil, ""}},
 		"several with a name": {{0, []Condition{held, held}, "Mail is held: secret-expired"}},
-		"a day later":         {{0, []Condition{held}, "Mail is held: secret-expired"}, {day, []Condition{held}, "Mail is still held: secret-expired"}},
-		"comes and goes": {{0, []Condition{held}, "Mail is held: secret-expired"}, {time.Hour, nil, "Mail is delivered again: secret-expired"},
-			{time.Hour, []Condition{held}, ""}, {time.Hour, nil, ""}, {2 * day, nil, ""}, {0, []Condition{held}, "Mail is held: secret-expired"}},
-		"a restart is no news": {{0, []Condition{held}, "Mail is held: secret-expired"}, {restart, nil, ""}, {time.Minute, nil, ""},
+		"a day later": {{0, []Condition{held}, "Mail is held: secret-expired"},
+			{day, []Condition{held}, "Mail is still held: secret-expired"}},
+		"comes and goes": {{0, []Condition{held}, "Mail is held: secret-expired"},
+			{time.Hour, nil, "Mail is delivered again: secret-expired"},
+			{time.Hour, []Condition{held}, ""}, {time.Hour, nil, ""}, {2 * day, nil, ""},
+			{0, []Condition{held}, "Mail is held: secret-expired"}},
+		"a restart is no news": {{0, []Condition{held}, "Mail is held: secret-expired"}, {restart, nil, ""},
+			{time.Minute, nil, ""},
 			{time.Minute, []Condition{held}, ""}, {time.Minute, nil, "Mail is delivered again: secret-expired"}},
 		"over by the time of the restart": {{0, []Condition{held}, "Mail is held: secret-expired"}, {restart, nil, ""},
 			{time.Minute, nil, ""}, {quiet, nil, ""}, {time.Hour, nil, "Mail is no longer held: secret-expired"}},
-		"a pause and a spool that fills": {{0, []Condition{{Name: "p", Kind: Paused, Key: "throttled"}, {Name: "s", Kind: SpoolFull}},
-			"Mail waits: throttled, The spool takes no mail"}, {time.Hour, []Condition{{Name: "s", Kind: SpoolFull}}, "Mail is delivered again: throttled"},
+		"a pause and a spool that fills": {{0, []Condition{{Name: "p", Kind: Paused, Key: "throttled"},
+			{Name: "s", Kind: SpoolFull}},
+			"Mail waits: throttled, The spool takes no mail"}, {time.Hour, []Condition{{Name: "s", Kind: SpoolFull}},
+			"Mail is delivered again: throttled"},
 			{time.Hour, nil, "The spool takes mail again"}},
-		"the disk is full": {{full, nil, ""}, {0, []Condition{held}, ""}, {room, nil, ""}, {time.Minute, []Condition{held}, "Mail is held: secret-expired"}},
-		"expiry": {{0, []Condition{soon}, "The client secret expires in 14 days"}, {5 * day, []Condition{soon}, ""}, {restart, nil, ""},
-			{day, []Condition{nearer}, "The client secret expires in 8 days"}, {day, []Condition{gone}, "The client secret has expired"},
+		"the disk is full": {{full, nil, ""}, {0, []Condition{held}, ""}, {room, nil, ""},
+			{time.Minute, []Condition{held}, "Mail is held: secret-expired"}},
+		"expiry": {{0, []Condition{soon}, "The client secret expires in 14 days"}, {5 * day, []Condition{soon}, ""},
+			{restart, nil, ""},
+			{day, []Condition{nearer}, "The client secret expires in 8 days"},
+			{day, []Condition{gone}, "The client secret has expired"},
 			{day, nil, "The client secret is no longer about to expire"}, {day, nil, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -177,7 +177,8 @@ func (r *Report) text() []byte {
 			fmt.Fprintf(&b, "until %s.\n", rfc822.FormatDate(r.Until))
 		}
 	case Relayed:
-		b.WriteString("Your message was handed on to the server below, which may send no report\nof its delivery. You asked for this note.\n")
+		b.WriteString("Your message was handed on to the server below, which may send no report\nof its delivery. " +
+			"You asked for this note.\n")
 	default:
 		b.WriteString("Your message could not be delivered to the recipients below, and it won't\nbe tried again.\n")
 	}

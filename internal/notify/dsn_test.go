@@ -19,10 +19,12 @@ import (
 func sample() *Report {
 	arrived := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	return &Report{
-		Action: Failed, From: "noreply@contoso.test", To: []string{"it@contoso.test"}, Host: "web1.contoso.test", Relay: "smtp.office365.com",
+		Action: Failed, From: "noreply@contoso.test", To: []string{"it@contoso.test"}, Host: "web1.contoso.test",
+		Relay:   "smtp.office365.com",
 		QueueID: "20300102030405-0123456789abcdef", Arrived: arrived, Now: arrived.Add(time.Minute),
 		Recipients: []Recipient{{Address: "a@example.com", ORcpt: "rfc822;root@web1", Status: "5.1.10",
-			Reply: "550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found", Reason: "nobody has that address", Remedy: "check the address"},
+			Reply: "550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found", Reason: "nobody has that address",
+			Remedy: "check the address"},
 			{Address: "jörg@example.com", Reason: "it was tried for 5 days; the server can't be reached\r\nX: y"}},
 		Envelope: &envelope.Envelope{EnvID: "abc", Ret: ""},
 		Message:  Text("From: root <noreply@contoso.test>\r\nSubject: hi\r\n\r\nBody.\r\n.\r\n"),
@@ -97,28 +99,35 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if env.Sender != r.From || env.Origin != "" || len(env.Recipients) != 1 || env.Recipients[0].Address != "it@contoso.test" || env.EightBit {
+	if env.Sender != r.From || env.Origin != "" || len(env.Recipients) != 1 ||
+		env.Recipients[0].Address != "it@contoso.test" || env.EightBit {
 		t.Errorf("envelope %+v", env)
 	}
 	b := read(t, msg)
 	wire(t, b, false)
 	h, kinds, bodies := parts(t, b)
-	if h.Get("Auto-Submitted") != "auto-replied" || h.Get("From") != "Mail Delivery System <noreply@contoso.test>" || h.Get("Message-ID") == "" || h.Get("Date") == "" {
+	if h.Get("Auto-Submitted") != "auto-replied" || h.Get("From") != "Mail Delivery System <noreply@contoso.test>" ||
+		h.Get("Message-ID") == "" || h.Get("Date") == "" {
 		t.Errorf("header %v", h)
 	}
 	if got := strings.Join(kinds, " "); got != "text/plain message/delivery-status message/rfc822" {
 		t.Errorf("parts %s", got)
 	}
-	for _, want := range []string{"550 5.1.10 RESOLVER.ADR.RecipientNotFound", "What to do: check the address", "<jörg@example.com>", r.QueueID} {
+	for _, want := range []string{"550 5.1.10 RESOLVER.ADR.RecipientNotFound", "What to do: check the address",
+		"<jörg@example.com>", r.QueueID} {
 		if !strings.Contains(bodies[0], want) {
 			t.Errorf("the text has no %q:\n%s", want, bodies[0])
 		}
 	}
-	want := "Original-Envelope-Id: abc\r\nReporting-MTA: dns; web1.contoso.test\r\nX-Queue-Id: " + r.QueueID + "\r\nArrival-Date: Wed, 02 Jan 2030 03:04:05 +0000\r\n" +
-		"\r\nOriginal-Recipient: rfc822; root@web1\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: failed\r\nStatus: 5.1.10\r\nRemote-MTA: dns; smtp.office365.com\r\n" +
-		"Diagnostic-Code: smtp; 550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found\r\nLast-Attempt-Date: Wed, 02 Jan 2030 03:05:05 +0000\r\n" +
+	want := "Original-Envelope-Id: abc\r\nReporting-MTA: dns; web1.contoso.test\r\nX-Queue-Id: " + r.QueueID +
+		"\r\nArrival-Date: Wed, 02 Jan 2030 03:04:05 +0000\r\n" +
+		"\r\nOriginal-Recipient: rfc822; root@web1\r\nFinal-Recipient: rfc822; a@example.com\r\nAction: failed\r\n" +
+		"Status: 5.1.10\r\nRemote-MTA: dns; smtp.office365.com\r\n" +
+		"Diagnostic-Code: smtp; 550 5.1.10 RESOLVER.ADR.RecipientNotFound; not found\r\nLast-Attempt-Date: " +
+		"Wed, 02 Jan 2030 03:05:05 +0000\r\n" +
 		"\r\nFinal-Recipient: utf-8; j\\x{F6}rg@example.com\r\nAction: failed\r\nStatus: 5.0.0\r\n" +
-		"Diagnostic-Code: x-o365-sendmail; it was tried for 5 days; the server can't be reached  X: y\r\nLast-Attempt-Date: Wed, 02 Jan 2030 03:05:05 +0000\r\n"
+		"Diagnostic-Code: x-o365-sendmail; it was tried for 5 days; the server can't be reached  X: y\r\n" +
+		"Last-Attempt-Date: Wed, 02 Jan 2030 03:05:05 +0000\r\n"
 	if bodies[1] != want {
 		t.Errorf("status\n%q\nwant\n%q", bodies[1], want)
 	}
@@ -132,7 +141,8 @@ func TestReport(t *testing.T) {
 
 func TestOriginal(t *testing.T) {
 	t.Parallel()
-	long := "Subject: hi\r\nX-Long: " + strings.Repeat("x", 2000) + "\r\nX-Eight: \xff\xfe\r\n\r\n" + strings.Repeat("y", 2<<20) + "\r\n"
+	long := "Subject: hi\r\nX-Long: " + strings.Repeat("x", 2000) + "\r\nX-Eight: \xff\xfe\r\n\r\n" +
+		strings.Repeat("y", 2<<20) + "\r\n"
 	for _, c := range []struct {
 		name     string
 		change   func(*Report)
@@ -143,9 +153,11 @@ func TestOriginal(t *testing.T) {
 		{"large", func(r *Report) { r.Message = Text(long); r.Envelope.Ret = "FULL" }, "text/rfc822-headers", false},
 		{"delayed", func(r *Report) { r.Action = Delayed }, "text/rfc822-headers", false},
 		{"8-bit", func(r *Report) { r.Message = Text("Subject: x\r\n\r\n\xff\r\n") }, "message/rfc822", true},
-		{"SMTPUTF8", func(r *Report) { r.Envelope.SMTPUTF8 = true; r.Message = Text("Subject: ü\r\n\r\nx\r\n") }, "text/rfc822-headers", false},
+		{"SMTPUTF8", func(r *Report) { r.Envelope.SMTPUTF8 = true; r.Message = Text("Subject: ü\r\n\r\nx\r\n") },
+			"text/rfc822-headers", false},
 		{"nothing", func(r *Report) { r.Message = nil }, "", false},
-		{"no blank line", func(r *Report) { r.Message = Text("Subject: x"); r.Envelope.Ret = "HDRS" }, "text/rfc822-headers", false},
+		{"no blank line", func(r *Report) { r.Message = Text("Subject: x"); r.Envelope.Ret = "HDRS" },
+			"text/rfc822-headers", false},
 	} {
 		r := sample()
 		c.change(r)
@@ -168,7 +180,8 @@ func TestOriginal(t *testing.T) {
 
 func TestNotice(t *testing.T) {
 	t.Parallel()
-	env, msg, err := notice(&Config{From: "noreply@contoso.test", Host: "web1"}, []string{"it@contoso.test"}, time.Now(),
+	env, msg, err := notice(&Config{From: "noreply@contoso.test", Host: "web1"},
+		[]string{"it@contoso.test"}, time.Now(),
 		"Mail is held\r\nBcc: x@y", "Line ü\n"+strings.Repeat("z", 3000)+"\n")
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +189,8 @@ func TestNotice(t *testing.T) {
 	b := read(t, msg)
 	wire(t, b, false)
 	m, err := mail.ReadMessage(bytes.NewReader(b))
-	if err != nil || m.Header.Get("Bcc") != "" || m.Header.Get("Auto-Submitted") != "auto-generated" || env.Origin != "" {
+	if err != nil || m.Header.Get("Bcc") != "" || m.Header.Get("Auto-Submitted") != "auto-generated" ||
+		env.Origin != "" {
 		t.Errorf("%v %v %+v", m.Header, err, env)
 	}
 }
@@ -186,7 +200,8 @@ func FuzzReport(f *testing.F) {
 	f.Add("\r\n@\x00", "\xff", "\n", "no header")
 	f.Fuzz(func(t *testing.T, address, reply, reason, original string) {
 		r := sample()
-		r.Recipients = []Recipient{{Address: address, ORcpt: "rfc822;" + address, Reply: reply, Reason: reason, Status: reply}}
+		r.Recipients = []Recipient{{Address: address, ORcpt: "rfc822;" + address, Reply: reply, Reason: reason,
+			Status: reply}}
 		r.Envelope.Ret = "HDRS"
 		r.Message = Text(original)
 		_, msg, err := Build(r)

@@ -60,7 +60,8 @@ func TestExpiryWarningsOverTime(t *testing.T) {
 
 func TestDaysLeft(t *testing.T) {
 	t.Parallel()
-	for left, want := range map[time.Duration]int{0: 0, day - 1: 0, day: 1, 30 * day: 30, -1: -1, -day: -1, -day - 1: -2} {
+	for left, want := range map[time.Duration]int{0: 0, day - 1: 0, day: 1, 30 * day: 30, -1: -1, -day: -1,
+		-day - 1: -2} {
 		if got := DaysLeft(now.Add(left), now); got != want {
 			t.Errorf("%v: %d, want %d", left, got, want)
 		}

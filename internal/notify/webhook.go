@@ -69,9 +69,11 @@ func (h *Hook) post(ctx context.Context, body string) error {
 	_, _ = io.CopyN(io.Discard, resp.Body, replyLimit) // the status says it all
 	switch {
 	case resp.StatusCode/100 == 3:
-		return fmt.Errorf("%s redirects elsewhere (HTTP %d): give the URL that it leads to", req.URL.Hostname(), resp.StatusCode)
+		return fmt.Errorf("%s redirects elsewhere (HTTP %d): give the URL that it leads to", req.URL.Hostname(),
+			resp.StatusCode)
 	case resp.StatusCode/100 != 2:
-		return fmt.Errorf("%s answers HTTP %d %s", req.URL.Hostname(), resp.StatusCode, http.StatusText(resp.StatusCode))
+		return fmt.Errorf("%s answers HTTP %d %s", req.URL.Hostname(), resp.StatusCode,
+			http.StatusText(resp.StatusCode))
 	}
 	return nil
 }
@@ -147,7 +149,8 @@ func (n *Notifier) Post(ctx context.Context) {
 	}
 	if c.Heartbeat != nil && well && !now.Before(n.beat) && ctx.Err() == nil {
 		n.beat = now.Add(beatEvery)
-		n.complain("heartbeat", "the heartbeat can't be sent", c.Heartbeat.post(ctx, "o365-sendmail on "+c.Host+": mail goes"))
+		n.complain("heartbeat", "the heartbeat can't be sent",
+			c.Heartbeat.post(ctx, "o365-sendmail on "+c.Host+": mail goes"))
 	}
 }
 

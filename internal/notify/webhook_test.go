@@ -87,8 +87,9 @@ func TestWebhook(t *testing.T) {
 	for name, c := range map[string]struct{ body, want string }{
 		"slack": {`{"text": "{text}"}`, `application/json {"text": ` + string(quoted) + `}`},
 		"ntfy":  {`{text}`, "text/plain; charset=utf-8 " + text},
-		"fields": {`{"t":"{title}","k":"{key}","s":"{state}/{severity}","at":"{since}","h":"{host}","n":1}`, `application/json ` +
-			`{"t":"Mail is held: the client secret has expired","k":"secret-expired","s":"raised/critical","at":"2030-01-01T00:00:00Z","h":"web1","n":1}`},
+		"fields": {`{"t":"{title}","k":"{key}","s":"{state}/{severity}","at":"{since}","h":"{host}","n":1}`,
+			`application/json ` +
+				`{"t":"Mail is held: the client secret has expired","k":"secret-expired","s":"raised/critical","at":"2030-01-01T00:00:00Z","h":"web1","n":1}`},
 		"no field of ours": {`{other} {text`, `text/plain; charset=utf-8 {other} {text`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +103,8 @@ func TestWebhook(t *testing.T) {
 			w.now = w.now.Add(time.Hour)
 			w.round()
 			w.round()
-			if got := w.posts(); len(got) != 2 || strings.Contains(c.body, "{text}") && !strings.Contains(got[1], "it was: the client secret has expired; it began") {
+			if got := w.posts(); len(got) != 2 || strings.Contains(c.body, "{text}") && !strings.Contains(got[1],
+				"it was: the client secret has expired; it began") {
 				t.Errorf("the end was not told once: %q", got)
 			}
 			if len(w.mail) != 2 || len(w.warnings) > 0 {
@@ -112,19 +114,24 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
-// TestWebhookFails: a webhook that fails costs the other ways nothing, is tried again after growing pauses, complains once,
-// never shows its URL, and hears the news when it is back.
+// TestWebhookFails: a webhook that fails costs the other ways nothing, is tried again after growing pauses, complains
+// once, never shows its URL, and hears the news when it is back.
 func TestWebhookFails(t *testing.T) {
 	t.Parallel()
-	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
+	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter,
+		*http.Request) {
+		t.Error("a redirect was followed")
+	}))
 	t.Cleanup(elsewhere.Close)
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		client *http.Client
 		want   string
 	}{
-		"500":   {func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(500) }, nil, "answers HTTP 500 Internal Server Error"},
-		"404":   {func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(404) }, nil, "answers HTTP 404 Not Found"},
+		"500": {func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(500) }, nil,
+			"answers HTTP 500 Internal Server Error"},
+		"404": {func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(404) }, nil,
+			"answers HTTP 404 Not Found"},
 		"hangs": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, nil, "no reply in time"},
 		"redirect": {func(rw http.ResponseWriter, r *http.Request) {
 			http.Redirect(rw, r, elsewhere.URL+"/T0PS3CRET2", http.StatusTemporaryRedirect)
@@ -141,7 +148,8 @@ func TestWebhookFails(t *testing.T) {
 				client.Timeout = 300 * time.Millisecond
 			}
 			if c.client != nil {
-				conf.Webhook = &Hook{Body: good.Body, URL: good.URL, Client: func() (*http.Client, error) { return c.client, nil }}
+				conf.Webhook = &Hook{Body: good.Body, URL: good.URL,
+					Client: func() (*http.Client, error) { return c.client, nil }}
 				w.Configure(conf)
 			}
 			tries, last := 0, time.Time{}
@@ -167,7 +175,8 @@ func TestWebhookFails(t *testing.T) {
 			if len(w.mail) != 1 {
 				t.Errorf("%d mails", len(w.mail))
 			}
-			if b, err := os.ReadFile(conf.StatusFile); err != nil || !strings.HasPrefix(string(b), "critical: Mail is held: the client secret has expired") {
+			if b, err := os.ReadFile(conf.StatusFile); err != nil ||
+				!strings.HasPrefix(string(b), "critical: Mail is held: the client secret has expired") {
 				t.Errorf("status %q, %v", b, err)
 			}
 			back := newWeb(t, "{text}", nil)
@@ -231,8 +240,8 @@ func TestHeartbeat(t *testing.T) {
 	}
 }
 
-// TestStatusFile: it has a line for each thing, is empty when nothing is wrong, may be read by all, and one that can't be
-// written is complained of once and written later.
+// TestStatusFile: it has a line for each thing, is empty when nothing is wrong, may be read by all, and one that can't
+// be written is complained of once and written later.
 func TestStatusFile(t *testing.T) {
 	t.Parallel()
 	w := newWeb(t, "{text}", nil)
@@ -242,7 +251,8 @@ func TestStatusFile(t *testing.T) {
 	w.Configure(c)
 	w.round(heldMail)
 	w.round(heldMail)
-	if len(w.warnings) != 1 || !strings.Contains(w.warnings[0], "the status file can't be written") || len(w.mail) != 1 {
+	if len(w.warnings) != 1 || !strings.Contains(w.warnings[0], "the status file can't be written") ||
+		len(w.mail) != 1 {
 		t.Errorf("warnings %q, %d mails", w.warnings, len(w.mail))
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -254,7 +264,8 @@ func TestStatusFile(t *testing.T) {
 	if err != nil || fi.Mode().Perm() != 0o644 {
 		t.Fatal(fi, err)
 	}
-	want := "critical: Mail is held: the client secret has expired (mail from a\"b\\c@contoso.test; since 2030-01-01 00:00 UTC)\n" +
+	want := "critical: Mail is held: the client secret has expired (mail from a\"b\\c@contoso.test; " +
+		"since 2030-01-01 00:00 UTC)\n" +
 		"warning: The client secret expires in 5 days (on 2030-01-06 00:00 UTC)\n"
 	if b, _ := os.ReadFile(c.StatusFile); string(b) != want {
 		t.Errorf("status\n%s\nwant\n%s", b, want)

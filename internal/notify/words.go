@@ -37,10 +37,12 @@ type news struct {
 
 // titles are the news of each kind by their state.
 var titles = map[Kind][4]string{
-	Held:      {"Mail is held: ", "Mail is still held: ", "Mail is delivered again: ", "Mail is no longer held: "},
-	Paused:    {"Mail waits: ", "Mail still waits: ", "Mail is delivered again: ", "Mail no longer waits: "},
-	SpoolFull: {"The spool takes no mail", "The spool still takes no mail", "The spool takes mail again", "The spool takes mail again"},
-	QueueOld:  {"Old mail in the queue", "Still old mail in the queue", "No old mail in the queue", "No old mail in the queue"},
+	Held:   {"Mail is held: ", "Mail is still held: ", "Mail is delivered again: ", "Mail is no longer held: "},
+	Paused: {"Mail waits: ", "Mail still waits: ", "Mail is delivered again: ", "Mail no longer waits: "},
+	SpoolFull: {"The spool takes no mail", "The spool still takes no mail", "The spool takes mail again",
+		"The spool takes mail again"},
+	QueueOld: {"Old mail in the queue", "Still old mail in the queue", "No old mail in the queue",
+		"No old mail in the queue"},
 }
 
 // title is the news in a few words.
@@ -127,7 +129,8 @@ func (m *news) body(probe time.Duration) string {
 			"Nothing is lost: the mail is kept, one message is tried every " + probe.String() +
 			",\nand delivery resumes by itself when the fault is fixed.\n\n" + why + look
 	case m.Kind == Expiry:
-		return m.title() + ", on " + m.Ends.UTC().Format("2006-01-02 15:04 MST") + ".\nAfter that no mail can be sent.\n\n" +
+		return m.title() + ", on " + m.Ends.UTC().Format("2006-01-02 15:04 MST") +
+			".\nAfter that no mail can be sent.\n\n" +
 			"What to do: for a certificate, run sudo o365-sendmail credential new-certificate; for a secret, create\n" +
 			"a new one in Entra (App registrations, Certificates & secrets) and run sudo o365-sendmail credential\n" +
 			"set-secret. The new one is tested before anything changes.\n"

@@ -21,7 +21,8 @@ type Rules struct {
 	Pool []string
 	// Connections is how many couriers a mailbox has at most.
 	Connections int
-	// PerDay is the account's rate of recipients, 0 for no limit. Shares divide it, and the messages a minute (Job.Allow).
+	// PerDay is the account's rate of recipients, 0 for no limit. Shares divide it, and the messages a minute
+	// (Job.Allow).
 	PerDay int
 	Shares Shares
 	// Chosen reports whether the administrator chose a sender, Named whether by its whole address. Nil is for all.

@@ -43,7 +43,8 @@ func TestNextAttempt(t *testing.T) {
 		{1, -time.Hour, noJitter, time.Minute},
 	} {
 		if got := NextAttempt(c.attempts, now, c.retryAfter, c.jitter).Sub(now); got != c.want {
-			t.Errorf("attempt %d, Retry-After %v, jitter %v: %v, want %v", c.attempts, c.retryAfter, c.jitter, got, c.want)
+			t.Errorf("attempt %d, Retry-After %v, jitter %v: %v, want %v", c.attempts, c.retryAfter, c.jitter,
+				got, c.want)
 		}
 	}
 }
@@ -113,7 +114,8 @@ func TestExpired(t *testing.T) {
 func TestMinAttempts(t *testing.T) {
 	t.Parallel()
 	for lifetime, want := range map[time.Duration]int{
-		0: 1, time.Minute: 1, 2 * time.Minute: 2, 12 * time.Minute: 3, 2 * time.Hour: 5, 10 * time.Hour: 9, day: 10, 5 * day: 10,
+		0: 1, time.Minute: 1, 2 * time.Minute: 2, 12 * time.Minute: 3, 2 * time.Hour: 5, 10 * time.Hour: 9, day: 10,
+		5 * day: 10,
 	} {
 		if got := MinAttempts(lifetime); got != want {
 			t.Errorf("%v: %d, want %d", lifetime, got, want)
@@ -165,7 +167,8 @@ func TestAccountPause(t *testing.T) {
 		{1, -time.Minute, noJitter, 30 * time.Second},
 	} {
 		if got := AccountPause(c.failures, c.retryAfter, c.jitter); got != c.want {
-			t.Errorf("failure %d, Retry-After %v, jitter %v: %v, want %v", c.failures, c.retryAfter, c.jitter, got, c.want)
+			t.Errorf("failure %d, Retry-After %v, jitter %v: %v, want %v", c.failures, c.retryAfter, c.jitter,
+				got, c.want)
 		}
 	}
 }

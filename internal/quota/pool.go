@@ -7,8 +7,8 @@ const Greed = 8
 const little = 2048
 
 // Pool is a resource and how much of it is in use, be it connections, memory or the disk. A part of it is root's and
-// the service user's alone. Of the rest a user gets what there is, but never more than Greed times what then is left: one
-// who is alone gets nearly all, and every further one finds something. What many user ids of one attacker leave is
+// the service user's alone. Of the rest a user gets what there is, but never more than Greed times what then is left:
+// one who is alone gets nearly all, and every further one finds something. What many user ids of one attacker leave is
 // little, so half as much as the first part is for users who hold next to nothing.
 type Pool struct {
 	Size, Used int64 // Size 0 is no bound

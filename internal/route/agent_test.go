@@ -71,10 +71,13 @@ func TestSend(t *testing.T) {
 		t.Fatalf("receipt %+v, %v", r, err)
 	}
 	got := h.Taken()[0]
-	if got.Envelope.Sender != "www-data@web1" || got.Envelope.Ret != "HDRS" || got.Envelope.EnvID != "a=b c" || got.Options.Mode != "queue" || got.Options.Hops != 2 || !got.Options.Partial {
+	if got.Envelope.Sender != "www-data@web1" || got.Envelope.Ret != "HDRS" || got.Envelope.EnvID != "a=b c" ||
+		got.Options.Mode != "queue" || got.Options.Hops != 2 || !got.Options.Partial {
 		t.Errorf("got %+v", got)
 	}
-	want := []envelope.Recipient{{Address: "root@localhost"}, {Address: `"a b"@example.org`, Notify: envelope.NotifyFailure | envelope.NotifyDelay, ORcpt: "rfc822;x+y@z"}, {Address: "ü@example.org"}}
+	want := []envelope.Recipient{{Address: "root@localhost"},
+		{Address: `"a b"@example.org`, Notify: envelope.NotifyFailure | envelope.NotifyDelay, ORcpt: "rfc822;x+y@z"},
+		{Address: "ü@example.org"}}
 	for i, r := range got.Envelope.Recipients {
 		if r != want[i] {
 			t.Errorf("recipient %+v, want %+v", r, want[i])
@@ -100,8 +103,10 @@ func TestExitCodes(t *testing.T) {
 		}
 		refused := []envelope.Refusal{{Address: "b@b.org", Err: problem}}
 		r, err := send(t,
-			smtpdtest.Serve(t, &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "ok", Refused: refused}}), to("a@b.org", "b@b.org"), envelope.Options{}, hello)
-		if err != nil || len(r.Refused) != 1 || sysexits.Code(r.Refused[0].Err, 0) != exit || r.Refused[0].Address != "b@b.org" || len(r.Accepted) != 1 {
+			smtpdtest.Serve(t, &smtpdtest.Agent{Receipt: envelope.Receipt{Reply: "ok", Refused: refused}}),
+			to("a@b.org", "b@b.org"), envelope.Options{}, hello)
+		if err != nil || len(r.Refused) != 1 || sysexits.Code(r.Refused[0].Err, 0) != exit ||
+			r.Refused[0].Address != "b@b.org" || len(r.Accepted) != 1 {
 			t.Errorf("one of two with %d: %+v, %v", exit, r, err)
 		}
 	}
@@ -109,9 +114,11 @@ func TestExitCodes(t *testing.T) {
 
 func TestSomeRefused(t *testing.T) {
 	t.Parallel()
-	h := &smtpdtest.Agent{Nobody: sysexits.With(sysexits.NoUser, errors.New("no such user here")), Receipt: envelope.Receipt{Reply: "fine"}}
+	h := &smtpdtest.Agent{Nobody: sysexits.With(sysexits.NoUser, errors.New("no such user here")),
+		Receipt: envelope.Receipt{Reply: "fine"}}
 	r, err := send(t, smtpdtest.Serve(t, h), to("a@b.org", "nobody"), envelope.Options{}, hello)
-	if err != nil || r.Reply != "250 2.0.0 fine" || len(r.Accepted) != 1 || len(r.Refused) != 1 || r.Refused[0].Address != "nobody" || sysexits.Code(r.Refused[0].Err, 0) != sysexits.NoUser {
+	if err != nil || r.Reply != "250 2.0.0 fine" || len(r.Accepted) != 1 || len(r.Refused) != 1 ||
+		r.Refused[0].Address != "nobody" || sysexits.Code(r.Refused[0].Err, 0) != sysexits.NoUser {
 		t.Errorf("receipt %+v, %v", r, err)
 	}
 	r, err = send(t, smtpdtest.Serve(t, h), to("nobody", "nobody"), envelope.Options{}, hello)
@@ -273,7 +280,8 @@ func TestAgentGoesAway(t *testing.T) {
 			chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 		"given up twice at the end": {[]func(net.Conn){chat(ok + "421 4.3.2 others wait\r\n"),
 			chat(ok + "421 4.3.2 others wait\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
-		"busy at first":             {[]func(net.Conn){say("421 4.3.2 too many\r\n"), say("421 4.3.2 too many\r\n"), chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
+		"busy at first": {[]func(net.Conn){say("421 4.3.2 too many\r\n"), say("421 4.3.2 too many\r\n"),
+			chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 		"after the acknowledgement": {[]func(net.Conn){chat(ok + "250 2.0.0 queued as Q\r\n")}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -285,7 +293,8 @@ func TestAgentGoesAway(t *testing.T) {
 			}
 			defer conn.Close()
 			r, err := conn.Send(context.Background(), to("a@b.org"), envelope.Options{}, message{hello})
-			if got := sysexits.Code(err, 1); err != nil && got != c.code || err == nil && (c.code != 0 || r.QueueID != "Q") {
+			if got := sysexits.Code(err, 1); err != nil && got != c.code ||
+				err == nil && (c.code != 0 || r.QueueID != "Q") {
 				t.Errorf("receipt %+v, %v (%d), want %d", r, err, got, c.code)
 			}
 		})
@@ -332,7 +341,8 @@ func TestSilentAgent(t *testing.T) {
 	for _, size := range []int{10, 1 << 20} {
 		hold := make(chan struct{})
 		path := script(t, func(c net.Conn) { fmt.Fprint(c, ready); <-hold })
-		conn, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1", Answer: 50 * time.Millisecond})
+		conn, err := Dial(context.Background(), AgentOptions{Path: path, HostName: "web1",
+			Answer: 50 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}

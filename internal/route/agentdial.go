@@ -143,7 +143,8 @@ func again(err error, seen bool) bool {
 func (c *Conn) unreachable(err error) error {
 	var busy *busyError
 	if errors.As(err, &busy) {
-		return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent takes no message now: %w; nothing was kept, try again later", err))
+		return sysexits.With(sysexits.TempFail,
+			fmt.Errorf("the agent takes no message now: %w; nothing was kept, try again later", err))
 	}
 	return &UnreachableError{Path: c.o.Path, Absent: errors.Is(err, fs.ErrNotExist), Err: err}
 }

@@ -58,7 +58,8 @@ func (c *Conn) Send(ctx context.Context, env *envelope.Envelope, o envelope.Opti
 	}
 }
 
-func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []byte, msg envelope.Message) (envelope.Receipt, error) {
+func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []byte,
+	msg envelope.Message) (envelope.Receipt, error) {
 	if !c.drop.Stop() || time.Since(c.since) > stale/2 {
 		return envelope.Receipt{}, &busyError{"the connection was given up while the message was read"}
 	}
@@ -80,7 +81,8 @@ func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []b
 	case errors.As(writeErr, &local):
 		return envelope.Receipt{}, sysexits.With(sysexits.IOErr, local)
 	case err != nil && ctx.Err() != nil:
-		return envelope.Receipt{}, sysexits.With(sysexits.TempFail, fmt.Errorf("stopped before the agent answered: %w", ctx.Err()))
+		return envelope.Receipt{},
+			sysexits.With(sysexits.TempFail, fmt.Errorf("stopped before the agent answered: %w", ctx.Err()))
 	}
 	return receipt, err
 }
@@ -292,5 +294,6 @@ func (c *Conn) lost(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = errors.New("it went away")
 	}
-	return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent at %s did not acknowledge the message: %w; try again, and see its log", c.o.Path, err))
+	return sysexits.With(sysexits.TempFail,
+		fmt.Errorf("the agent at %s did not acknowledge the message: %w; try again, and see its log", c.o.Path, err))
 }

@@ -87,7 +87,9 @@ func envelopeOf(o *cmdline.Options, user host.User) (*envelope.Envelope, []envel
 		}
 		refused = append(refused, badAddresses(arg, errs)...)
 		if len(list)+len(errs) == 0 {
-			refused = append(refused, envelope.Refusal{Address: arg, Err: sysexits.With(sysexits.DataErr, fmt.Errorf("recipient %.128q holds no address", arg))})
+			refused = append(refused,
+				envelope.Refusal{Address: arg, Err: sysexits.With(sysexits.DataErr,
+					fmt.Errorf("recipient %.128q holds no address", arg))})
 		}
 	}
 	return env, refused, nil

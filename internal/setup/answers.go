@@ -140,10 +140,12 @@ func questions() []question {
 			asked: func(a *Answers) bool { return a.Type != TypeDevice && !a.hve() },
 			guess: guessWay,
 			where: "scoped: the scoped role, Exchange's own for the mailboxes of one group; api: the API permission " +
-				"SMTP.SendAsApp, with permissions on each mailbox; empty for scoped, which only the worldwide cloud has",
+				"SMTP.SendAsApp, with permissions on each mailbox; empty for scoped, which only the " +
+				"worldwide cloud has",
 		},
 		{flag: "mailbox", name: "Mailbox that sends", value: func(a *Answers) *string { return &a.Mailbox }, form: mailboxForm, needed: always, asked: always,
-			where: "a shared mailbox is best: it needs no licence; for an account of High Volume Email begin again with " +
+			where: "a shared mailbox is best: it needs no licence; for an account of High Volume Email begin " +
+				"again with " +
 				"--kind hve"},
 		{flag: "root-to", name: "Where root's mail goes", value: func(a *Answers) *string { return &a.RootTo }, form: addressForm, needed: never, asked: always,
 			where: "a person's address; empty to refuse such mail"},
@@ -243,7 +245,8 @@ func (a *Answers) changes() []Change {
 	list = append(list, a.secretChanges(old)...)
 	text("mailbox", a.Mailbox, old.Mailbox)
 	for _, o := range [...]struct{ key, v, was string }{
-		{"kind", a.Kind, old.Kind}, {"way", a.Way, old.Way}, {"root_to", a.RootTo, old.RootTo}, {"alert_to", a.AlertTo, old.AlertTo},
+		{"kind", a.Kind, old.Kind}, {"way", a.Way, old.Way}, {"root_to", a.RootTo, old.RootTo},
+		{"alert_to", a.AlertTo, old.AlertTo},
 		{"cloud", a.Cloud, old.Cloud},
 	} {
 		if o.v != "" {

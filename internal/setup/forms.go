@@ -69,7 +69,9 @@ func guid(s, what string) (string, error) {
 	case n > 36:
 		return "", fmt.Errorf("%s is a GUID of 36 characters; this has %d, which is too long", what, n)
 	}
-	return "", fmt.Errorf("%s is a GUID such as 1b4e28ba-2fa1-11d2-883f-0016d3cca427; here a hyphen is in the wrong place", what)
+	return "",
+		fmt.Errorf("%s is a GUID such as 1b4e28ba-2fa1-11d2-883f-0016d3cca427; here a hyphen is in the wrong place",
+			what)
 }
 
 // secretForm never repeats what it was given.

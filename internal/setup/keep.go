@@ -16,7 +16,8 @@ func (a *Answers) Given() bool {
 
 // chooses reports whether a credential was chosen; else the present one stays.
 func (a *Answers) chooses() bool {
-	return a.Type != "" || a.NewCertificate || a.CertFile+a.KeyFile+a.PFXFile+a.SecretFile+a.TokenFile+a.IdentityID != "" ||
+	return a.Type != "" || a.NewCertificate || a.CertFile+a.KeyFile+a.PFXFile+a.SecretFile+a.TokenFile+
+		a.IdentityID != "" ||
 		!a.Secret.Empty()
 }
 
@@ -79,7 +80,8 @@ func (a *Answers) keepOthers() {
 // keepsSecret reports whether the client secret stays the one that the configuration has.
 func (a *Answers) keepsSecret() bool {
 	p := a.kept
-	return p != nil && a.Type == TypeSecret && p.Type == TypeSecret && a.Secret.Empty() && a.SecretFile == p.SecretFile &&
+	return p != nil && a.Type == TypeSecret && p.Type == TypeSecret && a.Secret.Empty() &&
+		a.SecretFile == p.SecretFile &&
 		(p.SecretFile != "" || !p.Secret.Empty())
 }
 

@@ -93,13 +93,15 @@ func DelegatedPermission() string {
 // Delegate gives a person the use of a mailbox.
 func Delegate(v Values, person string) string {
 	who := cmp.Or(diagnose.Quote(person), "<person>")
-	return "set mailbox to the address of the user who signed in, or: Add-MailboxPermission -Identity " + v.mailbox() + " -User " + who + " -AccessRights FullAccess" + spread
+	return "set mailbox to the address of the user who signed in, or: Add-MailboxPermission -Identity " + v.mailbox() +
+		" -User " + who + " -AccessRights FullAccess" + spread
 }
 
 // RegisterApp makes Exchange know the application. alsoMailbox adds the other cause that
 // looks the same.
 func RegisterApp(v Values, alsoMailbox bool) string {
-	s := NewServicePrincipal(v) + spread + "; if Get-ServicePrincipal | fl AppId,ObjectId shows another ObjectId for it, first: Remove-ServicePrincipal -Identity " + v.clientID()
+	s := NewServicePrincipal(v) + spread + "; if Get-ServicePrincipal | fl AppId,ObjectId shows another ObjectId for " +
+		"it, first: Remove-ServicePrincipal -Identity " + v.clientID()
 	if alsoMailbox {
 		s += "; if it shows this one already, " + CheckMailbox(v)
 	}
@@ -126,7 +128,8 @@ func GrantSendAs(v Values, from string) string {
 	if strings.EqualFold(from, v.Mailbox) {
 		return addRecipientPermission(v) + spread + "; and let messages have the From address " + v.Mailbox + " (from.policy = \"rewrite\")"
 	}
-	return "Add-RecipientPermission -Identity " + cmp.Or(diagnose.Quote(from), "<the From address>") + " -Trustee " + v.mailbox() + " -AccessRights SendAs -Confirm:$false" + spread + "; or take the address out of from.send_as"
+	return "Add-RecipientPermission -Identity " + cmp.Or(diagnose.Quote(from), "<the From address>") + " -Trustee " +
+		v.mailbox() + " -AccessRights SendAs -Confirm:$false" + spread + "; or take the address out of from.send_as"
 }
 
 func addMailboxPermission(v Values) string {
@@ -181,6 +184,7 @@ func Renewal(kind string, v Values) string {
 			"Entra admin center > App registrations > " + app + " > Certificates & secrets > Certificates > Upload " +
 			"certificate; then sudo o365-sendmail credential promote switches to it"
 	}
-	return "make a new secret: Entra admin center > App registrations > " + app + " > Certificates & secrets > New client " +
+	return "make a new secret: Entra admin center > App registrations > " + app +
+		" > Certificates & secrets > New client " +
 		"secret; give its Value to: sudo o365-sendmail credential set-secret --expires DAY"
 }

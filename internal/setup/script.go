@@ -37,7 +37,8 @@ func (v Values) way() string {
 // Where a person signs in it is only the commands.
 func Script(kind string, v Values) string {
 	if kind == TypeDevice {
-		return "# o365-sendmail: let a person's sign-in send by SMTP. For an Exchange administrator, in PowerShell on any " +
+		return "# o365-sendmail: let a person's sign-in send by SMTP. For an Exchange administrator, in " +
+			"PowerShell on any " +
 			"machine.\n" + strings.Join(Commands(kind, v), "\n") + "\n"
 	}
 	env := environments[v.Cloud]
@@ -68,10 +69,12 @@ func Commands(kind string, v Values) []string {
 	if kind == TypeDevice {
 		return append(list, enableSMTPAuth(v), "# Only if the mailbox is not that of the user who signs in:",
 			"# Add-MailboxPermission -Identity "+v.mailbox()+" -User <person> -AccessRights FullAccess",
-			"# Add-RecipientPermission -Identity "+v.mailbox()+" -Trustee <person> -AccessRights SendAs -Confirm:$false")
+			"# Add-RecipientPermission -Identity "+v.mailbox()+" -Trustee <person> -AccessRights SendAs "+
+				"-Confirm:$false")
 	}
 	if v.way() == diagnose.WayHVE {
-		return append(list, GrantHVE(v), "Get-HVEAccountBillingPolicy -Identity "+v.mailbox()+" | fl BillingPolicyStatus")
+		return append(list, GrantHVE(v), "Get-HVEAccountBillingPolicy -Identity "+v.mailbox()+
+			" | fl BillingPolicyStatus")
 	}
 	list = append(list, NewServicePrincipal(v), enableSMTPAuth(v))
 	if v.way() == diagnose.WayAPI {
@@ -100,7 +103,8 @@ func Steps(kind string, v Values) []string {
 	}
 	steps = append(steps, wayStep(v)...)
 	if v.ObjectID == "" {
-		steps = append(steps, "Enterprise applications > "+cmp.Or(v.ClientID, "your app")+": note the Object ID there (not the "+
+		steps = append(steps, "Enterprise applications > "+cmp.Or(v.ClientID, "your app")+
+			": note the Object ID there (not the "+
 			"one under App registrations) for New-ServicePrincipal")
 	}
 	return steps
@@ -120,7 +124,8 @@ func identitySteps(v Values) []string {
 func registerSteps(kind string, v Values) []string {
 	app := cmp.Or(v.ClientID, "your app")
 	secrets := "App registrations > " + app + " > Certificates & secrets > "
-	steps := []string{"https://entra.microsoft.com > App registrations > New registration: any name, \"Accounts in this " +
+	steps := []string{"https://entra.microsoft.com > App registrations > New registration: " +
+		"any name, \"Accounts in this " +
 		"organizational directory only\", no redirect URI (" + app + ")"}
 	switch kind {
 	case TypeDevice:
@@ -129,7 +134,8 @@ func registerSteps(kind string, v Values) []string {
 	case TypeCertificate:
 		return append(steps, secrets+"Certificates > Upload certificate: "+cmp.Or(v.CertFile, "the public part"))
 	case TypeFederated:
-		return append(steps, secrets+"Federated credentials > Add credential: issuer and subject of the token, audience "+
+		return append(steps, secrets+"Federated credentials > Add credential: issuer and subject of the "+
+			"token, audience "+
 			"api://AzureADTokenExchange")
 	}
 	return append(steps, secrets+"New client secret: copy the Value, note the day in Expires. Where a policy forbids "+
@@ -145,8 +151,10 @@ func wayStep(v Values) []string {
 	case v.HVE:
 		return hveSteps(v)
 	case v.Way == diagnose.WayScoped && v.Consented:
-		return []string{"The token has the permission SMTP.SendAsApp, which the scoped role does without and which brings " +
-			"permissions on each mailbox back: Entra admin center > App registrations > " + cmp.Or(v.ClientID, "your app") +
+		return []string{"The token has the permission SMTP.SendAsApp, which the scoped role does without and " +
+			"which brings " +
+			"permissions on each mailbox back: Entra admin center > App registrations > " + cmp.Or(v.ClientID,
+			"your app") +
 			" > API permissions: remove it"}
 	case v.Way == diagnose.WayScoped:
 		return []string{scoped}
@@ -164,7 +172,8 @@ func hveSteps(v Values) []string {
 	if !v.Consented {
 		steps = append(steps, "High Volume Email: "+GrantConsent(v))
 	}
-	return append(steps, "The account of High Volume Email needs a billing policy, which is connected in the Microsoft 365 "+
+	return append(steps, "The account of High Volume Email needs a billing policy, which is connected in the "+
+		"Microsoft 365 "+
 		"admin center, and sends inside the organization only: "+BillHVE(v))
 }
 

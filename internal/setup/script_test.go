@@ -22,7 +22,8 @@ func TestScript(t *testing.T) {
 	v := someValues()
 	for _, want := range []string{
 		"$Tenant = '" + someTenant + "'", "$ClientId = '" + someClient + "'", "$ObjectId = '" + someObject + "'",
-		"$Mailbox = 'o''brien@contoso.com'", "$Way = 'scoped'", "-Environment Global ", "-ExchangeEnvironmentName O365Default ",
+		"$Mailbox = 'o''brien@contoso.com'", "$Way = 'scoped'", "-Environment Global ",
+		"-ExchangeEnvironmentName O365Default ",
 	} {
 		if s := Script(TypeSecret, v); !strings.Contains(s, want) {
 			t.Errorf("%q is not in\n%s", want, s)
@@ -37,8 +38,10 @@ func TestScript(t *testing.T) {
 	if v.HVE = true; !strings.Contains(Script(TypeSecret, v), "$Way = 'hve'") {
 		t.Error("an account of High Volume Email has another way")
 	}
-	for _, want := range []string{"Mail.Send", "Get-HVEAccountBillingPolicy -Identity 'o''brien@contoso.com'", "inside the organization"} {
-		if s := strings.Join(Steps(TypeSecret, v), "\n"); !strings.Contains(s, want) || strings.Contains(s, "SendAsApp") {
+	for _, want := range []string{"Mail.Send", "Get-HVEAccountBillingPolicy -Identity 'o''brien@contoso.com'",
+		"inside the organization"} {
+		if s := strings.Join(Steps(TypeSecret, v), "\n"); !strings.Contains(s, want) ||
+			strings.Contains(s, "SendAsApp") {
 			t.Errorf("%q is not in, or SendAsApp is in\n%s", want, s)
 		}
 	}

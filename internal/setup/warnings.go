@@ -32,7 +32,8 @@ func outsiders(a *Answers) []string {
 	var list []string
 	for _, o := range [...]struct{ key, address string }{{"root_to", a.RootTo}, {"alert_to", a.AlertTo}} {
 		if _, domain, ok := strings.Cut(o.address, "@"); ok && !strings.EqualFold(domain, own) {
-			list = append(list, o.key+" = "+o.address+": High Volume Email sends inside the organization only; the domain "+
+			list = append(list, o.key+" = "+o.address+": High Volume Email sends inside the organization only; "+
+				"the domain "+
 				"must be one of the organization's")
 		}
 	}

@@ -141,7 +141,8 @@ func TestStatusSurvives(t *testing.T) {
 		!st.Warned || st.Class != "temporary" {
 		t.Errorf("status %+v", st)
 	}
-	if !strings.HasPrefix(reason, strings.TrimSuffix(st.Reason, "...")) || !strings.HasSuffix(st.Reason, " reason...") || len(st.Reason) < 150 {
+	if !strings.HasPrefix(reason, strings.TrimSuffix(st.Reason, "...")) ||
+		!strings.HasSuffix(st.Reason, " reason...") || len(st.Reason) < 150 {
 		t.Errorf("reason %q", st.Reason)
 	}
 	log, err := s.ReadLog(id)

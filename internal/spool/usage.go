@@ -226,7 +226,8 @@ func (s *Spool) Full(st Stats) error {
 		{"max_bytes", st.Bytes, l.MaxBytes, "bytes"},
 	} {
 		if users := c.limit - c.limit*int64(l.ReservePercent)/100; c.limit > 0 && c.have >= users {
-			return &LimitError{What: "the queue is full (spool." + c.key + ")", Have: c.have, Limit: users, Unit: c.unit}
+			return &LimitError{What: "the queue is full (spool." + c.key + ")", Have: c.have, Limit: users,
+				Unit: c.unit}
 		}
 	}
 	return nil

@@ -41,7 +41,8 @@ func TestRefusals(t *testing.T) {
 	const (
 		refused = "Entra does not accept the credential (HTTP 401 invalid_client); check the secret or certificate: " +
 			"... the reply says \"client authentication failed\""
-		unheard = "Entra does not understand the request (HTTP 400 invalid_request); check the tenant, ... the reply says "
+		unheard = "Entra does not understand the request (HTTP 400 invalid_request); check the tenant, ... " +
+			"the reply says "
 	)
 	for _, c := range []struct {
 		name       string

@@ -32,7 +32,8 @@ func TestCompletion(t *testing.T) {
 			{"o365-sendmail setup --set from.policy=rew", "o365-sendmail setup --set from.policy=rewrite "},
 			{"o365-sendmail explain mailbox-per", "o365-sendmail explain mailbox-permission "},
 			{"o365-sendmail doctor -C /etc/debian_ver", "o365-sendmail doctor -C /etc/debian_version "},
-			{"o365-sendmail config check --json -C /etc/adduse", "o365-sendmail config check --json -C /etc/adduser.conf "},
+			{"o365-sendmail config check --json -C /etc/adduse",
+				"o365-sendmail config check --json -C /etc/adduser.conf "},
 		}
 		c.tab("bash", "PS1='ready> ' exec bash --norc -i", ". /usr/share/bash-completion/bash_completion",
 			`bind -x '"\C-t": printf "\133\133%s\135\135" "$READLINE_LINE"'`, lines)

@@ -11,12 +11,14 @@ import (
 // write them, and what a reader is to see of them.
 var oddCases = []messageCase{
 	{
-		name: "odd/utf16-all", args: "-t -i", stdin: wide("\ufeff"+toA+"Subject: Gr\u00fc\u00dfe\r\n\r\nZeile \u00fc \U0001f600\r\n", 0),
-		want: []string{"Subject: Grüße", `part text/plain utf-8 8bit 'Zeile ü 😀\n'`},
+		name: "odd/utf16-all", args: "-t -i",
+		stdin: wide("\ufeff"+toA+"Subject: Gr\u00fc\u00dfe\r\n\r\nZeile \u00fc \U0001f600\r\n", 0),
+		want:  []string{"Subject: Grüße", `part text/plain utf-8 8bit 'Zeile ü 😀\n'`},
 	},
 	{
-		name: "odd/utf16-all-big", args: "-t -i", stdin: wide("\ufeff"+toA+"Subject: Gr\u00fc\u00dfe\n\nZeile \u00fc\n", 1),
-		want: []string{"Subject: Grüße", `part text/plain utf-8 8bit 'Zeile ü\n'`},
+		name: "odd/utf16-all-big", args: "-t -i",
+		stdin: wide("\ufeff"+toA+"Subject: Gr\u00fc\u00dfe\n\nZeile \u00fc\n", 1),
+		want:  []string{"Subject: Grüße", `part text/plain utf-8 8bit 'Zeile ü\n'`},
 	},
 	{
 		name: "odd/utf16-mark", args: "-t -i", stdin: toA + "Subject: x\n\n" + wide("\ufeffGr\u00fc\u00dfe\n", 0),
@@ -38,7 +40,8 @@ var oddCases = []messageCase{
 		want: []string{`part text/plain utf-8 7bit 'plain\n'`},
 	},
 	{
-		name: "odd/utf16-label-wrong", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-16\n\nGr\xc3\xbc\xc3\x9fe\n",
+		name: "odd/utf16-label-wrong", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=utf-16\n\n" +
+			"Gr\xc3\xbc\xc3\x9fe\n",
 		want: []string{`part text/plain utf-8 8bit 'Grüße\n'`},
 	},
 	{
@@ -48,7 +51,8 @@ var oddCases = []messageCase{
 		want: []string{`part text/plain utf-16le base64 'Grüße\r\nzwei\nഊ'`, `part text/plain utf-8 base64 'ü'`},
 	},
 	{
-		name: "odd/utf16-part-mark", args: "-t -i", stdin: mixed + "--b\nContent-Type: text/plain; charset=\"UTF-16\"\n\n" +
+		name: "odd/utf16-part-mark", args: "-t -i",
+		stdin: mixed + "--b\nContent-Type: text/plain; charset=\"UTF-16\"\n\n" +
 			wide("\ufeffa\nb", 1) + "\n--b--\n",
 		want: []string{`part text/plain utf-16 base64 'a\nb'`},
 	},
@@ -58,7 +62,8 @@ var oddCases = []messageCase{
 		want: []string{`part text/plain utf-16be base64 'Grüße'`},
 	},
 	{
-		name: "odd/utf16-part-wrong", args: "-t -i", stdin: mixed + "--b\nContent-Type: text/plain; charset=utf-16\n\n" +
+		name: "odd/utf16-part-wrong", args: "-t -i",
+		stdin: mixed + "--b\nContent-Type: text/plain; charset=utf-16\n\n" +
 			"Gr\xc3\xbc\xc3\x9fe\n--b\nContent-Type: application/x\n\na\x00b\n--b--\n",
 		want: []string{`part text/plain utf-8 base64 'Grüße'`},
 	},
@@ -109,7 +114,8 @@ var oddCases = []messageCase{
 	guessed("blank-in-local", "Shop <j doe@shop.example>", "Shop <j doe@shop.example (root@web1.example)", ""),
 	address("route", "Joe <@a.example,@b.example:user@example.org>", []string{"user@example.org"},
 		"To: Joe <user@example.org>"),
-	address("mailto-angle", "Joe <mailto:user@example.org>", []string{"user@example.org"}, "To: Joe <user@example.org>"),
+	address("mailto-angle", "Joe <mailto:user@example.org>", []string{"user@example.org"},
+		"To: Joe <user@example.org>"),
 	address("mailto-bare", "mailto:a@example.org, MAILTO:b@example.org", []string{"a@example.org", "b@example.org"},
 		"To: a@example.org, b@example.org"),
 	address("smtp-scheme", "SMTP:user@example.org", []string{"user@example.org"}, "To: user@example.org"),
@@ -120,7 +126,8 @@ var oddCases = []messageCase{
 	address("name-with-open-quote", "\"Joe <a@example.org>, b@example.org", []string{"a@example.org", "b@example.org"},
 		"To: Joe <a@example.org>, b@example.org"),
 	{
-		name: "odd/charset-twice", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=us-ascii; charset=utf-8\n\n" +
+		name: "odd/charset-twice", args: "-t -i", stdin: mimeA + "Content-Type: text/plain; charset=us-ascii; " +
+			"charset=utf-8\n\n" +
 			"Gr\xc3\xbc\xc3\x9fe\n",
 		want: []string{`part text/plain utf-8 8bit 'Grüße\n'`, "Content-Type: text/plain; charset=utf-8"},
 	},
@@ -139,7 +146,8 @@ var oddCases = []messageCase{
 		want: []string{"Subject: x", `part text/plain us-ascii 7bit 'body\n'`},
 	},
 	{
-		name: "odd/leading-from-line", args: "-t -i", stdin: "\r\nFrom joe Mon Nov 30 10:00:00 2026\r\n" + toA + "\nbody\n",
+		name: "odd/leading-from-line", args: "-t -i", stdin: "\r\nFrom joe Mon Nov 30 10:00:00 2026\r\n" +
+			toA + "\nbody\n",
 		want: []string{`part text/plain us-ascii 7bit 'body\n'`},
 	},
 	{
@@ -147,7 +155,8 @@ var oddCases = []messageCase{
 		want: []string{`part text/plain utf-8 8bit 'Übersicht: alles gut\nzweite\n'`},
 	},
 	{
-		name: "odd/cr-only", args: "-t -i", stdin: strings.ReplaceAll(toA+"Subject: Gr\xfc\n\nGr\xfc one\ntwo\n", "\n", "\r"),
+		name: "odd/cr-only", args: "-t -i", stdin: strings.ReplaceAll(toA+"Subject: Gr\xfc\n\nGr\xfc one\ntwo\n",
+			"\n", "\r"),
 		want: []string{"Subject: Grü", `part text/plain iso-8859-1 8bit 'Grü one\ntwo\n'`},
 	},
 	id("brackets-twice", "<<1@b.example>>", "<1@b.example>"), id("half-open", "1@b.example>", "<1@b.example>"),
@@ -171,7 +180,8 @@ func wide(text string, low int) string {
 // boundary is a message whose boundary is written without the quotes that it needs.
 func boundary(name, written, meant string) messageCase {
 	return messageCase{
-		name: "odd/boundary-" + name, args: "-t -i", stdin: mimeA + "Content-Type: multipart/mixed; boundary=" + written +
+		name: "odd/boundary-" + name, args: "-t -i",
+		stdin: mimeA + "Content-Type: multipart/mixed; boundary=" + written +
 			"\n\n--" + meant + "\n\n\xc3\xbc\n--" + meant + "--\n",
 		want: []string{`part text/plain utf-8 base64 'ü'`},
 	}
@@ -179,8 +189,10 @@ func boundary(name, written, meant string) messageCase {
 
 // named is a message with a file whose name is raw text in the charset of the text before it.
 func named(charset, file string) string {
-	return mixed + "--b\nContent-Type: text/plain; charset=" + charset + "\n\nx\n--b\nContent-Type: application/pdf; name=\"" +
-		file + "\"\nContent-Disposition: attachment; filename=\"" + file + "\"\nContent-Transfer-Encoding: base64\n\nAAAA\n--b--\n"
+	return mixed + "--b\nContent-Type: text/plain; charset=" + charset + "\n\nx\n--b\nContent-Type: " +
+		"application/pdf; name=\"" +
+		file + "\"\nContent-Disposition: attachment; filename=\"" + file + "\"\nContent-Transfer-Encoding: base64\n\n" +
+		"AAAA\n--b--\n"
 }
 
 func id(name, written, sent string) messageCase {
