@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/deliver"
@@ -86,10 +87,19 @@ func StopsOf(stops []queue.Stop) []queueview.Stop {
 		all = append(all, queueview.Stop{
 			Author: s.Author, Outside: s.Outside, UID: s.UID, Mailbox: s.Mailbox,
 			All: s.Mailbox == "" && s.Sender == "", Sender: s.Sender, Hold: s.Held,
-			Key: s.Key, Reason: s.Reason, Remedy: s.Remedy, Since: s.Since, Next: s.Next,
+			// The reason is for everybody, the remedy for administrators (Stop.Harmless).
+			Key: s.Key, Reason: without(s.Reason, s.Remedy), Remedy: s.Remedy, Since: s.Since, Next: s.Next,
 		})
 	}
 	return all
+}
+
+// without takes the remedy out of a reason, where it stands before the server's words.
+func without(reason, remedy string) string {
+	if remedy == "" {
+		return reason
+	}
+	return strings.Replace(reason, "; "+remedy, "", 1)
 }
 
 // stale is the age after which a state file tells nothing about the present any more.

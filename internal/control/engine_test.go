@@ -30,7 +30,7 @@ func TestStatusOf(t *testing.T) {
 	if st.Ready != 3 || st.Active != 2 || st.Sessions != 3 || st.Sent != 5 || st.Bounced != 5 || len(st.Stops) != 3 {
 		t.Fatalf("%+v", st)
 	}
-	if s := st.Stops[0]; !s.All || !s.Hold || s.Reason != "broken; fix it" || s.Remedy != "fix it" {
+	if s := st.Stops[0]; !s.All || !s.Hold || s.Reason != "broken" || s.Remedy != "fix it" {
 		t.Errorf("%+v", s)
 	}
 	if s := st.Stops[1]; s.All || s.Sender != "a@example.com" ||
@@ -40,6 +40,17 @@ func TestStatusOf(t *testing.T) {
 	}
 	if s := st.Stops[2]; s.Key != KeyRate || s.Hold || s.Mailbox != "m@example.com" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestRemedyIsForAdministrators: what to do stands before the server's words in a reason; other users do not see it.
+func TestRemedyIsForAdministrators(t *testing.T) {
+	t.Parallel()
+	s := StopsOf([]queue.Stop{{Held: true, Reason: "no permission; fix it; it answered AUTH with 535",
+		Remedy: "fix it"}})[0]
+	const want = "no permission; it answered AUTH with 535"
+	if h := s.Harmless(); h.Reason != want || h.Remedy != "" || s.Reason != want || s.Remedy != "fix it" {
+		t.Errorf("%+v, to others %+v", s, h)
 	}
 }
 

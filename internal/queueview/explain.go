@@ -55,7 +55,7 @@ func (e *Explainer) unprocessed(m *Message) string {
 		}
 		return text
 	}
-	return "kept until the configuration can be used: " + whole(s)
+	return "kept until the configuration can be used: " + remedied(s)
 }
 
 func reasonOr(reason, otherwise string) string {
@@ -80,9 +80,9 @@ func (e *Explainer) stop(m *Message) *Stop {
 
 func (e *Explainer) stopped(s *Stop) string {
 	if s.Hold {
-		return "held: " + brief(s) + e.next("next probe", s.Next)
+		return "held: " + printable.Clean(s.Reason) + e.next("next probe", s.Next)
 	}
-	return "paused: " + brief(s) + e.next("next try", s.Next)
+	return "paused: " + printable.Clean(s.Reason) + e.next("next try", s.Next)
 }
 
 // next says when something happens by itself. Without an agent nothing does.
@@ -136,24 +136,15 @@ func (e *Explainer) Notes() []string {
 		if !s.Since.IsZero() {
 			what += " since " + e.Clock(s.Since)
 		}
-		notes = append(notes, strings.TrimRight(what+": "+whole(s), ". ")+".")
+		notes = append(notes, strings.TrimRight(what+": "+remedied(s), ". ")+".")
 	}
 	return notes
 }
 
-// whole is why mail waits and what to do, once.
-func whole(s *Stop) string {
-	if strings.Contains(s.Reason, s.Remedy) {
+// remedied is why mail waits and what to do.
+func remedied(s *Stop) string {
+	if s.Remedy == "" {
 		return printable.Clean(s.Reason)
 	}
 	return printable.Clean(s.Reason + "; " + s.Remedy)
-}
-
-// brief is why mail waits without the remedy, which a note of the whole list tells once.
-func brief(s *Stop) string {
-	reason := s.Reason
-	if s.Remedy != "" {
-		reason = strings.Replace(reason, "; "+s.Remedy, "", 1)
-	}
-	return printable.Clean(reason)
 }
