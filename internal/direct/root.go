@@ -16,10 +16,12 @@ import (
 // DropRootFor is DropRoot for a process that uses the cache: one that is not there yet becomes the
 // service user's, as root could make it and that user can't.
 func (p *Process) DropRootFor(cacheDir string) error {
-	if u, ok := p.serviceUser(); ok {
-		makeFor(cacheDir, u.UID, u.GID)
+	u, ok := p.serviceUser()
+	if !ok {
+		return nil
 	}
-	return p.DropRoot()
+	makeFor(cacheDir, u.UID, u.GID)
+	return become(u, u.UID, u.GID)
 }
 
 // makeFor makes a missing directory for a user, where nobody but root can be in the way. Whoever
