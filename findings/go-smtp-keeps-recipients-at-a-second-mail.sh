@@ -2,7 +2,7 @@
 # The server of github.com/emersion/go-smtp 0.26.0 answers 250 to a MAIL inside of a transaction, where RFC 5321 4.1.4 wants
 # 503, and calls Session.Mail again without Reset. Its own list of recipients stays: DATA without another RCPT gets 354. A
 # Session that sets the sender in Mail and adds to its recipients in Rcpt, as a backend is written by the README, hands the
-# second sender's message to the first one's recipients; one that begins anew in Mail has a message to nobody. A backend must
+# second sender's message to the first one's recipients; one that starts over in Mail has a message to nobody. A backend must
 # refuse the second MAIL itself. The library also answers 502 where RFC 5321 has 503, and 500 to an unknown parameter (555).
 # Needs go; fetches the pinned module into a temporary folder. Ends with 1 when that changes, 2 when it can't run.
 set -euo pipefail
