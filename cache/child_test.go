@@ -50,6 +50,7 @@ type outcome struct {
 	Configuration bool
 	Remembered    bool
 	Took          time.Duration
+	Switches      int64 // how often its threads gave up the processor meanwhile
 	Warnings      []string
 }
 
@@ -73,9 +74,9 @@ func childMain(config string) int {
 		out.Warnings = append(out.Warnings, err.Error())
 	}})
 	c.dir.Ops = killingOps(ch.KillAt)
-	begin := time.Now()
+	begin, before := time.Now(), switches()
 	err := ch.run(ctx, c, &out)
-	out.Took = time.Since(begin)
+	out.Took, out.Switches = time.Since(begin), switches()-before
 	if err != nil {
 		out.Err = err.Error()
 		out.Configuration = isConfiguration(err)
@@ -112,6 +113,12 @@ func (ch child) fetch(ctx context.Context) (xoauth.Token, error) {
 	t, err := fetchFrom(ctx, ch.URL)
 	killSelf(ch.KillAt == "after-reply")
 	return t, err
+}
+
+func switches() int64 {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return u.Nvcsw
 }
 
 func killSelf(yes bool) {

@@ -106,6 +106,23 @@ func TestColdCacheOneRequest(t *testing.T) {
 	}
 }
 
+// TestWaitersSleep: who waits two seconds for another process's token uses no processor meanwhile.
+func TestWaitersSleep(t *testing.T) {
+	e := newEndpoint(t, func(http.ResponseWriter, *http.Request, int, int) bool {
+		time.Sleep(2 * time.Second) // the endpoint's own slowness
+		return false
+	})
+	all, open := crowd(t, 3, child{Role: "token", Dir: cacheDir(t), URL: e.URL, LockWait: time.Minute})
+	open()
+	for _, p := range all {
+		o, ok := p.outcome()
+		if !ok || o.Token != "token-1" || o.Switches > 200 { // a poll costs over 400, the runtime alone 100
+			t.Errorf("%d switches (%v): %+v", o.Switches, ok, o)
+		}
+		t.Logf("%d switches", o.Switches)
+	}
+}
+
 func TestRefreshAheadNobodyWaits(t *testing.T) {
 	const n = 50
 	gate := make(chan struct{})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -12,13 +11,8 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-const (
-	// backgroundLimit bounds a refresh that nobody waits for.
-	backgroundLimit = time.Minute
-	// A waiter looks again after a pause that grows from the first to the second.
-	pauseMin = time.Millisecond
-	pauseMax = 40 * time.Millisecond
-)
+// backgroundLimit bounds a refresh that nobody waits for.
+const backgroundLimit = time.Minute
 
 type fetchFunc = func(context.Context) (xoauth.Token, error)
 
@@ -57,38 +51,40 @@ func (c *Cache) obtain(ctx context.Context, k Key, fetch fetchFunc) (xoauth.Toke
 // errLock means that a lock can't be had at all.
 var errLock = errors.New("the lock can't be used")
 
-// await waits until there is a token, a remembered refusal (an error), or the lock. It
-// returns errLockWait when none came within the limit.
+// await waits for the lock, and returns it unless the one who had it left a token or a refusal (an error). It
+// returns errLockWait when the lock did not get free within the limit.
 func (c *Cache) await(ctx context.Context, k Key, suffix string, started time.Time) (unlock func(), t xoauth.Token,
 	err error) {
-	deadline := time.Now().Add(c.lockWait) // real time: the injected clock may stand still
-	path := c.path(k, suffix)
-	for pause := pauseMin; ; pause = min(2*pause, pauseMax) {
-		unlock, ok, err := c.dir.Ops.TryLock(path, durable.SharedFileMode)
-		if err != nil {
-			return nil, t, fmt.Errorf("%w: %w", errLock, err)
-		}
-		// With the lock or without: what is on disk counts.
-		found := c.load(k)
-		if found.state == none {
-			err = c.lastRefusal(k).verdict(started)
-		}
-		if found.state != none || err != nil {
-			if ok {
-				unlock()
-			}
-			return nil, found.token, err
-		}
-		if ok {
-			return unlock, t, nil
-		}
-		if time.Now().After(deadline) {
-			return nil, t, errLockWait
-		}
-		if err := sleep(ctx, jitter(pause)); err != nil {
-			return nil, t, fmt.Errorf("waiting for another process to fetch the access token: %w", err)
-		}
+	if t, found, err := c.left(k, started); found || err != nil {
+		return nil, t, err
 	}
+	waiting, cancel := context.WithTimeout(ctx, c.lockWait)
+	defer cancel()
+	unlock, err = c.dir.Ops.LockAny(waiting, []string{c.path(k, suffix)}, durable.SharedFileMode)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, t, fmt.Errorf("waiting for another process to fetch the access token: %w", ctx.Err())
+	case waiting.Err() != nil:
+		return nil, t, errLockWait
+	default:
+		return nil, t, fmt.Errorf("%w: %w", errLock, err)
+	}
+	t, found, err := c.left(k, started)
+	if found || err != nil {
+		unlock()
+		return nil, t, err
+	}
+	return unlock, t, nil
+}
+
+// left returns what another process left on disk: a token, or as an error a refusal that counts for a call that
+// started then.
+func (c *Cache) left(k Key, started time.Time) (t xoauth.Token, found bool, err error) {
+	if on := c.load(k); on.state != none {
+		return on.token, true, nil
+	}
+	return t, false, c.lastRefusal(k).verdict(started)
 }
 
 // obtainAlone does without the disk; within this process still one call fetches for all.
@@ -99,11 +95,8 @@ func (c *Cache) obtainAlone(ctx context.Context, k Key, fetch fetchFunc) (xoauth
 		return xoauth.Token{}, fmt.Errorf("waiting for the access token: %w", err)
 	}
 	defer leave()
-	if found := c.load(k); found.state != none {
-		return found.token, nil
-	}
-	if err := c.lastRefusal(k).verdict(started); err != nil {
-		return xoauth.Token{}, err
+	if t, found, err := c.left(k, started); found || err != nil {
+		return t, err
 	}
 	return c.fetch(ctx, k, fetch)
 }
@@ -250,20 +243,5 @@ func (b *background) wait(ctx context.Context) {
 	case <-idle:
 	case <-ctx.Done():
 		cancel()
-	}
-}
-
-// jitter spreads a pause between half and one and a half times its length.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
-
-// sleep waits for d or for the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

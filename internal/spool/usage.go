@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -27,6 +26,7 @@ type usage struct {
 	s        *Spool
 	mu       sync.Mutex // the lock on the file is the process's
 	f        *os.File
+	unlock   func()     // gives the lock on f back
 	counting sync.Mutex // held by the one that counts afresh
 
 	debts   sync.Mutex
@@ -390,24 +390,31 @@ func (u *usage) sumUp(seen []seenMessage) (found table, err error) {
 	return found, err
 }
 
+// lock takes the lock on the file and makes unlock give it back.
 func (u *usage) lock() error {
-	deadline := time.Now().Add(usageWait)
-	for pause := 100 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
-		if err := u.openFile(); err != nil {
+	for tries := 0; ; tries++ {
+		err := u.openFile()
+		if err == nil && tries > 0 {
+			err = u.s.own(u.f) // it may have been made by LockAny
+		}
+		if err != nil {
 			return err
 		}
-		err := u.s.ops.Flock(u.f, syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			if st, err := u.f.Stat(); err == nil && st.Sys().(*syscall.Stat_t).Nlink > 0 {
-				return nil
-			}
-			u.drop() // somebody deleted it to have it made again
-			continue
+		err = u.s.ops.Flock(u.f, syscall.LOCK_EX|syscall.LOCK_NB)
+		u.unlock = func() { _ = u.s.ops.Flock(u.f, syscall.LOCK_UN) }
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			ctx, cancel := context.WithTimeout(context.Background(), usageWait)
+			u.unlock, err = u.s.ops.LockAny(ctx, []string{u.s.dir(usageName)}, fileMode)
+			cancel()
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(deadline) {
+		if err != nil {
 			return err
 		}
-		time.Sleep(pause/2 + rand.N(pause))
+		if linked(u.f) {
+			return nil
+		}
+		u.unlock()
+		u.drop() // somebody deleted it to have it made again
 	}
 }
 
@@ -435,12 +442,6 @@ func (u *usage) openFile() error {
 	}
 	u.f = f
 	return nil
-}
-
-func (u *usage) unlock() {
-	if u.f != nil {
-		_ = u.s.ops.Flock(u.f, syscall.LOCK_UN)
-	}
 }
 
 func (u *usage) drop() {
