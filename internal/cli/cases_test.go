@@ -228,7 +228,7 @@ func (s *site) steady(text string) string {
 	} {
 		text = regexp.MustCompile(r[0]).ReplaceAllString(text, r[1])
 	}
-	date := regexp.MustCompile(`[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2}\s+\d{4} \d\d:\d\d:\d\d [+-]\d{4}`)
+	date := regexp.MustCompile(`[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2}\s+\d{4} \d\d:\d\d:\d\d [+-]\d{4}`)
 	return date.ReplaceAllStringFunc(text, func(d string) string {
 		when, err := mail.ParseDate(strings.ReplaceAll(d, "\r\n", ""))
 		if err != nil || time.Since(when).Abs() > time.Hour {
