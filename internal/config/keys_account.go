@@ -5,8 +5,10 @@ import "o365-sendmail/internal/account"
 var accountKeys = []Key{
 	{
 		Name: "tenant", Kind: KindTenant, Required: true, Example: `"contoso.onmicrosoft.com"`,
-		Help:  "The Directory (tenant) ID, or a domain that the tenant has verified.",
-		More:  "The names common, organizations and consumers are refused: an application signs in to one tenant. They are allowed with credential.type = \"device-code\" only. Not needed with credential.type = \"managed-identity\".",
+		Help: "The Directory (tenant) ID, or a domain that the tenant has verified.",
+		More: "The names common, organizations and consumers are refused, because an application signs in to one " +
+			"tenant; only credential.type = \"device-code\" allows them. Not needed with credential.type = " +
+			"\"managed-identity\".",
 		field: func(c *Config) any { return &c.Tenant },
 	},
 	{
@@ -17,8 +19,9 @@ var accountKeys = []Key{
 	},
 	{
 		Name: "client_secret", Kind: KindSecret, Required: true, Example: `"the secret's Value, not its Secret ID"`,
-		Help:  "The client secret's Value.",
-		More:  "The portal shows it once, when the secret is made. A file with this key must not be readable by others. Give either this, or client_secret_file, or a [credential] of another type.",
+		Help: "The client secret's Value.",
+		More: "The portal shows it only once, when the secret is created. A file with this key must not be readable " +
+			"by others. Set this key, or client_secret_file, or a [credential] of another type.",
 		field: func(c *Config) any { return &c.ClientSecret },
 	},
 	{
@@ -31,91 +34,88 @@ var accountKeys = []Key{
 	},
 	{
 		Name: "client_secret_next", Kind: KindSecret, Example: `"the Value of the secret that follows"`,
-		Help:  "A second secret that stands by for a roll-over.",
-		More:  "It is tried when Entra refuses the first.",
+		Help:  "A second secret, for the time when one secret replaces another.",
+		More:  "It is tried when Entra refuses the first secret.",
 		field: func(c *Config) any { return &c.SecondSecret },
 	},
 	{
 		Name: "client_secret_next_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail.secret-next"`,
-		Help:  "A file that holds the second secret.",
-		More:  "As client_secret_file.",
+		Help:  "A file that holds the second secret and nothing else.",
+		More:  "The same rules apply as to client_secret_file.",
 		field: func(c *Config) any { return &c.SecondSecretFile },
 	},
 	{
 		Name: "secret_expires", Kind: KindDate, Example: `2027-01-31`, Optional: true,
 		Help:  "The day on which the client secret expires, as the portal shows it.",
-		More:  "Gives warnings 30, 14, 7 and 1 days ahead. A certificate's own date needs no key.",
+		More:  "Warnings come 30, 14, 7 and 1 days before that day. A certificate states its own date.",
 		field: func(c *Config) any { return &c.SecretExpires },
 	},
 	{
 		Name: "mailbox", Kind: KindAddress, Required: true, Example: `"noreply@contoso.com"`,
 		Help:  "The mailbox that signs in and sends.",
-		More:  "Its address is the envelope sender unless the [from] rule says otherwise.",
+		More:  "Its address is the envelope sender unless the keys of [from] say otherwise.",
 		field: func(c *Config) any { return &c.Mailbox },
 	},
 	{
 		Name: "mailboxes", Kind: KindAddresses, Example: `["noreply2@contoso.com", "noreply3@contoso.com"]`,
 		Help: "Further mailboxes that share the work of mailbox, each with limits of its own.",
-		More: "A message that no rule of [from] gives a mailbox goes by the one of them, or by mailbox, that has " +
-			"least to do " +
-			"and is not paused; one that waits for a mailbox stays with it until the agent starts again. " +
-			"Its From field and envelope sender stay as they are with mailbox alone, so each of these needs " +
-			"SendAs for " +
-			"mailbox and for the addresses of from.send_as: Add-RecipientPermission -Identity noreply@contoso.com " +
-			"-Trustee " +
-			"noreply2@contoso.com -AccessRights SendAs. " +
-			"An address for which only one mailbox has SendAs needs a line in from.sign_as. " +
-			"The application must be allowed to use each. High Volume Email has no such pool.",
+		More: "A message for which no rule of [from] names a mailbox is sent by mailbox or by one of these, " +
+			"whichever has the least to do and is not paused. A message that waits for a mailbox stays with it " +
+			"until the agent starts again. " +
+			"The From field and the envelope sender are the same as with mailbox alone, so each of these mailboxes " +
+			"needs SendAs for mailbox and for the addresses of from.send_as: Add-RecipientPermission -Identity " +
+			"noreply@contoso.com -Trustee noreply2@contoso.com -AccessRights SendAs. " +
+			"An address for which only one mailbox has SendAs needs a line in from.sign_in_as. " +
+			"The application must be allowed to use each mailbox. High Volume Email has no such pool.",
 		field: func(c *Config) any { return &c.Pool },
 	},
 	{
 		Name: "kind", Kind: KindEnum, Values: []string{account.Mailbox, account.HVE}, Example: `"mailbox"`,
 		Derived: "\"hve\" where smtp.host is a host of High Volume Email, else \"mailbox\"",
 		Help:    "What the account is: a mailbox of Exchange Online, or an account of High Volume Email.",
-		More: "It gives the relay and the limits in [delivery] that are not set. \"hve\" has no limit of " +
-			"messages in a " +
-			"minute, sends under its own address only and inside the organization only, takes 50 recipients and " +
-			"10 MB a message, needs a billing policy, and wants the permission Mail.Send of Office 365 " +
-			"Exchange Online.",
+		More: "It determines the relay and the limits in [delivery] that are not set. \"hve\" has no limit of " +
+			"messages a minute, sends only under its own address and only inside the organization, takes 50 " +
+			"recipients and 10 MB a message, needs a billing policy, and needs the permission Mail.Send of " +
+			"Office 365 Exchange Online.",
 		field: func(c *Config) any { return &c.Kind },
 	},
 	{
 		Name: "way", Kind: KindEnum, Values: []string{"scoped", "api"}, Example: `"scoped"`, Optional: true,
 		Help: "How the application was allowed to send: by the scoped role or by the API permission.",
 		More: "\"scoped\" is Exchange's role \"Application SMTP.SendAsApp\" for the mailboxes of one group. " +
-			"\"api\" is " +
-			"the permission SMTP.SendAsApp in Entra with admin consent, and permissions on each mailbox. " +
+			"\"api\" is the permission SMTP.SendAsApp in Entra with admin consent, and permissions on each mailbox. " +
 			"A token does not show which was meant: with this key, o365-sendmail doctor, mailq and the log name one " +
-			"remedy in place of two. It changes nothing else.",
+			"remedy instead of two. The key changes nothing else.",
 		field: func(c *Config) any { return &c.Way },
 	},
 	{
 		Name: "cloud", Kind: KindEnum, Default: "global", Values: []string{"global", "gcc-high", "dod", "china"},
-		Help:  "The Microsoft cloud that the tenant lives in.",
-		More:  "It gives the sign-in host, the scope and the relay. A GCC tenant is in \"global\". \"china\" is the one that 21Vianet runs.",
+		Help: "The Microsoft cloud that the tenant is in.",
+		More: "It determines the sign-in host, the scope and the relay. A GCC tenant is in \"global\". \"china\" is the " +
+			"cloud that 21Vianet operates.",
 		field: func(c *Config) any { return &c.Cloud },
 	},
 	{
 		Name: "root_to", Kind: KindAddress, Example: `"it@contoso.com"`,
 		Help:  "Where mail for root and for local names without an alias goes.",
-		More:  "Without it such mail is refused: a local name never gets the tenant's domain.",
+		More:  "Without this key such mail is refused: a local name never gets the tenant's domain.",
 		field: func(c *Config) any { return &c.RootTo },
 	},
 	{
 		Name: "alert_to", Kind: KindAddress, Example: `"it@contoso.com"`, Optional: true,
-		Help:  "Who is told when delivery stops or a secret is about to expire.",
-		More:  "Without it such news is in the log, in mailq and in o365-sendmail doctor only.",
+		Help:  "Who is told by mail when delivery stops or a secret is about to expire.",
+		More:  "Without this key only the log, mailq, o365-sendmail doctor and the ways of [alerts] report it.",
 		field: func(c *Config) any { return &c.AlertTo },
 	},
 	{
 		Name: "bounce_to", Kind: KindAddress, Example: `"it@contoso.com"`,
 		Help:  "Who gets a failure report when the envelope sender can't get mail.",
-		More:  "Without it such a message is kept in the spool's failed directory.",
+		More:  "Without this key such a message is kept in the spool's failed directory.",
 		field: func(c *Config) any { return &c.BounceTo },
 	},
 	{
 		Name: "aliases_file", Kind: KindPath, Default: "/etc/aliases", Empty: true,
-		Help:  "The aliases(5) file that is asked after [aliases]; \"\" for none.",
+		Help:  "The aliases(5) file that is looked up after [aliases]; \"\" for none.",
 		More:  "Commands, files and :include: in it are skipped with one warning.",
 		field: func(c *Config) any { return &c.AliasesFile },
 	},
@@ -127,33 +127,35 @@ var credentialKeys = []Key{
 		Values:  []string{TypeSecret, TypeCertificate, TypeFederated, TypeManagedIdentity, TypeDeviceCode},
 		Example: `"certificate"`,
 		Help:    "The kind of credential.",
-		More:    "\"secret\" is client_secret or client_secret_file. \"federated\" is a token of another issuer, as in Kubernetes. \"managed-identity\" is that of a machine in Azure. \"device-code\" is a person who signed in with o365-sendmail setup.",
-		field:   func(c *Config) any { return &c.Credential.Type },
+		More: "\"secret\" is client_secret or client_secret_file. \"federated\" is a token of another issuer, as in " +
+			"Kubernetes. \"managed-identity\" is the identity of a machine in Azure. \"device-code\" is the sign-in " +
+			"of a person with o365-sendmail setup.",
+		field: func(c *Config) any { return &c.Credential.Type },
 	},
 	{
 		Name: "credential.certificate_file", Kind: KindPath, Example: `"/etc/o365-sendmail/client.pem"`,
 		Help: "The certificate that the app registration knows, as PEM.",
-		More: "It may hold the private key and other certificates too: of those for the key, the newest that is " +
-			"valid is used.",
+		More: "The file may hold the private key and other certificates, too: of the certificates for the key, the " +
+			"newest valid one is used.",
 		field: func(c *Config) any { return &c.Credential.CertificateFile },
 	},
 	{
 		Name: "credential.key_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.key"`,
 		Derived: "certificate_file",
 		Help:    "The certificate's private key, as PEM.",
-		More:    "Owner and mode are judged as those of client_secret_file; \"credential:NAME\" works here too.",
+		More:    "The same rules of owner and mode apply as to client_secret_file; \"credential:NAME\" works here, too.",
 		field:   func(c *Config) any { return &c.Credential.KeyFile },
 	},
 	{
 		Name: "credential.pfx_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/client.pfx"`,
-		Help:  "Certificate and key in one PKCS #12 file, instead of the two above.",
-		More:  "It may be base64 text, as Azure Key Vault gives it out.",
+		Help:  "Certificate and key in one PKCS #12 file, instead of certificate_file and key_file.",
+		More:  "The file may be base64 text, as Azure Key Vault exports it.",
 		field: func(c *Config) any { return &c.Credential.PFXFile },
 	},
 	{
 		Name: "credential.passphrase_file", Kind: KindSecretFile, Example: `"credential:pfx-passphrase"`,
 		Help:  "A file that holds the passphrase of key_file or pfx_file.",
-		More:  "A file without a passphrase needs none.",
+		More:  "Not needed if key_file or pfx_file has no passphrase.",
 		field: func(c *Config) any { return &c.Credential.PassphraseFile },
 	},
 	{
@@ -164,15 +166,15 @@ var credentialKeys = []Key{
 	{
 		Name: "credential.token_file", Kind: KindPath, Example: `"/var/run/secrets/azure/tokens/azure-identity-token"`,
 		Derived: "the file that AZURE_FEDERATED_TOKEN_FILE names",
-		Help:    "The other issuer's token.",
-		More: "It is read again for each token request. It lives minutes and may be readable by all, as " +
-			"Kubernetes mounts it.",
+		Help:    "The file with the other issuer's token.",
+		More: "It is read again for each token request. Everybody may be able to read it, as Kubernetes mounts it, " +
+			"because such a token is valid for minutes.",
 		field: func(c *Config) any { return &c.Credential.TokenFile },
 	},
 	{
 		Name: "credential.identity_client_id", Kind: KindGUID, Example: `"00000000-0000-0000-0000-000000000000"`,
 		Help:  "The client ID of a user-assigned managed identity.",
-		More:  "Give at most one of the three identity names; none means the system-assigned one.",
+		More:  "Set at most one of the three identity names; none means the system-assigned identity.",
 		field: func(c *Config) any { return &c.Credential.IdentityClientID },
 	},
 	{
@@ -187,7 +189,7 @@ var credentialKeys = []Key{
 	},
 	{
 		Name: "credential.identity_endpoint", Kind: KindHTTP, Example: `"http://169.254.169.254/metadata/identity/oauth2/token"`,
-		Derived: "found by itself: App Service, Azure Arc, else IMDS",
+		Derived: "detected: App Service, Azure Arc, else IMDS",
 		Help:    "The identity endpoint.",
 		field:   func(c *Config) any { return &c.Credential.IdentityEndpoint },
 	},
@@ -195,7 +197,7 @@ var credentialKeys = []Key{
 		Name: "credential.refresh_token_file", Kind: KindPath, Example: `"/var/lib/o365-sendmail/refresh-token"`,
 		Derived: "a file in cache.dir",
 		Help:    "Where the refresh token of a device-code sign-in is kept.",
-		More:    "The program writes it: its directory must be the service user's.",
+		More:    "The program writes it, so its directory must belong to the service user.",
 		field:   func(c *Config) any { return &c.Credential.RefreshTokenFile },
 	},
 }

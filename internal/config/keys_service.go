@@ -3,52 +3,54 @@ package config
 var spoolKeys = []Key{
 	{
 		Name: "spool.dir", Kind: KindPath, Default: DefaultSpool, Empty: true,
-		Help:  "The spool's directory, with mode 0700; \"\" for none.",
-		More:  "Without a spool a message that can't be sent at once is given back with exit code 75. For a file in ~/.config there is none unless this key names it.",
+		Help: "The spool's directory, with mode 0700; \"\" for none.",
+		More: "Without a spool a message that can't be sent at once is refused with exit code 75. A configuration file " +
+			"in ~/.config has no spool unless this key names one.",
 		field: func(c *Config) any { return &c.Spool.Dir },
 	},
 	{
 		Name: "spool.max_messages", Kind: KindInt, Default: 100000, Min: 0, Max: 10000000,
-		Help:  "The most messages that may wait; 0 for no bound.",
-		More:  "A caller that meets a bound gets a temporary error.",
+		Help:  "How many messages may wait; 0 for no limit.",
+		More:  "A caller over a limit of the spool gets a temporary error.",
 		field: func(c *Config) any { return &c.Spool.MaxMessages },
 	},
 	{
 		Name: "spool.max_bytes", Kind: KindSize, Default: "10GiB",
-		Help:  "The most that may wait in all; \"0B\" for no bound.",
+		Help:  "The size of all messages that may wait; \"0B\" for no limit.",
 		field: func(c *Config) any { return &c.Spool.MaxBytes },
 	},
 	{
 		Name: "spool.max_messages_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 10000000,
-		Help: "The most messages of one local user that may wait; 0 for no bound but the user's share " +
+		Help: "How many messages of one local user may wait; 0 for no limit but the user's share " +
 			"(agent.reserve_percent).",
 		field: func(c *Config) any { return &c.Spool.MaxMessagesPerUser },
 	},
 	{
 		Name: "spool.max_bytes_per_user", Kind: KindSize, Default: "0B",
-		Help:  "The most of one local user that may wait; \"0B\" for no bound but the user's share.",
+		Help:  "The size of one local user's messages that may wait; \"0B\" for no limit but the user's share.",
 		field: func(c *Config) any { return &c.Spool.MaxBytesPerUser },
 	},
 	{
 		Name: "spool.keep_free", Kind: KindSize, Default: "64MiB",
-		Help:  "What stays free on the spool's file system.",
+		Help:  "How much stays free on the spool's file system.",
 		field: func(c *Config) any { return &c.Spool.KeepFree },
 	},
 	{
 		Name: "spool.max_failed", Kind: KindInt, Default: 1000, Min: 0, Max: 10000000,
-		Help: "How many messages are kept in failed/ that were refused for good and " +
-			"about which nobody could be told; 0 for no bound.",
-		More:  "The oldest go first, and the log names each. Mail that is not refused, but damaged or not processed, is never removed.",
+		Help: "How many messages are kept in failed/ that were refused for good and about which nobody could be told; " +
+			"0 for no limit.",
+		More: "The oldest are removed first, and the log names each. Mail that is damaged or was not processed is " +
+			"never removed.",
 		field: func(c *Config) any { return &c.Spool.MaxFailed },
 	},
 	{
 		Name: "spool.max_failed_bytes", Kind: KindSize, Default: "256MiB",
-		Help:  "How much of them is kept; \"0B\" for no bound.",
+		Help:  "The size of these messages that is kept; \"0B\" for no limit.",
 		field: func(c *Config) any { return &c.Spool.MaxFailedBytes },
 	},
 	{
 		Name: "spool.lifetime", Kind: KindDuration, Default: "5d", Min: minu, Max: int64(52 * week),
-		Help:  "How long a message is tried before it comes back.",
+		Help:  "How long a message is tried before it is returned to the sender.",
 		field: func(c *Config) any { return &c.Spool.Lifetime },
 	},
 	{
@@ -62,7 +64,7 @@ var agentKeys = []Key{
 	{
 		Name: "agent.socket", Kind: KindPath, Default: DefaultSocket,
 		Help:  "The Unix socket that local programs reach the agent by.",
-		More:  "A socket that systemd hands over comes first. At most 107 bytes.",
+		More:  "A socket that systemd passes to the agent takes precedence. The path has at most 107 bytes.",
 		field: func(c *Config) any { return &c.Agent.Socket },
 	},
 	{
@@ -80,86 +82,86 @@ var agentKeys = []Key{
 	},
 	{
 		Name: "agent.allow_from", Kind: KindNetworks, Example: `["192.0.2.0/24", "2001:db8::25"]`, Optional: true,
-		Help: "The networks and addresses that may connect where agent.allow_remote lets other hosts.",
-		More: "Others are refused when they connect, this host's own addresses among them unless they are named. " +
-			"Without it an address that other hosts reach is not listened on; all else goes on.",
+		Help: "The networks and addresses that may connect when agent.allow_remote is set.",
+		More: "Other clients are refused when they connect, this host's own addresses among them unless they are " +
+			"named. Without this key the agent does not listen on an address that other hosts reach; all else works.",
 		field: func(c *Config) any { return &c.Agent.AllowFrom },
 	},
 	{
 		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,
 		Help: "Connections at one time.",
-		More: "A caller that finds none free takes the place of one that made no progress for longest, of the " +
-			"user who has " +
-			"most; that one gets the reply 421, as does a caller that finds none to take; both may try again. " +
-			"sendmail does so for ten seconds and then exits with 75. When fewer than a quarter are free, mail " +
-			"is queued at once (delivery.mode background).",
+		More: "When none is free, a new caller takes the place of the connection that has made no progress for the " +
+			"longest time, of the user who has the most connections; that client gets the reply 421, as does a " +
+			"caller for whom no place is found; both may try again. " +
+			"A call of sendmail does so for ten seconds and then exits with 75. When fewer than a quarter are free, " +
+			"mail is queued at once (delivery.mode background).",
 		field: func(c *Config) any { return &c.Agent.MaxConnections },
 	},
 	{
 		Name: "agent.max_connections_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 65536,
-		Help: "Connections of one user at one time; 0 for no bound but the user's share.",
-		More: "A user of this host counts as one by the socket and on loopback addresses, another host by its " +
-			"address (IPv6: its /64). A caller beyond it gets the reply 421.",
+		Help: "Connections of one user at one time; 0 for no limit but the user's share.",
+		More: "A user of this host is counted as such at the socket and on loopback addresses, a client on another " +
+			"host by its address (IPv6: its /64). A caller over the limit gets the reply 421.",
 		field: func(c *Config) any { return &c.Agent.MaxConnectionsPerUser },
 	},
 	{
 		Name: "agent.messages_per_minute_per_user", Kind: KindInt, Default: 0, Min: 0, Max: 1000000,
-		Help:  "Messages that one user may hand in a minute; 0 for no bound.",
-		More:  "Further ones get a temporary error.",
+		Help:  "Messages that one user may submit in a minute; 0 for no limit.",
+		More:  "Further messages get a temporary error.",
 		field: func(c *Config) any { return &c.Agent.MessagesPerMinutePerUser },
 	},
 	{
 		Name: "agent.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 50,
 		Help: "How much of agent.max_connections, agent.max_header_memory, spool.max_messages and spool.max_bytes " +
-			"only root and the service user get, in percent.",
-		More: "Half as much again is for users who hold next to nothing. Of the rest a user gets what is needed, but " +
-			"never more than eight times what then is left: alone eight ninths, beside others as much as they. " +
-			"A user who would pass that meets the bound itself. 0 turns off the reserve and the shares.",
+			"is reserved for root and the service user, in percent.",
+		More: "Half as much again is reserved for users who hold little. A user gets as much of the rest as needed, " +
+			"but never more than eight times what is then left: one user alone gets up to eight ninths, several " +
+			"users get equal parts. For a user over this share the limit is reached. " +
+			"0 turns off the reserve and the shares.",
 		field: func(c *Config) any { return &c.Agent.ReservePercent },
 	},
 	{
 		Name: "agent.max_header_memory", Kind: KindSize, Default: "8MiB", Min: 1 << 20, Max: gib,
-		Help: "The memory for headers above 16 KiB, recipients above some fifty, and the buffers of bodies, of all " +
-			"messages that are coming in.",
-		More: "A caller that finds none gets a temporary error, or the place of a larger user as with " +
-			"agent.max_connections; " +
-			"a body goes to a file.",
+		Help: "The memory for headers over 16 KiB, for more than some fifty recipients, and for the buffers of " +
+			"bodies, of all messages that are being received.",
+		More: "When it is used up, a caller gets a temporary error, or the memory of a user who has more, as with " +
+			"agent.max_connections; a body goes to a file.",
 		field: func(c *Config) any { return &c.Agent.MaxHeaderMemory },
 	},
 	{
 		Name: "agent.max_header_memory_per_user", Kind: KindSize, Default: "0B",
-		Help:  "The part of it that one user may have; \"0B\" for no bound but the user's share.",
+		Help:  "The part of it that one user may have; \"0B\" for no limit but the user's share.",
 		field: func(c *Config) any { return &c.Agent.MaxHeaderMemoryPerUser },
 	},
 	{
 		Name: "agent.refusals_per_minute", Kind: KindInt, Default: 60, Min: 0, Max: 1000000,
-		Help: "Refusals of one user that the log shows in a minute; 0 for no bound.",
-		More: "left-out in a later line tells how many were not written. All users together get eight times as " +
-			"many. What was accepted is always written.",
+		Help: "Refusals of one user that are logged in a minute; 0 for no limit.",
+		More: "The field left-out of a later line says how many were not logged. For all users together the limit is " +
+			"eight times as high. What was accepted is always logged.",
 		field: func(c *Config) any { return &c.Agent.RefusalsPerMinute },
 	},
 	{
 		Name: "agent.queue_interval", Kind: KindDuration, Default: "1m", Min: sec, Max: int64(day), Optional: true,
-		Help:  "How often the agent looks through the spool for mail that others left there.",
-		More:  "serve -q15m sets it for one run.",
+		Help:  "How often the agent looks through the spool for mail that other processes left there.",
+		More:  "The option -q15m of o365-sendmail serve sets it for one run.",
 		field: func(c *Config) any { return &c.Agent.QueueInterval },
 	},
 	{
 		Name: "agent.drain_timeout", Kind: KindDuration, Default: "30s", Min: 0, Max: 10 * minu, Optional: true,
-		Help:  "How long the agent finishes what it has begun when it is told to stop.",
+		Help:  "How long the agent may take to finish its work when it is told to stop.",
 		field: func(c *Config) any { return &c.Agent.DrainTimeout },
 	},
 	{
 		Name: "agent.probe_interval", Kind: KindDuration, Default: "5m", Min: sec, Max: int64(day), Optional: true,
-		Help:  "How often the agent tries again while a configuration fault holds the queue.",
-		More:  "Faults that Exchange counts are tried after pauses that grow from this to an hour.",
+		Help:  "How often the agent tries a message while a fault of the configuration holds the queue.",
+		More:  "After faults that Exchange counts the pauses grow from this interval to an hour.",
 		field: func(c *Config) any { return &c.Agent.ProbeInterval },
 	},
 	{
 		Name: "agent.metrics_file", Kind: KindPath, Example: `"` + MetricsDir + "/" + MetricsName + `"`, Optional: true,
 		Help: "A file for Prometheus' node exporter, rewritten every minute.",
-		More: "Packages make the folder " + MetricsDir + ", which the agent may write; its sandbox has others " +
-			"read-only.",
+		More: "Packages create the directory " + MetricsDir + ", in which the agent may write; its sandbox makes " +
+			"other directories read-only.",
 		field: func(c *Config) any { return &c.Agent.MetricsFile },
 	},
 }
@@ -169,12 +171,12 @@ var logKeys = []Key{
 		Name: "log.to", Kind: KindLog, Default: "journal", Values: []string{"journal", "syslog", "stderr"},
 		Optional: true,
 		Help:     "Where the log goes: \"journal\", \"syslog\", \"stderr\" or a file's absolute path.",
-		More:     "A host without a journal has it in syslog, and one without either on the agent's standard error.",
+		More:     "Without a journal the log goes to syslog, and without both to the agent's standard error.",
 		field:    func(c *Config) any { return &c.Log.To },
 	},
 	{
 		Name: "log.format", Kind: KindEnum, Default: "text", Values: []string{"text", "json"}, Optional: true,
-		Help:  "The form of a log line.",
+		Help:  "The format of a log line.",
 		field: func(c *Config) any { return &c.Log.Format },
 	},
 }

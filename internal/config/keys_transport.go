@@ -26,12 +26,12 @@ var smtpKeys = []Key{
 		Name: "smtp.host", Kind: KindHost, Example: `"smtp.office365.com"`,
 		Derived: "the cloud's, and smtp.hve.mx.microsoft with kind = \"hve\"",
 		Help:    "The relay's host name.",
-		More:    "The name is what the relay's certificate must hold.",
+		More:    "The relay's certificate must be for this name.",
 		field:   func(c *Config) any { return &c.SMTP.Host },
 	},
 	{
 		Name: "smtp.port", Kind: KindInt, Default: 587, Min: 1, Max: 65535,
-		Help:  "The relay's port. STARTTLS is required on each.",
+		Help:  "The relay's port. STARTTLS is required on every port.",
 		field: func(c *Config) any { return &c.SMTP.Port },
 	},
 	{
@@ -46,37 +46,37 @@ var smtpKeys = []Key{
 	},
 	{
 		Name: "smtp.idle_timeout", Kind: KindDuration, Default: "30s", Min: 0, Max: 20 * minu, Optional: true,
-		Help:  "How long the agent keeps a connection without work; \"0s\" closes it after each message.",
+		Help:  "How long the agent keeps an idle connection; \"0s\" closes it after each message.",
 		field: func(c *Config) any { return &c.SMTP.IdleTimeout },
 	},
 	{
 		Name: "smtp.pipeline_auth", Kind: KindBool, Default: false,
-		Help:  "Send the sign-in and the message together.",
-		More:  "Saves one of eight round trips to a program that delivers without the agent. RFC 4954 allows it, and Exchange Online is not known to mind; some gateways on the way may.",
+		Help: "Send the sign-in and the message together.",
+		More: "It saves one of eight round trips when a program delivers without the agent. RFC 4954 allows it, and " +
+			"Exchange Online is not known to refuse it; a gateway before it may.",
 		field: func(c *Config) any { return &c.SMTP.PipelineAuth },
 	},
 	{
 		Name: "smtp.chunking", Kind: KindEnum, Default: "auto", Values: []string{"auto", "on", "off"},
-		Help: "Whether messages go by BDAT (RFC 3030) where the relay offers CHUNKING, or by DATA.",
-		More: "\"auto\" begins with BDAT. When the relay refuses it, the message goes by DATA in the same call; " +
-			"when the relay never answers, by DATA with the next try. " +
+		Help: "Whether messages are sent by BDAT (RFC 3030) where the relay offers CHUNKING, or by DATA.",
+		More: "\"auto\" begins with BDAT. When the relay refuses it, the message is sent by DATA in the same call; " +
+			"when the relay never answers, by DATA at the next try. " +
 			"This host then uses DATA with that relay for a day. \"on\" never changes to DATA; " +
 			"\"off\" never uses BDAT.",
 		field: func(c *Config) any { return &c.SMTP.Chunking },
 	},
 	{
 		Name: "smtp.eight_bit", Kind: KindEnum, Default: "auto", Values: []string{"auto", "on", "off"},
-		Help: "Whether text outside ASCII goes as it is, or quoted-printable or base64.",
+		Help: "Whether 8-bit text is sent as it is, or encoded as quoted-printable or base64.",
 		More: "\"auto\" encodes text in the parts of a multipart that no signature covers (DKIM, ARC, S/MIME, " +
 			"PGP/MIME), because Exchange Online has been seen to damage it, and nothing else. " +
-			"\"on\" encodes nothing; \"off\" encodes all. For a relay without 8BITMIME all is encoded " +
-			"whatever the key " +
-			"says, in the queue, too.",
+			"\"on\" encodes nothing; \"off\" encodes all 8-bit text. For a relay without 8BITMIME all of it is " +
+			"encoded, whatever the key says, in messages that are already in the queue, too.",
 		field: func(c *Config) any { return &c.SMTP.EightBit },
 	},
 	{
 		Name: "smtp.ehlo_name", Kind: KindDomain, Example: `"web1.contoso.com"`, Derived: "the host's own name",
-		Help:  "The name that is told to the relay.",
+		Help:  "The name that EHLO gives to the relay.",
 		field: func(c *Config) any { return &c.SMTP.EHLOName },
 	},
 	{
@@ -97,7 +97,7 @@ var tokenKeys = []Key{
 	},
 	{
 		Name: "token.scope", Kind: KindString, Example: `"https://outlook.office365.com/.default"`, Derived: "the cloud's",
-		Help:  "The scope that is asked for.",
+		Help:  "The scope that a token is requested for.",
 		field: func(c *Config) any { return &c.Token.Scope },
 	},
 	{
@@ -108,21 +108,21 @@ var tokenKeys = []Key{
 	{
 		Name: "token.proxy", Kind: KindProxy, Example: `"http://proxy.contoso.com:3128"`,
 		Help:  "An HTTP (CONNECT) or SOCKS5 proxy for the token endpoint.",
-		More:  "As smtp.proxy.",
+		More:  "The same rules apply as to smtp.proxy.",
 		field: func(c *Config) any { return &c.Token.Proxy },
 	},
 }
 
 var tlsKeys = []Key{
 	{
-		Name: "tls.ca_file", Kind: KindPath, Example: `"/etc/ssl/certs/ca-certificates.crt"`, Derived: "the first bundle of the system",
-		Help:  "The certificate authorities that are trusted, as one PEM file.",
-		More:  "It replaces the system's. SSL_CERT_FILE and SSL_CERT_DIR have no effect.",
+		Name: "tls.ca_file", Kind: KindPath, Example: `"/etc/ssl/certs/ca-certificates.crt"`, Derived: "the system's bundle",
+		Help:  "A PEM file with the certificate authorities that are trusted.",
+		More:  "It replaces the system's certificates. SSL_CERT_FILE and SSL_CERT_DIR have no effect.",
 		field: func(c *Config) any { return &c.TLS.CAFile },
 	},
 	{
 		Name: "tls.min_version", Kind: KindEnum, Default: "1.2", Values: []string{"1.2", "1.3"},
-		Help:  "The oldest TLS version that is spoken.",
+		Help:  "The oldest TLS version that is accepted.",
 		field: func(c *Config) any { return &c.TLS.MinVersion },
 	},
 }
@@ -130,8 +130,9 @@ var tlsKeys = []Key{
 var cacheKeys = []Key{
 	{
 		Name: "cache.dir", Kind: KindPath, Default: DefaultCache,
-		Help:  "The directory of access tokens. It is made with mode 0700.",
-		More:  "For a file in ~/.config the default is ~/.cache/o365-sendmail. Where it can't be used, each process asks for a token of its own.",
+		Help: "The directory of access tokens. It is created with mode 0700.",
+		More: "For a configuration file in ~/.config the default is ~/.cache/o365-sendmail. When the directory can't " +
+			"be used, each process requests a token of its own.",
 		field: func(c *Config) any { return &c.Cache.Dir },
 	},
 }
@@ -139,8 +140,10 @@ var cacheKeys = []Key{
 var deliveryKeys = []Key{
 	{
 		Name: "delivery.mode", Kind: KindEnum, Default: "interactive", Values: []string{"interactive", "background", "queue"},
-		Help:  "When the caller gets its answer.",
-		More:  "\"interactive\" waits for Exchange, at most delivery.wait. \"background\" answers as soon as the message is on disk. \"queue\" leaves it there until the next queue run. The flags -odi, -odb and -odq choose for one call.",
+		Help: "When the caller gets its answer.",
+		More: "\"interactive\" waits for Exchange, at most delivery.wait. \"background\" answers as soon as the message " +
+			"is on disk. \"queue\" leaves it there until the next queue run. The flags -odi, -odb and -odq set the " +
+			"mode of one call.",
 		field: func(c *Config) any { return &c.Delivery.Mode },
 	},
 	{
@@ -152,44 +155,41 @@ var deliveryKeys = []Key{
 		Name: "delivery.connections", Kind: KindInt, Min: 1, Max: 100,
 		ofKind: func(k *account.Kind) any { return k.Connections },
 		Help:   "Connections to the relay at one time.",
-		More: "Exchange Online answers \"432 4.3.2\" to a mailbox's fourth. More gives a warning, and helps " +
-			"with another " +
-			"relay only.",
+		More: "Exchange Online refuses a mailbox's fourth connection with \"432 4.3.2\". A value over 3 gives a " +
+			"warning, and helps only with another relay.",
 		field: func(c *Config) any { return &c.Delivery.Connections },
 	},
 	{
 		Name: "delivery.messages_per_minute", Kind: KindInt, Min: 0, Max: 100000,
 		ofKind: func(k *account.Kind) any { return k.MessagesPerMinute },
-		Help:   "Messages to the relay in a minute; 0 for no bound.",
-		More: "Microsoft names 30 for a mailbox: one page says that more is refused, another that it is carried " +
-			"over to the next minutes. Where there is no bound, messages are sent ahead of the replies to those " +
-			"before them.",
+		Help:   "Messages to the relay in a minute; 0 for no limit.",
+		More: "Microsoft's limit for a mailbox is 30: one page says that further messages are refused, another that " +
+			"they are carried over to the next minutes. Without a limit, messages are sent before the replies to " +
+			"earlier ones have come.",
 		field: func(c *Config) any { return &c.Delivery.MessagesPerMinute },
 	},
 	{
 		Name: "delivery.pace", Kind: KindEnum, Default: PaceStrict, Values: []string{PaceStrict, PaceLearn},
-		Help: "Whether delivery.messages_per_minute is kept to, or what the relay takes is found out.",
+		Help: "Whether delivery.messages_per_minute is the rate, or the relay's rate is found by trial.",
 		More: "\"strict\" never sends more in a minute. " +
 			"\"learn\" sends as fast as the relay takes messages. When it refuses one because of the rate, or " +
-			"throttles " +
-			"the mailbox, delivery.messages_per_minute counts for an hour; then twice as many every ten minutes, " +
-			"up to no " +
-			"bound after another hour. All processes of the host share what was learned, in cache.dir. " +
-			"The day's recipients and its shares stay; the shares of a minute need a bound. " +
+			"throttles the mailbox, delivery.messages_per_minute is kept for an hour; then the limit doubles every " +
+			"ten minutes, and after another hour there is none. All processes of the host share what was learned, " +
+			"in cache.dir. " +
+			"The limit of recipients a day and its shares still apply; the shares of a minute apply only while there " +
+			"is a limit. " +
 			"What is known of Exchange Online: Microsoft's page says that the excess is throttled and carried " +
-			"over to the " +
-			"following minutes, and the log of one sender shows 660 messages a minute for a long time without a " +
-			"refusal. " +
-			"What it risks: a mailbox that sends too much may be throttled for hours, and many messages at once " +
-			"look like " +
+			"over to the following minutes, and the log of one sender shows 660 messages a minute for a long time " +
+			"without a refusal. " +
+			"The risk: a mailbox that sends too much may be throttled for hours, and many messages at once look like " +
 			"spam to Microsoft, which may block the mailbox. " +
-			"Several hosts that send as one mailbox do not know of each other: leave it at \"strict\" there.",
+			"Several hosts that send as one mailbox do not know of each other: use \"strict\" there.",
 		field: func(c *Config) any { return &c.Delivery.Pace },
 	},
 	{
 		Name: "delivery.recipients_per_day", Kind: KindInt, Min: 0, Max: 10000000,
 		ofKind: func(k *account.Kind) any { return k.RecipientsPerDay },
-		Help:   "Recipients in 24 hours; 0 for no bound.",
+		Help:   "Recipients in 24 hours; 0 for no limit.",
 		More:   "Exchange Online allows a mailbox 10,000.",
 		field:  func(c *Config) any { return &c.Delivery.RecipientsPerDay },
 	},
@@ -197,64 +197,64 @@ var deliveryKeys = []Key{
 		Name: "delivery.reserve_percent", Kind: KindInt, Default: 10, Min: 0, Max: 40,
 		Help: "How much of delivery.messages_per_minute and delivery.recipients_per_day is kept for root, the " +
 			"service user and alerts, in percent.",
-		More: "Others' messages wait in the queue when the rest is used up; mailq says why. " +
+		More: "Messages of other users wait in the queue when the rest is used up; mailq says why. " +
 			"A process without an agent does not know of other users, so it keeps only this reserve. " +
-			"At least half of each bound is left for everybody.",
+			"At least half of each limit is left for everybody.",
 		field: func(c *Config) any { return &c.Delivery.ReservePercent },
 	},
 	{
 		Name: "delivery.small_reserve_percent", Kind: KindInt, Default: 5, Min: 0, Max: 40,
-		Help: "How much is kept beside it for users who have sent next to nothing, in percent.",
-		More: "Each has a fifth of it. The subordinate ids of a user (/etc/subuid) count as that user, and all ids " +
-			"that are in neither file, as those of a directory service, count as one. " +
-			"The agent counts from its start.",
+		Help: "How much more is kept for users who have sent little, in percent.",
+		More: "Each such user gets a fifth of it. The subordinate ids of a user (/etc/subuid) count as that user, and " +
+			"all ids that are neither there nor in /etc/passwd, such as those of a directory service, count as one " +
+			"user. The agent counts from its start.",
 		field: func(c *Config) any { return &c.Delivery.SmallReservePercent },
 	},
 	{
 		Name: "delivery.user_share_percent", Kind: KindInt, Default: 50, Min: 0, Max: 100,
-		Help: "How much of the rest one user gets while messages of others wait, in percent; 0 for no bound.",
-		More: "What is beyond it waits in the queue until the others' messages have gone; mailq says so. " +
+		Help: "How much of the rest one user gets while messages of others wait, in percent; 0 for no limit.",
+		More: "Further messages of that user wait in the queue until the others' have been sent; mailq says so. " +
 			"Users take turns in any case.",
 		field: func(c *Config) any { return &c.Delivery.UserSharePercent },
 	},
 	{
 		Name: "delivery.retry_floor", Kind: KindDuration, Default: "1m", Min: 0, Max: hour,
-		Help: "The least time between two tries of a message that its owner asks for with sendmail -q or " +
+		Help: "The least time between two tries of a message when its owner asks for one with sendmail -q or " +
 			"o365-sendmail queue retry.",
-		More:  "Asked sooner, the agent tries it when the time has passed. It does not bind root and the service user.",
+		More: "When asked sooner, the agent tries the message when that time has passed. Root and the service user " +
+			"need not wait.",
 		field: func(c *Config) any { return &c.Delivery.RetryFloor },
 	},
 	{
 		Name: "delivery.max_recipients", Kind: KindInt, Min: 1, Max: 10000,
 		ofKind: func(k *account.Kind) any { return k.MaxRecipients },
 		Help:   "Recipients of one transaction.",
-		More: "A call with more of them is split. SMTP clients of the agent and of sendmail -bs are told 452 at the " +
-			"first one too many, and begin another transaction. " +
-			"The mailbox's own limit (Set-Mailbox -RecipientLimits) counts too: 500 by default, 1,000 at most. " +
+		More: "A call with more recipients is split. SMTP clients of the agent and of sendmail -bs get the reply 452 " +
+			"to the first recipient over the limit, and begin another transaction. " +
+			"The mailbox's own limit (Set-Mailbox -RecipientLimits) applies, too: 500 by default, 1,000 at most. " +
 			"High Volume Email takes 50.",
 		field: func(c *Config) any { return &c.Delivery.MaxRecipients },
 	},
 	{
 		Name: "delivery.max_recipients_per_call", Kind: KindInt, Default: 10000, Min: 1, Max: 50000,
 		Help: "Recipients of one call of sendmail, and of one message when the aliases are expanded.",
-		More: "More than delivery.max_recipients of them make several transactions: the message is queued at first, " +
-			"and who is refused is told by mail. " +
+		More: "More than delivery.max_recipients recipients need several transactions: the message is queued first, " +
+			"and the sender is told by mail who was refused. " +
 			"Without a spool the call sends one transaction after the other, and says who did not get the message.",
 		field: func(c *Config) any { return &c.Delivery.MaxRecipientsPerCall },
 	},
 	{
 		Name: "delivery.max_size", Kind: KindSize, Min: 1 << 10, Max: gib,
 		ofKind: func(k *account.Kind) any { return formatSize(k.MaxSize) },
-		Help:   "The largest message, encoded as it travels.",
-		More: "The relay's own limit counts too: 35 MB by default in Exchange Online, 150 MB at most; " +
-			"10 MB in High Volume " +
-			"Email.",
+		Help:   "The largest message, as it is sent (encoded).",
+		More: "The relay's own limit applies, too: 35 MB by default in Exchange Online, 150 MB at most; " +
+			"10 MB in High Volume Email.",
 		field: func(c *Config) any { return &c.Delivery.MaxSize },
 	},
 	{
 		Name: "delivery.max_header", Kind: KindSize, Default: "2MiB", Min: 16 << 10, Max: 8 << 20,
 		Help:  "The largest header of a message.",
-		More:  "A larger one is refused: exit code 65, the reply 552.",
+		More:  "A message with a larger header is refused: exit code 65, or the reply 552.",
 		field: func(c *Config) any { return &c.Delivery.MaxHeader },
 	},
 }

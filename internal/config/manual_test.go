@@ -33,7 +33,7 @@ func manualKey(b *strings.Builder, k *Key) {
 		prose(b, k.More)
 	}
 	if k.Optional {
-		prose(b, "A fault costs this key alone.")
+		prose(b, "With a wrong value only this key has no effect.")
 	}
 	b.WriteString(".br\n")
 	prose(b, "Expected: "+k.Expects()+".")
@@ -88,7 +88,7 @@ const manualHead = `.\" Generated from internal/config by: go test ./internal/co
 .Os
 .Sh NAME
 .Nm o365-sendmail.toml
-.Nd configuration of o365-sendmail
+.Nd configuration file of o365-sendmail
 .Sh SYNOPSIS
 .Pa /etc/o365-sendmail.toml
 .Sh DESCRIPTION
@@ -106,16 +106,16 @@ mailbox       = "noreply@contoso.com"
 .Ed
 .Pp
 The file is TOML, in UTF-8.
-Keys of the account stand above the first
+The keys of the account come before the first
 .Bq table ;
-in a table the names below it belong to it, and
+the names after a table's heading belong to that table, and
 .Ql smtp.port = 587
 at the top means the same as
 .Ql port = 587
 below
 .Ql [smtp] .
 .Pp
-The first of these that is there is used:
+The first of these files that exists is used:
 .Bl -enum -compact
 .It
 the file after
@@ -134,7 +134,7 @@ if the caller owns it;
 .Pp
 The file is read strictly.
 An unknown key, a value of the wrong kind, a number without its unit, a value that is out of range and keys that
-contradict each other are faults; all of them are told at once, with file, line, key and what was expected:
+contradict each other are faults; all of them are reported at once, with file, line, key and what was expected:
 .Bd -literal -offset indent
 /etc/o365-sendmail.toml:4: mailbx: unknown key; did you mean mailbox?
 .Ed
@@ -142,17 +142,18 @@ contradict each other are faults; all of them are told at once, with file, line,
 .Ic o365-sendmail config check
 lists them, and
 .Ic o365-sendmail config show
-prints each key's value and where it is from.
+prints the value of each key and where it comes from.
 The agent starts in spite of faults: it then keeps mail and sends none.
-A fault of a key that mail does without costs this key alone, where that is said below: it has its default, and the log,
+A wrong value of a key that delivery does not need affects only that key, where this page says so: the key keeps its
+default, and the log,
 .Ic o365-sendmail doctor
 and
 .Ic config check
 name it.
 .Pp
-A time is a number with its unit: ms, s, m, h, d or w, and several of them add up as in
+A time is a number with its unit: ms, s, m, h, d or w. Several of them add up, as in
 .Ql 2h30m .
-A size is a number with its unit: B, kB, MB, GB and TB count in thousands, KiB, MiB, GiB and TiB in 1024s.
+A size is a number with its unit: B, kB, MB, GB and TB are powers of 1000, KiB, MiB, GiB and TiB of 1024.
 `
 
 const manualTail = `.Sh FILES
@@ -214,14 +215,14 @@ and each file that a key names for a secret, a key or a passphrase) is refused w
 This file and those are refused when their group or others can write them, and when their owner is neither root nor
 .Sy o365-sendmail
 nor the running user: whoever can change this file can have the secret sent elsewhere.
-A symbolic link is judged by what it leads to.
+For a symbolic link the file that it leads to counts.
 The error names the command that fixes it.
 Anything but a regular file, and a file larger than 1 MiB, is refused as well.
 .Pp
 On a host with the agent, no caller needs to read this file: keep it at mode 0640 with the group
 .Sy o365-sendmail ,
 and put no other user into that group.
-Without the agent whoever can send with this file can also read the secret in it.
+Without the agent, whoever can send with this file can also read the secret in it.
 .Pp
 Secrets that a container runtime mounts are often readable by all.
 In Kubernetes, set
