@@ -120,6 +120,8 @@ var onlyRules = []onlyRule{
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
 	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/quota", "internal/sysexits"},
 		[]string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
+	{"internal/importer", []string{"rfc822", "internal/account", "internal/printable"},
+		nil, "it reads what another mailer left and hands it to setup: the way of a message knows nothing of it"},
 	{"internal/submit", []string{"internal/crash", "internal/diagnose", "internal/envelope", "internal/host",
 		"internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
@@ -214,6 +216,7 @@ var importerRules = []importerRule{
 	{module + "/internal/emulator", []string{"cmd/m365-emulator"}, "only tests and the emulator's own command may link it"},
 	{module + "/internal/direct", []string{"internal/cli"},
 		"delivery without an agent is for one who has parsed a call"},
+	{module + "/internal/importer", []string{"internal/cli"}, "no message goes by the way of another mailer's files"},
 	{module + "/internal/cli", []string{"cmd/sendmail"}, "modes sit on top: what two of them share belongs below"},
 	{module + "/internal/config", []string{"internal/cli", "internal/direct", "internal/deliver", "internal/assemble",
 		"internal/intake", "internal/agent", "internal/doctor"}, "lower layers take option structs of their own"},

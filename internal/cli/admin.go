@@ -23,6 +23,8 @@ func verbs() []verb {
 		{"queue", "list, show, retry, hold, release, delete or flush queued mail", (*Env).queueCommand},
 		{"setup", "ask for what is needed, write the configuration, print what to do in the tenant",
 			(*Env).setupCommand},
+		{"import", "read the files of another mailer, say line by line what comes over, write the configuration",
+			(*Env).importCommand},
 		{"credential", "show, renew, test and switch the secret or certificate that the application signs in with",
 			(*Env).credentialCommand},
 		{"doctor", "check the way of a message and name the step to do next", (*Env).doctorCommand},

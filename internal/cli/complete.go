@@ -15,6 +15,7 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/explain"
+	"o365-sendmail/internal/importer"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
@@ -132,7 +133,7 @@ func flagNames(flags *stdflag.FlagSet) []candidate {
 func flagValues(f *stdflag.Flag, current, prefix string) []candidate {
 	var list []candidate
 	switch kind, _ := stdflag.UnquoteUsage(f); kind {
-	case "FILE":
+	case "FILE", "FOLDER":
 		return []candidate{fileNames}
 	case "WAY":
 		list = bare([]string{diagnose.WayAPI, diagnose.WayScoped})
@@ -192,7 +193,7 @@ func keyValues(name string) []candidate {
 // subcommands are the commands of the commands that have some.
 var subcommands = map[string][]string{
 	"queue": queueVerbs[:], "config": {"check", "show"}, "credential": credentialVerbs[:],
-	"completion": completion.Shells(),
+	"completion": completion.Shells(), "import": importer.Programs(),
 }
 
 // operands returns what may follow a command and is not a flag.

@@ -82,7 +82,7 @@ func TestCompletionTables(t *testing.T) {
 	t.Parallel()
 	free := []string{"", "TEXT", "USER", "ID", "DAY", "DAYS", "ADDRESS", "AGE", "NAME", "N", "URL", "value", "duration",
 		"CODE"}
-	usage := regexp.MustCompile(`^[a-z-]+( \| [a-z-]+)+`)
+	usage := regexp.MustCompile(`^[a-z-]+( \| [a-z0-9-]+)+`)
 	for _, v := range verbs() {
 		e := Env{Args: []string{"o365-sendmail"}, Getenv: func(string) string { return "" }, UID: noUser}
 		var asked *verbFlags

@@ -73,7 +73,11 @@ func (e *Env) setupCommand(ctx context.Context, args []string) int {
 }
 
 func (o *setupFlags) flags() *verbFlags {
-	f := newVerbFlags("setup", "[FLAGS]; on a terminal it asks for what the flags leave open")
+	return o.add(newVerbFlags("setup", "[FLAGS]; on a terminal it asks for what the flags leave open"))
+}
+
+// add gives a command the flags of setup.
+func (o *setupFlags) add(f *verbFlags) *verbFlags {
 	a := &o.answers
 	f.StringVar(&a.Tenant, "tenant", "", "the Directory (tenant) `ID`, or a domain of the tenant")
 	f.StringVar(&a.ClientID, "client-id", "", "the Application (client) `ID`")
@@ -143,6 +147,11 @@ func (s *setupRun) run(ctx context.Context) (int, error) {
 	if err := s.fillAnswers(); err != nil {
 		return 0, err
 	}
+	return s.proceed(ctx)
+}
+
+// proceed goes on when the flags are read.
+func (s *setupRun) proceed(ctx context.Context) (int, error) {
 	if !s.json && !s.secretOnStdin {
 		s.term = setup.OpenTerminal(s.Stdin, s.Stdout)
 	}

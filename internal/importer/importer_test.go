@@ -1,0 +1,143 @@
+package importer
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.want again")
+
+// render is what was found as text.
+func render(f *Found) string {
+	var b strings.Builder
+	for _, l := range f.Lines {
+		fmt.Fprintf(&b, "%s:%d: %s: %s: %s\n", l.File, l.Line, l.Name, l.Fate, l.Note)
+	}
+	for _, s := range f.Settings {
+		fmt.Fprintf(&b, "%s = %s\n", s.Key, s.Value)
+	}
+	return b.String()
+}
+
+// TestRead reads files as the programs' packages and manuals have them.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	for _, program := range Programs() {
+		homes, err := Homes("testdata/" + program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Root: "testdata/" + program}
+		for _, h := range homes {
+			o.Homes = append(o.Homes, h.Dir)
+		}
+		found, err := Read(program, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, file := render(found), "testdata/"+program+".want"
+		if *update {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil || got != string(want) {
+			t.Errorf("%s: %v\n%s", program, err, got)
+		}
+		if strings.Contains(got, "secret") || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: a password shows:\n%s", program, got)
+		}
+	}
+}
+
+// TestReadNone: a program that was never here is an error that says where was looked.
+func TestReadNone(t *testing.T) {
+	t.Parallel()
+	for _, program := range Programs() {
+		_, err := Read(program, Options{Root: t.TempDir(), Homes: []string{"/home/alice"}})
+		if !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "/etc/") {
+			t.Errorf("%s: %v", program, err)
+		}
+	}
+	if _, err := Read("qmail", Options{}); err == nil || !strings.Contains(err.Error(), "nullmailer") {
+		t.Error(err)
+	}
+}
+
+// TestReadForeign: what is no regular file below the root, or far too large, is refused and waited for by nobody.
+func TestReadForeign(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(path string) error{
+		"directory": func(path string) error { return os.Mkdir(path, 0o755) },
+		"FIFO":      func(path string) error { return syscall.Mkfifo(path, 0o644) },
+		"escape":    func(path string) error { return os.Symlink("/etc/passwd", path) },
+		"huge": func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, 1<<40))
+		},
+		"loop": func(path string) error { return os.Symlink(filepath.Base(path), path) },
+	} {
+		root := t.TempDir()
+		if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := make(filepath.Join(root, "etc/msmtprc")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read("msmtp", Options{Root: root})
+		if err == nil || errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "/etc/msmtprc") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "loop" && !errors.Is(err, syscall.ELOOP) || name == "huge" && errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// FuzzRead: no file makes a reader fail, and what it gives back is one line of printable text each.
+func FuzzRead(f *testing.F) {
+	files := map[string][]string{
+		"msmtp": {"/etc/msmtprc"}, "nullmailer": {"/etc/nullmailer/remotes"}, "ssmtp": {"/etc/ssmtp/ssmtp.conf"},
+		"dma": {"/etc/dma/dma.conf"}, "exim4": {"/etc/exim4/update-exim4.conf.conf"}, "postfix": {"/etc/postfix/main.cf"},
+	}
+	for i, program := range Programs() {
+		text, err := os.ReadFile("testdata/" + program + files[program][0])
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(i, text)
+	}
+	f.Add(3, []byte("a = $b\nb = ${a}$(a)\n  x\n"))
+	f.Fuzz(func(t *testing.T, i int, text []byte) {
+		program := Programs()[uint(i)%uint(len(Programs()))]
+		root := t.TempDir()
+		path := root + files[program][0]
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		found, err := Read(program, Options{Root: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range found.Settings {
+			if strings.ContainsAny(s.Value, "\n\r\x00\x1b") || s.Key == "" {
+				t.Errorf("%q", s)
+			}
+		}
+		for _, l := range found.Lines {
+			if strings.ContainsAny(l.Note+l.Name, "\n\r\x1b") || l.Line == 0 {
+				t.Errorf("%+q", l.Name+l.Note)
+			}
+		}
+	})
+}
