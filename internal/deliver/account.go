@@ -28,6 +28,10 @@ type Account struct {
 	// Cache keeps the token that processes share, Quota their slots, their counts and what they found out.
 	Cache *cache.Cache
 	Quota *quota.Ledger
+	// Limiter gives out the sessions and the rates; nil is the host's own, by Quota.
+	Limiter quota.Limiter
+	// Unreachable says what delivery does while the Limiter can't tell: UnreachableWait or UnreachableShare.
+	Unreachable string
 	// Key names the token in the cache.
 	Key cache.Key
 	// Source makes the source of new tokens. It is called only when one is needed.
@@ -168,11 +172,11 @@ func (a *Account) Deliver(ctx context.Context, env *envelope.Envelope, msg envel
 // slot, and for the rates and the token, which can be given up without doubt about the message's fate.
 func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	user := a.User(env)
-	release, err := a.Quota.Slot(slot, user, a.Connections)
+	own, err := a.limiter().Slot(slot, user, a.Connections)
 	if err != nil {
 		return nil, &busyError{user, a.Connections, err}
 	}
-	defer release()
+	defer own.Release()
 	n := len(env.Recipients)
 	probed, err := a.awaitProbe(queueing, user)
 	if err != nil {
@@ -192,8 +196,8 @@ func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Env
 	res, err := a.deliverOnce(ctx, token, user, env, msg)
 	v := judge(orNone(res, n), err)
 	a.learnPace(user, v.stop, time.Now())
-	if !reserved.IsZero() && v.failedAlone() {
-		a.Quota.Unreserve(user, n, reserved, time.Now())
+	if reserved.Account != "" && v.failedAlone() {
+		a.limiter().Unreserve(reserved, time.Now())
 	}
 	return res, err
 }
@@ -239,34 +243,33 @@ func (e *busyError) Error() string {
 
 func (e *busyError) Unwrap() error { return e.err }
 
-// reserve waits until the account's rates allow a message to so many recipients, and
-// counts it: reserved is when, zero when there are no rates. When the wait would pass the context's deadline it
-// returns a *LimitError at once. What others have sent a process can't know, so that to it the reserve
-// of root is the one share that there is.
-func (a *Account) reserve(ctx context.Context, user string, root bool, recipients int) (reserved time.Time, err error) {
+// reserve waits until the account's rates allow a message to so many recipients, and counts it: the zero Grant is for
+// no rates. When the wait would pass the context's deadline it returns a *LimitError at once. What others have sent a
+// process can't know, so that to it the reserve of root is the one share that there is.
+func (a *Account) reserve(ctx context.Context, user string, root bool, recipients int) (quota.Grant, error) {
 	if a.Limits == (quota.Limits{}) {
-		return time.Time{}, nil
+		return quota.Grant{}, nil
 	}
-	r := queue.RankLight
+	rank := queue.RankLight
 	if root {
-		r = queue.RankRoot
+		rank = queue.RankRoot
 	}
 	for {
-		now := time.Now()
-		limits := quota.Limits{
-			MessagesPerMinute: a.Shares.Within(a.perMinute(user, now), r),
-			RecipientsPerDay:  a.Shares.Within(a.Limits.RecipientsPerDay, r),
+		r := quota.Request{Account: user, Recipients: recipients, Now: time.Now()}
+		r.Limits = quota.Limits{
+			MessagesPerMinute: a.Shares.Within(a.perMinute(user, r.Now), rank),
+			RecipientsPerDay:  a.Shares.Within(a.Limits.RecipientsPerDay, rank),
 		}
-		wait, err := a.Quota.Reserve(user, recipients, limits, now)
-		if err != nil || wait <= 0 {
-			return now, err
+		grant, short, err := a.limiter().Reserve(ctx, r)
+		if err != nil || short == nil {
+			return grant, err
 		}
-		until := now.Add(wait)
+		until := r.Now.Add(short.Wait)
 		if deadline, ok := ctx.Deadline(); ok && until.After(deadline) {
-			return time.Time{}, &LimitError{user, until, a.shortage(user, limits, r, recipients, wait, now).Reason}
+			return quota.Grant{}, &LimitError{user, until, a.shortage(r, short, rank).Reason}
 		}
-		if err := sleep(ctx, wait); err != nil {
-			return time.Time{}, err
+		if err := sleep(ctx, short.Wait); err != nil {
+			return quota.Grant{}, err
 		}
 	}
 }

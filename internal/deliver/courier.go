@@ -22,6 +22,7 @@ type courier struct {
 	account *Account
 	seek    context.Context // ends when the engine stops or has a new configuration
 	hard    context.Context // ends what is under way
+	lost    context.Context // ends when the slot is another's: no further message begins
 
 	session  *submit.Session
 	until    time.Time   // no message begins on the session after it; zero for no such time
@@ -45,11 +46,16 @@ type delivery struct {
 func (c *courier) run() {
 	defer signal(c.quiet)
 	defer c.queue.Do(c.place.Gone)
-	release, ok := c.slot()
+	slot, ok := c.slot()
 	if !ok {
 		return
 	}
-	defer release()
+	defer slot.Release()
+	c.lost = slot.Lost
+	hard, cancel := context.WithCancel(c.hard)
+	defer cancel()
+	c.hard = hard
+	defer context.AfterFunc(slot.Cut, cancel)() // the server counts the session, not the slot
 	if !c.dial() {
 		return
 	}
@@ -99,21 +105,6 @@ func (c *courier) sessionFacts() session {
 	return session{c.account.Submit.Host, c.session.Extensions().DSN}
 }
 
-// slot takes one of the mailbox's connections on this host. Only the first courier waits for one.
-func (c *courier) slot() (release func(), ok bool) {
-	n := max(c.account.Connections, 1)
-	if release, ok := c.account.Quota.TrySlot(c.place.Mailbox, n); ok {
-		return release, true
-	}
-	goes := false
-	c.queue.Do(func(l *queue.Locked) { goes = c.place.NoSlot(l) })
-	if goes {
-		return nil, false
-	}
-	release, err := c.account.Quota.Slot(c.seek, c.place.Mailbox, n)
-	return release, err == nil
-}
-
 func (c *courier) dial() bool {
 	s, until, err := c.account.Dial(c.seek, c.place.Mailbox)
 	if err == nil {
@@ -156,7 +147,7 @@ func (c *courier) fit() bool {
 	if c.faulty.Load() {
 		c.broken = true
 	}
-	if c.broken || !c.until.IsZero() && c.clock.Now().After(c.until) {
+	if c.broken || c.lost.Err() != nil || !c.until.IsZero() && c.clock.Now().After(c.until) {
 		return false
 	}
 	return len(c.inFlight) > 0 || c.session.Usable()
@@ -262,8 +253,9 @@ func (c *courier) idle() bool {
 		c.queue.Do(func(l *queue.Locked) { stays = c.place.Wanted(l) })
 		return stays
 	case <-tick:
-		return false
+	case <-c.lost.Done():
 	}
+	return false
 }
 
 // guard keeps a fault of this program that one message brings out from stopping the others: the

@@ -14,7 +14,6 @@ type couriers struct {
 	*core
 	recorder *recorder
 	running  sync.WaitGroup
-	rates    sync.Mutex // held while the account's rates are charged
 
 	hard        context.Context // ends what is under way
 	seek        context.Context // ends the search for a session

@@ -19,6 +19,9 @@
 // an agent the Engine is not run (Alone), and may have no spool. What became of each recipient is an Outcome,
 // whichever way the message went; answers, log, spool and counters are read from it.
 //
+// What an account may use is given out by a quota.Limiter: the host's own, or one for many hosts. A slot that is lost
+// ends its session, and while nobody can tell what other hosts have used, mail waits or goes at this host's share.
+//
 // Delivery is at least once. A message may arrive twice, with the same Message-ID, in two cases:
 // the connection or the process ended between its last byte and the reply, or the process or the
 // machine ended between the reply and the removal of its file from the spool.

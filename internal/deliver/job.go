@@ -6,6 +6,7 @@ import (
 
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/queue"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/submit"
 )
@@ -23,6 +24,7 @@ type job struct {
 	// probed lets go of what Account.probe gave; nil for nothing.
 	probed func()
 	wait   func() (*submit.Result, error)
+	grant  quota.Grant // what the account's rates gave
 
 	mu       sync.Mutex
 	item     *spool.Item

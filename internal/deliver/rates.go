@@ -16,8 +16,6 @@ func (c *courier) reserve(j *job) *queue.Shortage {
 	if a.Limits == (quota.Limits{}) {
 		return nil
 	}
-	c.rates.Lock()
-	defer c.rates.Unlock()
 	now, n := c.clock.Now(), len(j.env.Recipients)
 	release, ok := a.probe(c.place.Mailbox, now)
 	if !ok {
@@ -34,40 +32,66 @@ func (c *courier) reserve(j *job) *queue.Shortage {
 	return nil
 }
 
-// charge is reserve with the rates locked.
+// charge is reserve for a message that may go above the documented number. No lock is held while the account's
+// rates are asked, which may be far away.
 func (c *courier) charge(j *job, n int, now time.Time) *queue.Shortage {
 	a := c.account
-	perMinute := a.perMinute(c.place.Mailbox, now)
+	r := quota.Request{Account: c.place.Mailbox, Recipients: n, Now: now}
 	var allowed queue.Allowance
 	var short *queue.Shortage
-	c.queue.Do(func(l *queue.Locked) { allowed, short = j.Allow(l, n, perMinute) })
+	perMinute := a.perMinute(c.place.Mailbox, now)
+	c.queue.Do(func(l *queue.Locked) { allowed, short = j.Allow(l, n, perMinute, now) })
 	if short != nil {
 		return short
 	}
-	mine := quota.Limits{MessagesPerMinute: allowed.PerMinute, RecipientsPerDay: allowed.PerDay}
-	wait, err := a.Quota.Reserve(c.place.Mailbox, n, mine, now)
+	r.Limits = quota.Limits{MessagesPerMinute: allowed.PerMinute, RecipientsPerDay: allowed.PerDay}
+	r.More = allowed.More
+	grant, short := c.grant(r, allowed.Rank)
+	granted := short == nil
+	c.queue.Do(func(l *queue.Locked) {
+		if granted {
+			short = j.Spent(l, allowed)
+		}
+		if short != nil {
+			j.Uncharge(l, n)
+		}
+	})
 	switch {
-	case err != nil: // an interactive message with too many: by way of the queue it goes in parts
-		return &queue.Shortage{Wait: time.Minute, Alone: true, Reason: err.Error()}
-	case wait > 0:
-		return a.shortage(c.place.Mailbox, mine, allowed.Rank, n, wait, now)
-	}
-	c.queue.Do(func(l *queue.Locked) { short = j.Charge(l, n, allowed, now) })
-	if short != nil {
-		a.Quota.Unreserve(c.place.Mailbox, n, now, now)
+	case short == nil:
+		j.grant = grant
+	case granted:
+		a.limiter().Unreserve(grant, now)
 	}
 	return short
 }
 
-// shortage says which of the account's rates has no room for a message.
-func (a *Account) shortage(mailbox string, mine quota.Limits, r queue.Rank, n int, wait time.Duration,
-	now time.Time) *queue.Shortage {
-	_, day := a.Quota.Usage(mailbox, now)
-	if most := mine.RecipientsPerDay; most > 0 && day+n > most {
-		text := dayText(n, day, most, a.Limits.RecipientsPerDay, now.Add(wait))
-		return &queue.Shortage{Wait: wait, Alone: true, Reason: text}
+// grant has the account's rates count a message.
+func (c *courier) grant(r quota.Request, rank queue.Rank) (quota.Grant, *queue.Shortage) {
+	a := c.account
+	grant, short, err := a.limiter().Reserve(c.hard, r)
+	if unknown := unknownIn(err); unknown != nil {
+		grant, short, err = a.reserveUnknown(unknown, r)
 	}
-	return &queue.Shortage{Wait: wait, Rank: r, Reason: "the limit on messages a minute is reached"}
+	switch {
+	case unknownIn(err) != nil:
+		wait := c.waitUntilKnown(unknownIn(err))
+		return quota.Grant{}, &queue.Shortage{Wait: wait.After, Rank: queue.RankRoot, Reason: wait.Reason}
+	case err != nil: // an interactive message with too many: by way of the queue it goes in parts
+		return quota.Grant{}, &queue.Shortage{Wait: time.Minute, Alone: true, Reason: err.Error()}
+	case short != nil:
+		return quota.Grant{}, a.shortage(r, short, rank)
+	}
+	return grant, nil
+}
+
+// shortage says which of the account's rates has no room for a message.
+func (a *Account) shortage(r quota.Request, short *quota.Short, rank queue.Rank) *queue.Shortage {
+	if short.Day {
+		text := dayText(r.Recipients, short.Used, r.Limits.RecipientsPerDay, a.Limits.RecipientsPerDay,
+			r.Now.Add(short.Wait))
+		return &queue.Shortage{Wait: short.Wait, Alone: true, Reason: text}
+	}
+	return &queue.Shortage{Wait: short.Wait, Rank: rank, Reason: "the limit on messages a minute is reached"}
 }
 
 func dayText(n, used, most, limit int, until time.Time) string {
@@ -90,15 +114,10 @@ func (c *courier) correctCharge(j *job, v *Outcome) {
 	switch {
 	case j.Charged.IsZero():
 	case unseen || v.failedAlone():
-		c.account.Quota.Unreserve(c.place.Mailbox, n, j.Charged, now)
+		c.account.limiter().Unreserve(j.grant, now)
 		c.queue.Do(func(l *queue.Locked) { j.TakeBack(l, n, !unseen) })
-	case now.Sub(j.Charged) >= time.Second: // it is charged for its end, which is when the server counts it
-		c.rates.Lock() // no other courier takes the place meanwhile
-		defer c.rates.Unlock()
-		c.account.Quota.Unreserve(c.place.Mailbox, n, j.Charged, now)
-		limits := c.account.Limits
-		limits.MessagesPerMinute = c.account.perMinute(c.place.Mailbox, now)
-		_, _ = c.account.Quota.Reserve(c.place.Mailbox, n, limits, now)
+	case now.Sub(j.grant.At) >= time.Second: // it is charged for its end, which is when the server counts it
+		c.account.limiter().Restamp(j.grant, now)
 	}
 }
 

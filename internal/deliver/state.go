@@ -58,7 +58,7 @@ func (e *Engine) State() State {
 	if a := c.Account; a != nil {
 		for i := range s.Mailboxes {
 			m := &s.Mailboxes[i]
-			m.LastMinute, m.LastDay = a.Quota.Usage(m.Name, now)
+			m.LastMinute, m.LastDay = a.limiter().Usage(m.Name, now)
 		}
 		if t, _, ok := a.Cache.Peek(a.Key); ok {
 			s.TokenObtained, s.TokenExpires = t.Obtained, t.Expiry

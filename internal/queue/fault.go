@@ -35,6 +35,7 @@ const (
 	KeyNoAccount = "no-account"        // the configuration can't be used
 	KeyPace      = "rates"             // the account's messages a minute are used up
 	KeyShare     = "share"             // a message does not fit into the day
+	KeyUnknown   = "limits-unknown"    // nobody can tell what the account's other hosts have used
 	KeySlow      = "refusals-in-a-row" // a user's refusals
 	keyLost      = "sessions-lost"
 )

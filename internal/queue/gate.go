@@ -206,6 +206,17 @@ func (l *Locked) HoldAll(f *Fault) {
 	l.restore()
 }
 
+// Known lets what waited for KeyUnknown go: what other hosts have used is known again.
+func (l *Locked) Known() {
+	if l.all.cause.Key == KeyUnknown {
+		l.all.reopen(l)
+	}
+	for _, m := range l.mailboxes {
+		m.pace = [ranks]pace{}
+	}
+	l.dispatchAll()
+}
+
 func (g *Gate) tell(l *Locked, again bool) {
 	n := g.notice()
 	n.Again = again

@@ -448,21 +448,20 @@ func TestDayIsShared(t *testing.T) {
 	b.add(1001, "a@contoso.com", 200, 1)
 	b.do(func(l *Locked) {
 		for range 8 {
-			a, short := j.Allow(l, 50, 0)
+			a, short := j.Allow(l, 50, 0, l.now)
 			if short != nil || a.PerDay != 850 {
 				t.Fatalf("%+v, %+v", a, short)
 			}
-			j.Charge(l, 50, a, l.now)
 		}
-		if _, short := j.Allow(l, 50, 0); short == nil || !short.Alone {
+		if _, short := j.Allow(l, 50, 0, l.now); short == nil || !short.Alone {
 			t.Errorf("%+v", short)
 		}
 		j.TakeBack(l, 50, true)
-		if _, short := j.Allow(l, 50, 0); short != nil {
+		if _, short := j.Allow(l, 50, 0, l.now); short != nil {
 			t.Errorf("what was taken back counts: %+v", short)
 		}
 		root := &Job{mailbox: j.mailbox, by: j.mailbox.person(Root)}
-		if a, short := root.Allow(l, 500, 0); short != nil || a.PerDay != 1000 {
+		if a, short := root.Allow(l, 500, 0, l.now); short != nil || a.PerDay != 1000 {
 			t.Errorf("root: %+v, %+v", a, short)
 		}
 	})

@@ -172,12 +172,14 @@ type Shortage struct {
 type Allowance struct {
 	PerMinute, PerDay int // the most that all may have used with it, 0 for no limit
 	Rank              Rank
+	More              bool // another message waits for the same mailbox
 	spent             bool // the user's tries of this minute are used up
 }
 
-// Allow returns what of the rates is open to a job with n recipients, or why it has to wait for others. PerMinute is
-// how many messages the mailbox may send in a minute now, 0 for any number.
-func (j *Job) Allow(l *Locked, n, perMinute int) (Allowance, *Shortage) {
+// Allow charges a job with n recipients to its user and returns what of the rates is open to it, or charges nothing and
+// returns why it has to wait for others. PerMinute is how many messages the mailbox may send in a minute now, 0 for any
+// number. The charge comes before the account's, which may take a while: meanwhile others see it.
+func (j *Job) Allow(l *Locked, n, perMinute int, at time.Time) (Allowance, *Shortage) {
 	r, p := &l.rules, j.by
 	j.mailbox.perMinute = perMinute
 	tries := p.tries(l.now)
@@ -187,27 +189,35 @@ func (j *Job) Allow(l *Locked, n, perMinute int) (Allowance, *Shortage) {
 		return Allowance{}, short
 	}
 	most := r.Shares.Within(perMinute, RankUser)
+	p.charge(n, at)
+	j.Charged = at
 	return Allowance{
 		PerMinute: r.Shares.Within(perMinute, minute), PerDay: r.Shares.Within(r.PerDay, day), Rank: minute,
-		spent: p.id != Root && most > 0 && tries >= most,
+		More: j.mailbox.available() > 0, spent: p.id != Root && most > 0 && tries >= most,
 	}, nil
 }
 
-// Charge counts a job with n recipients for its user, once the account's rates have been charged at that time. It
-// returns why not if the user's own tries are used up, of which those that failed are no longer among the account's.
-func (j *Job) Charge(l *Locked, n int, a Allowance, at time.Time) *Shortage {
-	if a.spent {
-		return &Shortage{Wait: j.by.minute.oldest(l.now), Own: true,
-			Reason: "the user's own tries of this minute are used up"}
+// Spent returns why a job can't go that the account's rates have room for: its user's own tries are used up, of which
+// those that failed are no longer among the account's.
+func (j *Job) Spent(l *Locked, a Allowance) *Shortage {
+	if !a.spent {
+		return nil
 	}
-	j.by.charge(n, at)
-	j.Charged = at
-	return nil
+	return &Shortage{Wait: j.by.minute.oldest(l.now), Own: true,
+		Reason: "the user's own tries of this minute are used up"}
 }
+
+// Uncharge takes back what Allow charged for a job that is not tried.
+func (j *Job) Uncharge(_ *Locked, n int) { j.takeBack(n, false) }
 
 // TakeBack takes off the user's recipients what a failed job was charged, and if it was never tried, off the user's
 // tries.
-func (j *Job) TakeBack(l *Locked, n int, tried bool) {
+func (j *Job) TakeBack(_ *Locked, n int, tried bool) {
+	j.takeBack(n, tried)
+	j.mailbox.pace = [ranks]pace{} // there is room again
+}
+
+func (j *Job) takeBack(n int, tried bool) {
 	for p := j.by; p != nil; p = p.with {
 		p.day.takeBack(j.Charged.Unix()/60, n)
 		if !tried {
@@ -215,7 +225,6 @@ func (j *Job) TakeBack(l *Locked, n int, tried bool) {
 		}
 	}
 	j.Charged = time.Time{}
-	j.mailbox.pace = [ranks]pace{} // there is room again
 }
 
 // Short gives a job back that lacks room in the rates. Wait is when it, or whoever it stands for, looks again.

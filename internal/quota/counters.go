@@ -3,7 +3,6 @@ package quota
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -33,8 +32,8 @@ var ErrTooManyRecipients = errors.New("more recipients than the account may have
 // When the directory can't be used, Reserve warns once and allows everything.
 func (l *Ledger) Reserve(account string, recipients int, limits Limits, now time.Time) (wait time.Duration, err error) {
 	recipients = max(recipients, 0)
-	if limits.RecipientsPerDay > 0 && recipients > limits.RecipientsPerDay {
-		return 0, fmt.Errorf("%w: %d, limit %d", ErrTooManyRecipients, recipients, limits.RecipientsPerDay)
+	if err := limits.TooMany(recipients); err != nil {
+		return 0, err
 	}
 	l.updateWindow(account, now, func(w *window) bool {
 		if wait = w.wait(recipients, limits); wait > 0 {
@@ -50,6 +49,16 @@ func (l *Ledger) Reserve(account string, recipients int, limits Limits, now time
 func (l *Ledger) Unreserve(account string, recipients int, at, now time.Time) {
 	l.updateWindow(account, now, func(w *window) bool {
 		w.remove(1, max(recipients, 0), at)
+		return true
+	})
+}
+
+// Move counts for now what Reserve counted at the time at, whether or not there is room: the server counts a message
+// when it ends.
+func (l *Ledger) Move(account string, recipients int, at, now time.Time) {
+	l.updateWindow(account, now, func(w *window) bool {
+		w.remove(1, max(recipients, 0), at)
+		w.add(1, max(recipients, 0))
 		return true
 	})
 }

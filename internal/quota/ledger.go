@@ -1,6 +1,7 @@
 // Package quota is what the processes of a host share about what they may use: Exchange's connections, messages and
 // recipients of an account, and what was found out about it, in the token cache's directory; and how much of a pool of
-// the agent's one user may take. It sends nothing and waits for nothing but a slot.
+// the agent's one user may take. It sends nothing and waits for nothing but a slot. A Limiter
+// is what an engine asks: this host's ledger, or one for many hosts.
 //
 // Its files, by the SHA-256 of the account:
 //

@@ -1,0 +1,100 @@
+package deliver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"o365-sendmail/internal/queue"
+	"o365-sendmail/internal/quota"
+)
+
+// What delivery does while nobody can tell what other hosts have used of the account.
+const (
+	// UnreachableWait is to hold the mail.
+	UnreachableWait = "wait"
+	// UnreachableShare is to hold it for shareAfter, and then to send on one connection, at this host's part of
+	// the messages a minute, at least one.
+	UnreachableShare = "share"
+)
+
+// shareAfter is when the slots of hosts that are gone are over, and a short outage is over, too.
+const shareAfter = time.Minute
+
+func (a *Account) limiter() quota.Limiter {
+	if a.Limiter == nil {
+		return quota.Host{Ledger: a.Quota}
+	}
+	return a.Limiter
+}
+
+// unknownIn returns what is not known; nil for another error, or none.
+func unknownIn(err error) *quota.UnknownError {
+	var e *quota.UnknownError
+	errors.As(err, &e)
+	return e
+}
+
+// slot takes one of the mailbox's connections. Only the first courier waits for one.
+func (c *courier) slot() (slot quota.Slot, ok bool) {
+	slot, err := c.slotOf(c.account.limiter(), max(c.account.Connections, 1))
+	if unknown := unknownIn(err); unknown != nil && c.account.shares(unknown) {
+		slot, err = c.slotOf(quota.Host{Ledger: c.account.Quota}, 1)
+		slot.Lost = unknown.Over
+	}
+	if unknown := unknownIn(err); unknown != nil {
+		f := c.waitUntilKnown(unknown)
+		c.queue.Do(func(l *queue.Locked) {
+			if c.seek.Err() == nil {
+				c.place.NoSession(l, f)
+			}
+		})
+	}
+	return slot, err == nil
+}
+
+func (c *courier) slotOf(from quota.Limiter, n int) (quota.Slot, error) {
+	slot, err := from.TrySlot(c.seek, c.place.Mailbox, n)
+	if !errors.Is(err, quota.ErrTaken) {
+		return slot, err
+	}
+	goes := false
+	c.queue.Do(func(l *queue.Locked) { goes = c.place.NoSlot(l) })
+	if goes {
+		return quota.Slot{}, err
+	}
+	return from.Slot(c.seek, c.place.Mailbox, n)
+}
+
+// shares reports whether this host sends by itself although what others have used is not known.
+func (a *Account) shares(e *quota.UnknownError) bool {
+	return a.Unreachable == UnreachableShare && e.For >= shareAfter
+}
+
+// reserveUnknown counts a message of this host's share; the error is e when it has to wait.
+func (a *Account) reserveUnknown(e *quota.UnknownError, r quota.Request) (quota.Grant, *quota.Short, error) {
+	if !a.shares(e) {
+		return quota.Grant{}, nil, e
+	}
+	part := func(limit int) int {
+		if limit == 0 {
+			return 0
+		}
+		return max(limit/max(e.Hosts, 1), 1)
+	}
+	r.Limits = quota.Limits{MessagesPerMinute: part(r.Limits.MessagesPerMinute),
+		RecipientsPerDay: part(r.Limits.RecipientsPerDay)}
+	return quota.Host{Ledger: a.Quota}.Reserve(context.Background(), r)
+}
+
+// waitUntilKnown is why mail waits, and has it go when the answer is there.
+func (c *courier) waitUntilKnown(e *quota.UnknownError) *queue.Fault {
+	context.AfterFunc(e.Over, func() { c.queue.Do((*queue.Locked).Known) })
+	f := &queue.Fault{Scope: queue.ScopeAll, Early: true, Key: queue.KeyUnknown, Err: e, Reason: e.Error()}
+	if c.account.Unreachable == UnreachableShare {
+		f.After = max(shareAfter-e.For, 0)
+	}
+	f.After = cmp.Or(f.After, time.Minute)
+	return f
+}
