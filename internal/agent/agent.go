@@ -94,8 +94,7 @@ type Agent struct {
 
 	asked chan chan error // for the configuration to be read again
 
-	metricsPath  string
-	writeMetrics func(deliver.State)
+	exporter exporter
 
 	accepting sync.WaitGroup // goroutines that wait for connections
 	serving   sync.WaitGroup // and those that have one
@@ -118,6 +117,8 @@ func newAgent(o Options) *Agent {
 	a.users.now, a.owners.now, a.limits.now = o.Now, o.Now, o.Now
 	a.trusted = func(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 	a.sharer = a.sharerOf
+	a.exporter.agent = a
+	a.exporter.read.Store(&reading{})
 	return a
 }
 
@@ -130,6 +131,7 @@ func (a *Agent) run(ctx context.Context) error {
 	}
 	a.log = maillog.New(r.logOptions(o))
 	a.tell(r)
+	a.exporter.note(r)
 	listeners, err := a.listen(r.config)
 	if err != nil {
 		return err
@@ -228,7 +230,7 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 	case err := <-errs:
 		errs <- err
 	}
-	queue := control.NewServer(control.NewLocal(a.spool, a.hooks()), a.metrics)
+	queue := control.NewServer(control.NewLocal(a.spool, a.hooks()), a.exporter.now)
 	defer queue.Close()
 	for _, l := range listeners {
 		a.accepting.Go(func() {
@@ -258,6 +260,7 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 	a.end(cancel, hangUp, listeners)
 	_ = queue.Close()
 	parts.Wait()
+	a.exporter.end()
 	a.log.Log(maillog.Info, "", "", "the agent has stopped")
 	return err
 }

@@ -1,15 +1,9 @@
 package agent
 
 import (
-	"fmt"
-	"io"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/envelope"
 )
 
@@ -35,32 +29,5 @@ func TestDeliversAtOnce(t *testing.T) {
 	s.stop()
 	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err == nil {
 		t.Error("a stopped agent answers")
-	}
-}
-
-// TestMetrics: the file and the control socket tell the same numbers.
-func TestMetrics(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, "")
-	path := filepath.Join(s.dir, "metrics.prom")
-	s.write(s.toml("metrics_file = \"" + path + "\"\n"))
-	s.start()
-	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	s.agent.publish(s.agent.engine.State())
-	file, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(file), "o365_sendmail_") {
-		t.Errorf("%v\n%s", err, file)
-	}
-	c, err := net.Dial("unix", control.SocketPath(s.socket))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	fmt.Fprint(c, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-	answer, err := io.ReadAll(c)
-	if err != nil || !strings.Contains(string(answer), "o365_sendmail_") {
-		t.Errorf("%v\n%s", err, answer)
 	}
 }

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
 	"o365-sendmail/internal/agent/sdnotify"
 	"o365-sendmail/internal/deliver"
-	"o365-sendmail/internal/metrics"
 )
 
 // beat tells the watchdog that the agent lives, as often as it wants, and only if a
@@ -84,22 +82,7 @@ func greet(ctx context.Context, addr net.Addr, limit time.Duration) error {
 func (a *Agent) publish(s deliver.State) {
 	followMemory(s.Spool.Messages)
 	a.notify(sdnotify.Status(a.statusLine(&s)))
-	path := a.rules.Load().config.Agent.MetricsFile
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if path != a.metricsPath {
-		a.metricsPath, a.writeMetrics = path, metrics.Writer(path, a.warn)
-	}
-	if path != "" {
-		a.writeMetrics(s)
-	}
-}
-
-// metrics writes the engine's state for those who ask on the control socket.
-func (a *Agent) metrics(w io.Writer) error {
-	s := a.engine.State()
-	_, err := w.Write(metrics.Render(&s))
-	return err
+	a.exporter.publish(s)
 }
 
 // setStatus sets what goes before the engine's own state; "" for nothing.

@@ -202,6 +202,7 @@ func TestOptionalKeys(t *testing.T) {
 		"listen":          "listen = 25\n",
 		"allow_from":      "listen = \"0.0.0.0:0\"\nallow_remote = true\nallow_from = [\"10.0.0.1/8\"]\n",
 		"metrics_file":    "metrics_file = \"here\"\n",
+		"metrics_listen":  "metrics_listen = \"0.0.0.0:9587\"\n",
 		"intervals":       "queue_interval = 3\nprobe_interval = \"1\"\n",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -169,6 +169,7 @@ func (a *Agent) reload(ctx context.Context) error {
 	a.notify(sdnotify.Reloading)
 	old, r := a.rules.Load(), a.read()
 	a.tell(r)
+	a.exporter.note(r)
 	switch {
 	case r.fault != nil && old.fault == nil:
 		a.log.Log(maillog.Err, "", "", "the configuration that was read before stays in force")

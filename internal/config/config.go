@@ -173,6 +173,7 @@ type Agent struct {
 	DrainTimeout             time.Duration
 	ProbeInterval            time.Duration
 	MetricsFile              string // "" = none
+	MetricsListen            string // a loopback address; "" = none
 }
 
 // Delivery holds the relay's limits and the way a message is handed over.

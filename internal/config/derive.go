@@ -243,6 +243,10 @@ func (r *reader) bounds() {
 				"may connect",
 				Hint: "set agent.allow_from to their networks"})
 	}
+	if c.Agent.MetricsListen != "" && !loopback(c.Agent.MetricsListen) {
+		r.fault("agent.metrics_listen",
+			Error{Problem: shown(c.Agent.MetricsListen) + " can be reached by other hosts", Hint: "use 127.0.0.1 or [::1]"})
+	}
 	if len(c.Agent.Socket) > 107 {
 		r.fault("agent.socket", Error{Problem: "is longer than 107 bytes, the most that a Unix socket's path may have"})
 	}

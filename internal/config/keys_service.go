@@ -164,6 +164,12 @@ var agentKeys = []Key{
 			"other directories read-only.",
 		field: func(c *Config) any { return &c.Agent.MetricsFile },
 	},
+	{
+		Name: "agent.metrics_listen", Kind: KindListen, Example: `"127.0.0.1:9587"`, Optional: true,
+		Help:  "A loopback address and port at which Prometheus gets /metrics.",
+		More:  "They name no user and no address. The control socket has them for every local user, too.",
+		field: func(c *Config) any { return &c.Agent.MetricsListen },
+	},
 }
 
 var logKeys = []Key{

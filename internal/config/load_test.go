@@ -317,7 +317,8 @@ func TestIgnored(t *testing.T) {
 	for _, line := range []string{
 		"agent.listen = 25", "agent.listen = \"0.0.0.0:25\"", "agent.allow_remote = \"yes\"",
 		"agent.allow_from = [\"10.0.0.1/8\"]",
-		"agent.metrics_file = \"metrics\"", "agent.queue_interval = 5", "agent.drain_timeout = \"1h\"",
+		"agent.metrics_file = \"metrics\"", "agent.metrics_listen = \"[::]:9587\"", "agent.metrics_listen = \"10.0.0.1:9587\"",
+		"agent.metrics_listen = \"web1:9587\"", "agent.metrics_listen = 9587", "agent.queue_interval = 5", "agent.drain_timeout = \"1h\"",
 		"agent.probe_interval = \"\"",
 		"log.to = \"jornal\"", "log.format = \"xml\"", "secret_expires = \"soon\"", "alert_to = \"it\"",
 		"spool.delay_warning = \"9d\"",

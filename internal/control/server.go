@@ -21,8 +21,8 @@ import (
 type Server struct {
 	// Queue is the agent's own.
 	Queue *Local
-	// Metrics writes the metrics in Prometheus' text format; nil for none.
-	Metrics func(io.Writer) error
+	// Metrics returns the metrics in Prometheus' text format; nil for none.
+	Metrics func() []byte
 	// ServiceUID is the user that may do everything besides root; the zero value means the
 	// user that the agent runs as.
 	ServiceUID int
@@ -58,10 +58,35 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // NewServer returns a server that is ready for Serve.
-func NewServer(q *Local, metrics func(io.Writer) error) *Server {
+func NewServer(q *Local, metrics func() []byte) *Server {
 	s := &Server{Queue: q, Metrics: metrics}
 	s.prepare()
 	return s
+}
+
+// NewMetricsServer returns a server of /metrics and nothing else. peer returns the user who connected, or -1.
+func NewMetricsServer(metrics func() []byte, peer func(net.Conn) (uid int, err error)) *Server {
+	s := &Server{Metrics: metrics, peer: peer}
+	s.prepare()
+	s.http.Handler = busy(s.onlyMetrics)
+	s.http.WriteTimeout, s.http.MaxHeaderBytes = readWait+writeWait, 16<<10
+	return s
+}
+
+func (s *Server) onlyMetrics(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path != "/metrics":
+		http.Error(w, "there is nothing here but /metrics", http.StatusNotFound)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		http.Error(w, "/metrics needs the method GET", http.StatusMethodNotAllowed)
+	default:
+		s.writeMetrics(w)
+	}
+}
+
+func (s *Server) writeMetrics(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = w.Write(s.Metrics()) // a reader that is gone needs no answer
 }
 
 func (s *Server) prepare() {
@@ -73,7 +98,7 @@ func (s *Server) prepare() {
 	}
 	s.scans = make(chan struct{}, maxScans)
 	s.http = &http.Server{
-		Handler:           http.HandlerFunc(s.handle),
+		Handler:           busy(s.handle),
 		ReadHeaderTimeout: readWait,
 		ReadTimeout:       readWait,
 		IdleTimeout:       idleWait,
@@ -100,13 +125,20 @@ func (s *Server) viewer(r *http.Request) Viewer {
 	return Viewer{UID: uid, All: s.all(uid)}
 }
 
+// busy marks a connection while a request is answered.
+func busy(handle http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*guarded); ok {
+			c.answering(true)
+			defer c.answering(false)
+		}
+		handle(w, r)
+	})
+}
+
 // handle finds the way by hand: a mux would answer an odd path with a redirect.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	v := s.viewer(r)
-	if c, ok := r.Context().Value(connKey{}).(*guarded); ok {
-		c.answering(true)
-		defer c.answering(false)
-	}
 	a := &answer{w: w, rc: http.NewResponseController(w), queue: s.Queue.As(v), viewer: v, s: s}
 	a.scan = scan{s: s, ctx: r.Context(), viewer: v}
 	a.moreTime()
@@ -200,14 +232,10 @@ func (a *answer) reply(v any) error {
 }
 
 func (a *answer) metrics(*http.Request, []string) error {
-	if !a.viewer.All {
-		return errAdmin("metrics")
-	}
 	if a.s.Metrics == nil {
 		return sysexits.With(sysexits.NoInput, errors.New("the agent has no metrics"))
 	}
-	a.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_ = a.s.Metrics(a.w)
+	a.s.writeMetrics(a.w)
 	return nil
 }
 

@@ -70,6 +70,6 @@ func (s *submission) arrived(msg *rfc822.Message, size int64, refused []envelope
 	}
 	for _, f := range refused {
 		to := []envelope.Recipient{{Address: f.Address}}
-		s.e.tell(s.log, s.env.ID, to, unkept(to, f.Err), "none", 0)
+		s.e.tell(s.log, s.env.ID, to, unkept(to, f.Err), "none", 0, nil)
 	}
 }

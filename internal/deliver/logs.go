@@ -42,11 +42,19 @@ func (e *core) logQueued(log eventLog, id string) {
 
 // tellTry logs and counts what a try of a message of the queue has brought.
 func (e *core) tellTry(log eventLog, j *job, v *Outcome, relay string, now time.Time) {
-	e.tell(log, j.id, j.env.Recipients, v, relay, now.Sub(j.item.Meta().Arrived))
+	e.tell(log, j.id, j.env.Recipients, v, relay, now.Sub(j.item.Meta().Arrived), j.msg)
 }
 
-// tell logs and counts an outcome.
-func (e *core) tell(log eventLog, id string, to []envelope.Recipient, v *Outcome, relay string, delay time.Duration) {
-	v.log(log, id, to, relay, max(delay, 0))
-	e.counters.add(v.count)
+// tell logs and counts an outcome. msg is not asked when the server took nothing.
+func (e *core) tell(log eventLog, id string, to []envelope.Recipient, v *Outcome, relay string, delay time.Duration,
+	msg envelope.Message) {
+	delay = max(delay, 0)
+	v.log(log, id, to, relay, delay)
+	e.counters.add(func(c *Counters) {
+		v.count(c)
+		if v.taken > 0 {
+			c.Delays.add(delay, v.taken)
+			c.Sizes.add(msg.Size())
+		}
+	})
 }

@@ -22,6 +22,9 @@ type Counters struct {
 	Damaged  int // files that were no whole message
 	Faults   int // faults of this program
 	Alerts   int // faults told of
+	// Delays and Sizes are of what the server took.
+	Delays Delays
+	Sizes  Sizes
 	// Paused is the time for which anything was paused or held, of stops that are over.
 	Paused time.Duration
 }
@@ -34,6 +37,8 @@ type State struct {
 	Oldest   time.Time
 	Spool    spool.Stats
 	Counters Counters
+	// PerDay is how many recipients a day a mailbox may send to; 0 for no bound.
+	PerDay int
 	// TokenObtained and TokenExpires are of the cached token; zero when there is none.
 	TokenObtained, TokenExpires time.Time
 	Expiries                    []Expiry
@@ -56,6 +61,7 @@ func (e *Engine) State() State {
 	s.Counters.Alerts, s.Counters.Bounces = e.notifier.Counts()
 	s.Spool, _ = e.spool.Stats()
 	if a := c.Account; a != nil {
+		s.PerDay = a.Limits.RecipientsPerDay
 		for i := range s.Mailboxes {
 			m := &s.Mailboxes[i]
 			m.LastMinute, m.LastDay = a.limiter().Usage(m.Name, now)

@@ -271,7 +271,7 @@ func (s *submission) queued() {
 // tell logs what the caller is told. Of one who is refused message after message the log has not each.
 func (s *submission) tell(o *Outcome) {
 	e := s.e
-	e.tell(s.log, s.env.ID, s.env.Recipients, o, e.relay(), e.clock.Now().Sub(s.started))
+	e.tell(s.log, s.env.ID, s.env.Recipients, o, e.relay(), e.clock.Now().Sub(s.started), s.source)
 	if o.later == 0 {
 		s.log.Log(maillog.Info, s.env.ID, "", "removed")
 	}
