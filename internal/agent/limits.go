@@ -61,6 +61,22 @@ func (l *limits) tryEnter(g *guest, c *config.Config) error {
 	return nil
 }
 
+// become counts a connection, that of g, as another guest's, who is known better.
+func (l *limits) become(g, known *guest, c *config.Config) error {
+	return l.locked(func() error {
+		known.gone = true
+		if g.gone {
+			return errEvicted
+		}
+		l.drop(g)
+		if err := l.tryEnter(known, c); err != nil {
+			return err
+		}
+		known.gone = false
+		return nil
+	})
+}
+
 func (l *limits) leave(g *guest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -171,6 +187,9 @@ func (l *limits) mayLog(name who, c *config.Config) (ok bool, left int) {
 func (w who) String() string {
 	if w.uid >= 0 {
 		return fmt.Sprintf("uid %d", w.uid)
+	}
+	if w.cert != "" {
+		return w.cert
 	}
 	if w.from.IsSingleIP() {
 		return w.from.Addr().String()

@@ -26,6 +26,9 @@ type listener struct {
 	control bool // for looking at the queue, not for mail
 }
 
+// remote reports whether other hosts reach it.
+func (l listener) remote() bool { return !l.local && !loopback(l.Addr()) }
+
 // listen takes the sockets that were handed over, and makes those that are missing.
 func (a *Agent) listen(c *config.Config) ([]listener, error) {
 	given, err := a.manager.Listeners()
@@ -160,11 +163,11 @@ func (a *Agent) accept(talk, stop context.Context, l listener) error {
 		switch {
 		case err == nil:
 			pause = 0
-			if !l.local && !loopback(l.Addr()) && !allowed(a.rules.Load().config.Agent.AllowFrom, c.RemoteAddr()) {
+			if l.remote() && !a.admits(c.RemoteAddr()) {
 				a.turnAway(c)
 				continue
 			}
-			a.admit(talk, c, l.local)
+			a.admit(talk, c, l)
 			continue
 		case closed(err), stop.Err() != nil:
 			return nil
@@ -197,24 +200,30 @@ func passing(err error) bool {
 }
 
 // admit serves a connection in a goroutine of its own, or says why not. It never waits.
-func (a *Agent) admit(talk context.Context, raw net.Conn, local bool) {
-	who, err := a.peer(raw, local)
+func (a *Agent) admit(talk context.Context, raw net.Conn, l listener) {
+	who, err := a.peer(raw, l.local)
 	if err != nil {
 		_ = raw.Close()
 		return
 	}
 	r := a.rules.Load()
-	c := smtpd.NewConn(raw, a.o.Timeouts)
-	g := &guest{who: a.sharer(who, raw), trusted: a.trusted(who.UID)}
-	g.evict = func() {
-		c.Evict("others wait")
-		a.logRefused(g.who, "evicted", errors.New("its connection had made no progress for longest when others waited"))
+	if l.remote() && r.config.Agent.RemoteAuth != config.AuthNetwork {
+		who = stranger(raw) // the certificate says who it is, also of a process of this host
 	}
+	c := smtpd.NewConn(raw, a.o.Timeouts)
+	g := a.guest(a.sharer(who, raw), c)
+	g.trusted = a.trusted(who.UID)
 	if err := a.limits.enter(g, r.config); err != nil {
 		a.logRefused(g.who, "refused", err)
-		_ = raw.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = fmt.Fprintf(raw, "421 4.3.2 %s\r\n", err)
-		_ = raw.Close()
+		hangUp(raw, "4.3.2", err)
+		return
+	}
+	h := &handler{a, who, l.local, g}
+	encryption, err := a.encryption(l, h, c, raw.RemoteAddr())
+	if err != nil {
+		a.limits.leave(g)
+		a.logRefused(g.who, "refused", err)
+		hangUp(raw, "4.3.5", err)
 		return
 	}
 	a.mu.Lock()
@@ -224,25 +233,40 @@ func (a *Agent) admit(talk context.Context, raw net.Conn, local bool) {
 	}
 	a.mu.Unlock()
 	a.serving.Go(func() {
-		defer a.leave(c, g)
+		defer a.leave(c, h)
 		smtpd.Serve(talk, c, smtpd.Options{
-			Host: r.host, Handler: &handler{a, who, local, g}, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
-			MaxRecipients: r.maxRecipients(), MaxOwnRecipients: r.maxOwn(local), MaxHeader: r.config.Delivery.MaxHeader,
-			Memory: memory, TempDir: r.config.Spool.Dir, Local: local, Log: a.fault, Turns: myTurns{&a.talking, g},
-			Envelope: &recipients{a, g},
+			Host: r.host, Handler: h, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
+			MaxRecipients: r.maxRecipients(), MaxOwnRecipients: r.maxOwn(l.local), MaxHeader: r.config.Delivery.MaxHeader,
+			Memory: memory, TempDir: r.config.Spool.Dir, Local: l.local, Log: a.fault, Turns: myTurns{&a.talking, g},
+			Envelope: &recipients{a, h}, TLS: encryption,
 			Meter: func(in io.Reader) (io.Reader, func()) {
-				m := &meter{r: in, l: &a.limits, g: g, c: a.rules.Load().config}
+				m := &meter{r: in, l: &a.limits, g: h.guest, c: a.rules.Load().config}
 				return m, m.done
 			},
 		})
 	})
 }
 
-func (a *Agent) leave(c *smtpd.Conn, g *guest) {
+// guest makes one of a connection.
+func (a *Agent) guest(name who, c *smtpd.Conn) *guest {
+	return &guest{who: name, evict: func() {
+		c.Evict("others wait")
+		a.logRefused(name, "evicted", errors.New("its connection had made no progress for longest when others waited"))
+	}}
+}
+
+// hangUp refuses a connection before it is served.
+func hangUp(raw net.Conn, enhanced string, why error) {
+	_ = raw.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = fmt.Fprintf(raw, "421 %s %s\r\n", enhanced, why)
+	_ = raw.Close()
+}
+
+func (a *Agent) leave(c *smtpd.Conn, h *handler) {
 	a.mu.Lock()
 	delete(a.conns, c)
 	a.mu.Unlock()
-	a.limits.leave(g)
+	a.limits.leave(h.guest)
 }
 
 // logRefused writes that a user was refused something, unless too many such lines were written lately.

@@ -134,7 +134,7 @@ func TestOnlyLoopback(t *testing.T) {
 		l.Close()
 		t.Error("the agent listens to the world")
 	}
-	c.Agent.AllowRemote = true
+	c.Agent.AllowRemote, c.Agent.RemoteAuth = true, config.AuthNetwork
 	if l, err := listenTCP(c); err == nil {
 		l.Close()
 		t.Error("the agent listens for nobody")
@@ -151,7 +151,7 @@ func TestOnlyLoopback(t *testing.T) {
 func TestAllowFrom(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	s := newSite(t, "listen = \"0.0.0.0:"+port+"\"\nallow_remote = true\nallow_from = [\"127.0.0.2\", "+
+	s := newSite(t, "listen = \"0.0.0.0:"+port+"\"\nallow_remote = true\nremote_auth = \"network\"\nallow_from = [\"127.0.0.2\", "+
 		"\"2001:db8::/32\"]\n")
 	s.start()
 	greeting := func(from string) string {

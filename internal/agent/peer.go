@@ -17,7 +17,7 @@ import (
 // process id may belong to another by the time it is looked at.
 func (a *Agent) peer(c net.Conn, local bool) (envelope.Caller, error) {
 	if !local {
-		who := envelope.Caller{UID: -1, Via: spool.Peer + c.RemoteAddr().String()}
+		who := stranger(c)
 		if uid, ok := tcpUID(addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())); ok {
 			who.UID, who.User = uid, a.users.name(uid)
 		}
@@ -44,6 +44,11 @@ func (a *Agent) peer(c net.Conn, local bool) (envelope.Caller, error) {
 	}
 	uid := int(cred.Uid)
 	return envelope.Caller{UID: uid, User: a.users.name(uid), Via: "userid " + strconv.Itoa(uid)}, nil
+}
+
+// stranger is a client of which the address is all that is known.
+func stranger(c net.Conn) envelope.Caller {
+	return envelope.Caller{UID: -1, Via: spool.Peer + c.RemoteAddr().String()}
 }
 
 // userNames keeps the names of users for a while, so that the user file is not read for

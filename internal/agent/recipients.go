@@ -6,7 +6,7 @@ import "o365-sendmail/internal/config"
 // does. It is an smtpd.EnvelopeBudget.
 type recipients struct {
 	a *Agent
-	g *guest
+	h *handler
 }
 
 // freeEnvelope is up to how many bytes recipients do not count: some fifty of them.
@@ -15,7 +15,7 @@ const freeEnvelope = 8 << 10
 // Take is in smtpd.EnvelopeBudget.
 func (r *recipients) Take(n int64) error {
 	l, c := &r.a.limits, r.a.rules.Load().config
-	return l.locked(func() error { return l.addEnvelope(r.g, n, c) })
+	return l.locked(func() error { return l.addEnvelope(r.h.guest, n, c) })
 }
 
 // Drop is in smtpd.EnvelopeBudget.
@@ -23,7 +23,7 @@ func (r *recipients) Drop() {
 	l := &r.a.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forgetEnvelope(r.g)
+	l.forgetEnvelope(r.h.guest)
 }
 
 func (l *limits) addEnvelope(g *guest, n int64, c *config.Config) error {

@@ -15,15 +15,11 @@ import (
 
 // unserved says why a TCP address is not listened on; nil for one that is.
 func unserved(c *config.Config, addr net.Addr) error {
-	switch {
-	case loopback(addr):
+	if loopback(addr) {
 		return nil
-	case !c.Agent.AllowRemote:
-		return fmt.Errorf("%s is open to other hosts: it is not served unless agent.allow_remote and "+
-			"agent.allow_from are set", addr)
-	case len(c.Agent.AllowFrom) == 0:
-		return fmt.Errorf("%s is open to other hosts: it is not served unless agent.allow_from names those that "+
-			"may connect", addr)
+	}
+	if problem, hint := c.Agent.Closed(); problem != "" {
+		return fmt.Errorf("%s %s; it is not served; %s", addr, problem, hint)
 	}
 	return nil
 }
@@ -36,6 +32,12 @@ func allowed(from []netip.Prefix, peer net.Addr) bool {
 	}
 	a := t.AddrPort().Addr().Unmap().WithZone("")
 	return slices.ContainsFunc(from, func(n netip.Prefix) bool { return n.Contains(a) })
+}
+
+// admits reports whether a host may connect by its address.
+func (a *Agent) admits(peer net.Addr) bool {
+	c := &a.rules.Load().config.Agent
+	return c.RemoteAuth == config.AuthCertificate || allowed(c.AllowFrom, peer)
 }
 
 // strangers counts the hosts that were turned away, so that the log has a line a minute of them.

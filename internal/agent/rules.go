@@ -26,6 +26,9 @@ type rules struct {
 	host    string
 	intake  *intake.Intake
 	account *deliver.Account
+	relay   *relay // nil when it can't be read, or other hosts don't get TLS
+	// relayFault says what is wrong with its files.
+	relayFault error
 	// fault is why messages can't be processed; nil when they can. It has a line for each of the
 	// faults, of which there are more than one.
 	fault error
@@ -69,6 +72,7 @@ func (a *Agent) read() *rules {
 	if len(faults) == 1 && errors.Is(faults[0], fs.ErrNotExist) && !exists(path) {
 		r.fault = notConfigured(path)
 	}
+	r.relay, r.relayFault = a.readRelay(c)
 	if c.From.HostName != "" {
 		r.host = strings.ToLower(c.From.HostName)
 	}
@@ -154,6 +158,9 @@ func (a *Agent) start(r *rules) {
 func (a *Agent) tell(r *rules) {
 	for _, w := range slices.Concat(r.config.Ignored, r.config.Warnings) {
 		a.warn(w)
+	}
+	if r.relayFault != nil {
+		a.log.Log(maillog.Err, "", "", r.relayFault)
 	}
 	if r.fault != nil {
 		a.log.Log(maillog.Err, "", "",

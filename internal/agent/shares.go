@@ -11,10 +11,11 @@ import (
 // Resources are shared as package share says. Where something can be taken back, as a connection can, the
 // user who holds most gives way to one who holds less.
 
-// who is whose share something counts to: a local user, or an address of another host's.
+// who is whose share something counts to: a local user, another host by its certificate, or its address.
 type who struct {
 	uid  int // -1 when nobody knows
 	from netip.Prefix
+	cert string // as spool.Meta.Host has it
 }
 
 // guest is a connection and what it holds.

@@ -17,12 +17,13 @@ import (
 
 // watch reads the configuration again when it is told to, and, as long as mail is held
 // for a fault of it, when its file or that of a secret changes. The alias file is read
-// again whenever it changes, since newaliases(1) can tell nobody.
+// again whenever it changes, since newaliases(1) can tell nobody, and so are the certificates of the relay, since what
+// renews them may not know how.
 // seen and aliases are what the files were when the agent began.
 func (a *Agent) watch(ctx context.Context, seen []string, aliases string) {
 	tick := time.NewTicker(a.o.Look)
 	defer tick.Stop()
-	for {
+	for relay := a.relayState(); ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -36,6 +37,10 @@ func (a *Agent) watch(ctx context.Context, seen []string, aliases string) {
 			if now := a.aliasState(); now != aliases {
 				aliases = now
 				a.rereadAliases(ctx)
+			}
+			if now := a.relayState(); !slices.Equal(now, relay) {
+				relay = now
+				a.rereadRelay()
 			}
 			if slices.Equal(a.signature(), seen) || !a.held() {
 				continue
@@ -93,6 +98,14 @@ func (a *Agent) signature() []string {
 		if path != "" {
 			all = append(all, path+" "+fileState(path))
 		}
+	}
+	return all
+}
+
+func (a *Agent) relayState() []string {
+	var all []string
+	for _, path := range relayFiles(a.rules.Load().config) {
+		all = append(all, path+" "+fileState(path))
 	}
 	return all
 }

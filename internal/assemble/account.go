@@ -69,7 +69,7 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			IPv4Only:       c.SMTP.IPv4Only,
 			EHLOName:       cmp.Or(c.SMTP.EHLOName, o.HostName),
 			LoadTrust:      trust,
-			MinVersion:     minVersion(c.TLS.MinVersion),
+			MinVersion:     MinVersion(c.TLS.MinVersion),
 			CommandTimeout: c.SMTP.Timeout,
 			Trace:          o.Trace,
 			Chunking:       chunkingOf(c.SMTP.Chunking),
@@ -111,7 +111,8 @@ func chunkingOf(s string) submit.Chunking {
 	return submit.ChunkingAuto
 }
 
-func minVersion(s string) uint16 {
+// MinVersion is tls.min_version as package tls has it.
+func MinVersion(s string) uint16 {
 	if s == "1.3" {
 		return tls.VersionTLS13
 	}

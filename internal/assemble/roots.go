@@ -19,6 +19,8 @@ var bundles = [...]string{
 	"/etc/ssl/cert.pem",
 }
 
+const authorities = "certificate authorities"
+
 // maxBundle bounds a bundle file; the usual ones have 200 to 250 KiB.
 const maxBundle = 16 << 20
 
@@ -42,11 +44,11 @@ func noCertificate(path string) error {
 // read returns what file, or the first system bundle, holds, and its path.
 func read(file string) (pem []byte, path string, err error) {
 	if file != "" {
-		pem, err = readFile(file)
+		pem, err = ReadFile(authorities, file)
 		return pem, file, err
 	}
 	for _, b := range bundles {
-		pem, err := readFile(b)
+		pem, err := ReadFile(authorities, b)
 		if err == nil || !errors.Is(err, os.ErrNotExist) {
 			return pem, b, err
 		}
@@ -56,24 +58,26 @@ func read(file string) (pem []byte, path string, err error) {
 			"(looked at %s)", strings.Join(bundles[:], ", "))
 }
 
-func readFile(file string) ([]byte, error) {
+// ReadFile reads a file of certificates, of bounded size, and never waits for what is none. what begins its errors, as
+// in "certificate authorities".
+func ReadFile(what, file string) ([]byte, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("certificate authorities can't be read: %w", err)
+		return nil, fmt.Errorf("%s can't be read: %w", what, err)
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("certificate authorities can't be read: %w", err)
+		return nil, fmt.Errorf("%s can't be read: %w", what, err)
 	}
 	if !fi.Mode().IsRegular() || fi.Size() > maxBundle {
-		return nil, fmt.Errorf("certificate authorities can't be read: %s is not a regular file under %d MiB", file,
+		return nil, fmt.Errorf("%s can't be read: %s is not a regular file under %d MiB", what, file,
 			maxBundle>>20)
 	}
 	pem := make([]byte, fi.Size())
 	n, err := f.ReadAt(pem, 0)
 	if n < len(pem) {
-		return nil, fmt.Errorf("certificate authorities can't be read: %w", err)
+		return nil, fmt.Errorf("%s can't be read: %w", what, err)
 	}
 	return pem, nil
 }

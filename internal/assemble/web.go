@@ -37,7 +37,7 @@ func webClient(c *config.Config) (*http.Client, error) {
 	if err != nil {
 		return nil, sysexits.With(sysexits.Config, err)
 	}
-	client, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: pool, MinVersion: minVersion(c.TLS.MinVersion),
+	client, err := xoauth.NewHTTPClient(xoauth.HTTPOptions{RootCAs: pool, MinVersion: MinVersion(c.TLS.MinVersion),
 		Timeout: c.Token.Timeout, Proxy: c.Token.Proxy})
 	if err != nil {
 		return nil, sysexits.With(sysexits.Config, fmt.Errorf("token.proxy: %w", err))

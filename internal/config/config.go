@@ -161,7 +161,12 @@ type Agent struct {
 	Socket                   string
 	Listen                   string // "" = no TCP
 	AllowRemote              bool
-	AllowFrom                []netip.Prefix // hosts that AllowRemote is for
+	AllowFrom                []netip.Prefix // hosts that AllowRemote is for, unless certificates alone count
+	RemoteAuth               string         // certificate, both or network: what lets another host in
+	TLS                      string         // starttls or implicit, for other hosts
+	TLSCertFile, TLSKeyFile  string         // "" = no TLS; the key's default is the certificate's file
+	ClientCAFile             string
+	ClientCRLFile            string // "" = nothing is looked up
 	MaxConnections           int
 	MaxConnectionsPerUser    int // 0 = no bound
 	MessagesPerMinutePerUser int // 0 = no bound

@@ -35,6 +35,9 @@ func (r *reader) derive() {
 			c.Credential.Type = TypeSecret
 		}
 	}
+	if c.Agent.TLSKeyFile == "" && !r.faulty("agent.tls_key_file") {
+		c.Agent.TLSKeyFile = c.Agent.TLSCertFile
+	}
 	// A bound that was not written gives way to the smaller one that was.
 	clamp(&c.Spool.MaxMessagesPerUser, c.Spool.MaxMessages, r.given("spool.max_messages_per_user"))
 	clamp(&c.Spool.MaxBytesPerUser, c.Spool.MaxBytes, r.given("spool.max_bytes_per_user"))
@@ -233,15 +236,10 @@ func (r *reader) anyFault(name string) bool {
 
 func (r *reader) bounds() {
 	c := r.c
-	if open := c.Agent.Listen != "" && !loopback(c.Agent.Listen); open && !c.Agent.AllowRemote {
-		r.fault("agent.listen",
-			Error{Problem: shown(c.Agent.Listen) + " can be reached by other hosts, who could all send as the mailbox",
-				Hint: "use 127.0.0.1, or set agent.allow_remote = true and agent.allow_from"})
-	} else if open && len(c.Agent.AllowFrom) == 0 {
-		r.fault("agent.listen",
-			Error{Problem: shown(c.Agent.Listen) + " is open to other hosts, and agent.allow_from names none that " +
-				"may connect",
-				Hint: "set agent.allow_from to their networks"})
+	if c.Agent.Listen != "" && !loopback(c.Agent.Listen) {
+		if problem, hint := c.Agent.Closed(); problem != "" {
+			r.fault("agent.listen", Error{Problem: shown(c.Agent.Listen) + " " + problem, Hint: hint})
+		}
 	}
 	if c.Agent.MetricsListen != "" && !loopback(c.Agent.MetricsListen) {
 		r.fault("agent.metrics_listen",
@@ -257,6 +255,24 @@ func (r *reader) bounds() {
 		"is more than spool.max_bytes")
 	r.order("agent.max_connections_per_user", above(c.Agent.MaxConnectionsPerUser, c.Agent.MaxConnections),
 		"is more than agent.max_connections")
+}
+
+// Closed says why an address that other hosts reach is not served, and what to do; "" when it is.
+func (a *Agent) Closed() (problem, hint string) {
+	const open = "is open to other hosts, and "
+	switch certificate := a.RemoteAuth != AuthNetwork; {
+	case !a.AllowRemote:
+		return "can be reached by other hosts, who could all send as the mailbox",
+			"use 127.0.0.1, or set agent.allow_remote = true and the certificates of agent.remote_auth"
+	case certificate && a.ClientCAFile == "":
+		return open + "agent.client_ca_file names no authority whose certificates let them in",
+			`set it, or agent.remote_auth = "network" for agent.allow_from alone`
+	case a.TLSCertFile == "" && (certificate || a.TLS == TLSImplicit):
+		return open + "agent.tls_cert_file, which TLS needs, is not set", "set it and agent.tls_key_file"
+	case a.RemoteAuth != AuthCertificate && len(a.AllowFrom) == 0:
+		return open + "agent.allow_from names none that may connect", "set agent.allow_from to their networks"
+	}
+	return "", ""
 }
 
 // above compares bounds of which 0 is none.
@@ -286,8 +302,13 @@ func (r *reader) advise() {
 		"has a domain without a dot", "")
 	warn(!c.SecretExpires.IsZero() && c.Credential.Type != TypeSecret, "secret_expires",
 		"has no effect with the credential type "+shown(c.Credential.Type), "leave it out")
-	warn(c.Agent.AllowRemote && c.Agent.Listen != "" && !loopback(c.Agent.Listen), "agent.listen",
-		"every host of agent.allow_from that reaches "+shown(c.Agent.Listen)+" can send as the mailbox", "")
+	clear := ""
+	if c.Agent.TLSCertFile == "" {
+		clear = ", and its mail goes in the clear"
+	}
+	warn(c.Agent.RemoteAuth == AuthNetwork && c.Agent.Listen != "" && !loopback(c.Agent.Listen), "agent.remote_auth",
+		"every host of agent.allow_from that reaches "+shown(c.Agent.Listen)+" can send as the mailbox"+clear,
+		`"certificate" lets in hosts that have one`)
 }
 
 // adviseKind notes what the kind of account does not allow.

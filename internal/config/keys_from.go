@@ -70,9 +70,10 @@ var fromKeys = []Key{
 	{
 		Name: "from.allow", Kind: KindUserTable, Example: `www-data = ["shop@contoso.com", "*@shop.example"]`,
 		Help: "Senders that a user may send as: addresses, *@domain or \"*\", by user name or number; " +
+			"another host is \"cert:NAME\" by its certificate (agent.remote_auth); " +
 			"\"*\" names all other users, callers over TCP among them. The mailbox replaces a sender that is not allowed.",
 		More: "The user \"*\" stands for all users who are not named; without it they may use any sender. " +
-			"It also stands for a caller over TCP whose user is not known; without it such a caller may use none. " +
+			"It also stands for a host with a certificate and for a caller over TCP whose user is not known; without it such a caller may use none. " +
 			"The rule judges what is sent, after from.policy and from.map and whichever way the message came: each " +
 			"author in From, Sender, Resent-From and Resent-Sender, the envelope's sender, and the mailbox that " +
 			"signs in. Everybody may use the mailbox itself.",

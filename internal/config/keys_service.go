@@ -60,6 +60,15 @@ var spoolKeys = []Key{
 	},
 }
 
+// The values of agent.remote_auth, and of agent.tls and smtp.tls.
+const (
+	AuthCertificate = "certificate"
+	AuthBoth        = "both"
+	AuthNetwork     = "network"
+	TLSStart        = "starttls"
+	TLSImplicit     = "implicit"
+)
+
 var agentKeys = []Key{
 	{
 		Name: "agent.socket", Kind: KindPath, Default: DefaultSocket,
@@ -70,22 +79,69 @@ var agentKeys = []Key{
 	{
 		Name: "agent.listen", Kind: KindListen, Example: `"127.0.0.1:25"`, Optional: true,
 		Help: "An address and port for programs that only speak SMTP.",
-		More: "Off by default. The caller is not known, so it must be a loopback address unless " +
-			"agent.allow_remote is set.",
+		More: "Off by default. On a loopback address every program of this host may connect. For other hosts " +
+			"agent.allow_remote must be set, and what agent.remote_auth asks for.",
 		field: func(c *Config) any { return &c.Agent.Listen },
 	},
 	{
 		Name: "agent.allow_remote", Kind: KindBool, Default: false, Optional: true,
 		Help:  "Let agent.listen be an address that other hosts reach.",
-		More:  "Those that agent.allow_from names can send as the mailbox, without a password and without TLS.",
+		More:  "Those that agent.remote_auth lets in can send as the mailbox.",
 		field: func(c *Config) any { return &c.Agent.AllowRemote },
 	},
 	{
+		Name: "agent.remote_auth", Kind: KindEnum, Default: AuthCertificate,
+		Values: []string{AuthCertificate, AuthBoth, AuthNetwork}, Optional: true,
+		Help: "What lets another host in where agent.allow_remote is set.",
+		More: "\"certificate\" is TLS with a client certificate of agent.client_ca_file, from any address. " +
+			"\"both\" wants an address of agent.allow_from besides. \"network\" is the address alone: whoever has or " +
+			"forges one can send as the mailbox, and without agent.tls_cert_file all goes in the clear. " +
+			"A host with a certificate is the user \"cert:NAME\" in shares, in the log and in from.allow. NAME is the " +
+			"certificate's first DNS name (subjectAltName), else its first URI, else its first mail address, else " +
+			"the subject's common name; a URI counts as it is written, the rest in lower case. " +
+			"The certificate must have the extended key usage clientAuth.",
+		field: func(c *Config) any { return &c.Agent.RemoteAuth },
+	},
+	{
 		Name: "agent.allow_from", Kind: KindNetworks, Example: `["192.0.2.0/24", "2001:db8::25"]`, Optional: true,
-		Help: "The networks and addresses that may connect when agent.allow_remote is set.",
+		Help: "The networks and addresses that may connect when agent.remote_auth is \"both\" or \"network\".",
 		More: "Other clients are refused when they connect, this host's own addresses among them unless they are " +
-			"named. Without this key the agent does not listen on an address that other hosts reach; all else works.",
+			"named. Without this key the agent does not listen there on an address that other hosts reach; all else " +
+			"works.",
 		field: func(c *Config) any { return &c.Agent.AllowFrom },
+	},
+	{
+		Name: "agent.tls", Kind: KindEnum, Default: TLSStart, Values: []string{TLSStart, TLSImplicit}, Optional: true,
+		Help:  "How other hosts begin TLS: by STARTTLS, or from the first byte (\"implicit\").",
+		field: func(c *Config) any { return &c.Agent.TLS },
+	},
+	{
+		Name: "agent.tls_cert_file", Kind: KindPath, Example: `"/etc/o365-sendmail/relay.pem"`, Optional: true,
+		Help: "The certificate that other hosts see, as PEM, with those between it and the authority behind it.",
+		More: "It must hold the name that the clients' smtp.host or smtp.server_name is. This file and the three that " +
+			"follow are read again on SIGHUP and when they change. One that is broken then does not count: the " +
+			"ones before stay in force, and the log says so.",
+		field: func(c *Config) any { return &c.Agent.TLSCertFile },
+	},
+	{
+		Name: "agent.tls_key_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/relay.key"`,
+		Derived: "tls_cert_file", Optional: true,
+		Help:  "Its private key, as PEM.",
+		More:  "Owner and mode are judged as those of client_secret_file; \"credential:NAME\" works here too.",
+		field: func(c *Config) any { return &c.Agent.TLSKeyFile },
+	},
+	{
+		Name: "agent.client_ca_file", Kind: KindPath, Example: `"/etc/o365-sendmail/clients-ca.pem"`, Optional: true,
+		Help:  "The authorities whose client certificates let a host in, as PEM.",
+		More:  "It should be an authority for this purpose alone: every certificate of it with clientAuth is let in.",
+		field: func(c *Config) any { return &c.Agent.ClientCAFile },
+	},
+	{
+		Name: "agent.client_crl_file", Kind: KindPath, Example: `"/etc/o365-sendmail/clients.crl"`,
+		Help: "Lists of client certificates that are revoked (CRL), as PEM, or one as DER.",
+		More: "With it, each authority that issues client certificates must have a list that is in date: without " +
+			"one its hosts are put off, and keep their mail.",
+		field: func(c *Config) any { return &c.Agent.ClientCRLFile },
 	},
 	{
 		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,

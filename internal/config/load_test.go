@@ -254,12 +254,12 @@ func TestCredentialTypes(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	c, err := Loader{}.Load(write(t, minimal+"delivery.connections = 4\n[agent]\nlisten = \"[::]:25\"\n"+
-		"allow_remote = true\n"+
+		"allow_remote = true\nremote_auth = \"network\"\n"+
 		"allow_from = [\"192.0.2.0/24\"]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Warnings) != 2 || c.Warnings[0].Line != 5 || c.Warnings[1].Key != "agent.listen" {
+	if len(c.Warnings) != 2 || c.Warnings[0].Line != 5 || c.Warnings[1].Key != "agent.remote_auth" {
 		t.Errorf("%v", c.Warnings)
 	}
 }

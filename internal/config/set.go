@@ -355,9 +355,20 @@ func isTarget(s string) bool {
 	return isAddress(s) || isLocal(s) && !strings.ContainsAny(s, "|/")
 }
 
+// isUser accepts a user's name, or a host's by its certificate; only a URI has capital letters there.
+func isUser(s string) bool {
+	name, host := strings.CutPrefix(s, "cert:")
+	if host {
+		return name != "" && !strings.ContainsAny(name, " \t\r\n") &&
+			(strings.Contains(name, "://") || name == strings.ToLower(name))
+	}
+	return s != "" && !strings.ContainsAny(s, " \t\r\n:@")
+}
+
 func (r *reader) allowed(k *Key, at, user string, v any) ([]string, bool) {
-	if user == "" || strings.ContainsAny(user, " \t\r\n:@") {
-		r.fault(at, Error{Problem: "is not a user", Expected: `a user's name or number, or "*"`})
+	if !isUser(user) {
+		r.fault(at, Error{Problem: "is not a user",
+			Expected: `a user's name or number, "cert:" with a certificate's name in lower case, or "*"`})
 		return nil, false
 	}
 	values, ok := r.list(k, at, v, func(s string) bool { return s == "*" || isSenderPattern(s) }, `an address, *@domain or "*"`)

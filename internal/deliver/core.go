@@ -146,7 +146,7 @@ func (e *core) user(m spool.Meta) queue.User {
 	case c.Owner == nil:
 		return queue.User{ID: m.Sharer()}
 	case m.UID < 0:
-		return queue.User{ID: m.Sharer(), Stranger: true}
+		return queue.User{ID: m.Sharer(), Stranger: m.Host() == ""}
 	}
 	id, known := c.Owner(m.UID)
 	return queue.User{ID: id, Stranger: !known}

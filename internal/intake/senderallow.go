@@ -31,7 +31,7 @@ func (r *senderRule) limitsOf(c User) senderLimits {
 			return l
 		}
 	}
-	l.narrowed = c.Name == "" && c.UID == ""
+	l.narrowed = c.UID == "" // another host, by its certificate or not known
 	return l
 }
 

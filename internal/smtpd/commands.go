@@ -37,7 +37,9 @@ func (s *session) do(cmd command) {
 			return
 		}
 		c.say(252, done, "send a message to find out")
-	case "EXPN", "AUTH", "STARTTLS", "ETRN", "TURN", "SEND", "SOML", "SAML":
+	case "STARTTLS":
+		s.bare(cmd, s.startTLS)
+	case "EXPN", "AUTH", "ETRN", "TURN", "SEND", "SOML", "SAML":
 		c.say(502, order, "command not implemented")
 	default:
 		c.say(500, syntax, "command not recognized")
@@ -81,8 +83,12 @@ func (s *session) hello(cmd command) {
 		return
 	}
 	s.conn.keyword = ""
-	if cmd.verb == "EHLO" && s.o.MaxOwnRecipients > 0 {
+	switch {
+	case cmd.verb != "EHLO":
+	case s.o.MaxOwnRecipients > 0:
 		s.conn.keyword = fmt.Sprintf("250-%s %d\r\n", envelope.RecipientsKeyword, s.o.MaxOwnRecipients)
+	case s.offersTLS():
+		s.conn.keyword = "250-STARTTLS\r\n"
 	}
 	s.pass(cmd)
 }
@@ -91,6 +97,9 @@ func (s *session) hello(cmd command) {
 func (s *session) mail(cmd command) {
 	if s.tx != nil {
 		s.conn.say(503, order, "a transaction is open; RSET ends it")
+		return
+	}
+	if s.plain() {
 		return
 	}
 	from, o, own, err := s.sender(cmd.arg)

@@ -3,6 +3,7 @@ package smtpd
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -40,6 +41,7 @@ const maxErrors = 20
 // goroutine that serves.
 type Conn struct {
 	net.Conn
+	stream   net.Conn // what is read and written: below, or TLS above it
 	timeouts Timeouts
 	session  *session
 	in       *bufio.Reader
@@ -52,6 +54,8 @@ type Conn struct {
 	over     bool      // nothing more is read
 	gone     bool      // the session is given up: nothing more is written either
 	turn     turn
+	heard    bool   // something came
+	refused  string // what the next command is answered with, and the session ends; "" for none
 
 	end func() // ends Serve
 
@@ -67,6 +71,7 @@ func NewConn(c net.Conn, t Timeouts) *Conn {
 		t = DefaultTimeouts
 	}
 	conn := &Conn{Conn: c, timeouts: t}
+	conn.stream = below{c, conn}
 	conn.in = bufio.NewReaderSize(input{conn}, maxCommand)
 	return conn
 }
@@ -106,6 +111,10 @@ func (c *Conn) next() (command, error) {
 	c.until = time.Time{}
 	if err != nil {
 		return command{}, c.lost(err)
+	}
+	if c.refused != "" {
+		c.giveUp(c.refused)
+		return command{}, io.EOF
 	}
 	cmd := command{size: len(line), lf: !bytes.HasSuffix(line, []byte("\r\n"))}
 	// Blanks at the end are to be tolerated (RFC 5321 4.1.1).
@@ -163,27 +172,38 @@ func (c *Conn) lost(err error) error {
 	return err
 }
 
-// input is what a connection reads from. A read waits for the client: replies are sent before, so that those to
-// commands that came together go together (RFC 2920 3.2), and others may work meanwhile.
+// input is what commands and messages are read from. Replies are sent before, so that those to commands that came
+// together go together (RFC 2920 3.2).
 type input struct{ c *Conn }
 
 func (r input) Read(p []byte) (int, error) {
-	c := r.c
-	if c.over {
+	if r.c.over {
 		return 0, io.EOF
 	}
-	if err := c.flush(); err != nil {
+	if err := r.c.flush(); err != nil {
 		return 0, err
 	}
+	return r.c.stream.Read(p)
+}
+
+// below is the connection without TLS. A read waits for the client, and others may work meanwhile.
+type below struct {
+	net.Conn
+	c *Conn
+}
+
+func (b below) Read(p []byte) (int, error) {
+	c := b.c
 	c.turn.give()
 	if err := c.wait(); err != nil {
 		return 0, err
 	}
-	n, err := c.Conn.Read(p)
+	n, err := b.Conn.Read(p)
 	c.mu.Lock()
 	c.idle = false
 	c.mu.Unlock()
 	if n > 0 {
+		c.heard = true
 		if late := c.turn.take(); late != nil {
 			return 0, late
 		}
@@ -249,6 +269,10 @@ func (c *Conn) GivenUp() bool { return c.gone }
 func (c *Conn) Close() error {
 	c.over = true
 	_ = c.flush()
+	if t, ok := c.stream.(*tls.Conn); ok {
+		_ = c.limitWrites(evictionWait)
+		_ = t.CloseWrite()
+	}
 	c.end()
 	return c.Conn.Close()
 }

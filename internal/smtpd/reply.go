@@ -92,16 +92,10 @@ func (c *Conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	wait := c.timeouts.Data
-	c.mu.Lock()
-	if c.evicted != "" {
-		wait = evictionWait
-	}
-	err := c.Conn.SetWriteDeadline(time.Now().Add(wait))
-	c.mu.Unlock()
+	err := c.limitWrites(c.timeouts.Data)
 	c.turn.give() // the client may not read
 	if err == nil {
-		_, err = c.Conn.Write(c.out)
+		_, err = c.stream.Write(c.out)
 	}
 	if c.out = c.out[:0]; cap(c.out) > maxCommand {
 		c.out = nil
@@ -110,6 +104,16 @@ func (c *Conn) flush() error {
 		c.over = true
 	}
 	return err
+}
+
+// limitWrites bounds the writes that follow; to a client that is given up there is little time left.
+func (c *Conn) limitWrites(wait time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.evicted != "" {
+		wait = evictionWait
+	}
+	return c.Conn.SetWriteDeadline(time.Now().Add(wait))
 }
 
 // maxLine is how many bytes of text go on one line of a reply (RFC 5321 4.5.3.1.5).

@@ -39,6 +39,8 @@ type Options struct {
 	Turns Turns
 	// Local is set when the client is a local process, whose private field counts.
 	Local bool
+	// TLS is how the connection is encrypted; nil for a server that does without.
+	TLS *TLS
 	// Log hears of faults of the server itself; nil means nobody does.
 	Log func(error)
 }
@@ -68,6 +70,10 @@ func Serve(ctx context.Context, c *Conn, o Options) {
 	defer c.turn.give()
 	c.session = &session{ctx: ctx, o: &o, conn: c}
 	defer c.session.Reset()
+	if o.TLS != nil && o.TLS.Implicit && !c.session.encrypt() {
+		_ = c.Close()
+		return
+	}
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return c.session, nil }))
 	// The bounds are announced by the library and kept by the session.
 	s.Domain, s.MaxMessageBytes, s.MaxRecipients = o.Host, o.MaxSize, o.MaxRecipients

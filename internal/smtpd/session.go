@@ -37,6 +37,7 @@ type session struct {
 	tx      *transaction // nil outside of one
 	size    int          // of the last RCPT command, in bytes
 	receipt []string     // the lines of the reply to a message that was taken
+	told    bool         // TLS.Failed has heard that mail came without TLS
 }
 
 // transaction is what came since MAIL.

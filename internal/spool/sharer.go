@@ -8,18 +8,36 @@ import (
 )
 
 // Peer begins the origin of a message that came by TCP from a user who is not known; the peer's address and
-// port follow.
+// port follow, behind the name of its certificate if it had one.
 const Peer = "smtp "
 
-// Sharer is whose share the message counts to: its user, or a number below -1024 that stands for another host's
-// address, of IPv6 for the network of 64 bits; -1 when nobody knows.
-func (m Meta) Sharer() int {
-	from, ok := m.peer()
-	if m.UID >= 0 || !ok {
-		return m.UID
+// Certificate begins the name of a host that is known by its certificate.
+const Certificate = "cert:"
+
+// Host is the name by which another host is known that has a certificate: Certificate and the certificate's name; "" for
+// one without, and for a user of this host.
+func (m Meta) Host() string {
+	text, ok := strings.CutPrefix(strings.TrimPrefix(m.Origin, Unprocessed), Peer)
+	name, _, both := strings.Cut(text, " ")
+	if !ok || !both || m.UID >= 0 || !strings.HasPrefix(name, Certificate) {
+		return ""
 	}
+	return name
+}
+
+// Sharer is whose share the message counts to: its user, or a number below -1024 that stands for another host's
+// certificate or address, of IPv6 for the network of 64 bits; -1 when nobody knows.
+func (m Meta) Sharer() int {
 	h := fnv.New32a()
-	_, _ = fmt.Fprint(h, from)
+	from, ok := m.peer()
+	switch name := m.Host(); {
+	case name != "":
+		_, _ = fmt.Fprint(h, name)
+	case m.UID >= 0 || !ok:
+		return m.UID
+	default:
+		_, _ = fmt.Fprint(h, from)
+	}
 	const known, bits = 1024, 1<<30 - 1
 	return -known - 1 - int(h.Sum32()&bits)
 }
@@ -44,7 +62,9 @@ func (m Meta) peer() (netip.Prefix, bool) {
 // sender is the same for people.
 func (m Meta) sender() string {
 	from, ok := m.peer()
-	switch {
+	switch name := m.Host(); {
+	case name != "":
+		return name
 	case m.UID >= 0 || !ok:
 		return fmt.Sprintf("uid %d", m.UID)
 	case from.IsSingleIP():

@@ -177,7 +177,7 @@ func (r *Rules) unpack(it *spool.Item) (*envelope.Envelope, *rfc822.Message, int
 		rcpt.Address = local(rcpt.Address)
 		env.Recipients = append(env.Recipients, rcpt)
 	}
-	user := intake.User{UID: strconv.Itoa(meta.UID)}
+	user := intake.User{UID: strconv.Itoa(meta.UID), Name: meta.Host()}
 	if meta.UID >= 0 && r.User != nil {
 		user.Name = r.User(meta.UID)
 	}
