@@ -28,6 +28,11 @@ func (r *recorder) record(j *job, v *Outcome, s session) {
 	it := j.item
 	switch {
 	case v.lost:
+		if v.lostBy() != nil {
+			if err := it.Excuse(time.Time{}, it.Status().Class, reasonText(v.err)); err != nil {
+				r.o.Warn(err) // only the try is not counted
+			}
+		}
 		it.Unlock()
 		r.requeue(j, queue.After{Now: true})
 		return
@@ -181,9 +186,9 @@ func (r *recorder) postpone(j *job, v *Outcome, now time.Time) (next time.Time, 
 	case f.Scope == queue.ScopeAuthor:
 		next = r.faultEnd(j, f, now)
 		return next, it.Defer(next, queue.ClassSender, reasonText(v.err))
-	default: // the try does not count
+	default: // nothing is held against the message
 		next = r.faultEnd(j, f, now)
-		return next, it.Postpone(next, f.Class(), reasonText(v.err))
+		return next, it.Excuse(next, f.Class(), reasonText(v.err))
 	}
 	err = it.Defer(next, class, reasonText(v.err))
 	r.warnDelay(j, v, now)

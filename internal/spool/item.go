@@ -305,20 +305,36 @@ func (it *Item) Mark(states map[int]RecipientStatus) error {
 	return it.writeStatus(true)
 }
 
-// Defer records a try that failed for now, and when the next is due. It is not
+// Defer records a try that failed for now by the message's own fault, and when the next is due. It is not
 // synced: what is lost is only a try too early.
 func (it *Item) Defer(next time.Time, class, reason string) error {
 	it.st.Attempts++
-	it.st.Last = it.s.o.Now()
-	return it.Postpone(next, class, reason)
+	return it.tried(next, class, reason)
 }
 
-// Postpone is Defer for a reason that is not the message's own: it counts as no attempt.
+// Excuse is Defer for a fault that is not the message's own: the try counts among Others, not Attempts.
+func (it *Item) Excuse(next time.Time, class, reason string) error {
+	it.st.Others++
+	return it.tried(next, class, reason)
+}
+
+// tried notes a try in the message's log, which is the history of its tries.
+func (it *Item) tried(next time.Time, class, reason string) error {
+	it.st.Last = it.s.o.Now()
+	it.Log(fmt.Sprintf("try %d: %s", it.st.Tries(), reason))
+	return it.postpone(next, class, reason)
+}
+
+// Postpone records when the next try is due and why, without a try.
 func (it *Item) Postpone(next time.Time, class, reason string) error {
-	it.st.Next, it.st.Class, it.st.Reason = next, class, reason
-	if !reasonFits(reason) {
+	if !it.st.reasonFits(reason) {
 		it.Log(reason)
 	}
+	return it.postpone(next, class, reason)
+}
+
+func (it *Item) postpone(next time.Time, class, reason string) error {
+	it.st.Next, it.st.Class, it.st.Reason = next, class, reason
 	return it.writeStatus(false)
 }
 

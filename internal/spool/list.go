@@ -283,7 +283,7 @@ func (s *Spool) Retry(id string, floor time.Duration) error {
 			*r = RecipientStatus{State: Todo}
 		}
 	}
-	it.st.Attempts, it.st.Next, it.st.Held, it.st.Warned = 0, next, false, false
+	it.st.Attempts, it.st.Others, it.st.Next, it.st.Held, it.st.Warned = 0, 0, next, false, false
 	if err := it.writeStatus(true); err != nil {
 		return err
 	}

@@ -146,12 +146,48 @@ func TestStatusSurvives(t *testing.T) {
 		t.Errorf("reason %q", st.Reason)
 	}
 	log, err := s.ReadLog(id)
-	if want := "2026-03-04T05:06:07Z \"432 4.3.2 " +
+	if want := "2026-03-04T05:06:07Z \"try 1: 432 4.3.2 " +
 		"\\\"STOREDRV\\\"\\x0d\\x0a\\x1b[2J\\xc3\\xa4 long"; !strings.HasPrefix(string(log), want) {
 		t.Errorf("log %q, %v", log, err)
 	}
 	if i := list(t, s); len(i) != 1 || !reflect.DeepEqual(i[0].Status, st) || i[0].Err != nil {
 		t.Errorf("listed as %+v", i)
+	}
+	w.none(t)
+}
+
+// TestTriesCount: a try that failed by no fault of the message's counts apart, and each has its line in the log.
+func TestTriesCount(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	s, w := open(t, Options{Now: c.Now})
+	id := put(t, s, to("b@example.com"), hello)
+	it := claim(t, s, id)
+	long := strings.Repeat("long reason ", 30)
+	err := errors.Join(it.Postpone(c.now, "share", "no room"), it.Excuse(c.now, "account", long),
+		it.Defer(c.now, "temporary", "451 later"), it.Excuse(c.now, "account", "no token"), it.Hold("wait"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	it.Unlock()
+	st := claim(t, s, id).Status()
+	if st.Attempts != 1 || st.Others != 2 || st.Tries() != 3 || !st.Held || st.Lost || st.Reason != "wait" ||
+		!st.Last.Equal(c.now.Truncate(time.Second)) {
+		t.Errorf("%+v", st)
+	}
+	log, err := s.ReadLog(id)
+	for i, want := range []string{"try 1: " + long, "try 2: 451 later", "try 3: no token"} {
+		lines := strings.Split(string(log), "\n")
+		if err != nil || len(lines) != 4 || !strings.Contains(lines[i], `"`+want+`"`) {
+			t.Fatalf("%v: no %q in %s", err, want, log)
+		}
+	}
+	for _, reason := range []string{strings.Repeat("x", 900), `"\"`, "\x00" + strings.Repeat("y ", 200)} {
+		st := Status{Others: 70_000_000, Attempts: 70_000_000, Reason: reason, Recipients: []RecipientStatus{{State: Todo}}}
+		got := decodeStatus(encodeStatus(&st), 1)
+		if got.Lost || got.Others != maxAttempts || got.Attempts != maxAttempts || len(got.Reason) > len(reason) {
+			t.Errorf("%+v", got)
+		}
 	}
 	w.none(t)
 }

@@ -32,6 +32,8 @@ type RecipientStatus struct {
 type Status struct {
 	// Attempts counts the tries that ended in a failure of this message's own.
 	Attempts int
+	// Others counts the tries that ended in a failure of something else: the connection, the account, a sender.
+	Others int
 	// Last is when the last try ended, Next when the next is due; to the second. Zero Next means now.
 	Last, Next time.Time
 	// Held is set while an administrator keeps the message back.
@@ -47,6 +49,9 @@ type Status struct {
 	// Lost is set when the record on disk could not be read, and so the message counts as new.
 	Lost bool
 }
+
+// Tries returns how often the message was tried in vain.
+func (s *Status) Tries() int { return s.Attempts + s.Others }
 
 // Count returns how many recipients are in the state.
 func (s *Status) Count(state State) int {
@@ -76,9 +81,10 @@ func statusSize(recipients int) int { return roundUp(recordSize + recipients*rec
 // encodeStatus returns the whole area.
 func encodeStatus(s *Status) []byte {
 	b := make([]byte, 0, statusSize(len(s.Recipients)))
-	b = fmt.Appendf(b, "attempts %05d last %s next %s hold %s warned %s class %-*.*s reason %-*s",
-		min(s.Attempts, maxAttempts), timestamp(s.Last), timestamp(s.Next), mark(s.Held), mark(s.Warned),
-		classSize, classSize, word(s.Class), reasonSize, reasonField(s.Reason))
+	others, room := s.others()
+	b = fmt.Appendf(b, "attempts %05d%s last %s next %s hold %s warned %s class %-*.*s reason %-*s",
+		min(s.Attempts, maxAttempts), others, timestamp(s.Last), timestamp(s.Next), mark(s.Held), mark(s.Warned),
+		classSize, classSize, word(s.Class), room, reasonField(s.Reason, room))
 	b = fmt.Appendf(b, " sum %08x\n", checksum(0, b))
 	for _, r := range s.Recipients {
 		b = fmt.Appendf(b, "%c %03d %-*.*s\n", r.State, smtpCode(r.Code), enhancedSize, enhancedSize, word(r.Enhanced))
@@ -87,6 +93,16 @@ func encodeStatus(s *Status) []byte {
 		b = append(b, '\n')
 	}
 	return b
+}
+
+// others is the column that a record has only when there is something to count in it, and the room that it leaves
+// the reason.
+func (s *Status) others() (column string, room int) {
+	if s.Others == 0 {
+		return "", reasonSize
+	}
+	column = fmt.Sprintf(" others %05d", min(s.Others, maxAttempts))
+	return column, reasonSize - len(column)
 }
 
 const timestampFormat = "2006-01-02T15:04:05Z"
@@ -124,14 +140,14 @@ func smtpCode(code int) int {
 	return code
 }
 
-// reasonField quotes as much of s as the field holds.
-func reasonField(s string) string {
+// reasonField quotes as much of s as a field of that size holds.
+func reasonField(s string, size int) string {
 	const dots = "..."
-	b := append(make([]byte, 0, reasonSize), '"')
+	b := append(make([]byte, 0, size), '"')
 	for i := range len(s) {
 		next := appendQuotedOctet(b, s[i])
-		if len(next) > reasonSize-1 {
-			b = b[:min(len(b), reasonSize-1-len(dots))]
+		if len(next) > size-1 {
+			b = b[:min(len(b), size-1-len(dots))]
 			if space := bytes.LastIndexByte(b, ' '); space > 0 {
 				b = b[:space]
 			} else if slash := bytes.LastIndexByte(b, '\\'); slash >= 0 {
@@ -145,8 +161,11 @@ func reasonField(s string) string {
 	return string(append(b, '"'))
 }
 
-// reasonFits reports whether the status record holds all of s.
-func reasonFits(s string) bool { return len(appendQuoted(nil, s)) <= reasonSize }
+// reasonFits reports whether the status record holds all of a reason.
+func (s *Status) reasonFits(reason string) bool {
+	_, room := s.others()
+	return len(appendQuoted(nil, reason)) <= room
+}
 
 // decodeStatus reads an area of statusSize(n) bytes. It never fails: a record that
 // can't be read leaves the message as if it were new, for trying it once too often
@@ -174,10 +193,15 @@ func decodeRecord(b []byte) (s Status, ok bool) {
 		return Status{}, true
 	}
 	sum := recordSize - len(" sum 00000000\n")
-	var errs [3]error
+	var errs [4]error
 	c := columns{b: b}
 	c.skip("attempts ")
 	s.Attempts, errs[0] = strconv.Atoi(c.take(5))
+	if bytes.HasPrefix(c.b, []byte(" others ")) {
+		c.skip(" others ")
+		s.Others, errs[3] = strconv.Atoi(c.take(5))
+	}
+	_, room := s.others()
 	c.skip(" last ")
 	s.Last, errs[1] = time.Parse(timestampFormat, c.take(len(timestampFormat)))
 	c.skip(" next ")
@@ -189,12 +213,12 @@ func decodeRecord(b []byte) (s Status, ok bool) {
 	c.skip(" class ")
 	s.Class = word(c.take(classSize))
 	c.skip(" reason ")
-	reason, rest, quoted := cutQuoted(c.take(reasonSize))
+	reason, rest, quoted := cutQuoted(c.take(room))
 	s.Reason = reason
 	c.skip(" sum ")
 	c.failed = c.failed || !sumIs(c.take(8), b[:sum])
-	return s, quoted && strings.TrimLeft(rest, " ") == "" && !c.failed && errs == [3]error{} && s.Attempts >= 0 &&
-		c.b[0] == '\n'
+	return s, quoted && strings.TrimLeft(rest, " ") == "" && !c.failed && errs == [4]error{} && s.Attempts >= 0 &&
+		s.Others >= 0 && c.b[0] == '\n'
 }
 
 func decodeRecipient(b []byte) (r RecipientStatus, ok bool) {
