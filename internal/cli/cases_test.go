@@ -222,8 +222,7 @@ func (s *site) steady(text string) string {
 		{`\[[0-9A-F]{16}\]`, "[SESSION]"},
 		{`(?m)^> EHLO .*`, "> EHLO HOST"},
 		{`(?m)^220 ` + name + ` `, "220 HOST "},
-		{`\b\d{14}-[0-9a-f]{16}(?:[ #]+\d+ )?`, "QUEUEID "},
-		{`\b[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\b`, "TIME"},
+		{`\b\d{14}-[0-9a-f]{16}(?:([ #!]) +\d+ +\d+s )?`, "QUEUEID$1 "},
 		{`\bsince \d\d:\d\d\b`, "since TIME"},
 	} {
 		text = regexp.MustCompile(r[0]).ReplaceAllString(text, r[1])

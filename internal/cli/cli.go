@@ -6,6 +6,8 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/cmdline"
@@ -77,6 +79,9 @@ func Main(ctx context.Context, e Env) int {
 			return e.admin(ctx, []string{"version"})
 		}
 	case "mailq":
+		if slices.ContainsFunc(args, func(a string) bool { return len(a) > 2 && strings.HasPrefix(a, "--") }) {
+			return e.queueAs(ctx, name, append([]string{"list"}, args...))
+		}
 		args = append([]string{"-bp"}, args...)
 	case "newaliases":
 		args = append([]string{"-bi"}, args...)

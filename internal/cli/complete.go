@@ -139,6 +139,8 @@ func flagValues(f *stdflag.Flag, current, prefix string) []candidate {
 		list = bare([]string{diagnose.WayAPI, diagnose.WayScoped})
 	case "KIND":
 		list = keyValues("kind")
+	case "STATE":
+		list = bare(queueview.States())
 	case "CLOUD":
 		list = keyValues("cloud")
 	case "KEY=VALUE":
@@ -231,7 +233,7 @@ func (e *Env) queueIDs(ctx context.Context, before []string) []candidate {
 		Held: slices.Contains(before, "--held") || before[0] == "release"}
 	var list []candidate
 	enough := errors.New("enough")
-	_ = q.List(ctx, filter, func(m *queueview.Message) error { // what was read until an error is of use
+	_, _ = q.List(ctx, filter, func(m *queueview.Message) error { // what was read until an error is of use
 		if !slices.Contains(before, m.ID) {
 			list = append(list, candidate{m.ID, "from " + printable.Line(m.Sender)})
 		}

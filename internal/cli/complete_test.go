@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"o365-sendmail/internal/completion"
 	"o365-sendmail/internal/config"
@@ -81,7 +82,7 @@ func TestComplete(t *testing.T) {
 func TestCompletionTables(t *testing.T) {
 	t.Parallel()
 	free := []string{"", "TEXT", "USER", "ID", "DAY", "DAYS", "ADDRESS", "AGE", "NAME", "N", "URL", "value", "duration",
-		"CODE"}
+		"CODE", "TIME", "SIZE", "DOMAIN"}
 	usage := regexp.MustCompile(`^[a-z-]+( \| [a-z0-9-]+)+`)
 	for _, v := range verbs() {
 		e := Env{Args: []string{"o365-sendmail"}, Getenv: func(string) string { return "" }, UID: noUser}
@@ -132,11 +133,16 @@ func TestQueueFlagsAreRead(t *testing.T) {
 		if verb != "" {
 			args = append([]string{verb}, args...)
 		}
-		if _, err := parseQueueArgs(args); err != nil && strings.Contains(err.Error(), "unknown flag") {
+		if _, err := parseQueueArgs(args, time.Now); err != nil && strings.Contains(err.Error(), "unknown flag") {
 			t.Errorf("%q: %v", args, err)
 		}
 	})
 	a := &queueArgs{}
+	for name := range a.values() {
+		if f := queueFlags().Lookup(strings.TrimLeft(name, "-")); f == nil {
+			t.Errorf("the help of queue lacks %s", name)
+		}
+	}
 	for name := range a.switches() {
 		if f := queueFlags().Lookup(strings.TrimLeft(name, "-")); f == nil && name != "--help" && name != "-h" {
 			t.Errorf("the help of queue lacks %s", name)

@@ -20,7 +20,8 @@ func (e *Env) mailerHelp(name string) int {
 		"sendmail(8) has all flags; o365-sendmail help has the commands for setting up and checking\n"
 	switch name {
 	case "mailq":
-		usage = "usage: mailq [-v]\nlists the queue; o365-sendmail queue has more: mailq(1)\n"
+		usage = "usage: mailq [FILTER ...] [ID ...]\nlists the queue, or what filters such as --older 2h choose: " +
+			"mailq(1)\n"
 	case "newaliases":
 		usage = "usage: newaliases\nchecks the alias file and says what is skipped: newaliases(1)\n"
 	}

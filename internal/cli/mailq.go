@@ -2,16 +2,21 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
 )
 
-// mailq is the mode -bp: the queue as Postfix lists it.
+// mailq is the mode -bp: the queue as a table.
 func (e *Env) mailq(ctx context.Context, name string, o *cmdline.Options) int {
 	if len(o.Recipients) > 0 {
 		return e.fail(name, cmdline.Usagef("mailq takes no argument such as %.64q; o365-sendmail queue show ID shows "+
@@ -26,10 +31,21 @@ func (e *Env) mailq(ctx context.Context, name string, o *cmdline.Options) int {
 		return e.fail(name, err)
 	}
 	defer q.Close()
-	if err := e.listQueue(ctx, q, f); err != nil {
+	if err := e.listQueue(ctx, q, f, givenIn(&o.Queue)); err != nil {
 		return e.fail(name, err)
 	}
 	return sysexits.OK
+}
+
+// givenIn are the same as they were given.
+func givenIn(r *cmdline.QueueRun) (given []string) {
+	for flag, value := range map[string]string{"-qR": r.Recipient, "-qS": r.Sender} {
+		if value != "" {
+			given = append(given, flag+value)
+		}
+	}
+	slices.Sort(given)
+	return given
 }
 
 // filterOf is what -qI, -qR and -qS choose.
@@ -47,16 +63,22 @@ func filterOf(r *cmdline.QueueRun) (queueview.Filter, error) {
 	return f, nil
 }
 
-// listQueue writes the list for people.
-func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter) error {
+// listQueue writes the list for people; given are the filters as the caller wrote them.
+func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter, given []string) error {
 	x, err := explainer(ctx, q, e.Now)
 	if err != nil {
 		return err
 	}
 	list := queueview.NewList(e.Stdout, x)
-	if err := q.List(ctx, f, list.Add); err != nil {
-		_ = list.Flush()
-		return readerGone(err)
+	list.Width, list.Color = screen(e.Stdout, e.Getenv)
+	list.User = func(uid int) string { return host.UserByID(uid).Name }
+	of, err := q.List(ctx, f, list.Add)
+	switch {
+	case err != nil:
+		return err
+	case list.Messages() == 0 && of > 0 && len(given) > 0:
+		fmt.Fprintf(e.Stdout, "no message of %d fits %s\n", of, printable.Line(strings.Join(given, " ")))
+		return nil
 	}
 	return readerGone(list.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/control"
@@ -28,7 +29,18 @@ func queueFlags() *verbFlags {
 	f.Bool("held", false, "only what an administrator holds back")
 	f.String("sender", "", "the sender's address has `TEXT` in it")
 	f.String("recipient", "", "a recipient's address has `TEXT` in it")
+	f.String("domain", "", "a recipient's domain is `DOMAIN`")
 	f.String("uid", "", "the local `USER` who sent it, by name or number")
+	f.String("older", "", "it has waited for `TIME` or longer, such as 90s, 2h or 3d")
+	f.String("newer", "", "it has waited for less than `TIME`")
+	f.String("due", "", "the next try comes within `TIME`")
+	f.String("min-size", "", "it has `SIZE` or more, such as 20000, 100KB or 2MiB")
+	f.String("max-size", "", "it has `SIZE` or less")
+	f.String("min-tries", "", "it was tried in vain `N` times or more")
+	f.String("max-tries", "", "it was tried in vain `N` times or less")
+	f.String("state", "", "its `STATE` is "+strings.Join(queueview.States(), ", "))
+	f.String("reason", "", "the reason for which it waits has `TEXT` in it")
+	f.String("code", "", "it was answered with `CODE`, such as 451, 4.7.0 or AADSTS7000222")
 	f.Bool("headers", false, "with show: the message's header")
 	f.Bool("message", false, "with show: the whole message")
 	f.Bool("wait", false, "with flush: wait until all have been tried, as on a terminal")
@@ -41,10 +53,17 @@ func queueFlags() *verbFlags {
 
 // queueCommand is o365-sendmail queue.
 func (e *Env) queueCommand(ctx context.Context, args []string) int {
-	const name = "o365-sendmail"
-	a, err := parseQueueArgs(args)
+	return e.queueAs(ctx, "o365-sendmail", args)
+}
+
+// queueAs is queueCommand for a program of any name.
+func (e *Env) queueAs(ctx context.Context, name string, args []string) int {
+	a, err := parseQueueArgs(args, e.Now)
 	if err == nil && a.help {
 		return e.failVerb(queueFlags(), errHelp)
+	}
+	if err == nil && name != "o365-sendmail" {
+		err = e.admit(&cmdline.Options{Config: a.config})
 	}
 	var q control.Queue
 	if err == nil {
@@ -60,7 +79,7 @@ func (e *Env) queueCommand(ctx context.Context, args []string) int {
 	}
 	code := exitCode(err)
 	if a.json {
-		r.end.Code, r.end.Error = code, text(err)
+		r.end.Code, r.end.Error, r.end.Schema = code, text(err), 1
 		r.put(exitLine{r.end})
 		return code
 	}
@@ -90,6 +109,8 @@ type exitInfo struct {
 	Error    string `json:"error,omitempty"`
 	Messages int    `json:"messages"`
 	Bytes    int64  `json:"bytes,omitempty"`
+	Of       int    `json:"of,omitempty"` // messages, those that the filters did not choose with them
+	Schema   int    `json:"schema"`       // 1 as long as no field changes its meaning
 }
 
 // queueRunner carries out one queue command.
@@ -112,7 +133,7 @@ func (r *queueRunner) run(ctx context.Context) error {
 		if r.args.json {
 			return r.listJSON(ctx)
 		}
-		return r.env.listQueue(ctx, r.queue, r.args.filter)
+		return r.env.listQueue(ctx, r.queue, r.args.filter, r.args.given)
 	case "show":
 		return r.show(ctx, r.args.filter.IDs[0])
 	case "flush":
@@ -127,7 +148,7 @@ func (r *queueRunner) listJSON(ctx context.Context) error {
 		return err
 	}
 	out := newJSONLines(r.env.Stdout)
-	err = r.queue.List(ctx, r.args.filter, func(m *queueview.Message) error {
+	r.end.Of, err = r.queue.List(ctx, r.args.filter, func(m *queueview.Message) error {
 		m.Waiting = x.Waiting(m)
 		r.end.Messages++
 		r.end.Bytes += m.Size

@@ -4,8 +4,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
@@ -21,14 +23,16 @@ type queueArgs struct {
 	headers, message bool
 	wait, noWait     bool
 	config           string
+	given            []string         // the filters as they were given
+	now              func() time.Time // that ages are counted from
 }
 
 var queueVerbs = [...]string{"list", "show", "retry", "hold", "release", "delete", "flush"}
 
 // parseQueueArgs reads flags and ids in any order. On an error the result says at least
 // whether JSON is wanted.
-func parseQueueArgs(args []string) (*queueArgs, error) {
-	a := &queueArgs{verb: "list", json: slices.Contains(args, "--json")}
+func parseQueueArgs(args []string, now func() time.Time) (*queueArgs, error) {
+	a := &queueArgs{verb: "list", json: slices.Contains(args, "--json"), now: now}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") && !spool.ValidID(args[0]) {
 		if a.verb = args[0]; a.verb == "help" {
 			a.help = true
@@ -78,20 +82,13 @@ func (a *queueArgs) flag(word string, more []string) ([]string, error) {
 			return nil, cmdline.Usagef("%s takes no value", name)
 		}
 		*set = true
+		if name == "--held" {
+			a.given = append(a.given, name)
+		}
 		return more, nil
 	}
-	var into *string
-	uid := ""
-	switch name {
-	case "--sender":
-		into = &a.filter.Sender
-	case "--recipient":
-		into = &a.filter.Recipient
-	case "--config", "-C":
-		into = &a.config
-	case "--uid":
-		into = &uid
-	default:
+	set := a.values()[name]
+	if set == nil {
 		return nil, cmdline.Usagef("unknown flag %.64q; try o365-sendmail queue help", word)
 	}
 	if !attached {
@@ -104,11 +101,61 @@ func (a *queueArgs) flag(word string, more []string) ([]string, error) {
 		// An empty variable in a script must not choose everything.
 		return nil, cmdline.Usagef("%s needs a value that is not empty", name)
 	}
-	*into = value
-	if into == &uid {
-		return more, a.setUID(uid)
+	if name != "--config" && name != "-C" {
+		a.given = append(a.given, name+" "+value)
 	}
-	return more, nil
+	return more, set(value)
+}
+
+// values are the flags that have a value.
+func (a *queueArgs) values() map[string]func(string) error {
+	f := &a.filter
+	text := func(into *string) func(string) error {
+		return func(s string) error { *into = s; return nil }
+	}
+	number := func(name, example string, into **int64, read func(string) (int64, bool)) func(string) error {
+		return func(s string) error {
+			n, ok := read(s)
+			if !ok {
+				return cmdline.Usagef("%s %.64q: expected a value such as %s", name, s, example)
+			}
+			*into = &n
+			return nil
+		}
+	}
+	at := func(name string, into *time.Time, from time.Duration) func(string) error {
+		return func(s string) error {
+			d, ok := config.ParseDuration(s)
+			if !ok {
+				return cmdline.Usagef("%s %.64q: expected a time such as 90s, 2h or 3d", name, s)
+			}
+			*into = a.now().Add(from * d)
+			return nil
+		}
+	}
+	return map[string]func(string) error{
+		"--sender": text(&f.Sender), "--recipient": text(&f.Recipient), "--reason": text(&f.Reason),
+		"--domain": text(&f.Domain), "--state": text(&f.State), "--code": text(&f.Code),
+		"--uid": a.setUID, "--config": text(&a.config), "-C": text(&a.config),
+		"--older": at("--older", &f.Before, -1), "--newer": at("--newer", &f.After, -1), "--due": at("--due", &f.Due, 1),
+		"--min-size":  number("--min-size", "100KB or 2MiB", &f.MinSize, size),
+		"--max-size":  number("--max-size", "100KB or 2MiB", &f.MaxSize, size),
+		"--min-tries": number("--min-tries", "3", &f.MinTries, whole),
+		"--max-tries": number("--max-tries", "3", &f.MaxTries, whole),
+	}
+}
+
+func whole(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n >= 0
+}
+
+// size reads a number of bytes, with a unit or without.
+func size(s string) (int64, bool) {
+	if n, ok := whole(s); ok {
+		return n, true
+	}
+	return config.ParseSize(s)
 }
 
 func (a *queueArgs) switches() map[string]*bool {
@@ -159,19 +206,16 @@ func (a *queueArgs) check() error {
 		if a.filter.Failed || a.filter.Held {
 			return cmdline.Usagef("a flush is for the queue alone: retry what was given up, release what is held")
 		}
+		if !a.filter.Plain() {
+			return cmdline.Usagef("a flush chooses by ids, --sender, --recipient and --uid; retry takes every filter")
+		}
 	default:
 		if ids == 0 && !a.all {
 			return cmdline.Usagef("queue %s needs queue ids, or all", a.verb)
 		}
-		if ids > 0 && !a.filterIsIDs() {
+		if ids > 0 && len(a.given) > 0 {
 			return cmdline.Usagef("a filter goes with all, not with ids")
 		}
 	}
 	return sysexits.With(sysexits.Usage, a.filter.Check())
-}
-
-// filterIsIDs reports whether nothing but ids is asked for. --failed is not a contradiction: an
-// id is looked for everywhere.
-func (a *queueArgs) filterIsIDs() bool {
-	return a.filter.Sender == "" && a.filter.Recipient == "" && a.filter.UID == nil && !a.filter.Held
 }

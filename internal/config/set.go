@@ -123,7 +123,7 @@ func (r *reader) size(k *Key, name string, v any, field *int64) {
 		r.wrong(k, name, "is "+typeName(v)+" without a unit", "")
 		return
 	}
-	n, ok := parseSize(s)
+	n, ok := ParseSize(s)
 	switch {
 	case !ok:
 		r.wrong(k, name, shown(s)+" is not a size", "")
@@ -140,7 +140,7 @@ func (r *reader) duration(k *Key, name string, v any, field *time.Duration) {
 		r.wrong(k, name, "is "+typeName(v)+" without a unit", "")
 		return
 	}
-	d, ok := parseDuration(s)
+	d, ok := ParseDuration(s)
 	switch {
 	case !ok:
 		r.wrong(k, name, shown(s)+" is not a time", "")

@@ -30,8 +30,8 @@ var (
 	}
 )
 
-// parseDuration reads "10s", "5d" or "2h30m". A number without a unit is refused.
-func parseDuration(s string) (time.Duration, bool) {
+// ParseDuration reads "10s", "5d" or "2h30m". A number without a unit is refused.
+func ParseDuration(s string) (time.Duration, bool) {
 	total := int64(0)
 	if s == "" {
 		return 0, false
@@ -46,8 +46,8 @@ func parseDuration(s string) (time.Duration, bool) {
 	return time.Duration(total), true
 }
 
-// parseSize reads "35MB" (10^6) or "150MiB" (2^20), a space before the unit allowed.
-func parseSize(s string) (int64, bool) {
+// ParseSize reads "35MB" (10^6) or "150MiB" (2^20), a space before the unit allowed.
+func ParseSize(s string) (int64, bool) {
 	n, rest, ok := quantity(s, sizeUnits[:])
 	return n, ok && rest == ""
 }

@@ -32,7 +32,7 @@ func BenchmarkList(b *testing.B) {
 					continue
 				}
 				list := queueview.NewList(io.Discard, &queueview.Explainer{Now: later})
-				if err := q.List(context.Background(), queueview.Filter{}, list.Add); err != nil {
+				if _, err := q.List(context.Background(), queueview.Filter{}, list.Add); err != nil {
 					b.Fatal(err)
 				}
 				if err := list.Close(); err != nil {

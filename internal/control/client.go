@@ -194,10 +194,10 @@ func (c *Client) Flush(ctx context.Context, f queueview.Filter, ask bool) (Flush
 }
 
 // List is in Queue.
-func (c *Client) List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) error {
+func (c *Client) List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) (of int, err error) {
 	body, err := c.do(ctx, http.MethodGet, "/v1/queue", f)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer body.Close()
 	return c.messages(body, fn)
@@ -258,23 +258,26 @@ func (c *Client) lines(r io.Reader, fn func([]byte) (last bool, err error)) erro
 	return c.broken(err)
 }
 
-func (c *Client) messages(r io.Reader, fn func(*queueview.Message) error) error {
+func (c *Client) messages(r io.Reader, fn func(*queueview.Message) error) (of int, err error) {
 	var m queueview.Message
 	type line struct {
 		*queueview.Message
 		End   bool   `json:"end"`
 		Error string `json:"error"`
 		Code  int    `json:"code"`
+		Of    int    `json:"of"`
 	}
-	return c.lines(r, func(b []byte) (bool, error) {
+	err = c.lines(r, func(b []byte) (bool, error) {
 		m = queueview.Message{Recipients: m.Recipients[:0]}
 		l := line{Message: &m}
 		if err := json.Unmarshal(b, &l); err != nil {
 			return false, c.broken(err)
 		}
 		if l.End {
+			of = l.Of
 			return true, end{Error: l.Error, Code: l.Code}.err()
 		}
 		return false, fn(&m)
 	})
+	return of, err
 }

@@ -89,6 +89,7 @@ func StopsOf(stops []queue.Stop) []queueview.Stop {
 			All: s.Mailbox == "" && s.Sender == "", Sender: s.Sender, Hold: s.Held,
 			// The reason is for everybody, the remedy for administrators (Stop.Harmless).
 			Key: s.Key, Reason: without(s.Reason, s.Remedy), Remedy: s.Remedy, Since: s.Since, Next: s.Next,
+			Tries: s.Failures,
 		})
 	}
 	return all

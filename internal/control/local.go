@@ -85,60 +85,84 @@ func (l *Local) Reload(ctx context.Context) (path string, err error) {
 }
 
 // List is in Queue.
-func (l *Local) List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) error {
+func (l *Local) List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) (of int, err error) {
 	if err := f.Check(); err != nil {
-		return usage(err)
+		return 0, usage(err)
 	}
-	var m queueview.Message
-	st := l.senderStops()
+	c := l.chooser(f)
 	return l.each(ctx, f, func(info *spool.Info) error {
-		l.view(info, &m, &st)
-		return fn(&m)
+		if !c.takes(info) {
+			return nil
+		}
+		if !c.viewed {
+			l.view(info, &c.m, &c.stops)
+		}
+		return fn(&c.m)
 	})
 }
 
-// each calls fn for what the filter chooses and the viewer may see.
-func (l *Local) each(ctx context.Context, f queueview.Filter, fn func(*spool.Info) error) error {
+// chooser judges messages by a filter.
+type chooser struct {
+	l       *Local
+	f       queueview.Filter
+	stops   queueview.Status
+	explain queueview.Explainer
+	m       queueview.Message
+	viewed  bool // m is the message that was judged last
+}
+
+func (l *Local) chooser(f queueview.Filter) *chooser {
+	c := &chooser{l: l, f: f, stops: l.senderStops(), explain: queueview.Explainer{Status: l.state()}}
 	if !l.viewer.All {
-		if noOwner(l.viewer.UID) || f.UID != nil && *f.UID != l.viewer.UID {
-			return nil
-		}
-		f.UID = &l.viewer.UID
+		c.explain.Status = c.explain.Status.Harmless()
+	}
+	return c
+}
+
+func (c *chooser) takes(info *spool.Info) bool {
+	c.viewed = false
+	if !c.f.Match(info) || !c.f.NeedsWhy() {
+		return c.f.Match(info)
+	}
+	c.l.view(info, &c.m, &c.stops)
+	c.viewed = true
+	return c.f.MatchWhy(&c.m, &c.explain)
+}
+
+// each calls fn for what the viewer may see where the filter looks, and counts it.
+func (l *Local) each(ctx context.Context, f queueview.Filter, fn func(*spool.Info) error) (of int, err error) {
+	if !l.viewer.All && noOwner(l.viewer.UID) {
+		return 0, nil
 	}
 	if f.IDs != nil {
-		return l.eachNamed(f, fn)
+		for _, id := range f.IDs {
+			info, err := l.get(id)
+			if err == nil {
+				err = fn(&info)
+			}
+			if err != nil {
+				return of, fmt.Errorf("%s: %w", id, err)
+			}
+			of++
+		}
+		return of, nil
 	}
 	list := l.spool.List
 	if f.Failed {
 		list = l.spool.ListFailed
 	}
 	var failed error
-	err := list(ctx, func(info spool.Info) bool {
-		if f.Match(&info) {
+	err = list(ctx, func(info spool.Info) bool {
+		if l.viewer.All || info.Err == nil && l.viewer.owns(info.Meta.UID) {
+			of++
 			failed = fn(&info)
 		}
 		return failed == nil
 	})
 	if failed != nil {
-		return failed
+		return of, failed
 	}
-	return sysexits.With(sysexits.IOErr, err)
-}
-
-func (l *Local) eachNamed(f queueview.Filter, fn func(*spool.Info) error) error {
-	for _, id := range f.IDs {
-		info, err := l.get(id)
-		if err != nil {
-			return fmt.Errorf("%s: %w", id, err)
-		}
-		if !f.Match(&info) {
-			continue
-		}
-		if err := fn(&info); err != nil {
-			return err
-		}
-	}
-	return nil
+	return of, sysexits.With(sysexits.IOErr, err)
 }
 
 // get returns a message that the viewer may see. Another's is not told from one that isn't there.
@@ -258,8 +282,11 @@ func (l *Local) choose(ctx context.Context, f queueview.Filter) ([]string, error
 		return f.IDs, nil // each is judged by itself
 	}
 	var ids []string
-	err := l.each(ctx, f, func(info *spool.Info) error {
-		ids = append(ids, info.ID)
+	c := l.chooser(f)
+	_, err := l.each(ctx, f, func(info *spool.Info) error {
+		if c.takes(info) {
+			ids = append(ids, info.ID)
+		}
 		return nil
 	})
 	return ids, err
@@ -334,6 +361,9 @@ func (l *Local) Flush(ctx context.Context, f queueview.Filter, ask bool) (done F
 	}
 	if f.Failed || f.Held {
 		return done, usage(errors.New("a flush is for the queue alone: retry what was given up, release what is held"))
+	}
+	if !f.Plain() {
+		return done, usage(errors.New("a flush chooses by ids, sender, recipient and user alone; retry takes every filter"))
 	}
 	if l.viewer.All && l.hooks.Flush != nil {
 		return l.hooks.Flush(ctx, f, ask)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
 )
@@ -41,9 +42,9 @@ type Result struct {
 type Queue interface {
 	// Status says what keeps mail back.
 	Status(ctx context.Context) (queueview.Status, error)
-	// List calls fn for each message, oldest first, until it returns an error. The message is
-	// fn's only until it returns.
-	List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) error
+	// List calls fn for each message that the filter chooses, oldest first, until it returns an error. The message
+	// is fn's only until it returns. Of is how many messages the viewer has where the filter looked.
+	List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) (of int, err error)
 	// Show returns one message.
 	Show(ctx context.Context, id string) (*queueview.Detail, error)
 	// Content reads the bytes of one message.
@@ -63,9 +64,9 @@ type Viewer struct {
 	All bool
 }
 
-// noOwner are user ids that stand for "unknown": nothing belongs to them. The kernel shows
-// users of other name spaces as 65534.
-func noOwner(uid int) bool { return uid < 0 || uid == 65534 }
+// noOwner reports whether a user id stands for "unknown", so that nothing belongs to it. In a user namespace that
+// lacks some users the kernel shows all of those as 65534, which elsewhere is the user nobody's.
+func noOwner(uid int) bool { return uid < 0 || uid == host.OverflowUID && !host.KnowsAllUsers() }
 
 func (v Viewer) owns(uid int) bool { return v.All || !noOwner(uid) && uid == v.UID }
 

@@ -127,7 +127,7 @@ func (r *rig) as(uid int, change ...func(*Server)) *Client {
 func list(t testing.TB, q Queue, f queueview.Filter) []queueview.Message {
 	t.Helper()
 	var all []queueview.Message
-	err := q.List(context.Background(), f, func(m *queueview.Message) error {
+	_, err := q.List(context.Background(), f, func(m *queueview.Message) error {
 		c := *m
 		c.Recipients = append([]queueview.Recipient(nil), m.Recipients...)
 		all = append(all, c)

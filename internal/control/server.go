@@ -295,7 +295,10 @@ func (a *answer) list(r *http.Request, _ []string) error {
 	}
 	defer a.scan.give()
 	out := a.stream()
-	return out.close(a.queue.List(r.Context(), f, func(m *queueview.Message) error { return out.line(m) }))
+	of, err := a.queue.List(r.Context(), f, func(m *queueview.Message) error { return out.line(m) })
+	e := endOf(err)
+	e.Of = of
+	return out.end(e)
 }
 
 func (a *answer) apply(r *http.Request, path []string) error {

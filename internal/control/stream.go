@@ -22,6 +22,8 @@ type end struct {
 	End   bool   `json:"end"`
 	Error string `json:"error,omitempty"`
 	Code  int    `json:"code,omitempty"`
+	// Of is how many messages a filter was tried at.
+	Of int `json:"of,omitempty"`
 }
 
 func endOf(err error) end {
@@ -68,10 +70,12 @@ func (t timed) Write(b []byte) (n int, err error) {
 
 func (s *stream) line(v any) error { return s.enc.Encode(v) }
 
-// close writes the last line. When the reader is gone there is nobody to tell.
-func (s *stream) close(err error) error {
+func (s *stream) close(err error) error { return s.end(endOf(err)) }
+
+// end writes the last line. When the reader is gone there is nobody to tell.
+func (s *stream) end(e end) error {
 	s.a.scan.give()
-	_ = s.enc.Encode(endOf(err))
+	_ = s.enc.Encode(e)
 	_ = s.w.Flush()
 	return nil
 }

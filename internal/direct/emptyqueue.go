@@ -17,8 +17,8 @@ var errNotThere = sysexits.With(sysexits.NoInput, spool.ErrGone)
 
 func (noQueue) Status(context.Context) (queueview.Status, error) { return queueview.Status{}, nil }
 
-func (noQueue) List(_ context.Context, f queueview.Filter, _ func(*queueview.Message) error) error {
-	return missing(f)
+func (noQueue) List(_ context.Context, f queueview.Filter, _ func(*queueview.Message) error) (of int, err error) {
+	return 0, missing(f)
 }
 
 func (noQueue) Show(context.Context, string) (*queueview.Detail, error) { return nil, errNotThere }

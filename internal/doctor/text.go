@@ -167,26 +167,7 @@ func (p *Printer) paint(s Status) string {
 
 // wrap breaks a text between words, to stand behind the outcome. A command stays whole, so that it can be copied.
 func (p *Printer) wrap(text string) string {
-	room := p.Width - len(indent) - 1
-	if room < 20 || len(text) <= room || strings.Contains(text, " -") {
-		return text
-	}
-	var b strings.Builder
-	column := 0
-	for i, word := range strings.Split(text, " ") {
-		switch {
-		case i == 0:
-		case column+1+len(word) > room && column > 0:
-			b.WriteString("\n" + indent)
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += len(word)
-	}
-	return b.String()
+	return printable.Wrap(text, p.Width-len(indent)-1, indent)
 }
 
 // Text is the whole report as people read it.

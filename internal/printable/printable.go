@@ -122,3 +122,30 @@ func Tag(s string) string {
 func HasControl(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
+
+// leastRoom is how narrow a column of wrapped text may be.
+const leastRoom = 20
+
+// Wrap breaks a text between words into lines of so many bytes, behind an indent each but the first. A text with a
+// command's option in it stays whole, so that it can be copied, and so does one that has too little room.
+func Wrap(text string, room int, indent string) string {
+	if room < leastRoom || len(text) <= room || strings.Contains(text, " -") {
+		return text
+	}
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Split(text, " ") {
+		switch {
+		case i == 0:
+		case column+1+len(word) > room && column > 0:
+			b.WriteString("\n" + indent)
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}

@@ -120,25 +120,31 @@ func (e *Explainer) Notes() []string {
 		if s.Hold {
 			what = "Delivery is held"
 		}
-		switch {
-		case s.All:
-		case s.UID != nil:
-			what += fmt.Sprintf(" for the user %d", *s.UID)
-		case s.Author != "":
-			what += " for messages from " + printable.Clean(s.Author)
-		case s.Outside:
-			what += " for recipients outside the organization"
-		case s.Sender != "":
-			what += " for the sender " + printable.Clean(s.Sender)
-		case !strings.EqualFold(s.Mailbox, e.Status.Mailbox):
-			what += " for the mailbox " + printable.Clean(s.Mailbox)
-		}
+		what += e.whom(s)
 		if !s.Since.IsZero() {
 			what += " since " + e.Clock(s.Since)
 		}
 		notes = append(notes, strings.TrimRight(what+": "+remedied(s), ". ")+".")
 	}
 	return notes
+}
+
+// whom says whose mail a stop keeps back; "" when it is that of the configured mailbox, or everybody's.
+func (e *Explainer) whom(s *Stop) string {
+	switch {
+	case s.All:
+	case s.UID != nil:
+		return fmt.Sprintf(" for the user %d", *s.UID)
+	case s.Author != "":
+		return " for messages from " + printable.Clean(s.Author)
+	case s.Outside:
+		return " for recipients outside the organization"
+	case s.Sender != "":
+		return " for the sender " + printable.Clean(s.Sender)
+	case !strings.EqualFold(s.Mailbox, e.Status.Mailbox):
+		return " for the mailbox " + printable.Clean(s.Mailbox)
+	}
+	return ""
 }
 
 // remedied is why mail waits and what to do.

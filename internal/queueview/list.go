@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/printable"
@@ -13,54 +14,146 @@ import (
 // Empty is what mailq says of an empty queue, as Postfix does.
 const Empty = "Mail queue is empty"
 
-const listHeader = "-Queue ID----------------------  --Size-- ----Arrival Time---- -Sender/Recipient-------"
+// The columns of a list. Programs that read Postfix' list find the id first and the size second.
+const (
+	headID  = "-Queue ID----------------------"
+	headRow = "--Size-- -Age Tries Next User----"
+	// idWidth has the mark, rowWidth the other columns before the sender's.
+	idWidth, rowWidth = len(headID) + 1, len(headRow) + 1
+	// fromWidth is the least room for a sender, toWidth for a recipient.
+	fromWidth, toWidth = 24, 24
+	userWidth          = 8
+)
 
-// indent brings a recipient below the sender.
-const indent = "                                                               "
+// maxListed is how many recipients of a message are listed.
+const maxListed = 20
 
-// List writes messages as mailq lists them. Scripts know the shape from Postfix: the id
-// stands first, the totals in the last line.
+// maxSaid is where a server's words are cut, in bytes.
+const maxSaid = 240
+
+// List writes messages as mailq lists them: a table for each reason, which is told once. Programs know the rest
+// from Postfix: no line but a message's begins with a letter or digit, and the totals stand in the last.
 type List struct {
+	// Width is that of the terminal, in columns; 0 wraps and cuts nothing.
+	Width int
+	// Color paints the reasons.
+	Color bool
+	// User names a user for people; nil writes the number.
+	User func(uid int) string
+
 	w        *bufio.Writer
 	explain  *Explainer
+	groups   map[string]*group
+	order    []*group
+	users    map[int]string
 	messages int
 	bytes    int64
-	zone     *time.Location
-	line     []byte
 }
 
-// NewList starts a list; nothing is written before the first message.
+// group is what waits for one reason.
+type group struct {
+	why  Why
+	n    int
+	rows []byte
+}
+
+// NewList starts a list; nothing is written before Close.
 func NewList(w io.Writer, e *Explainer) *List {
-	return &List{w: bufio.NewWriterSize(w, 32<<10), explain: e, zone: e.Now.Location()}
+	return &List{w: bufio.NewWriterSize(w, 32<<10), explain: e, groups: map[string]*group{}, users: map[int]string{}}
 }
 
-// Add writes one message. An error is kept and told by Close.
+// Add takes a message into its reason's table.
 func (l *List) Add(m *Message) error {
-	if l.messages == 0 {
-		for _, note := range l.explain.Notes() {
-			l.w.WriteString(note + "\n")
-		}
-		l.w.WriteString(listHeader + "\n")
-	} else {
-		l.w.WriteByte('\n')
+	why := l.explain.Why(m)
+	key := why.key()
+	g := l.groups[key]
+	if g == nil {
+		g = &group{why: why}
+		l.groups[key], l.order = g, append(l.order, g)
 	}
 	l.messages++
 	l.bytes += m.Size
-	l.head(m)
-	_, err := l.w.WriteString("(" + l.explain.Waiting(m) + ")\n")
+	g.n++
+	g.rows = l.row(g.rows, m, &why)
+	return nil
+}
+
+// row appends what stands in a line for each message. Postfix's mark of a held message is "!".
+func (l *List) row(b []byte, m *Message, why *Why) []byte {
+	b = append(b, printable.Clean(m.ID)...)
+	switch m.State {
+	case Held:
+		b = append(b, '!')
+	case Failed, Damaged:
+		b = append(b, '#')
+	default:
+		b = append(b, ' ')
+	}
+	if l.narrow() {
+		b = append(b, "\n   "...)
+	}
+	b = fmt.Appendf(b, " %8d %4s %5d %4s ", m.Size, span(l.explain.Now.Sub(m.Arrived)), m.Tries, l.next(m, why))
+	b = pad(b, l.fit(l.user(m.UID), userWidth), userWidth)
+	return l.addresses(b, m)
+}
+
+// narrow reports whether the columns before the addresses don't fit on one line.
+func (l *List) narrow() bool { return l.Width > 0 && l.Width < idWidth+rowWidth }
+
+// addressRoom is the room for the sender and for a recipient on the line of the message; 0 when they have lines
+// of their own.
+func (l *List) addressRoom() (from, to int) {
+	room := l.Width - idWidth - rowWidth - 2
+	switch {
+	case l.Width == 0:
+		return fromWidth, toWidth
+	case room < fromWidth+toWidth:
+		return 0, 0
+	}
+	from = max(fromWidth, room*2/5)
+	return from, room - from
+}
+
+func (l *List) addresses(b []byte, m *Message) []byte {
+	from, to := l.addressRoom()
+	between, indent := " ", strings.Repeat(" ", idWidth+rowWidth+from+1)
+	if from == 0 {
+		between, indent = "\n    from ", "    to   "
+		from, to = max(l.Width-len(indent), toWidth/2), max(l.Width-len(indent), toWidth/2)
+		b = append(b, between...)
+		b = append(b, l.fit(SenderName(m.Sender), from)...)
+		b = append(b, '\n')
+	} else {
+		b = pad(append(b, ' '), l.fit(SenderName(m.Sender), from), from)
+		b = append(b, ' ')
+		between = ""
+	}
+	listed, more := 0, 0
 	for i := range m.Recipients {
 		r := &m.Recipients[i]
-		if r.State == RecipientDone {
+		switch {
+		case r.State == RecipientDone:
 			continue
+		case listed == maxListed:
+			more++
+			continue
+		case listed > 0 || between != "":
+			b = append(b, indent...)
 		}
-		l.w.WriteString(indent)
-		l.w.WriteString(printable.Clean(r.Address))
+		listed++
+		text := printable.Clean(r.Address)
 		if r.State == RecipientFailed {
-			l.w.WriteString(" (refused" + replyCode(r) + ")")
+			text += " (refused" + replyCode(r) + ")"
 		}
-		err = l.w.WriteByte('\n')
+		b = append(append(b, l.fit(text, to)...), '\n')
 	}
-	return err
+	if more > 0 {
+		b = fmt.Appendf(b, "%sand %d more\n", indent, more)
+	}
+	if listed == 0 && between == "" {
+		b = append(b, '\n')
+	}
+	return b
 }
 
 func replyCode(r *Recipient) string {
@@ -74,23 +167,80 @@ func replyCode(r *Recipient) string {
 	return s
 }
 
-// head writes the first line of a message. Postfix's mark of a held message is "!".
-func (l *List) head(m *Message) {
-	b := append(l.line[:0], printable.Clean(m.ID)...)
-	switch m.State {
-	case Held:
-		b = append(b, '!')
-	case Failed, Damaged:
-		b = append(b, '#')
-	default:
+// next says when the next try comes, "-" where none comes by itself.
+func (l *List) next(m *Message, why *Why) string {
+	switch {
+	case !l.explain.Status.Agent, !why.comes(m):
+		return "-"
+	case !why.Next.After(l.explain.Now):
+		return "due"
+	}
+	return span(why.Next.Sub(l.explain.Now))
+}
+
+func (l *List) user(uid int) string {
+	if uid < 0 {
+		return "-"
+	}
+	name, ok := l.users[uid]
+	if !ok {
+		if name = strconv.Itoa(uid); l.User != nil {
+			name = printable.Clean(l.User(uid))
+		}
+		l.users[uid] = name
+	}
+	return name
+}
+
+// span writes a time in up to four characters.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return strconv.Itoa(int(max(d, 0)/time.Second)) + "s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d/time.Minute)) + "m"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d/time.Hour)) + "h"
+	}
+	return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+}
+
+// fit cuts a text to a column of a terminal.
+func (l *List) fit(s string, room int) string {
+	if l.Width == 0 || columns(s) <= room {
+		return s
+	}
+	at := 0
+	for i, r := range s {
+		if at += wide(r); at > room-len("...") {
+			return s[:i] + "..."
+		}
+	}
+	return s
+}
+
+// pad appends a text and fills its column.
+func pad(b []byte, s string, room int) []byte {
+	b = append(b, s...)
+	for n := columns(s); n < room; n++ {
 		b = append(b, ' ')
 	}
-	b = fmt.Appendf(b, " %8d ", m.Size)
-	b = m.Arrived.In(l.zone).AppendFormat(b, "Mon Jan _2 15:04:05 ")
-	b = append(b, "  "...)
-	b = append(b, SenderName(m.Sender)...)
-	l.line = append(b, '\n')
-	l.w.Write(l.line)
+	return b
+}
+
+// columns is how many a text takes on a terminal; characters from Hangul's first on count as two.
+func columns(s string) (n int) {
+	for _, r := range s {
+		n += wide(r)
+	}
+	return n
+}
+
+func wide(r rune) int {
+	if r >= 0x1100 {
+		return 2
+	}
+	return 1
 }
 
 // SenderName writes an envelope sender for people; the null sender has Sendmail's name for it.
@@ -101,19 +251,73 @@ func SenderName(sender string) string {
 	return printable.Clean(sender)
 }
 
-// Close writes the totals.
+// Messages is how many were added.
+func (l *List) Messages() int { return l.messages }
+
+// Close writes the list, the totals last.
 func (l *List) Close() error {
 	if l.messages == 0 {
 		l.w.WriteString(Empty + "\n")
-	} else {
-		plural := "s"
-		if l.messages == 1 {
-			plural = ""
-		}
-		fmt.Fprintf(l.w, "\n-- %d Kbytes in %d Request%s.\n", (l.bytes+1023)/1024, l.messages, plural)
+		return l.w.Flush()
 	}
+	l.head()
+	for _, g := range l.order {
+		l.reason(g)
+		l.w.Write(g.rows)
+		l.w.WriteByte('\n')
+	}
+	fmt.Fprintf(l.w, "-- %d Kbytes in %s.\n", (l.bytes+1023)/1024, count(l.messages, "Request"))
 	return l.w.Flush()
 }
 
-// Flush writes what there is, for a list that is broken off.
-func (l *List) Flush() error { return l.w.Flush() }
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+func (l *List) head() {
+	if !l.explain.Status.Agent {
+		l.w.WriteString("(no agent is running: sendmail -q sends what waits)\n")
+	}
+	l.w.WriteString(headID)
+	switch from, _ := l.addressRoom(); {
+	case l.narrow():
+		l.w.WriteString("\n    " + headRow)
+	case from == 0:
+		l.w.WriteString("  " + headRow)
+	default:
+		fmt.Fprintf(l.w, "  %s -Sender%s -Recipient-------", headRow, strings.Repeat("-", from-len("-Sender")))
+	}
+	l.w.WriteByte('\n')
+}
+
+// reason writes why a group waits: the cause, what to do, and last the server's words.
+func (l *List) reason(g *group) {
+	w := &g.why
+	text := "(" + w.Kind + w.Whom + ": " + w.Cause + "; " + count(g.n, "message")
+	if !w.Since.IsZero() {
+		text += " since " + l.explain.Clock(w.Since)
+	}
+	if w.Tries > 0 {
+		text += ", tried " + count(w.Tries, "time")
+	}
+	text = printable.Wrap(text+")", l.Width-1, "  ")
+	if l.Color && w.Kind != "waiting" {
+		color := "31" // red: somebody has to act
+		if w.Kind == "paused" || w.Kind == "deferred" {
+			color = "33"
+		}
+		text = "\x1b[" + color + "m" + text + "\x1b[0m"
+	}
+	l.w.WriteString(text + "\n")
+	const indent = "    "
+	for _, step := range w.Do {
+		l.w.WriteString(indent + printable.Wrap(step, l.Width-len(indent)-1, indent) + "\n")
+	}
+	if w.Said != "" {
+		said := printable.Cut("it answered "+w.Said, maxSaid)
+		l.w.WriteString(indent + printable.Wrap(said, l.Width-len(indent)-1, indent) + "\n")
+	}
+}

@@ -34,7 +34,8 @@ type Message struct {
 	Origin     string      `json:"origin,omitempty"`
 	Sender     string      `json:"sender"`            // "" is the null sender
 	Mailbox    string      `json:"mailbox,omitempty"` // that signs in, "" is the configured one
-	Attempts   int         `json:"attempts"`
+	Attempts   int         `json:"attempts"`          // that failed by the message's own fault
+	Tries      int         `json:"tries"`             // all that failed
 	Last       time.Time   `json:"last,omitzero"`
 	Next       time.Time   `json:"next,omitzero"` // zero means at once
 	Class      string      `json:"class,omitempty"`
@@ -81,7 +82,7 @@ func FromSpool(info *spool.Info, m *Message) {
 	*m = Message{
 		ID: info.ID, Size: info.Size, Arrived: info.Meta.Arrived, UID: info.Meta.UID, Origin: info.Meta.Origin,
 		Sender: info.Envelope.Sender, Mailbox: info.Envelope.SignIn,
-		Attempts: info.Status.Attempts, Last: info.Status.Last, Next: info.Status.Next,
+		Attempts: info.Status.Attempts, Tries: info.Status.Tries(), Last: info.Status.Last, Next: info.Status.Next,
 		Class: info.Status.Class, Reason: info.Status.Reason,
 		Recipients: m.Recipients[:0], InFailed: info.Failed,
 	}
@@ -102,7 +103,7 @@ func stateOf(info *spool.Info) State {
 		return Failed
 	case info.Status.Held:
 		return Held
-	case info.Status.Reason != "" || info.Status.Attempts > 0:
+	case info.Status.Reason != "" || info.Status.Tries() > 0:
 		return Deferred
 	}
 	return Queued

@@ -104,8 +104,8 @@ func TestList(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
 	e := &Explainer{Now: now, Status: Status{Agent: true, Mailbox: "m@example.com", Stops: []Stop{
-		{Mailbox: "m@example.com", Hold: true, Reason: "the client secret has expired", Remedy: "make a new one.",
-			Since: now.Add(-time.Hour), Next: now.Add(time.Hour)},
+		{Mailbox: "m@example.com", Hold: true, Reason: "the client secret has expired", Remedy: "make a new one",
+			Tries: 3, Since: now.Add(-time.Hour), Next: now.Add(time.Hour)},
 	}}}
 	l := NewList(&b, e)
 	for _, m := range []*Message{
@@ -124,16 +124,14 @@ func TestList(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	want := `Delivery is held since 09:00: the client secret has expired; make a new one.
--Queue ID----------------------  --Size-- ----Arrival Time---- -Sender/Recipient-------
-20260304090000-0123456789abcdef      1234 Wed Mar  4 09:00:00   a@example.com
-(held: the client secret has expired; next probe 11:00)
-                                                               x@example.org
+	want := `-Queue ID----------------------  --Size-- -Age Tries Next User---- -Sender----------------- -Recipient-------
+(held: the client secret has expired; 1 message since 09:00, tried 3 times)
+    make a new one
+20260304090000-0123456789abcdef      1234   1h     0   1h 33       a@example.com            x@example.org
 
-20260304090000-0123456789abcdef!       99 Wed Mar  4 09:00:00   MAILER-DAEMON
-(held back by an administrator)
-                                                               \x1b]0;evil\a@example.org
-                                                               no@example.org (refused 550 5.1.1)
+(held: by an administrator; 1 message)
+20260304090000-0123456789abcdef!       99   1h     0    - 33       MAILER-DAEMON            \x1b]0;evil\a@example.org
+                                                                                           no@example.org (refused 550 5.1.1)
 
 -- 2 Kbytes in 2 Requests.
 `

@@ -60,6 +60,8 @@ type Stop struct {
 	Remedy string    `json:"remedy,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	Next   time.Time `json:"next,omitzero"` // the next probe
+	// Tries is how often it was tried in vain whether the stop is over, which counts as no message's own try.
+	Tries int `json:"tries,omitempty"`
 }
 
 // Covers reports whether the stop keeps the message back. configured is the mailbox that signs

@@ -1,0 +1,93 @@
+package queueview
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"o365-sendmail/internal/explain"
+	"o365-sendmail/internal/printable"
+)
+
+// Why is the reason for which messages wait, taken apart. Its texts are fit for one line each.
+type Why struct {
+	// Kind is one word: "held", "paused", "waiting", "deferred", "failed" or "damaged".
+	Kind string
+	// Whom says whose mail is meant, "" where that needs no words.
+	Whom  string
+	Cause string
+	Do    []string // what to do: a step or a command each
+	Said  string   // the server's words, which may be long
+	// Since is when it began, zero if that is not known; Next the next try or probe, zero for none or at once.
+	Since, Next time.Time
+	// Tries is that of the Stop.
+	Tries int
+}
+
+// serverSaid is what the program's errors write before a server's words (submit.Error).
+const serverSaid = "; it answered "
+
+// Why explains one message. Messages that wait for the same reason get the same, but for Said and Next.
+func (e *Explainer) Why(m *Message) Why {
+	switch {
+	case m.State == Damaged:
+		return takeApart("damaged", m.Reason, "")
+	case m.State == Failed:
+		return takeApart("failed", cmp.Or(m.Reason, "given up, and no reason was recorded"), "")
+	case m.State == Held && !m.unprocessed():
+		w := takeApart("held", m.Reason, "")
+		w.Cause = strings.TrimSuffix("by an administrator: "+w.Cause, ": ")
+		return w
+	}
+	switch s := e.stop(m); {
+	case s != nil && (m.State != Held || s.Hold && s.All):
+		w := takeApart("paused", s.Reason, s.Remedy)
+		if s.Hold {
+			w.Kind = "held"
+		}
+		w.Whom, w.Since, w.Next, w.Tries = e.whom(s), s.Since, s.Next, s.Tries
+		if m.Next.After(w.Next) {
+			w.Next = m.Next
+		}
+		return w
+	case m.Reason != "":
+		w := takeApart("deferred", m.Reason, "")
+		w.Next = m.Next
+		return w
+	}
+	return Why{Kind: "waiting", Cause: "not tried yet"}
+}
+
+func takeApart(kind, reason, remedy string) Why {
+	text, said, _ := strings.Cut(printable.Line(reason), serverSaid)
+	cause, advice, _ := strings.Cut(text, "; ")
+	advice = strings.Trim(advice+"; "+printable.Line(remedy), "; ")
+	return Why{Kind: kind, Cause: cause, Do: explain.Steps(advice), Said: said}
+}
+
+// key is equal for messages that are told together.
+func (w *Why) key() string {
+	return strings.Join(append([]string{w.Kind, w.Whom, w.Cause}, w.Do...), "\n")
+}
+
+// text is what a filter looks for a reason in.
+func (w *Why) text() string { return w.Kind + w.Whom + ": " + w.Cause + "; " + w.Said }
+
+// comes reports whether the next try comes by itself.
+func (w *Why) comes(m *Message) bool {
+	return m.State != Failed && m.State != Damaged && (m.State != Held || m.unprocessed())
+}
+
+// hasCode reports whether a recipient was answered with a code, or the reason has it as a word.
+func (w *Why) hasCode(m *Message, code string) bool {
+	for i := range m.Recipients {
+		if r := &m.Recipients[i]; r.State != RecipientDone && (strconv.Itoa(r.Code) == code || r.Enhanced == code) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(w.text(), func(r rune) bool {
+		return strings.ContainsRune(" ,;:()", r)
+	}), func(word string) bool { return strings.EqualFold(word, code) })
+}
