@@ -120,8 +120,9 @@ var onlyRules = []onlyRule{
 	{"internal/emulator", nil, nil, "a peer that shared code with the program would share its mistakes"},
 	{"internal/spool", []string{"internal/envelope", "internal/durable", "internal/quota", "internal/sysexits"},
 		[]string{"golang.org/x/sys"}, "the queue knows messages, not how they are made or sent"},
-	{"internal/importer", []string{"rfc822", "internal/account", "internal/printable"},
-		nil, "it reads what another mailer left and hands it to setup: the way of a message knows nothing of it"},
+	{"internal/importer", []string{"rfc822", "internal/account", "internal/durable", "internal/envelope",
+		"internal/printable", "internal/spool", "internal/sysexits"}, nil,
+		"it reads what another mailer left, for setup and for the spool: it neither sends nor knows a rule"},
 	{"internal/submit", []string{"internal/crash", "internal/diagnose", "internal/envelope", "internal/host",
 		"internal/printable",
 		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
@@ -164,6 +165,8 @@ var withoutRules = []withoutRule{
 	{[]string{"rfc822", "internal/envelope", "internal/sysexits", "internal/durable", "internal/queue",
 		"internal/spool"},
 		[]string{"net", "crypto/tls", "os/exec"}, "what reads messages and keeps them must not be able to reach the network or start a program"},
+	{[]string{"internal/importer"}, []string{"net", "crypto/tls", "os/exec"},
+		"it reads files of strangers with root's rights"},
 	{[]string{"internal/utc"}, []string{"time", "os", "fmt"},
 		"it has to be initialised before package time, which opens what TZ names as soon as a package asks " +
 			"for the zone"},

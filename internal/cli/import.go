@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,8 +22,8 @@ import (
 // importFlags are the command line of import, with the flags of setup for what no file of theirs says.
 type importFlags struct {
 	setupFlags
-	from  string
-	write bool
+	from         string
+	write, queue bool
 }
 
 func (o *importFlags) flags() *verbFlags {
@@ -30,6 +31,7 @@ func (o *importFlags) flags() *verbFlags {
 	f.StringVar(&o.from, "from", "/", "the other program's files lie below `FOLDER`")
 	f.BoolVar(&o.write, "write", false, "write the configuration, as setup does; without it nothing is changed")
 	f.BoolVar(&o.yes, "force", false, "change a configuration that is there, without asking; the old one is kept")
+	f.BoolVar(&o.queue, "queue", false, "look at the other program's queue; with --write take its messages over")
 	return o.add(f)
 }
 
@@ -55,7 +57,11 @@ func (e *Env) importCommand(ctx context.Context, args []string) int {
 	if err != nil {
 		return e.failVerb(f, err)
 	}
-	if err := e.runImport(ctx, rest[0], &o); err != nil {
+	run := e.runImport
+	if o.queue {
+		run = e.importQueue
+	}
+	if err := run(ctx, rest[0], &o); err != nil {
 		return e.fail("o365-sendmail", err)
 	}
 	return sysexits.OK
@@ -66,7 +72,11 @@ func (e *Env) runImport(ctx context.Context, program string, o *importFlags) err
 	if err != nil {
 		return sysexits.With(sysexits.NoInput, err)
 	}
-	found, err := importer.Read(program, importer.Options{Root: o.from, Homes: homes})
+	var dirs []string
+	for _, h := range homes {
+		dirs = append(dirs, h.Dir)
+	}
+	found, err := importer.Read(program, importer.Options{Root: o.from, Homes: dirs})
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return sysexits.With(sysexits.NoPerm, fmt.Errorf("%w; run sudo o365-sendmail import %s", err, program))
@@ -94,19 +104,12 @@ func (e *Env) runImport(ctx context.Context, program string, o *importFlags) err
 
 // importHomes are the home directories that may hold a person's configuration: the caller's own, or root's and those
 // of all people.
-func importHomes(root string, uid int) ([]string, error) {
+func importHomes(root string, uid int) ([]importer.Home, error) {
 	const firstPerson = 1000
 	list, err := importer.Homes(root)
-	if err != nil {
-		return nil, err
-	}
-	var homes []string
-	for _, h := range list {
-		if h.UID == uid || uid == 0 && h.UID >= firstPerson {
-			homes = append(homes, h.Dir)
-		}
-	}
-	return homes, nil
+	return slices.DeleteFunc(list, func(h importer.Home) bool {
+		return h.UID != uid && (uid != 0 || h.UID < firstPerson)
+	}), err
 }
 
 // adopt puts what was found where no flag says otherwise.

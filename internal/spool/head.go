@@ -34,6 +34,9 @@ type Meta struct {
 	Origin string
 	// Arrived is when it was accepted, kept to the microsecond. Zero means now.
 	Arrived time.Time
+	// Hold keeps the message back from its first moment, with this reason; Release ends it. It is kept with the
+	// status, not with the head.
+	Hold string
 	// Internal is set for what this program writes itself (reports): the bounds do
 	// not apply. It is not kept on disk.
 	Internal bool

@@ -214,7 +214,7 @@ func (p *Pending) CommitClaimed(ctx context.Context) (*Item, error) {
 	if err := p.commit(ctx); err != nil {
 		return nil, err
 	}
-	it := &Item{s: p.s, f: p.f, h: p.h, st: newStatus(len(p.h.env.Recipients)), dir: queueDir}
+	it := &Item{s: p.s, f: p.f, h: p.h, st: p.status(), dir: queueDir}
 	p.f = nil
 	return it, nil
 }
@@ -252,7 +252,7 @@ func (p *Pending) commit(ctx context.Context) error {
 }
 
 func (p *Pending) save() error {
-	st := newStatus(len(p.h.env.Recipients))
+	st := p.status()
 	front := append(encodeHead(&p.h), encodeStatus(&st)...)
 	if err := p.saveFile(front); err != nil {
 		return err
@@ -291,6 +291,13 @@ func (p *Pending) saveFile(front []byte) error {
 	}
 	_, err := p.s.ops.Write(p.f, p.buf)
 	return err
+}
+
+// status is what the message begins with.
+func (p *Pending) status() Status {
+	st := newStatus(len(p.h.env.Recipients))
+	st.Held, st.Reason = p.h.meta.Hold != "", p.h.meta.Hold
+	return st
 }
 
 func newStatus(recipients int) Status {
