@@ -43,7 +43,7 @@ packages() {
 tarball() {
 	local name=o365-sendmail-$VERSION-linux-${ARCH/arm7/armv7}
 	local tree=$STAGE/$name page
-	mkdir -p "$tree/sbin" "$tree/lib/systemd/system" "$tree/share/doc/o365-sendmail" \
+	mkdir -p "$tree/sbin" "$tree/lib/systemd/system" "$tree/share/doc/o365-sendmail" "$tree/share/o365-sendmail" \
 		"$tree/share/bash-completion/completions" "$tree/share/zsh/site-functions" "$tree/share/fish/vendor_completions.d"
 	cp "$STAGE/o365-sendmail" "$STAGE/sendmail" "$tree/sbin/"
 	for page in "$STAGE"/man/*.gz; do
@@ -54,6 +54,7 @@ tarball() {
 	cp "$top/internal/completion/o365-sendmail.bash" "$tree/share/bash-completion/completions/o365-sendmail"
 	cp "$top/internal/completion/_o365-sendmail" "$tree/share/zsh/site-functions/"
 	cp "$top/internal/completion/o365-sendmail.fish" "$tree/share/fish/vendor_completions.d/"
+	cp ../prometheus/alerts.yml ../prometheus/dashboard.json "$tree/share/o365-sendmail/"
 	cp ../systemd/*.service ../systemd/*.socket ../systemd/*.timer "$tree/lib/systemd/system/"
 	cp "$top/etc-sample/o365-sendmail.toml" o365-sendmail.openrc "$top/SECURITY.md" "$tree/share/doc/o365-sendmail/"
 	cp ../deb/debian/copyright "$tree/share/doc/o365-sendmail/copyright"

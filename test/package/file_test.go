@@ -59,6 +59,18 @@ func TestProgram(t *testing.T) {
 	checkCopyright(t, filepath.Join(dir, "usr/share/doc/o365-sendmail/copyright"), linked)
 }
 
+// What is for other programs is installed as it is in the repository.
+func TestShared(t *testing.T) {
+	dir := extract(t)
+	for _, name := range []string{"alerts.yml", "dashboard.json"} {
+		got, err := os.ReadFile(filepath.Join(dir, "usr/share/o365-sendmail", name))
+		want, err2 := os.ReadFile(filepath.Join("../../packaging/prometheus", name))
+		if err != nil || err2 != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %v, %v", name, err, err2)
+		}
+	}
+}
+
 func checkProgram(t *testing.T, program string) *debug.BuildInfo {
 	t.Helper()
 	info, err := os.Stat(program)
