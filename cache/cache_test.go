@@ -393,3 +393,29 @@ func TestSweepKeepsWhatIsNotOurs(t *testing.T) {
 		}
 	}
 }
+
+// TestRenew: a new token takes the place of an old one that is still good, and a failure costs nobody the old one.
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	h := newHost()
+	c := h.cache(t.TempDir())
+	h.ask(t, c)
+	old, _, _ := c.Peek(testKey)
+	h.err = errors.New("down")
+	if _, err := c.Renew(t.Context(), testKey, old, h.fetch); !errors.Is(err, h.err) || h.ask(t, c) != "token-1" {
+		t.Errorf("%v, then %s", err, h.ask(t, c))
+	}
+	h.err = nil
+	h.pass(10 * time.Minute) // no failure is remembered for so long
+	var all sync.WaitGroup
+	for range 5 {
+		all.Go(func() {
+			if got, err := c.Renew(t.Context(), testKey, old, h.fetch); err != nil || got.Access.Reveal() != "token-3" {
+				t.Errorf("%v %s", err, got.Access.Reveal())
+			}
+		})
+	}
+	if all.Wait(); h.fetched != 3 || h.ask(t, h.cache(c.dir.Path)) != "token-3" {
+		t.Errorf("%d requests", h.fetched)
+	}
+}

@@ -167,6 +167,24 @@ func (c *Cache) refreshAhead(ctx context.Context, k Key, old cached, fetch fetch
 	return old.token
 }
 
+// Renew fetches a token in place of old, which serves on for others until the new one is there. Of calls at the same
+// time in this process one fetches for all, and a failure that is remembered is not tried again.
+func (c *Cache) Renew(ctx context.Context, k Key, old xoauth.Token, fetch fetchFunc) (xoauth.Token, error) {
+	started := c.clock.now()
+	leave, err := c.mem.enter(ctx, k)
+	if err != nil {
+		return xoauth.Token{}, fmt.Errorf("waiting for the access token: %w", err)
+	}
+	defer leave()
+	if found := c.load(k); found.state != none && found.token.Access != old.Access {
+		return found.token, nil
+	}
+	if err := c.lastRefusal(k).verdict(started); err != nil {
+		return xoauth.Token{}, err
+	}
+	return c.fetch(ctx, k, fetch)
+}
+
 // lockToRefresh takes the lock without waiting; nil means that another has it or that it can't be had.
 func (c *Cache) lockToRefresh(k Key, old cached) (unlock func()) {
 	if err := c.dir.Prepare(); err != nil {

@@ -231,6 +231,7 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 		errs <- err
 	}
 	queue := control.NewServer(control.NewLocal(a.spool, a.hooks()), a.exporter.now)
+	queue.Token = a.token
 	defer queue.Close()
 	for _, l := range listeners {
 		a.accepting.Go(func() {

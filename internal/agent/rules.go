@@ -15,6 +15,7 @@ import (
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/sysexits"
@@ -161,6 +162,12 @@ func (a *Agent) tell(r *rules) {
 	}
 	if r.relayFault != nil {
 		a.log.Log(maillog.Err, "", "", r.relayFault)
+	}
+	if group := r.config.Agent.TokenGroup; group != "" {
+		if _, ok := host.GroupID(group); !ok {
+			a.warn(fmt.Errorf("agent.token_group: /etc/group has no group %q: nobody gets tokens by it; "+
+				"a group from elsewhere needs its number", group))
+		}
 	}
 	if r.fault != nil {
 		a.log.Log(maillog.Err, "", "",

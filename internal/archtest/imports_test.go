@@ -215,7 +215,8 @@ var importerRules = []importerRule{
 	{"os/exec", nil, "no part of the program starts another program"},
 	{"plugin", nil, "no part of the program loads code"},
 	{"os/user", []string{"internal/cli", "internal/agent", "internal/doctor", "internal/config"}, "names of users are for messages to people"},
-	{"unsafe", []string{"rfc822"}, "no memory tricks in a program that parses strangers' mail; rfc822 makes one system call that package syscall lacks"},
+	{"unsafe", []string{"rfc822", "internal/control"}, "no memory tricks in a program that parses strangers' mail; these " +
+		"make one system call each that package syscall lacks"},
 	{"time/tzdata", nil, "dates are written in a numeric zone"},
 	{module + "/internal/emulator", []string{"cmd/m365-emulator"}, "only tests and the emulator's own command may link it"},
 	{module + "/internal/direct", []string{"internal/cli"},

@@ -13,6 +13,7 @@ import (
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/setup"
@@ -84,7 +85,7 @@ func (s *setupRun) claims(ctx context.Context) xoauth.Claims {
 	defer cancel()
 	quiet := s.process("o365-sendmail")
 	quiet.Stderr = io.Discard
-	t, err := tokenAge{}.get(ctx, quiet, s.out.Path)
+	t, err := ownToken(ctx, quiet, s.out.Path, deliver.AnyAge)
 	if err != nil {
 		return xoauth.Claims{}
 	}

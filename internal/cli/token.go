@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
+	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/printable"
@@ -42,16 +46,17 @@ type tokenView struct {
 }
 
 // tokenCommand prints what an access token says of itself, or the token for a program
-// that signs in by itself. Who may not read the credential gets neither.
+// that signs in by itself.
 func (e *Env) tokenCommand(ctx context.Context, args []string) int {
-	var raw, asJSON bool
+	var raw, asJSON, refresh bool
 	var path string
-	var age tokenAge
+	var older time.Duration
+	most := deliver.AnyAge
 	f := newVerbFlags("token", "[--raw] [--refresh | --refresh-if-older AGE] [--json] [-C FILE]")
 	f.StringVar(&path, "C", "", "use the configuration `FILE`")
 	f.BoolVar(&raw, "raw", false, "print the token itself and nothing else, as a token command of msmtp, mutt or curl")
-	f.BoolVar(&age.refresh, "refresh", false, "get a new token first")
-	f.DurationVar(&age.most, "refresh-if-older", 0,
+	f.BoolVar(&refresh, "refresh", false, "get a new token first")
+	f.DurationVar(&older, "refresh-if-older", 0,
 		"get a new token if the one in the cache is older than `AGE`, such as 5m:\n"+
 			"                             for a program that can't say that the server has refused its token")
 	f.BoolVar(&asJSON, "json", false, "print the claims as JSON")
@@ -61,14 +66,16 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 	if raw && asJSON {
 		return e.fail("o365-sendmail", cmdline.Usagef("token: --raw and --json exclude each other"))
 	}
-	if age.most < 0 || age.most > 0 && age.refresh {
+	switch {
+	case older < 0 || older > 0 && refresh:
 		return e.fail("o365-sendmail", cmdline.Usagef(
 			"token: --refresh-if-older takes a time above 0, and --refresh needs none"))
+	case refresh:
+		most = 0
+	case older > 0:
+		most = older
 	}
-	t, err := age.get(ctx, e.process("o365-sendmail"), path)
-	if errors.Is(err, fs.ErrPermission) {
-		err = noTokens(ctx, e.process("o365-sendmail"), err)
-	}
+	t, err := getToken(ctx, e.process("o365-sendmail"), path, most)
 	if err != nil {
 		return e.fail("o365-sendmail", err)
 	}
@@ -94,31 +101,39 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 // what is longer.
 const longToken = 3000
 
-// tokenAge says which token of the cache is too old.
-type tokenAge struct {
-	refresh bool          // each
-	most    time.Duration // 0 for no bound
-}
-
-func (a tokenAge) tooOld(t xoauth.Token, now time.Time) bool {
-	return a.refresh || a.most > 0 && now.Sub(t.Obtained) > a.most
-}
-
-// noTokens tells a user who may not read the configuration that tokens are not for him, and that mail is.
-func noTokens(ctx context.Context, p *direct.Process, err error) error {
-	why := fmt.Errorf("%w; only who may read it gets tokens", err)
-	agent, absent := control.Connect(ctx, control.SocketPath(p.AgentSocket()))
-	if absent != nil {
-		return sysexits.With(sysexits.NoPerm, why)
+// getToken gets a token by the configuration, with the caller's rights, else from the agent, if this user is in
+// agent.token_group.
+func getToken(ctx context.Context, p *direct.Process, path string, most time.Duration) (xoauth.Token, error) {
+	t, err := ownToken(ctx, p, path, most)
+	named := path != "" || p.Getenv(config.EnvPath) != ""
+	if named || !errors.Is(err, fs.ErrPermission) && !errors.Is(err, direct.ErrNoConfig) {
+		return t, err
 	}
-	_ = agent.Close()
-	return sysexits.With(sysexits.NoPerm, fmt.Errorf(
-		"%w; to send mail use sendmail: the agent answers and takes it from every user", why))
+	socket := p.AgentSocket()
+	agent, absent := control.Connect(ctx, control.SocketPath(socket))
+	if absent != nil {
+		return t, noAgentForToken(err, socket)
+	}
+	defer agent.Close()
+	t, refused := agent.Token(ctx, most)
+	if sysexits.Code(refused, 0) == sysexits.NoPerm {
+		return t, sysexits.With(sysexits.NoPerm,
+			fmt.Errorf("%w; %w; to send mail use sendmail: the agent takes it from every user", err, refused))
+	}
+	return t, refused
 }
 
-// get reads the configuration with the caller's rights, and gives up root's for the
-// network.
-func (a tokenAge) get(ctx context.Context, p *direct.Process, path string) (xoauth.Token, error) {
+// noAgentForToken says what a user without a configuration needs for a token.
+func noAgentForToken(err error, socket string) error {
+	if dir, failed := os.Stat(filepath.Dir(socket)); failed != nil || !dir.IsDir() {
+		return err
+	}
+	return sysexits.With(sysexits.TempFail, fmt.Errorf("%w; the agent, which gives tokens to agent.token_group, "+
+		"is stopped; start it: %s", err, host.StartAgent))
+}
+
+// ownToken gives up root's rights for the network.
+func ownToken(ctx context.Context, p *direct.Process, path string, most time.Duration) (xoauth.Token, error) {
 	cfg, err := p.LoadConfig(&cmdline.Options{Config: path})
 	if err != nil {
 		return xoauth.Token{}, err
@@ -132,11 +147,8 @@ func (a tokenAge) get(ctx context.Context, p *direct.Process, path string) (xoau
 	if err := p.DropRootFor(cfg.Cache.Dir); err != nil {
 		return xoauth.Token{}, err
 	}
-	if old, _, ok := account.Cache.Peek(account.Key); ok && a.tooOld(old, p.Now()) {
-		account.Cache.Discard(account.Key, old)
-	}
 	defer assemble.Wait(account, direct.RefreshWait)
-	return account.Token(ctx)
+	return account.TokenWithin(ctx, most)
 }
 
 func viewToken(t xoauth.Token, now time.Time) tokenView {

@@ -3,34 +3,18 @@ package cli
 import (
 	"bytes"
 	"context"
-	"net"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/xoauth"
 )
-
-func TestTokenAge(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	old := xoauth.Token{Obtained: now.Add(-10 * time.Minute)}
-	for _, c := range []struct {
-		age  tokenAge
-		want bool
-	}{
-		{tokenAge{}, false}, {tokenAge{refresh: true}, true},
-		{tokenAge{most: 5 * time.Minute}, true}, {tokenAge{most: time.Hour}, false},
-	} {
-		if got := c.age.tooOld(old, now); got != c.want {
-			t.Errorf("%+v: %v", c.age, got)
-		}
-	}
-}
 
 // TestTokenRefreshIfOlder: a refused token is replaced by its consumer's next call, and a young one is kept.
 func TestTokenRefreshIfOlder(t *testing.T) {
@@ -53,41 +37,61 @@ func TestTokenRefreshIfOlder(t *testing.T) {
 	}
 }
 
-// TestTokenWithoutRights: who may not read the configuration hears that, and never that no agent answers.
+// withoutRights calls token as a user who may not read the system's configuration, or finds none there.
+func withoutRights(socket string, args ...string) result {
+	var out, errs bytes.Buffer
+	code := Main(context.Background(), Env{
+		Args: append([]string{"o365-sendmail", "token"}, args...), Stdin: strings.NewReader(""), Stdout: &out,
+		Stderr: &errs, Getenv: func(string) string { return "" }, Now: time.Now, UID: os.Getuid(), Socket: socket,
+	})
+	return result{code, out.String(), errs.String()}
+}
+
+// TestTokenWithoutRights: who may not read the configuration hears that from the agent, which gives tokens to its
+// group. test/system has it with a file and a group of their own.
 func TestTokenWithoutRights(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() == 0 {
-		t.Skip("root may read everything: test/system has it with another user")
+	if _, err := os.ReadFile(config.SystemPath); err == nil {
+		t.Skip("this user may read " + config.SystemPath)
 	}
 	dir := t.TempDir()
-	config := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(config, nil, 0); err != nil {
+	socket := filepath.Join(dir, "submit.sock")
+	if r := withoutRights(socket, "--raw"); r.code != sysexits.TempFail || r.stdout != "" ||
+		!strings.Contains(r.stderr, "is stopped; start it: ") {
+		t.Errorf("no agent: %+v", r)
+	}
+	if r := withoutRights(filepath.Join(dir, "nowhere", "submit.sock"), "--raw"); r.code == sysexits.TempFail ||
+		r.stdout != "" || strings.Contains(r.stderr, "agent,") {
+		t.Errorf("no agent on this host: %+v", r)
+	}
+	l, err := control.Listen(control.SocketPath(socket))
+	if err != nil {
 		t.Fatal(err)
 	}
-	socket := filepath.Join(dir, "submit.sock")
-	ask := func() result {
-		var out, errs bytes.Buffer
-		code := Main(context.Background(), Env{
-			Args: []string{"o365-sendmail", "token", "--raw", "-C", config}, Stdin: strings.NewReader(""),
-			Stdout: &out, Stderr: &errs,
-			Getenv: func(string) string { return "" }, Now: time.Now, UID: os.Getuid(), Socket: socket,
-		})
-		return result{code, out.String(), errs.String()}
+	member, most := false, time.Duration(0)
+	s := control.NewServer(control.NewLocal(nil, control.Hooks{}), nil)
+	s.Token = func(_ context.Context, _ int, _ func(int) bool, age time.Duration) (xoauth.Token, error) {
+		if most = age; !member {
+			return xoauth.Token{}, sysexits.With(sysexits.NoPerm, errors.New("only members get tokens"))
+		}
+		return xoauth.Token{Access: xoauth.NewSecret("the.token"), Expiry: time.Now().Add(time.Hour)}, nil
 	}
-	for _, answers := range []bool{false, true} {
-		if answers {
-			l, err := net.Listen("unix", control.SocketPath(socket))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-		}
-		r := ask()
-		if r.code != sysexits.NoPerm || r.stdout != "" || strings.Contains(r.stderr, "no agent") ||
-			strings.Count(r.stderr, "\n") != 1 ||
-			!strings.Contains(r.stderr, "only who may read it gets tokens") ||
-			strings.Contains(r.stderr, "use sendmail") != answers {
-			t.Errorf("agent %v: %+v", answers, r)
-		}
+	go func() { _ = s.Serve(l) }()
+	defer s.Close()
+	if r := withoutRights(socket, "--raw"); r.code != sysexits.NoPerm || r.stdout != "" ||
+		strings.Contains(r.stderr, "no agent") || strings.Count(r.stderr, "\n") != 1 ||
+		!strings.Contains(r.stderr, "; only members get tokens; to send mail use sendmail") || most != -1 {
+		t.Errorf("%+v, %v", r, most)
+	}
+	member = true
+	if r := withoutRights(socket, "--raw", "--refresh-if-older", "5m"); r != (result{0, "the.token\n", ""}) ||
+		most != 5*time.Minute {
+		t.Errorf("%+v, %v", r, most)
+	}
+	if withoutRights(socket, "--raw", "--refresh"); most != 0 {
+		t.Errorf("--refresh: %v", most)
+	}
+	if r := withoutRights(socket, "--raw", "-C", filepath.Join(dir, "none.toml")); r.code != sysexits.Config {
+		t.Errorf("with a file of its own: %+v", r)
 	}
 }

@@ -167,6 +167,7 @@ type Agent struct {
 	TLSCertFile, TLSKeyFile  string         // "" = no TLS; the key's default is the certificate's file
 	ClientCAFile             string
 	ClientCRLFile            string // "" = nothing is looked up
+	TokenGroup               string // whose members get tokens; "" for nobody
 	MaxConnections           int
 	MaxConnectionsPerUser    int // 0 = no bound
 	MessagesPerMinutePerUser int // 0 = no bound

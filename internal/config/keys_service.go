@@ -144,6 +144,14 @@ var agentKeys = []Key{
 		field: func(c *Config) any { return &c.Agent.ClientCRLFile },
 	},
 	{
+		Name: "agent.token_group", Kind: KindString, Example: `"mail-tokens"`, Optional: true,
+		Help: "The group whose members get access tokens from the agent (o365-sendmail token), by its name in " +
+			"/etc/group or its number.",
+		More: "Off by default: with a token a program signs in by itself and sends as the mailbox for an hour, past " +
+			"the sender rule and the limits here. Who calls and in which groups, the kernel says.",
+		field: func(c *Config) any { return &c.Agent.TokenGroup },
+	},
+	{
 		Name: "agent.max_connections", Kind: KindInt, Default: 512, Min: 1, Max: 65536,
 		Help: "Connections at one time.",
 		More: "When none is free, a new caller takes the place of the connection that has made no progress for the " +

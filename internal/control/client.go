@@ -100,7 +100,11 @@ func (c *Client) Close() error {
 
 // do sends a request and returns the body of a good answer.
 func (c *Client) do(ctx context.Context, method, path string, f queueview.Filter) (io.ReadCloser, error) {
-	u := url.URL{Scheme: "http", Host: "agent", Path: path, RawQuery: f.Query().Encode()}
+	return c.ask(ctx, method, path, f.Query())
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
+	u := url.URL{Scheme: "http", Host: "agent", Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return nil, sysexits.With(sysexits.Software, err)

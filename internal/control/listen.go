@@ -41,22 +41,16 @@ func Listen(path string) (net.Listener, error) {
 var errNotUnix = errors.New("not a Unix socket: nobody knows who asks")
 
 // peerUID asks the kernel who connected (SO_PEERCRED, unix(7)).
-func peerUID(c net.Conn) (int, error) {
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return -1, errNotUnix
-	}
-	raw, err := u.SyscallConn()
+func peerUID(c net.Conn) (uid int, err error) {
+	err = withSocket(c, func(fd int) error {
+		cred, err := syscall.GetsockoptUcred(fd, syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+		if err == nil {
+			uid = int(cred.Uid)
+		}
+		return err
+	})
 	if err != nil {
 		return -1, err
 	}
-	var cred *syscall.Ucred
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		cred, failed = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return -1, err
-	}
-	return int(cred.Uid), nil
+	return uid, nil
 }

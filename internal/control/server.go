@@ -23,6 +23,8 @@ type Server struct {
 	Queue *Local
 	// Metrics returns the metrics in Prometheus' text format; nil for none.
 	Metrics func() []byte
+	// Token gives access tokens; nil for none.
+	Token TokenSource
 	// ServiceUID is the user that may do everything besides root; the zero value means the
 	// user that the agent runs as.
 	ServiceUID int
@@ -177,6 +179,8 @@ func (a *answer) route(r *http.Request) {
 		run = a.status
 	case r.URL.Path == "/v1/reload":
 		run, method = a.reload, http.MethodPost
+	case r.URL.Path == "/v1/token":
+		run, method = a.token, http.MethodPost
 	case r.URL.Path == "/v1/flush", r.URL.Path == "/v1/flush/ask":
 		run, method = a.flush, http.MethodPost
 	case len(path) < 2 || path[0] != "v1" || path[1] != "queue" || len(path) > 4:

@@ -83,6 +83,26 @@ func (a *Account) Token(ctx context.Context) (xoauth.Token, error) {
 	return a.token(ctx, a.fetch)
 }
 
+// AnyAge is for TokenWithin.
+const AnyAge time.Duration = -1
+
+// TokenWithin is Token, and gets a new one if that of the cache is as old as most; AnyAge takes each. When there is
+// none to be had for now, an old one is better than none, unless most is 0.
+func (a *Account) TokenWithin(ctx context.Context, most time.Duration) (xoauth.Token, error) {
+	old, _, ok := a.Cache.Peek(a.Key)
+	if !ok || most < 0 || most > 0 && a.now().Sub(old.Obtained) < most {
+		return a.Token(ctx)
+	}
+	t, err := a.Cache.Renew(ctx, a.Key, old, a.fetch)
+	if err == nil || most == 0 || ctx.Err() != nil {
+		return t, err
+	}
+	if a.Warn != nil {
+		a.Warn(fmt.Errorf("the token of %s is not renewed for now: %w", old.Obtained.UTC().Format("15:04:05 MST"), err))
+	}
+	return old, nil
+}
+
 // User returns the mailbox that signs in for env.
 func (a *Account) User(env *envelope.Envelope) string {
 	if env.SignIn != "" {

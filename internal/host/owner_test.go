@@ -31,3 +31,18 @@ func TestOwner(t *testing.T) {
 		}
 	}
 }
+
+func TestGroupID(t *testing.T) {
+	t.Parallel()
+	file := "root:x:0:\n# no:group\n::5:\nmany:x:7:" + strings.Repeat("member,", 20_000) + "\nodd:x:-1:\nmail-tokens:x:990:a,b\n"
+	for name, want := range map[string]int{"root": 0, "mail-tokens": 990, "many": 7, "odd": -1, "mail": -1, "a": -1} {
+		if gid, ok := groupID(strings.NewReader(file), name); gid != want || ok != (want >= 0) {
+			t.Errorf("%q: %d %v", name, gid, ok)
+		}
+	}
+	for name, want := range map[string]int{"root": 0, "4711": 4711, "": -1, "-1": -1, "4294967295": -1, "no such group": -1} {
+		if gid, ok := GroupID(name); gid != want || ok != (want >= 0) {
+			t.Errorf("%q: %d %v", name, gid, ok)
+		}
+	}
+}

@@ -75,13 +75,15 @@ const (
 	// Not the package's own: as that one's name is known, root would change to it.
 	agentUser = "mailagent"
 	worker    = "worker" // may do what a person may: at.deny keeps daemons from it
+	// A group that the user nobody is in by /etc/group.
+	tokenGroup = "mail-tokens"
 )
 
 func addUsers(etc string) error {
 	for file, lines := range map[string]string{
 		"passwd": agentUser + ":x:64998:64998::/nonexistent:/usr/sbin/nologin\n" + worker +
 			":x:64999:64999:Wörker,,,:/:/bin/sh\n",
-		"group":  agentUser + ":x:64998:\n" + worker + ":x:64999:\n",
+		"group":  agentUser + ":x:64998:\n" + worker + ":x:64999:\n" + tokenGroup + ":x:64997:nobody\n",
 		"shadow": agentUser + ":*:20000:0:99999:7:::\n" + worker + ":*:20000:0:99999:7:::\n",
 	} {
 		f, err := os.OpenFile(filepath.Join(etc, file), os.O_APPEND|os.O_WRONLY, 0)
