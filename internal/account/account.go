@@ -1,4 +1,4 @@
-// Package account holds what Microsoft fixes for each kind of account that can send by SMTP: its hosts, its limits
+// Package account holds what is fixed for each kind of account that can send by SMTP: its hosts, its limits
 // and what it asks of the application. It is a table and has no state.
 package account
 
@@ -8,6 +8,7 @@ import "strings"
 const (
 	Mailbox = "mailbox" // a mailbox of Exchange Online
 	HVE     = "hve"     // an account of High Volume Email
+	Relay   = "relay"   // no account: another host's agent, which knows this one by its certificate
 )
 
 // SendAsApp is the application permission for a mailbox of Exchange Online, and part of the scoped role's name.
@@ -15,7 +16,7 @@ const SendAsApp = "SMTP.SendAsApp"
 
 // Kind is one row of the table. A limit of 0 is none.
 type Kind struct {
-	Name string // Mailbox or HVE
+	Name string // Mailbox, HVE or Relay
 	// Host is the relay's, "" where the cloud has it; Hosts are all names of it that are known, in lower case.
 	Host  string
 	Hosts []string
@@ -48,6 +49,8 @@ var kinds = [...]Kind{
 		Connections: 3, MaxRecipients: 50, MaxSize: 10 << 20,
 		Role: "Mail.Send", OwnAddressOnly: true, InsideOnly: true, TokenEndsSession: true,
 	},
+	// The relay keeps to the mailbox's rates, for all its hosts.
+	{Name: Relay, Connections: 3, MaxRecipients: 500, MaxSize: 150 << 20},
 }
 
 // Of returns the kind of that name; any other name is Mailbox.
@@ -62,8 +65,8 @@ func Of(name string) *Kind {
 
 // Way is how the application was allowed to send: the one way of the kind, or what was told (the key way).
 func (k *Kind) Way(told string) string {
-	if k.Name == HVE {
-		return HVE
+	if k.Name == HVE || k.Name == Relay {
+		return k.Name
 	}
 	return told
 }

@@ -8,8 +8,11 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,7 +32,7 @@ type relaySite struct {
 // newRelaySite makes one, which is not started. extra is added to [agent].
 func newRelaySite(t *testing.T, extra string) *relaySite {
 	t.Helper()
-	port := freePort(t)
+	port := lowPort(t)
 	s := &relaySite{site: newSite(t, ""), ca: newCA(t, "Clients"), addr: "127.0.0.1:" + port}
 	server := s.ca.client(forServers("relay.example.org"))
 	s.put("relay.pem", pemOf("CERTIFICATE", server.Certificate[0]))
@@ -41,6 +44,22 @@ func newRelaySite(t *testing.T, extra string) *relaySite {
 		"tls_key_file = " + in("relay.key") + "client_ca_file = " + in("clients.pem") + "client_crl_file = " +
 		in("clients.crl") + extra))
 	return s
+}
+
+var lastPort atomic.Uint32
+
+// lowPort is a free port below those that the kernel gives to others, which would soon have one that is free now.
+func lowPort(t *testing.T) string {
+	t.Helper()
+	for range 1000 {
+		port := strconv.Itoa(20000 + (os.Getpid()*97+int(lastPort.Add(1)))%12000)
+		if l, err := net.Listen("tcp", "0.0.0.0:"+port); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // otherHost is another host's end of a connection.

@@ -74,6 +74,9 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 			Trace:          o.Trace,
 			Chunking:       chunkingOf(c.SMTP.Chunking),
 			MaxRecipients:  c.Delivery.MaxRecipients,
+			Implicit:       c.SMTP.TLS == config.TLSImplicit,
+			ServerName:     c.SMTP.ServerName,
+			Certificate:    cred.shown,
 		},
 		Cache: tokens, Quota: quota.New(tokens.Shared(), o.Now),
 		Key: cache.Key{Authority: cmp.Or(c.Token.URL, cloud.LoginHost), Tenant: c.Tenant, ClientID: c.ClientID,
@@ -90,6 +93,9 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 	}
 	if err := throughProxy(c, &a.Submit); err != nil {
 		return nil, err
+	}
+	if cred.source == nil {
+		return a, nil
 	}
 	a.Source = func() (xoauth.TokenSource, error) {
 		client, err := webClient(c)

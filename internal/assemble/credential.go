@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/durable"
 	"o365-sendmail/xoauth"
@@ -21,7 +23,9 @@ import (
 type proof struct {
 	// fingerprint tells credentials apart in the name of a cached token.
 	fingerprint string
-	// source makes the token source.
+	// shown is a host's certificate for a relay, for which there are no tokens; else nil.
+	shown *tls.Certificate
+	// source makes the token source; nil for a relay.
 	source func(sourceOptions) (xoauth.TokenSource, error)
 }
 
@@ -34,6 +38,9 @@ type sourceOptions struct {
 
 // prove reads what the configuration names.
 func prove(c *config.Config, cloud xoauth.Cloud, o Options) (*proof, error) {
+	if c.Kind == account.Relay {
+		return proveHost(c)
+	}
 	switch c.Credential.Type {
 	case config.TypeSecret:
 		return proveSecret(c, cloud)
@@ -72,6 +79,23 @@ func proveSecret(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
 		return nil, err
 	}
 	return application(c, cloud, xoauth.TwoSecrets(secret, next)), nil
+}
+
+// proveHost reads what a host shows to a relay.
+func proveHost(c *config.Config) (*proof, error) {
+	cert, err := ReadFile("credential.certificate_file", c.Credential.CertificateFile)
+	if err != nil {
+		return nil, err
+	}
+	key, err := c.SecretFile("credential.key_file")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("[credential] %s: %w", c.Credential.CertificateFile, err)
+	}
+	return &proof{shown: &pair}, nil
 }
 
 func proveCertificate(c *config.Config, cloud xoauth.Cloud) (*proof, error) {

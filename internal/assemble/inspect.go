@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/notify"
 	"o365-sendmail/xoauth"
@@ -22,6 +23,14 @@ type Life struct {
 
 // CredentialLife reads it from the configuration, or from the certificate that this names.
 func CredentialLife(c *config.Config) (Life, error) {
+	if c.Kind == account.Relay {
+		cert, err := proveHost(c)
+		if err != nil {
+			return Life{}, err
+		}
+		leaf := cert.shown.Leaf
+		return Life{What: "the client certificate", Begins: leaf.NotBefore, Ends: leaf.NotAfter}, nil
+	}
 	switch c.Credential.Type {
 	case config.TypeSecret:
 		return Life{What: "the client secret", Ends: c.SecretExpires}, nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/setup"
@@ -109,6 +110,11 @@ func (c *credential) open() error {
 	cfg, err := e.process("o365-sendmail").LoadConfig(&cmdline.Options{Config: c.path})
 	if err != nil {
 		return err
+	}
+	if cfg.Kind == account.Relay {
+		return sysexits.With(sysexits.Unavailable, errors.New(`with kind = "relay" the certificate of this host is `+
+			"replaced in its files: see credential.certificate_file in o365-sendmail.toml(5); o365-sendmail doctor "+
+			"shows its end"))
 	}
 	c.config, c.path = cfg, cfg.Path
 	c.file = c.account().file()

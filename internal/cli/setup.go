@@ -106,7 +106,8 @@ func (o *setupFlags) add(f *verbFlags) *verbFlags {
 	f.StringVar(&o.path, "config", config.SystemPath, "write `FILE`")
 	f.StringVar(&o.path, "C", config.SystemPath, "the same as --config `FILE`")
 	f.StringVar(&a.Kind, "kind", "",
-		"what the account is: `KIND` is mailbox (Exchange Online) or hve (High Volume Email)")
+		"what the account is: `KIND` is mailbox (Exchange Online), hve (High Volume Email) or relay (the agent of "+
+			"another host, with --set smtp.host=HOST and this host's --certificate-file)")
 	f.StringVar(&a.Way, "way", "", "how the application may send: `WAY` is scoped (the scoped role) or api (the API "+
 		"permission)")
 	f.StringVar(&o.script, "script", "",
@@ -282,6 +283,9 @@ func (s *setupRun) fillAnswers() error {
 	}
 	if err := a.CheckAll(); err != nil {
 		return cmdline.Usagef("setup: %v", err)
+	}
+	if a.Relayed() && a.Type == "" {
+		a.Type = setup.TypeCertificate
 	}
 	if s.sendTo != "" {
 		if err := checkAddress(s.sendTo); err != nil {

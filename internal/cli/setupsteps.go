@@ -48,7 +48,7 @@ func (s *setupRun) finish(ctx context.Context) (int, error) {
 	if err := s.process("o365-sendmail").DropRoot(); err != nil {
 		return 0, err
 	}
-	if s.answers.Type != setup.TypeDevice && !s.noDoctor {
+	if s.answers.Type != setup.TypeDevice && !s.answers.Relayed() && !s.noDoctor {
 		s.out.claims = s.claims(ctx)
 		s.out.ObjectID = s.out.claims.OID
 	}
@@ -104,6 +104,10 @@ func (s *setupRun) addSteps() {
 	v.Consented = s.out.claims.HasRole(v.Role())
 	s.out.Warnings = setup.Warnings(&s.answers)
 	kind := s.answers.Type
+	if s.answers.Relayed() {
+		s.out.Steps, s.out.Commands = []string{}, []string{}
+		return
+	}
 	s.out.Steps, s.out.Commands = setup.Steps(kind, v), setup.Commands(kind, v)
 }
 
@@ -113,6 +117,11 @@ func (s *setupRun) printSteps() {
 	}
 	if s.out.claims.OID != "" {
 		fmt.Fprint(s.Stdout, "\nEntra knows the application and takes its credential.\n")
+	}
+	if s.answers.Relayed() {
+		fmt.Fprint(s.Stdout, "\nNothing is to be done in the tenant: the relay has the account. There, from.allow may "+
+			"name this host\nby its certificate, as \"cert:NAME\".\n\n")
+		return
 	}
 	if len(s.out.Steps) > 0 {
 		fmt.Fprint(s.Stdout, "\nIn the tenant, what may be left to do:\n\n")

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/setup"
 	"o365-sendmail/internal/sysexits"
@@ -25,6 +27,9 @@ func (f configFile) trial(ctx context.Context, cfg *config.Config) (token xoauth
 	a, err := assemble.Account(cfg, assemble.Options{HostName: host.Name(), Getenv: f.Getenv, Now: f.Now})
 	if err != nil {
 		return xoauth.Token{}, err
+	}
+	if a.Source == nil {
+		return xoauth.Token{}, deliver.ErrNoToken
 	}
 	source, err := a.Source()
 	if err != nil {
@@ -60,7 +65,7 @@ func refusal(err error) bool {
 // What can't be tried, as without a network, is no obstacle.
 func (s *setupRun) tryFirst(ctx context.Context, cfg *config.Config) error {
 	present, err := config.Loader{Getenv: s.Getenv}.Load(s.path)
-	if err != nil || cfg.Credential.Type == config.TypeDeviceCode || cfg.Credential.Type == config.TypeManagedIdentity {
+	if err != nil || cfg.Kind == account.Relay || cfg.Credential.Type == config.TypeDeviceCode || cfg.Credential.Type == config.TypeManagedIdentity {
 		return nil
 	}
 	for {

@@ -44,7 +44,7 @@ type Config struct {
 	SecretExpires    time.Time // zero when not told
 	Mailbox          string    // signs in and sends
 	Pool             []string  // mailboxes that share the work of Mailbox
-	Kind             string    // account.Mailbox or account.HVE; never empty in a Config that Load returned
+	Kind             string    // account.Mailbox, account.HVE or account.Relay; never empty in a Config that Load returned
 	Way              string    // scoped or api: how the application may send; "" when not told
 	Cloud            string    // global, gcc-high, dod or china
 	RootTo           string    // "" = none
@@ -110,9 +110,12 @@ type Credential struct {
 
 // SMTP is how the relay is reached.
 type SMTP struct {
-	Host     string // "" = the cloud's
-	Port     int
-	IPv4Only bool
+	Host string // "" = the cloud's
+	Port int
+	TLS  string // starttls or implicit
+	// ServerName is what the relay's certificate must hold; "" = Host.
+	ServerName string
+	IPv4Only   bool
 	// Chunking is "auto", "on" or "off": whether messages go by BDAT.
 	Chunking string
 	// EightBit is "auto", "on" or "off": whether text outside ASCII goes as it is.

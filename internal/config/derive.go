@@ -25,9 +25,12 @@ func (r *reader) derive() {
 	if c.From.Domain == "" {
 		c.From.Domain = c.Mailbox[strings.LastIndexByte(c.Mailbox, '@')+1:]
 	}
+	if c.SMTP.TLS == TLSImplicit && !r.given("smtp.port") {
+		c.SMTP.Port = 465
+	}
 	if c.Credential.Type == "" {
 		switch {
-		case c.Credential.CertificateFile != "" || c.Credential.PFXFile != "":
+		case c.Kind == account.Relay, c.Credential.CertificateFile != "" || c.Credential.PFXFile != "":
 			c.Credential.Type = TypeCertificate
 		case c.Credential.TokenFile != "":
 			c.Credential.Type = TypeFederated
@@ -77,7 +80,9 @@ func clamp[N int | int64 | time.Duration](n *N, most N, given bool) {
 // combine checks what no single key can tell.
 func (r *reader) combine() {
 	r.account()
-	r.credential()
+	if r.c.Kind != account.Relay {
+		r.credential()
+	}
 	r.sender()
 	r.bounds()
 	r.oneOf("alerts.webhook", "alerts.webhook_file")
@@ -93,10 +98,14 @@ func (r *reader) missing(name string) {
 
 func (r *reader) account() {
 	c := r.c
-	if c.Credential.Type != TypeManagedIdentity {
+	switch {
+	case c.Kind == account.Relay:
+		r.relay()
+	case c.Credential.Type != TypeManagedIdentity:
 		r.missing("tenant")
 		r.missing("client_id")
 	}
+	r.relayOnly()
 	r.missing("mailbox")
 	r.pool()
 	if at := account.At(c.SMTP.Host); at != "" && at != c.Kind && !r.faulty("kind") && !r.faulty("smtp.host") {

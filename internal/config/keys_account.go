@@ -52,8 +52,9 @@ var accountKeys = []Key{
 	},
 	{
 		Name: "mailbox", Kind: KindAddress, Required: true, Example: `"noreply@contoso.com"`,
-		Help:  "The mailbox that signs in and sends.",
-		More:  "Its address is the envelope sender unless the keys of [from] say otherwise.",
+		Help: "The mailbox that signs in and sends.",
+		More: "Its address is the envelope sender unless the keys of [from] say otherwise. With kind = \"relay\" it is " +
+			"the address that mail of this host has, and the relay decides whether it may.",
 		field: func(c *Config) any { return &c.Mailbox },
 	},
 	{
@@ -70,13 +71,16 @@ var accountKeys = []Key{
 		field: func(c *Config) any { return &c.Pool },
 	},
 	{
-		Name: "kind", Kind: KindEnum, Values: []string{account.Mailbox, account.HVE}, Example: `"mailbox"`,
+		Name: "kind", Kind: KindEnum, Values: []string{account.Mailbox, account.HVE, account.Relay}, Example: `"mailbox"`,
 		Derived: "\"hve\" where smtp.host is a host of High Volume Email, else \"mailbox\"",
-		Help:    "What the account is: a mailbox of Exchange Online, or an account of High Volume Email.",
+		Help: "What the account is: a mailbox of Exchange Online, an account of High Volume Email, or another " +
+			"host's agent as the relay.",
 		More: "It determines the relay and the limits in [delivery] that are not set. \"hve\" has no limit of " +
 			"messages a minute, sends only under its own address and only inside the organization, takes 50 " +
 			"recipients and 10 MB a message, needs a billing policy, and needs the permission Mail.Send of " +
-			"Office 365 Exchange Online.",
+			"Office 365 Exchange Online. \"relay\" hands all mail to the agent at smtp.host, which signs in and keeps " +
+			"to the mailbox's rates; this host shows it credential.certificate_file and key_file, and has no tenant, " +
+			"no client_id and no token.",
 		field: func(c *Config) any { return &c.Kind },
 	},
 	{
@@ -134,7 +138,7 @@ var credentialKeys = []Key{
 	},
 	{
 		Name: "credential.certificate_file", Kind: KindPath, Example: `"/etc/o365-sendmail/client.pem"`,
-		Help: "The certificate that the app registration knows, as PEM.",
+		Help: "The certificate that the app registration knows, or the relay with kind = \"relay\", as PEM.",
 		More: "The file may hold the private key and other certificates, too: of the certificates for the key, the " +
 			"newest valid one is used.",
 		field: func(c *Config) any { return &c.Credential.CertificateFile },

@@ -31,8 +31,21 @@ var smtpKeys = []Key{
 	},
 	{
 		Name: "smtp.port", Kind: KindInt, Default: 587, Min: 1, Max: 65535,
-		Help:  "The relay's port. STARTTLS is required on every port.",
+		Help:  "The relay's port. TLS is required on every port.",
+		More:  "With smtp.tls = \"implicit\" it is 465 unless it is set.",
 		field: func(c *Config) any { return &c.SMTP.Port },
+	},
+	{
+		Name: "smtp.tls", Kind: KindEnum, Default: TLSStart, Values: []string{TLSStart, TLSImplicit},
+		Help:  "How TLS begins: by STARTTLS, or from the first byte (\"implicit\").",
+		More:  "Only a relay (kind = \"relay\") can have another than \"starttls\".",
+		field: func(c *Config) any { return &c.SMTP.TLS },
+	},
+	{
+		Name: "smtp.server_name", Kind: KindHost, Example: `"relay.example.org"`, Derived: "smtp.host",
+		Help:  "The name that the relay's certificate must be for.",
+		More:  "Only with kind = \"relay\".",
+		field: func(c *Config) any { return &c.SMTP.ServerName },
 	},
 	{
 		Name: "smtp.ipv4_only", Kind: KindBool, Default: false,

@@ -53,7 +53,7 @@ func TestMinimal(t *testing.T) {
 		{c.Tenant, "contoso.onmicrosoft.com"},
 		{c.Cloud, "global"},
 		{c.Credential.Type, TypeSecret},
-		{c.SMTP, SMTP{Port: 587, Chunking: "auto", EightBit: "auto", Timeout: time.Minute,
+		{c.SMTP, SMTP{Port: 587, TLS: TLSStart, Chunking: "auto", EightBit: "auto", Timeout: time.Minute,
 			IdleTimeout: 30 * time.Second}},
 		{c.TLS.MinVersion, "1.2"},
 		{c.Cache.Dir, "/var/lib/o365-sendmail"},

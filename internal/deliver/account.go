@@ -13,6 +13,7 @@ import (
 	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/submit"
+	"o365-sendmail/internal/sysexits"
 	"o365-sendmail/xoauth"
 )
 
@@ -34,7 +35,8 @@ type Account struct {
 	Unreachable string
 	// Key names the token in the cache.
 	Key cache.Key
-	// Source makes the source of new tokens. It is called only when one is needed.
+	// Source makes the source of new tokens. It is called only when one is needed. It is nil for a relay, which knows
+	// this host by Submit.Certificate.
 	Source func() (xoauth.TokenSource, error)
 	// Connections is how many sessions a mailbox may have at once on this host.
 	Connections int
@@ -78,8 +80,15 @@ func (a *Account) fetch(ctx context.Context) (xoauth.Token, error) {
 	return a.source.Token(ctx)
 }
 
+// ErrNoToken is the error of who asks for the token of an account that has none.
+var ErrNoToken = sysexits.With(sysexits.Config,
+	errors.New(`with kind = "relay" there is no token: the relay signs in, and knows this host by a certificate`))
+
 // Token returns a token that can be used now.
 func (a *Account) Token(ctx context.Context) (xoauth.Token, error) {
+	if a.Source == nil {
+		return xoauth.Token{}, ErrNoToken
+	}
 	return a.token(ctx, a.fetch)
 }
 
@@ -146,7 +155,7 @@ func (a *Account) dialOnce(ctx, token context.Context, user string, pipeline boo
 	cfg := a.Submit
 	cfg.Chunking = a.chunking()
 	cfg.User, cfg.PipelineAuth = user, pipeline
-	cfg.Token = func(ctx context.Context) (string, error) {
+	tokenFor := func(ctx context.Context) (string, error) {
 		if end, ok := token.Deadline(); ok {
 			var stop context.CancelFunc
 			ctx, stop = context.WithDeadline(ctx, end)
@@ -164,6 +173,9 @@ func (a *Account) dialOnce(ctx, token context.Context, user string, pipeline boo
 		used, fresh = t, fetched
 		mu.Unlock()
 		return t.Access.Reveal(), nil
+	}
+	if a.Source != nil {
+		cfg.Token = tokenFor
 	}
 	s, err = submit.Dial(ctx, cfg)
 	mu.Lock()

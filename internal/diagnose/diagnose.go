@@ -79,6 +79,8 @@ const (
 	KeyLicence     = "licence-invalid"
 	// KeyRecipientRefused: a recipient is refused for good; Exchange counts these, too.
 	KeyRecipientRefused = "recipient-refused"
+	// KeyClientCertificate: the relay refuses the host by its certificate.
+	KeyClientCertificate = "client-certificate"
 	// KeyTokenExpired: the session has outlasted its token; a new session gets a new one.
 	KeyTokenExpired = "token-expired"
 	// KeyChunkingRefused: the same message goes by DATA, over another connection.

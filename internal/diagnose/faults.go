@@ -5,26 +5,27 @@ type Fault int
 
 // The faults of a session that are not replies.
 const (
-	FaultResolve     Fault = iota // the host name has no address
-	FaultConnect                  // no TCP connection
-	FaultProxy                    // no connection through the proxy
-	FaultDropped                  // the connection ended early
-	FaultTimeout                  // the server stopped answering
-	FaultCanceled                 // the caller's context ended
-	FaultProtocol                 // the server broke SMTP
-	FaultNoStartTLS               // STARTTLS is not offered
-	FaultInjected                 // text before TLS that was not encrypted
-	FaultCertificate              // the certificate is not valid for the host
-	FaultTLS                      // the TLS handshake failed
-	FaultTLSVersion               // no TLS version in common
-	FaultNoXOAUTH2                // AUTH XOAUTH2 is not offered
-	FaultTooLarge                 // the message is larger than the server's SIZE
-	FaultAddress                  // an address can't be sent
-	FaultNoSMTPUTF8               // an address or header needs SMTPUTF8
-	FaultNo8BITMIME               // the body needs 8BITMIME
-	FaultChunking                 // CHUNKING is offered and BDAT refused
-	FaultMessage                  // the message can't be read or is not in wire form
-	lastFault        = FaultMessage
+	FaultResolve           Fault = iota // the host name has no address
+	FaultConnect                        // no TCP connection
+	FaultProxy                          // no connection through the proxy
+	FaultDropped                        // the connection ended early
+	FaultTimeout                        // the server stopped answering
+	FaultCanceled                       // the caller's context ended
+	FaultProtocol                       // the server broke SMTP
+	FaultNoStartTLS                     // STARTTLS is not offered
+	FaultInjected                       // text before TLS that was not encrypted
+	FaultCertificate                    // the certificate is not valid for the host
+	FaultTLS                            // the TLS handshake failed
+	FaultTLSVersion                     // no TLS version in common
+	FaultClientCertificate              // the relay does not take this host's certificate
+	FaultNoXOAUTH2                      // AUTH XOAUTH2 is not offered
+	FaultTooLarge                       // the message is larger than the server's SIZE
+	FaultAddress                        // an address can't be sent
+	FaultNoSMTPUTF8                     // an address or header needs SMTPUTF8
+	FaultNo8BITMIME                     // the body needs 8BITMIME
+	FaultChunking                       // CHUNKING is offered and BDAT refused
+	FaultMessage                        // the message can't be read or is not in wire form
+	lastFault              = FaultMessage
 )
 
 // Failure says what a failure means that no reply names.
@@ -69,6 +70,9 @@ func Failure(f Fault) Diagnosis {
 		return Diagnosis{Class: Configuration, Key: "tls-version",
 			Cause:  "the server and this machine have no TLS version in common; 1.2 is the least",
 			Remedy: "check tls.min_version, and look for a proxy that speaks an older TLS"}
+	case FaultClientCertificate:
+		return Diagnosis{Class: Configuration, Key: KeyClientCertificate, Cause: certificateRefused,
+			Remedy: renewCertificate}
 	case FaultNoXOAUTH2:
 		return Diagnosis{Class: Configuration, Key: "xoauth2-not-offered",
 			Cause: "the server does not offer AUTH XOAUTH2", Remedy: "check smtp.host and smtp.port"}

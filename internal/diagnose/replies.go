@@ -44,6 +44,14 @@ const (
 		"else open a ticket with Microsoft support"
 )
 
+// What an agent says as the relay of other hosts (agent.remote_auth).
+const (
+	certificateRefused = "the relay does not take this host's certificate"
+	renewCertificate   = "put a certificate for clients of the authority that the relay trusts at " +
+		"credential.certificate_file and its key at key_file; o365-sendmail doctor shows its end"
+	renewList = "the relay's administrator renews the file of agent.client_crl_file"
+)
+
 // sendAsWords are the words of a refused sender, as alternatives.
 const sendAsWords = "sendasdenied|not allowed to send as|permissions to send as this sender"
 
@@ -54,6 +62,11 @@ const sendAsWords = "sendasdenied|not allowed to send as|permissions to send as 
 // using OAuth", "Fix issues with printers, scanners, and LOB applications", "Improvements
 // in SMTP client submission", "Non-delivery reports in Exchange Online"; public logs.
 var replies = [...]row{
+	{code: 421, enhanced: "4.7.0", text: "can't be looked up: ", means: Diagnosis{Class: Configuration,
+		Key: "revocation-list", Cause: "the relay can't tell whether this host's certificate is revoked",
+		Remedy: renewList}},
+	{code: 421, enhanced: "4.7.0", text: "client certificate ", means: Diagnosis{Class: Configuration,
+		Key: KeyClientCertificate, Cause: certificateRefused, Remedy: renewCertificate}},
 	// Sign-in. The words count more than the command: a client that goes on after a
 	// failed AUTH gets them inside a 530, too.
 	{text: "smtpclientauthentication is disabled for the tenant", means: Diagnosis{Class: Configuration,

@@ -27,6 +27,9 @@ const (
 // entra checks the login host and what it says of the tenant and the application.
 func (r *runner) entra(ctx context.Context) {
 	r.check("roots", r.known(), r.roots)
+	if r.relayed() {
+		return
+	}
 	if r.cfg != nil && r.cfg.Credential.Type == config.TypeManagedIdentity {
 		r.tokenChecks(ctx, []string{"configuration", "credential"})
 		return

@@ -129,7 +129,11 @@ func (r *runner) credential(c *Check) {
 		return
 	}
 	r.account = a
-	c.ok("a " + credentialName(r.cfg.Credential.Type) + " can be read")
+	name := credentialName(r.cfg.Credential.Type)
+	if r.relayed() {
+		name = "certificate with its key, for the relay,"
+	}
+	c.ok("a " + name + " can be read")
 }
 
 func credentialName(kind string) string {
@@ -166,6 +170,10 @@ func (r *runner) judgeLife(c *Check, life assemble.Life) {
 	now := r.o.Now()
 	days := int(life.Ends.Sub(now) / (24 * time.Hour))
 	renew := setup.Renewal(r.cfg.Credential.Type, r.values())
+	if r.relayed() {
+		renew = "get a new one from the relay's authority, put it and its key at credential.certificate_file and " +
+			"key_file, and run sudo o365-sendmail config reload"
+	}
 	switch {
 	case !life.Ends.After(now):
 		c.fail(Configuration, "expired", fmt.Sprintf("%s ended on %s", life.What, life.Ends.Format(time.DateOnly)),

@@ -159,7 +159,14 @@ func (r *runner) tlsConfig(host string) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tls.Config{ServerName: host, RootCAs: pool, MinVersion: least}, nil
+	tc := &tls.Config{ServerName: host, RootCAs: pool, MinVersion: least}
+	if r.relayed() && r.account != nil {
+		tc.ServerName = cmp.Or(r.account.Submit.ServerName, host)
+		tc.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return r.account.Submit.Certificate, nil
+		}
+	}
+	return tc, nil
 }
 
 // tlsSeen describes a connection that stands.

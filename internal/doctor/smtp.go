@@ -29,6 +29,10 @@ func (r *runner) exchange(ctx context.Context) {
 	} else {
 		way = r.reach(ctx, "smtp", host, port, r.known())
 	}
+	if r.relayed() {
+		r.relay(ctx, way, host)
+		return
+	}
 	r.check("smtp-greeting", way, func(c *Check) { r.greeting(ctx, c, host, port) })
 	r.check("smtp-starttls", []string{"smtp-greeting"}, r.startTLS)
 	r.check("smtp-tls", []string{"smtp-starttls", "roots"}, func(c *Check) { r.handshake(ctx, c, host) })

@@ -133,7 +133,9 @@ func (m *news) body(probe time.Duration) string {
 			".\nAfter that no mail can be sent.\n\n" +
 			"What to do: for a certificate, run sudo o365-sendmail credential new-certificate; for a secret, create\n" +
 			"a new one in Entra (App registrations, Certificates & secrets) and run sudo o365-sendmail credential\n" +
-			"set-secret. The new one is tested before anything changes.\n"
+			"set-secret. The new one is tested before anything changes. Where a relay knows this host by a\n" +
+			"certificate, put the new one and its key at credential.certificate_file and key_file, and run\n" +
+			"o365-sendmail config reload.\n"
 	}
 	return m.title() + ".\n\n" + why + look
 }

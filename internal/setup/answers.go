@@ -41,7 +41,7 @@ type Answers struct {
 	Way     string
 	RootTo  string
 	AlertTo string
-	// Kind is the account's: account.Mailbox, account.HVE or "".
+	// Kind is the account's: account.Mailbox, account.HVE, account.Relay or "".
 	Kind string
 	// Set are further keys with their values as TOML text.
 	Set []Change
@@ -84,9 +84,10 @@ func ofType(types ...string) func(*Answers) bool {
 
 // questions are in the order in which a person finds the answers.
 func questions() []question {
-	withApp := ofType(TypeSecret, TypeCertificate, TypeFederated, TypeDevice)
+	ofApp := ofType(TypeSecret, TypeCertificate, TypeFederated, TypeDevice)
+	withApp := func(a *Answers) bool { return ofApp(a) && !a.Relayed() }
 	noPFX := func(a *Answers) bool { return a.Type == TypeCertificate && a.PFXFile == "" && !a.NewCertificate }
-	ofKey := func(a *Answers) bool { return noPFX(a) && a.KeyFile != "" }
+	ofKey := func(a *Answers) bool { return noPFX(a) && a.KeyFile != "" || a.Relayed() }
 	defaultLife := func(a *Answers) string {
 		if a.makesCertificate() {
 			return defaultDays
@@ -137,7 +138,7 @@ func questions() []question {
 		{
 			flag: "way", name: "How the application may send", value: func(a *Answers) *string { return &a.Way },
 			form: wayForm, needed: never,
-			asked: func(a *Answers) bool { return a.Type != TypeDevice && !a.hve() },
+			asked: func(a *Answers) bool { return a.Type != TypeDevice && !a.hve() && !a.Relayed() },
 			guess: guessWay,
 			where: "scoped: the scoped role, Exchange's own for the mailboxes of one group; api: the API permission " +
 				"SMTP.SendAsApp, with permissions on each mailbox; empty for scoped, which only the " +
@@ -215,6 +216,9 @@ func guessWay(a *Answers) string {
 
 // hve reports whether the account is one of High Volume Email.
 func (a *Answers) hve() bool { return a.Kind == account.HVE }
+
+// Relayed reports whether another host's agent is the relay, which has the account.
+func (a *Answers) Relayed() bool { return a.Kind == account.Relay }
 
 // Values are the answers as the administrator's commands need them.
 func (a *Answers) Values() Values {

@@ -39,7 +39,7 @@ type NewCertificate struct {
 
 // makesCertificate reports whether the answers call for a new pair.
 func (a *Answers) makesCertificate() bool {
-	return a.Type == TypeCertificate && a.CertFile == "" && a.KeyFile == "" && a.PFXFile == ""
+	return a.Type == TypeCertificate && !a.Relayed() && a.CertFile == "" && a.KeyFile == "" && a.PFXFile == ""
 }
 
 // PlanCertificate names the files of a new pair beside the configuration, and reports whether

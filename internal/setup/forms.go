@@ -143,10 +143,10 @@ func typeForm(_ *Answers, s string) (string, error) {
 
 func kindForm(_ *Answers, s string) (string, error) {
 	switch s = strings.ToLower(s); s {
-	case account.Mailbox, account.HVE:
+	case account.Mailbox, account.HVE, account.Relay:
 		return s, nil
 	}
-	return "", errors.New("mailbox (Exchange Online) or hve (High Volume Email)")
+	return "", errors.New("mailbox (Exchange Online), hve (High Volume Email) or relay (another host's agent)")
 }
 
 func wayForm(_ *Answers, s string) (string, error) {

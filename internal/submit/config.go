@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,12 +17,18 @@ type Trust interface {
 	Roots(chain []*x509.Certificate) *x509.CertPool
 }
 
-// Config says where a Session goes and as whom. Host, User and Token are required.
+// Config says where a Session goes and as whom. Host and User are required, and Token or Certificate.
 type Config struct {
 	// Host is the server's DNS name (or IP address); its certificate must be valid for it.
 	Host string
 	// Port is 587 when zero.
 	Port int
+	// Implicit begins with TLS, in place of STARTTLS (RFC 8314 3.3).
+	Implicit bool
+	// ServerName is what the server's certificate must be valid for; "" is Host.
+	ServerName string
+	// Certificate is what this host shows to a relay that wants no sign-in; Token is then nil.
+	Certificate *tls.Certificate
 	// IPv4Only keeps from asking for and connecting to IPv6 addresses.
 	IPv4Only bool
 	// EHLOName is what EHLO says. When it is empty or no valid domain, the host's
@@ -96,7 +103,7 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Host == "":
 		return c, errors.New("no server named")
-	case c.Token == nil:
+	case c.Token == nil && c.Certificate == nil:
 		return c, errors.New("no source of tokens")
 	case c.User == "" || strings.ContainsFunc(c.User, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return c, errors.New("no valid mailbox to sign in as")
@@ -104,6 +111,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Port == 0 {
 		c.Port = submissionPort
 	}
+	c.ServerName = cmp.Or(c.ServerName, c.Host)
 	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
 	setDefault(&c.InitialResponseLimit, defaultResponseLimit)
 	setDefault(&c.ConnectTimeout, defaultConnectTimeout)

@@ -98,19 +98,11 @@ type fetched[T any] struct {
 // so that nobody waits for a connection that could not be used.
 func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Config) *errands {
 	e := &errands{token: make(chan fetched[string], 1), trust: make(chan fetched[Trust], 1)}
-	e.wg.Go(func() {
-		defer crash.Catch()
-		token, err := cfg.Token(ctx)
-		if err == nil && (token == "" || strings.ContainsFunc(token,
-			func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
-			err = errors.New("the token's source gave none that can be sent")
-		}
-		if err != nil {
-			err = cfg.tokenError(err)
-			cancel(err) // has no effect if it was the context's end that failed the source
-		}
-		e.token <- fetched[string]{token, err}
-	})
+	if cfg.Token == nil {
+		e.token <- fetched[string]{}
+	} else {
+		e.wg.Go(func() { e.fetchToken(ctx, cancel, cfg) })
+	}
 	if cfg.RootCAs != nil || cfg.LoadTrust == nil {
 		e.trust <- fetched[Trust]{value: pool{cfg.RootCAs}}
 		return e
@@ -127,6 +119,20 @@ func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Conf
 	return e
 }
 
+func (e *errands) fetchToken(ctx context.Context, cancel context.CancelCauseFunc, cfg *Config) {
+	defer crash.Catch()
+	token, err := cfg.Token(ctx)
+	if err == nil && (token == "" || strings.ContainsFunc(token,
+		func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
+		err = errors.New("the token's source gave none that can be sent")
+	}
+	if err != nil {
+		err = cfg.tokenError(err)
+		cancel(err) // has no effect if it was the context's end that failed the source
+	}
+	e.token <- fetched[string]{token, err}
+}
+
 func (e *errands) wait() { e.wg.Wait() }
 
 // tokenError keeps what the token's source knows about its own failure.
@@ -141,36 +147,23 @@ func (c *Config) tokenError(err error) *Error {
 	return e
 }
 
-// open goes from the greeting to the sign-in.
+// open goes from the connection to the sign-in.
 func (s *Session) open(e *errands) error {
-	greeting, err := s.await(PhaseGreeting, "the connection", 220)
-	if err != nil {
-		return err
-	}
-	s.greeting = greeting.Text()
 	name := ehloName(s.cfg.EHLOName, s.wire.LocalAddr())
-	if err := s.hello(name); err != nil {
-		return err
-	}
-	if err := s.startTLS(); err != nil {
-		return err
-	}
-	trust := <-e.trust
-	if trust.err != nil {
-		return trust.err
-	}
-	if err := s.handshake(trust.value); err != nil {
+	if err := s.secure(e, name); err != nil {
 		return err
 	}
 	if err := s.hello(name); err != nil {
 		return err
 	}
-	token := <-e.token
-	if token.err != nil {
-		return token.err
-	}
-	if err := s.signIn(token.value); err != nil {
-		return err
+	if s.cfg.Token != nil {
+		token := <-e.token
+		if token.err != nil {
+			return token.err
+		}
+		if err := s.signIn(token.value); err != nil {
+			return err
+		}
 	}
 	if err := s.wire.flush(); err != nil {
 		return s.cfg.ioError(PhaseAuth, err)
@@ -178,6 +171,42 @@ func (s *Session) open(e *errands) error {
 	s.wire.lazy = false
 	s.lastUsed = time.Now()
 	return nil
+}
+
+// secure goes to the begin of a session within TLS.
+func (s *Session) secure(e *errands, name string) error {
+	if s.cfg.Implicit {
+		if err := s.encrypt(e); err != nil {
+			return err
+		}
+		return s.greet()
+	}
+	if err := s.greet(); err != nil {
+		return err
+	}
+	if err := s.hello(name); err != nil {
+		return err
+	}
+	if err := s.startTLS(); err != nil {
+		return err
+	}
+	return s.encrypt(e)
+}
+
+func (s *Session) greet() error {
+	greeting, err := s.await(PhaseGreeting, "the connection", 220)
+	if err == nil {
+		s.greeting = greeting.Text()
+	}
+	return err
+}
+
+func (s *Session) encrypt(e *errands) error {
+	trust := <-e.trust
+	if trust.err != nil {
+		return trust.err
+	}
+	return s.handshake(trust.value)
 }
 
 // hello says EHLO and notes what is offered.
@@ -211,16 +240,21 @@ func (s *Session) handshake(trust Trust) error {
 	if err := s.wire.SetReadDeadline(time.Now().Add(s.cfg.CommandTimeout)); err != nil {
 		return s.cfg.ioError(PhaseTLS, err)
 	}
-	c := tls.Client(s.wire, &tls.Config{
-		ServerName: s.cfg.Host,
+	config := &tls.Config{
+		ServerName: s.cfg.ServerName,
 		// VerifyConnection does it instead, with the few roots that concern this server.
 		InsecureSkipVerify: true,
-		VerifyConnection:   func(cs tls.ConnectionState) error { return verify(cs, s.cfg.Host, trust) },
+		VerifyConnection:   func(cs tls.ConnectionState) error { return verify(cs, s.cfg.ServerName, trust) },
 		MinVersion:         s.cfg.MinVersion,
 		ClientSessionCache: s.cfg.SessionCache,
 		// A flight is to leave as one record and so in one packet where it fits.
 		DynamicRecordSizingDisabled: true,
-	})
+	}
+	if cert := s.cfg.Certificate; cert != nil {
+		// Whatever authorities the server names: it says best what is wrong with another's.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil }
+	}
+	c := tls.Client(s.wire, config)
 	if err := c.Handshake(); err != nil {
 		_ = s.wire.flush() // the alert tells the server why
 		return s.cfg.ioError(PhaseTLS, err)

@@ -160,7 +160,18 @@ func (c *Config) ioError(phase Phase, err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return c.fault(phase, ioFault(phase, err), err)
+	f := ioFault(phase, err)
+	if c.Certificate != nil && refusesCertificate(err) {
+		f = diagnose.FaultClientCertificate
+	}
+	return c.fault(phase, f, err)
+}
+
+// refusesCertificate recognizes a server's alert about the certificate that it was shown, or was not (RFC 8446 6.2).
+// With TLS 1.3 it comes after the handshake. Package tls has no value for it.
+func refusesCertificate(err error) bool {
+	_, alert, ok := strings.Cut(err.Error(), "remote error: tls: ")
+	return ok && (strings.Contains(alert, "certificate") || strings.Contains(alert, "access denied"))
 }
 
 func ioFault(phase Phase, err error) diagnose.Fault {
