@@ -92,7 +92,11 @@ type Agent struct {
 	draining  bool
 	status    string
 
-	asked chan chan error // for the configuration to be read again
+	asked   chan chan error // for the configuration to be read again
+	news    chan struct{}   // the engine has published its state
+	retry   chan struct{}   // there are other aliases for messages that were kept
+	kept    atomic.Bool     // a message could not be processed by the rules in force
+	aliases aliasFile
 
 	exporter exporter
 
@@ -112,7 +116,8 @@ func newAgent(o Options) *Agent {
 		o.Look = defaultLook
 	}
 	a := &Agent{o: o, conns: map[*smtpd.Conn]struct{}{}, manager: sdnotify.New(o.Getenv, os.Getpid()),
-		asked: make(chan chan error)}
+		asked: make(chan chan error), news: make(chan struct{}, 1),
+		retry: make(chan struct{}, 1)}
 	a.talking.most, a.taking.most = atWork(), atATime
 	a.users.now, a.owners.now, a.limits.now = o.Now, o.Now, o.Now
 	a.trusted = func(uid int) bool { return uid == 0 || uid == os.Geteuid() }
@@ -244,8 +249,9 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 			}
 		})
 	}
-	seen, aliases := a.signature(), a.aliasState()
-	parts.Go(func() { a.watch(stop, seen, aliases) })
+	seen := a.signature()
+	a.aliases.state = a.aliasState()
+	parts.Go(func() { a.watch(stop, seen) })
 	parts.Go(func() { a.beat(stop, listeners) })
 	a.notify(sdnotify.Ready)
 	a.log.Log(maillog.Info, "", "", "the agent is ready")

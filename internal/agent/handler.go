@@ -27,8 +27,10 @@ func (h *handler) Begin() error {
 	err := h.a.limits.message(h.guest, h.a.rules.Load().config)
 	if err != nil {
 		h.a.logRefused(h.guest.who, "refused", err)
+		return err
 	}
-	return err
+	h.a.lookAtAliases()
+	return nil
 }
 
 // Recipient knows local names; while the configuration is broken it knows nothing and

@@ -78,11 +78,12 @@ func greet(ctx context.Context, addr net.Addr, limit time.Duration) error {
 	return err
 }
 
-// publish gets the engine's state every minute.
+// publish gets the engine's state every minute, and when something is held or let go.
 func (a *Agent) publish(s deliver.State) {
 	followMemory(s.Spool.Messages)
 	a.notify(sdnotify.Status(a.statusLine(&s)))
 	a.exporter.publish(s)
+	poke(a.news)
 }
 
 // setStatus sets what goes before the engine's own state; "" for nothing.

@@ -181,6 +181,9 @@ func (a *Agent) tell(r *rules) {
 func (a *Agent) reload(ctx context.Context) error {
 	defer a.notify(sdnotify.Ready)
 	a.notify(sdnotify.Reloading)
+	a.aliases.Lock()
+	defer a.aliases.Unlock()
+	a.aliases.state = a.aliasState()
 	old, r := a.rules.Load(), a.read()
 	a.tell(r)
 	a.exporter.note(r)
@@ -208,16 +211,16 @@ func (a *Agent) reload(ctx context.Context) error {
 	return nil
 }
 
-// rereadAliases reads the alias file again.
-func (a *Agent) rereadAliases(ctx context.Context) {
+// rereadAliases reads the alias file again, and reports whether there are rules that it is a part of.
+func (a *Agent) rereadAliases() bool {
 	r := *a.rules.Load()
 	if r.intake == nil {
-		return
+		return false
 	}
 	r.intake = a.newIntake(&r)
 	a.change(&r)
-	a.retryKept(ctx)
 	a.log.Log(maillog.Info, "", "", "the aliases were read again")
+	return true
 }
 
 func (a *Agent) newIntake(r *rules) *intake.Intake {

@@ -21,11 +21,17 @@ func (a *Agent) processKept(ctx context.Context, it *spool.Item) (*spool.Item, e
 	}
 	p := unprocessed.Rules{Intake: r.intake, User: a.users.name, Memory: memory, TempDir: r.config.Spool.Dir,
 		Note: func(id, text string) { a.log.Log(maillog.Notice, id, "", text) }}
-	return p.Process(ctx, it)
+	it, err := p.Process(ctx, it)
+	if err != nil {
+		a.kept.Store(true)
+		poke(a.news)
+	}
+	return it, err
 }
 
 // retryKept has what could not be processed by the rules before tried by the new ones.
 func (a *Agent) retryKept(ctx context.Context) {
+	a.kept.Store(false)
 	if _, err := a.engine.Flush(ctx, deliver.Selection{Unprocessed: true, Force: true}); err != nil &&
 		ctx.Err() == nil {
 		a.warn(err)

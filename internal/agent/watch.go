@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,28 +17,31 @@ import (
 )
 
 // watch reads the configuration again when it is told to, and, as long as mail is held
-// for a fault of it, when its file or that of a secret changes. The alias file is read
-// again whenever it changes, since newaliases(1) can tell nobody, and so are the certificates of the relay, since what
-// renews them may not know how.
-// seen and aliases are what the files were when the agent began.
-func (a *Agent) watch(ctx context.Context, seen []string, aliases string) {
-	tick := time.NewTicker(a.o.Look)
-	defer tick.Stop()
+// for a fault of it, when its file or that of a secret changes; the certificates of the relay are read
+// again whenever they change, since what renews them may not know how. With none of that it sleeps.
+// Seen is what the files were when the agent began.
+func (a *Agent) watch(ctx context.Context, seen []string) {
 	for relay := a.relayState(); ; {
+		var look <-chan time.Time
+		if len(relayFiles(a.rules.Load().config)) > 0 || a.held() {
+			look = time.After(a.o.Look)
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-a.o.Reload:
+		case <-a.news:
+			a.lookAtAliases()
+			continue
+		case <-a.retry:
+			a.retryKept(ctx)
+			continue
 		case done := <-a.asked:
 			seen = a.signature()
 			done <- a.reload(ctx)
-			aliases = a.aliasState()
 			continue
-		case <-tick.C:
-			if now := a.aliasState(); now != aliases {
-				aliases = now
-				a.rereadAliases(ctx)
-			}
+		case <-a.o.Reload:
+		case <-look:
+			a.lookAtAliases()
 			if now := a.relayState(); !slices.Equal(now, relay) {
 				relay = now
 				a.rereadRelay()
@@ -49,7 +53,40 @@ func (a *Agent) watch(ctx context.Context, seen []string, aliases string) {
 		// Taken before the reading: what changes meanwhile is seen at the next look.
 		seen = a.signature()
 		_ = a.reload(ctx) // what is wrong with it is in the log
-		aliases = a.aliasState()
+	}
+}
+
+// aliasFile is what the alias file was when it was read. Who puts other rules in force has its lock.
+type aliasFile struct {
+	sync.Mutex
+	state  string
+	looked time.Time
+}
+
+// poke has the one who waits at c look again.
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it will look in any case
+	}
+}
+
+// lookAtAliases reads the alias file again if it has changed, since newaliases(1) can tell nobody. It looks
+// before a message is taken, but not more often than every few seconds.
+func (a *Agent) lookAtAliases() {
+	f := &a.aliases
+	f.Lock()
+	defer f.Unlock()
+	now := a.o.Now()
+	if gone := now.Sub(f.looked); 0 <= gone && gone < a.o.Look {
+		return
+	}
+	f.looked = now
+	if state := a.aliasState(); state != f.state {
+		f.state = state
+		if a.rereadAliases() {
+			poke(a.retry)
+		}
 	}
 }
 
@@ -84,7 +121,7 @@ func (a *Agent) askReload(ctx context.Context) (path string, err error) {
 
 // held reports whether mail waits for an administrator.
 func (a *Agent) held() bool {
-	if a.rules.Load().fault != nil {
+	if a.kept.Load() || a.rules.Load().fault != nil {
 		return true
 	}
 	return slices.ContainsFunc(a.engine.State().Stops, func(s queue.Stop) bool { return s.Held })
