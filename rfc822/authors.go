@@ -269,7 +269,7 @@ func (a *found) touches(v string) bool {
 	return a.from > 0 && strings.IndexByte(`@"\`, v[a.from-1]) >= 0 || a.to < len(v) && v[a.to] == '@'
 }
 
-// isPart reports whether angle brackets behind a name have other words before the address, which then is no whole one.
+// isPart reports whether angle brackets behind a name have other words before the address, which then is not all of it.
 func (a *found) isPart(v string, last int) bool {
 	open := strings.LastIndexByte(v[last:a.from], '<') + last
 	if open < last || strings.TrimSpace(v[last:open]) == "" ||

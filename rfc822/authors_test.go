@@ -33,7 +33,7 @@ func TestRepairFrom(t *testing.T) {
 		{"open comment", "My Shop <a@b.c> (sales", ""},
 		{"two angles", "Joe <a@b.c> <d@e.f>", "Joe <a@b.c>, d@e.f"},
 		{"no comma", "Joe <a@b.c> Ann <d@e.f>", "Joe <a@b.c>, Ann <d@e.f>"},
-		{"an author in his name", "joe@home Joe <joe@b.c", `"joe@home Joe" <joe@b.c>`},
+		{"an author's address in the name", "joe@home Joe <joe@b.c", `"joe@home Joe" <joe@b.c>`},
 		{"group", "Team: Joe <a@b.c>, d@e.f;", `"Team: Joe" <a@b.c>, d@e.f`},
 		{"name alone", "My Shop", "My Shop <www@web1>"},
 		{"name alone, not ASCII", "Gesch\u00e4ft", "=?utf-8?B?R2VzY2jDpGZ0?= <www@web1>"},

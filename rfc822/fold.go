@@ -36,7 +36,7 @@ func appendFolded(dst, line []byte, start int) []byte {
 // foldPoint returns where the next piece begins, -1 if line can stay as it is.
 func foldPoint(line []byte, start int) int {
 	const limit = maxLine - 1 // a space may come in front
-	low := start              // not before the first word, lest a line be all white space
+	low := start              // not before the first word, so that no line is all white space
 	for low < len(line) && isBlank(line[low]) {
 		low++
 	}

@@ -99,7 +99,7 @@ func TestFold(t *testing.T) {
 				t.Errorf("%s: a line of %d bytes", c.name, len(line))
 			}
 			if i > 0 && (strings.TrimLeft(line, " \t") == "" || !isBlank(line[0])) {
-				t.Errorf("%s: line %d is no continuation: %.40q", c.name, i, line)
+				t.Errorf("%s: line %d is not a continuation: %.40q", c.name, i, line)
 			}
 		}
 		bare := strings.NewReplacer(" ", "", "\t", "", "\r\n", "")

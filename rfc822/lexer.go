@@ -222,7 +222,7 @@ func (l *lexer) item(reuse []token) (it item, ok bool) {
 	if l.pos >= len(l.s) {
 		return it, false
 	}
-	address := false // an at sign was seen: a colon is no group's
+	address := false // an at sign was seen: a colon belongs to no group
 	for {
 		t, more := l.next()
 		if !more {

@@ -208,7 +208,7 @@ func (s *headerScanner) grow(n int) bool {
 func cleanHeaderLine(dst, line []byte) []byte { return appendHeaderText(dst, line, true) }
 
 // appendHeaderText appends text without NUL and with a space for each bare CR; at
-// the start of a line a bare CR is dropped, lest it make a continuation line.
+// the start of a line a bare CR is dropped, so that it makes no continuation line.
 func appendHeaderText(dst, text []byte, start bool) []byte {
 	if bytes.IndexByte(text, 0) < 0 && bytes.IndexByte(text, '\r') < 0 {
 		return append(dst, text...)

@@ -135,18 +135,18 @@ func TestStart(t *testing.T) {
 	t.Parallel()
 	const reason = "start-up is paid for each message; GODEBUG=inittrace=1 shows who does it"
 	// There is no configuration and no message; the trace comes before that is noticed.
-	packages, octets, allocations := initWork(t, program, "-bv", "someone@example.org")
+	packages, size, allocations := initWork(t, program, "-bv", "someone@example.org")
 	within(t, "packages with work at start", packages, 105, reason)
-	within(t, "bytes allocated at start", octets, 72<<10, reason)
+	within(t, "bytes allocated at start", size, 72<<10, reason)
 	within(t, "allocations at start", allocations, 450, reason)
-	packages, octets, allocations = initWork(t, front, "-C", "/nonexistent")
+	packages, size, allocations = initWork(t, front, "-C", "/nonexistent")
 	within(t, "packages with work at start of the quick program", packages, 30, reason)
-	within(t, "bytes allocated at its start", octets, 10<<10, reason)
+	within(t, "bytes allocated at its start", size, 10<<10, reason)
 	within(t, "allocations at its start", allocations, 110, reason)
 }
 
 // initWork adds up what package initialisation does in a call.
-func initWork(t *testing.T, argv ...string) (packages, octets, allocations int64) {
+func initWork(t *testing.T, argv ...string) (packages, size, allocations int64) {
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = []string{"GODEBUG=inittrace=1"}
@@ -162,10 +162,10 @@ func initWork(t *testing.T, argv ...string) (packages, octets, allocations int64
 		if err1 != nil || err2 != nil {
 			t.Fatalf("%q is not understood", line)
 		}
-		packages, octets, allocations = packages+1, octets+b, allocations+n
+		packages, size, allocations = packages+1, size+b, allocations+n
 	}
 	if packages == 0 {
 		t.Fatalf("no trace: %s", out)
 	}
-	return packages, octets, allocations
+	return packages, size, allocations
 }

@@ -77,7 +77,7 @@ func TestSystemCalls(t *testing.T) {
 	s := newSite(t)
 	s.send() // the token is in the cache from now on
 	s.send() // and so are the slots, most likely
-	var total, opens, writes, reads, syncs, connects, octets int64
+	var total, opens, writes, reads, syncs, connects, size int64
 	for _, c := range s.trace() {
 		if scheduling[c.name] {
 			continue
@@ -91,7 +91,7 @@ func TestSystemCalls(t *testing.T) {
 		case "read", "pread64", "recvfrom":
 			if c.result > 0 {
 				reads++
-				octets += c.result
+				size += c.result
 			}
 		case "fsync", "fdatasync":
 			syncs++
@@ -104,7 +104,7 @@ func TestSystemCalls(t *testing.T) {
 		"each can be a disk's seek")
 	within(t, "writes", writes, 15, "6 to the relay and QUIT, one line of the log, and what wakes threads")
 	within(t, "reads that gave something", reads, 36, "one for each file and each flight of the relay's")
-	within(t, "bytes read", octets, 32<<10, "the message, the token, the configuration, the replies; "+
+	within(t, "bytes read", size, 32<<10, "the message, the token, the configuration, the replies; "+
 		"the authorities come on top, and here are few")
 	if syncs != 0 {
 		t.Errorf("%d fsyncs: a message that is delivered at once need not be on disk", syncs)

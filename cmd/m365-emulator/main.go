@@ -207,7 +207,7 @@ func ready(e *emulator.Emulator, s *settings, stdout io.Writer) error {
 	}
 	f := os.NewFile(uintptr(s.readyFD), "ready-fd")
 	if f == nil {
-		return fmt.Errorf("-ready-fd: %d is no descriptor", s.readyFD)
+		return fmt.Errorf("-ready-fd: %d is not a descriptor", s.readyFD)
 	}
 	_, err = f.Write(b)
 	return errors.Join(err, f.Close())

@@ -82,7 +82,7 @@ func (x *exporter) publish(s deliver.State) {
 	}
 }
 
-// follow serves the metrics at an address, in place of another. One that can't be had now is told of once, and tried
+// follow serves the metrics at an address, in place of another. One that can't be had now is reported once, and tried
 // again.
 func (x *exporter) follow(addr string) {
 	x.serving.Lock()

@@ -84,7 +84,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestMetricsPort: the port follows the configuration, and one that is taken keeps no mail back, is told of once and
+// TestMetricsPort: the port follows the configuration, and one that is taken keeps no mail back, is reported once and
 // served when it is free.
 func TestMetricsPort(t *testing.T) {
 	t.Parallel()

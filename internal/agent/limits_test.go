@@ -208,8 +208,8 @@ func TestParallelClients(t *testing.T) {
 	}
 }
 
-// TestEnd: at the end a caller in mid-wait is told that his message is queued, one in
-// mid-message may finish, one between messages is sent away.
+// TestEnd: at the end a caller that waits for the answer is told that the message is queued, one in the middle of a
+// message may finish it, and one between messages gets 421.
 func TestEnd(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "[delivery]\nwait = \"1m\"\n")

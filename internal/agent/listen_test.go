@@ -193,7 +193,7 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// TestOptionalKeys: a wrong key that mail does without is told of, and costs itself alone.
+// TestOptionalKeys: a wrong value of a key that delivery does not need is reported, and affects only that key.
 func TestOptionalKeys(t *testing.T) {
 	t.Parallel()
 	for name, extra := range map[string]string{
@@ -214,7 +214,7 @@ func TestOptionalKeys(t *testing.T) {
 			}
 			s.arrived(1)
 			if key := strings.Fields(extra)[0]; !strings.Contains(s.log(), "agent."+key) {
-				t.Errorf("the log does not tell of %s\n%s", key, s.log())
+				t.Errorf("the log does not report %s\n%s", key, s.log())
 			}
 		})
 	}

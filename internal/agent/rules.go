@@ -86,7 +86,7 @@ func (a *Agent) read() *rules {
 	return r
 }
 
-// logOptions say where the agent's log goes: nowhere is no place, and a person at a terminal sees it.
+// logOptions say where the agent's log goes: always to some place, and also to a person at a terminal.
 func (r *rules) logOptions(o *Options) maillog.Options {
 	l := assemble.LogOptions(r.config, "", o.Stderr)
 	l.Fallback, l.Echo = true, o.Terminal

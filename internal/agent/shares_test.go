@@ -44,7 +44,7 @@ func (h *hall) come(uid int) *guest {
 	return g
 }
 
-// fill lets a user have all the connections that he can get.
+// fill lets a user have all the connections that it can get.
 func (h *hall) fill(uid int) (all []*guest) {
 	for g := h.come(uid); g != nil && len(all) < 10000; g = h.come(uid) {
 		all = append(all, g)

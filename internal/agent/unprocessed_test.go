@@ -19,7 +19,7 @@ import (
 
 const (
 	ceo = "ceo@contoso.test"
-	// asCEO is what a caller writes who may not: his own options among it.
+	// asCEO is the message of a caller who may not use that sender.
 	asCEO = "From: \"The CEO\" <ceo@contoso.test>\r\nResent-From: ceo@contoso.test\r\nSubject: kept\r\n\r\nx\r\n"
 )
 
@@ -165,7 +165,7 @@ func TestKeptIsProcessed(t *testing.T) {
 	}
 }
 
-// TestKeptRetried: who retries his message, or an administrator, gets it processed, and no more.
+// TestKeptRetried: when its owner or an administrator retries a message, it is processed, and no more.
 func TestKeptRetried(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")

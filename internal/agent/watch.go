@@ -171,6 +171,6 @@ func fileState(path string) string {
 	if !ok {
 		return fi.ModTime().String()
 	}
-	// The time of change also tells of a changed owner or mode.
+	// The time of change also shows a changed owner or mode.
 	return fmt.Sprint(st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano())
 }

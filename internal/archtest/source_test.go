@@ -122,7 +122,7 @@ func TestOnlyTheseCall(t *testing.T) {
 }
 
 // trackedFiles lists the repository's own text files: those that git knows, or
-// all below the root if this is no checkout.
+// all below the root if this is not a checkout.
 func trackedFiles(t *testing.T) []string {
 	t.Helper()
 	cmd := exec.Command("git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--exclude-standard")
@@ -160,7 +160,7 @@ var bannedText = []struct {
 	{`/tmp/pl` + `an\b`, "a path of somebody's machine", false},
 	{`\.\./shar` + `ed\b`, "a path of somebody's machine", false},
 	{`/home/[a-z]+/(src|git|go|o365)`, "a path of somebody's machine", false},
-	{`(?i)\bissue #?[0-9]+\b`, "a reader has the reason in front of him or not at all: write it down", false},
+	{`(?i)\bissue #?[0-9]+\b`, "a reader can't look it up: write the reason down", false},
 	{`(?i)\b(chat` + `gpt|copi` + `lot|clau` + `de|langu` + `age model)\b`, "the project speaks only of itself", false},
 	{`eyJ[A-Za-z0-9_-]{30,}\.[A-Za-z0-9_-]{30,}\.[A-Za-z0-9_-]{30,}`, "a signed token: make one in the test", true},
 	{"-----BEGIN (RSA |EC |ENCRYPTED )?PRIVATE " + "KEY-----\n[A-Za-z0-9+/]{20}", "a private key: make one in the test",

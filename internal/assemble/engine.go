@@ -29,7 +29,7 @@ func Engine(c *config.Config, account *deliver.Account, fault error, host string
 	return dc
 }
 
-// StateFile is where an engine keeps what it has told of, beside the queue.
+// StateFile is where an engine keeps, next to the queue, which alerts it has given.
 func StateFile(c *config.Config) string { return filepath.Join(c.Spool.Dir, "state.json") }
 
 // SpoolOptions are the spool's directory and bounds.

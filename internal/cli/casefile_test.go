@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// A testCase is one file of testdata/cases: what a caller does, and what he and the
+// A testCase is one file of testdata/cases: what a caller does, and what the caller and the
 // recipient see. Lines of "key: value" come first, then sections that begin with a line
 // "-- name --". Of the sections, want and log are written by -update, the others by hand; a case has a log
 // if the section is there.

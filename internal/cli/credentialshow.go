@@ -16,7 +16,7 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-// credentialView is what can be told of a credential.
+// credentialView is what may be shown of a credential.
 type credentialView struct {
 	Type       string   `json:"type"`
 	Files      []string `json:"files,omitempty"`

@@ -192,7 +192,7 @@ func TestQueueUsage(t *testing.T) {
 		{"flush --failed", "queue alone"}, {"flush --older 2h", "retry takes every filter"},
 		{"list --max-size 1x", "expected a value such as"}, {"list --min-tries -1", "expected a value"},
 		{"list --state odd", "there are waiting, deferred"}, {"delete --older 1h " + id, "goes with all"},
-		{"list --uid nobody-here", "no such user"}, {"list --uid -7", "no user id"},
+		{"list --uid nobody-here", "no such user"}, {"list --uid -7", "not a user id"},
 		{"list --nonsense", "unknown flag"}, {"list --failed=1", "takes no value"},
 		{"flush --wait --no-wait", "contradict"},
 	} {

@@ -126,7 +126,7 @@ func (m testMessage) send(ctx context.Context, p *direct.Process) (string, error
 	return receipt.Reply, nil
 }
 
-// waitingError is a message that is safe in the queue: for a test that is no success yet.
+// waitingError is a message that is safe in the queue: for a test that is not yet a success.
 type waitingError struct {
 	id, reason string
 	takenBack  bool // it is deleted again

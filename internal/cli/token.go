@@ -24,7 +24,7 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-// tokenView is what can be told of a token.
+// tokenView is what may be shown of a token.
 type tokenView struct {
 	Expires   time.Time `json:"expires"`
 	ExpiresIn int       `json:"expires_in"` // seconds

@@ -152,7 +152,7 @@ type Spool struct {
 	MaxBytes           int64
 	MaxMessagesPerUser int
 	MaxBytesPerUser    int64
-	KeepFree           int64 // octets of the file system that stay free
+	KeepFree           int64 // bytes of the file system that stay free
 	MaxFailed          int   // of messages refused for good of which nobody could be told
 	MaxFailedBytes     int64
 	Lifetime           time.Duration

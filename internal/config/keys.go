@@ -17,7 +17,7 @@ const (
 	KindBool             //
 	KindInt              // Min to Max
 	KindDuration         // "10s"; Min to Max in nanoseconds
-	KindSize             // "35MB"; Min to Max in octets
+	KindSize             // "35MB"; Min to Max in bytes
 	KindDate             // 2027-01-31
 	KindTenant           // a GUID or a domain
 	KindGUID             //

@@ -310,7 +310,7 @@ func TestLenientNeverGivesUp(t *testing.T) {
 	}
 }
 
-// TestIgnored: a key that mail does without has its default when it has a fault, and is told of. A fault that
+// TestIgnored: a key that delivery does not need has its default when its value is wrong, and is reported. A fault that
 // leaves the rest of the text in doubt is never passed over.
 func TestIgnored(t *testing.T) {
 	t.Parallel()

@@ -302,7 +302,7 @@ func TestStatus(t *testing.T) {
 		if s := st.Stops[0]; s.Reason != "open (a file): permission denied" || s.Remedy != "" || !s.Hold {
 			t.Errorf("%+v", s)
 		}
-		// The sender's own stop is told with his message.
+		// The sender's own stop is shown with the message.
 		if m := list(t, as(bob), queueview.Filter{})[0]; m.Stop == nil || m.Stop.Reason != "no SendAs right" ||
 			m.Stop.Remedy != "" {
 			t.Errorf("%+v", m.Stop)

@@ -37,7 +37,7 @@ func Go(f func()) {
 	}()
 }
 
-// end tells of the first fault and ends the process.
+// end reports the first fault and ends the process.
 func end(p any) {
 	once.Do(func() {
 		what := describe(p)

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// longPause is the time after which a pause is told of.
+	// longPause is the time after which there is an alert about a pause.
 	longPause = time.Hour
 	// restDelay is how long after its start an engine may still meet what was in force before.
 	restDelay = 15 * time.Minute

@@ -88,7 +88,7 @@ func TestPartlyDeliveredButNotMarked(t *testing.T) {
 	}
 }
 
-// A refusal that nobody can be told of for want of room is not final.
+// A refusal about which nobody can be told because the disk is full is not final.
 func TestNoRoomForTheReport(t *testing.T) {
 	t.Parallel()
 	d := &disk{}

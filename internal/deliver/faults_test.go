@@ -34,7 +34,7 @@ func (r *rig) step(what string, d time.Duration, f func() bool) {
 	deadline := time.Now().Add(30 * time.Second)
 	for !f() {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("stepped in vain until %s; state %+v\nlog:\n%s", what, r.e.State(), r.log.String())
+			r.t.Fatalf("stepped without reaching: %s; state %+v\nlog:\n%s", what, r.e.State(), r.log.String())
 		}
 		r.clock.advance(d)
 		time.Sleep(20 * time.Millisecond)

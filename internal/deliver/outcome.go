@@ -158,8 +158,8 @@ func (o *Outcome) receipt(to []envelope.Recipient) (r envelope.Receipt, err erro
 	return r, err
 }
 
-// states are the recipients that are done with, by their place in the item: todo says which were tried. Nobody
-// has to be told of one whose caller was.
+// states are the recipients that are done with, by their place in the item: todo says which were tried. A
+// refusal that the caller was told about needs no report.
 func (o *Outcome) states(todo []int) map[int]spool.RecipientStatus {
 	states := make(map[int]spool.RecipientStatus, len(todo))
 	for k, i := range todo {
@@ -247,7 +247,7 @@ func (o *Outcome) count(c *Counters) {
 	}
 }
 
-// heard reports whether a fault came up in a session with the server, and so is no fault of the way there.
+// heard reports whether a fault came up in a session with the server, and so is not a fault of the network.
 func heard(err error) bool {
 	var e *submit.Error
 	if !errors.As(err, &e) {

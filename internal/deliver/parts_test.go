@@ -79,7 +79,7 @@ func TestPartsFromTheQueue(t *testing.T) {
 	}
 }
 
-// TestPartsWithoutSpool: a process with nothing to fall back on tells of each recipient.
+// TestPartsWithoutSpool: a process without a spool reports each recipient.
 func TestPartsWithoutSpool(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

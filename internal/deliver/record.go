@@ -137,7 +137,7 @@ func lastReason(it *spool.Item, states map[int]spool.RecipientStatus) string {
 	return ""
 }
 
-// unreported reports whether somebody should have been told of a refusal, and nobody could be.
+// unreported reports whether somebody should have been told about a refusal, and nobody could be.
 func (r *recorder) unreported(it *spool.Item, states map[int]spool.RecipientStatus) bool {
 	env := it.Envelope()
 	for i, st := range it.Status().Recipients {

@@ -253,7 +253,7 @@ func (r *rig) until(what string, true func() bool) {
 	deadline := time.Now().Add(30 * time.Second)
 	for !true() {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("waited in vain until %s; state %+v\nlog:\n%s", what, r.e.State(), r.log.String())
+			r.t.Fatalf("waited too long until %s; state %+v\nlog:\n%s", what, r.e.State(), r.log.String())
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -91,7 +91,7 @@ func authorsOf(msg envelope.Message) (addrs []string) {
 	return addrs
 }
 
-// callersFault makes the refusal of a sender that the caller chose an error of his: nothing is kept that could
+// callersFault makes the refusal of a sender that the caller chose the caller's error: nothing is kept that could
 // be tried later, and no administrator has to act.
 func (a *Account) callersFault(env *envelope.Envelope, msg envelope.Message, err error) error {
 	var e *submit.Error

@@ -116,7 +116,7 @@ func TestDayShareInteractive(t *testing.T) {
 	}
 }
 
-// A user who wants more than his share waits while others do, and no longer.
+// A user over the share waits while messages of others wait, and no longer.
 func TestShareBindsWhileOthersWait(t *testing.T) {
 	t.Parallel()
 	r := shared(t, 0, 1000)

@@ -21,7 +21,7 @@ type Counters struct {
 	Failed   int // messages moved to failed/
 	Damaged  int // files that were no whole message
 	Faults   int // faults of this program
-	Alerts   int // faults told of
+	Alerts   int // given for faults
 	// Delays and Sizes are of what the server took.
 	Delays Delays
 	Sizes  Sizes
@@ -42,7 +42,7 @@ type State struct {
 	// TokenObtained and TokenExpires are of the cached token; zero when there is none.
 	TokenObtained, TokenExpires time.Time
 	Expiries                    []Expiry
-	// Conditions are what the administrator is told of.
+	// Conditions are what the administrator gets alerts about.
 	Conditions []notify.Condition
 	// Asked is what RunOnce did about stops, with Selection.Ask.
 	Asked []string

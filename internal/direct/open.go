@@ -54,7 +54,7 @@ func (p *Process) agentFor(ctx context.Context, o *cmdline.Options) (*route.Conn
 		}
 		path = cfg.Agent.Socket
 	} else if route.Waited(p.Getenv) {
-		return nil, &route.UnreachableError{Path: path, Err: errors.New("it was waited for in vain")}
+		return nil, &route.UnreachableError{Path: path, Err: errors.New("it did not answer in time")}
 	}
 	return route.DialAgent(ctx, o, route.AgentOptions{Path: path, HostName: host.Name()}, p.Stderr)
 }

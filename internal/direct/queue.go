@@ -48,7 +48,7 @@ func (p *Process) OpenQueue(ctx context.Context, o *cmdline.Options, run bool) (
 			return nil, err
 		}
 	}
-	// Root becomes the owner of the queue's files, so that whatever is written stays his.
+	// Root becomes the queue's owner, so that all files that are written belong to that user.
 	if err := p.DropRoot(); err != nil {
 		return nil, err
 	}

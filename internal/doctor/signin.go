@@ -244,7 +244,7 @@ func (r *runner) signedInAs(ctx context.Context, c *Check, host, user, from stri
 			c.fail(classOf(diag.Class), diag.Key, user+" can't sign in: "+rep.String(),
 				v.Fill(diag.Advice(user, r.way())))
 		case r.claims.HasRole(roleSendAsApp):
-			c.fail(Configuration, "not-a-mailbox", user+" is no mailbox, or has no licence ("+rep.String()+")", setup.CheckMailbox(v))
+			c.fail(Configuration, "not-a-mailbox", user+" is not a mailbox, or has no licence ("+rep.String()+")", setup.CheckMailbox(v))
 		default:
 			c.fail(Configuration, "scope", user+" is not in the management scope of the role ("+rep.String()+")", setup.JoinScope(v))
 		}

@@ -50,7 +50,7 @@ func (e *Emulator) signIn(user, token string) (reply, why string) {
 		return e.volumeSignIn(c, user, box)
 	}
 	if !box.exists() || box.Volume != nil {
-		return replyAuthFailed, fmt.Sprintf("%s is no mailbox", user)
+		return replyAuthFailed, fmt.Sprintf("%s is not a mailbox", user)
 	}
 	if reply := policy(tenant, box); reply != "" {
 		return reply, "sign-in policy"

@@ -18,7 +18,7 @@ type Fault struct {
 	// bdat, dot, kept (in the message that arrives).
 	Stage string `json:"stage"`
 	// Shows is how the reply begins: an SMTP reply, "AADSTS..." or an HTTP status. ""
-	// means that it is no reply (a closed port, a certificate, a claim).
+	// means that it is not a reply (a closed port, a certificate, a claim).
 	Shows string `json:"shows,omitempty"`
 	// Unconfirmed says what of the reply no public record shows for this service; "" when the
 	// text is in a log or on a page of Microsoft's.

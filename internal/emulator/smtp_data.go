@@ -242,7 +242,7 @@ func warnings(fields []field, m Message) []string {
 	}
 	for _, f := range fields {
 		if f.name == "" {
-			out = append(out, "has a header line that is no field")
+			out = append(out, "has a header line that is not a field")
 			break
 		}
 	}

@@ -142,7 +142,7 @@ type Mailbox struct {
 	// Password lets clients that know no better sign in by AUTH LOGIN, as was allowed once;
 	// without one, the default, basic authentication is disabled.
 	Password string `json:"password,omitempty"`
-	// Volume is set for an account of High Volume Email, which is no mailbox.
+	// Volume is set for an account of High Volume Email, which is not a mailbox.
 	Volume *VolumeAccount `json:"volume,omitempty"`
 	// FullAccess is Add-MailboxPermission: object ids of applications or mailbox addresses.
 	FullAccess map[string]*Grant `json:"full_access"`

@@ -50,7 +50,7 @@ func HighVolume(s *State) {
 func (e *Emulator) volumeSignIn(c *claims, user string, box *Mailbox) (reply, why string) {
 	switch {
 	case !box.exists():
-		return replyVolumeUser, fmt.Sprintf("%s is no account", user)
+		return replyVolumeUser, fmt.Sprintf("%s is not an account", user)
 	case box.Volume == nil:
 		return replyVolumeNone, fmt.Sprintf("%s is an ordinary mailbox", user)
 	case !c.hasRole(roleMailSend):

@@ -29,7 +29,7 @@ type Options struct {
 	// Tag is the caller's name for its log lines (sendmail -L).
 	Tag string
 	// Partial is set by a client that understands refused recipients in a positive reply,
-	// so that nobody has to be told of them by mail.
+	// so that nobody has to be told about them by mail.
 	Partial bool
 	// DotCut says that a line of a single dot ended the message and more followed.
 	DotCut bool

@@ -289,8 +289,8 @@ func outcomeOf(r *rand.Rand) (outcomeRule, User, string) {
 	return o, who, pick(r, outcomeSenders...)
 }
 
-// TestOutcome: whatever a caller writes and whatever the policy makes of it, no author leaves whom
-// from.allow does not give him, and one whom it gives him stays.
+// TestOutcome: whatever a caller writes and whatever the policy makes of it, no author is sent that
+// from.allow does not allow the caller, and an allowed one stays.
 func TestOutcome(t *testing.T) {
 	t.Parallel()
 	const rounds = 5_000

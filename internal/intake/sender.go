@@ -32,8 +32,8 @@ type senderRule struct {
 	// SignInAsSender.
 	SignAs map[string]string
 	// Allow names the senders, or patterns with *, that a caller may use beside the mailbox: by
-	// user name, user id, or "*" for all others. Whom it does not name may use any; of a
-	// caller who is not known it knows only "*", and without that he may use none.
+	// user name, user id, or "*" for all others. A caller
+	// whom it does not name may use any; to an unknown caller only "*" applies, without which there is none.
 	Allow map[string][]string
 	// KeepOriginal puts the replaced address into Reply-To when it can get mail.
 	KeepOriginal bool

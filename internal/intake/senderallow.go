@@ -128,7 +128,7 @@ func formatAuthors(authors []rfc822.Address) string {
 // same reports whether two addresses differ in the case of letters at most.
 func same(a, b string) bool { return fold(a) == fold(b) }
 
-// fold makes letters small, but none an ASCII one that was not: the Kelvin sign is no k.
+// fold makes letters small, but makes no ASCII letter of another: the Kelvin sign is not a k.
 func fold(s string) string {
 	return strings.Map(func(c rune) rune {
 		if small := unicode.ToLower(c); small < utf8.RuneSelf == (c < utf8.RuneSelf) {

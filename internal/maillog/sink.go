@@ -56,8 +56,8 @@ func open(o Options) sink {
 	return &fileSink{f: f, tag: o.Tag, now: o.Now, json: o.Format == "json"}
 }
 
-// openFile opens or makes a log file. One that somebody else put there, by a link or as a file of
-// his, would let him choose what is written to, or read what is logged.
+// openFile opens or creates a log file. It refuses a link, or a file of another user's, by which that user could
+// choose what is written to, or read what is logged.
 func openFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path,
 		os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0o600)

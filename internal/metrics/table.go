@@ -282,7 +282,7 @@ func deliveryMetrics() []Metric {
 			total(func(c *deliver.Counters) int { return c.Damaged })},
 		{"internal_faults_total", counter, nil, "Faults of the program that a message brought out.",
 			total(func(c *deliver.Counters) int { return c.Faults })},
-		{"alerts_total", counter, nil, "Faults that the administrator was told of.",
+		{"alerts_total", counter, nil, "Alerts that the administrator was sent.",
 			total(func(c *deliver.Counters) int { return c.Alerts })},
 	}
 }

@@ -44,11 +44,11 @@ type Condition struct {
 // Critical reports whether no mail gets through that the condition concerns.
 func (c *Condition) Critical() bool { return c.Kind == Held || c.Kind == SpoolFull }
 
-// Told remembers what was said about a condition, so that one that comes and goes is told of once a day and no
-// more, and so that its end is told after a restart, too.
+// Told remembers what was said about a condition, so that one that comes and goes is reported once a day and no
+// more, and its end also after a restart.
 type Told struct {
 	Told time.Time `json:"told"`           // when the last alert was given
-	Open bool      `json:"open,omitempty"` // and no end was told of since
+	Open bool      `json:"open,omitempty"` // and its end was not reported since
 	Was  Condition `json:"was"`            // as it was last in force
 
 	seen bool // in force in this run
@@ -132,7 +132,7 @@ func (n *Notifier) Remember(m Memory) {
 	n.mail, n.webhook = m.Mail, m.Webhook
 }
 
-// Look tells of the conditions in force by the ways that are at hand at once, and leaves the rest to Run or Post.
+// Look reports the conditions in force by the ways that work at once, and leaves the rest to Run or Post.
 // settled is set when all that was in force in an earlier run would have shown by now. One look at a time.
 func (n *Notifier) Look(all []Condition, settled bool) {
 	in, known := make([]Condition, 0, len(all)), map[string]bool{}

@@ -59,7 +59,7 @@ func routable(addr string) bool {
 	return true
 }
 
-// Reaches reports whether anybody can be told of the fate of a message with that origin.
+// Reaches reports whether anybody can be told about the fate of a message with that origin.
 func (n *Notifier) Reaches(origin string) bool {
 	return len(n.config.Load().targets(origin)) > 0
 }

@@ -8,7 +8,7 @@ import (
 	"o365-sendmail/internal/printable"
 )
 
-// state is where a condition stands when it is told of.
+// state is the state of a condition when it is reported.
 type state uint8
 
 const (
@@ -28,7 +28,7 @@ func began(before bool) state {
 // word is what a webhook calls the state.
 func (s state) word() string { return [...]string{"raised", "still", "ended", "ended"}[s] }
 
-// news is what there is to tell of a condition.
+// news is what there is to report about a condition.
 type news struct {
 	*Condition
 	state state

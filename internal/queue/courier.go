@@ -167,8 +167,8 @@ func (c *Courier) NoSession(l *Locked, f *Fault) {
 // slotPause is how long an additional courier stays away when the host has no free connection.
 const slotPause = time.Second
 
-// NoSlot notes that the host has no connection free for a courier. It returns false for the only one of a mailbox,
-// which had better wait for one.
+// NoSlot notes that the host has no connection free for a courier. It returns false for the only courier of a
+// mailbox, which should wait for one.
 func (c *Courier) NoSlot(l *Locked) (goes bool) {
 	if c.mailbox.couriers <= 1 {
 		return false

@@ -52,8 +52,8 @@ func (j *Job) SecondTry(l *Locked) bool {
 // maxSubmissions is how many submissions may wait for a courier; more than that is a backlog, which the spool is for.
 const maxSubmissions = 32
 
-// crowded reports whether somebody has as many submissions waiting as he may: one is always allowed, and
-// more than a quarter only while nobody else has any.
+// crowded reports whether a person has as many submissions waiting as allowed: one is always allowed, and more than a
+// quarter only while nobody else has any.
 func (m *Mailbox) crowded(p *person) bool {
 	n := len(m.submissions)
 	return p.waiting > 0 && (n >= maxSubmissions || p.waiting >= maxSubmissions/4 && p.waiting < n)
@@ -220,7 +220,7 @@ func (j *Job) Hold(*Locked) { j.entry.place = Held }
 // Wait puts the message of a job that was not tried off.
 func (j *Job) Wait(l *Locked, d time.Duration) { l.wait(j.entry, l.now.Add(d)) }
 
-// After says when a message goes that was tried in vain.
+// After says when a message is tried again after a try that failed.
 type After struct {
 	Now   bool      // before all others
 	Fault *Fault    // when its gate says; one of the message's own leaves it to Next

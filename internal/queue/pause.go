@@ -34,8 +34,8 @@ const (
 	maxUserPause = 15 * time.Minute
 )
 
-// UserPause returns how long a user's mail waits after so many of his messages in a row met a refused
-// recipient or sender: nothing at first, then from one minute doubled up to a quarter of an hour.
+// UserPause returns how long a user's mail waits after row messages in a row met a refused recipient or sender: nothing
+// at first, then from one minute doubled up to a quarter of an hour.
 func UserPause(row int) time.Duration {
 	if row <= freeRefusals {
 		return 0

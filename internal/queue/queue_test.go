@@ -183,7 +183,7 @@ func (b *bench) submit(user int) (ok bool) {
 	return ok
 }
 
-// TestSubmissionsTakeTurns: whoever submits without end has his turns beside those who submit once, and beside
+// TestSubmissionsTakeTurns: a user who submits without end takes turns with those who submit once, and with
 // the queue.
 func TestSubmissionsTakeTurns(t *testing.T) {
 	t.Parallel()
@@ -196,7 +196,7 @@ func TestSubmissionsTakeTurns(t *testing.T) {
 		t.Errorf("alone somebody may have %d submissions waiting", n)
 	}
 	if !b.submit(1001) || !b.submit(0) || b.submit(33) {
-		t.Error("others have no place beside him, or he has another one")
+		t.Error("others have no place, or this user has another one")
 	}
 	for uid := range 3 {
 		b.add(2000+uid, "a@contoso.com", uid, 1)
@@ -276,7 +276,7 @@ func TestGates(t *testing.T) {
 	}
 }
 
-// TestNoSession: a fault before any message is named stops all, is told of, and is over when there is a session.
+// TestNoSession: a fault before any message is named stops all, is reported, and is over when there is a session.
 func TestNoSession(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

@@ -130,7 +130,7 @@ func (p *person) all() *person {
 	return p
 }
 
-// rank is somebody's rank for n more of a limit of which he, or those he is counted with, have used some.
+// rank is a person's rank for n more of a limit, of which the person, or those who count as one with it, used some.
 func (p *person) rank(s Shares, used, n, limit int) Rank {
 	switch {
 	case p.id == Root:
@@ -248,7 +248,7 @@ func (j *Job) Short(l *Locked, s *Shortage, wait time.Duration) {
 	l.hooks.Timer()
 }
 
-// beyondShare says what of his own share somebody has used up.
+// beyondShare says which part of a person's own share is used up.
 func (m *Mailbox) beyondShare(p *person, tries, day, n int) *Shortage {
 	r := &m.l.rules
 	if !r.Open || p.id == Root {
@@ -269,8 +269,8 @@ func (m *Mailbox) beyondShare(p *person, tries, day, n int) *Shortage {
 		Reason: "others wait, and the user's share of this minute is used up"}
 }
 
-// othersWait reports whether somebody else has a message that could go but for p's: one who has used up
-// his own share waits for himself.
+// othersWait reports whether somebody else has a message that waits only for p's: a person whose own share is used up
+// does not wait for others.
 func (m *Mailbox) othersWait(p *person, minuteShare, dayShare int) bool {
 	r := &m.l.rules
 	for _, q := range m.persons {

@@ -198,7 +198,7 @@ func (f *Filter) Check() error {
 		return fmt.Errorf("%.32q is no state; there are %s", f.State, strings.Join(States(), ", "))
 	}
 	if f.UID != nil && *f.UID < -1 {
-		return fmt.Errorf("%d is no user id", *f.UID)
+		return fmt.Errorf("%d is not a user id", *f.UID)
 	}
 	for _, id := range f.IDs {
 		if !spool.ValidID(id) {

@@ -60,7 +60,7 @@ type Stop struct {
 	Remedy string    `json:"remedy,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
 	Next   time.Time `json:"next,omitzero"` // the next probe
-	// Tries is how often it was tried in vain whether the stop is over, which counts as no message's own try.
+	// Tries is how often a try found that the stop is not over; these count as no message's own tries.
 	Tries int `json:"tries,omitempty"`
 }
 

@@ -9,8 +9,8 @@ import (
 
 // Limiter gives out what an account may use at once, in a minute and in a day. *Host does so for the processes of a
 // host. One for several hosts asks over a network: so each call that may wait takes a context and may answer with an
-// *UnknownError, and a slot that was had may be lost. It may be used by many goroutines. Nobody may hold a lock while
-// he calls it.
+// *UnknownError, and a slot that was had may be lost. It may be used by many goroutines. It must be called without
+// a lock held.
 type Limiter interface {
 	// TrySlot takes one of n sessions of account; the error is ErrTaken when others have them all. Slot waits for
 	// one as long as ctx allows; its error then wraps ctx.Err(). n below 1 counts as 1.

@@ -2,7 +2,7 @@ package quota
 
 import "testing"
 
-// fill lets each of the users take what he can get, in turn, until nobody gets more.
+// fill lets each of the users take what it can get, in turn, until nobody gets more.
 func fill(p *Pool, users int) []int64 {
 	held := make([]int64, users)
 	for more := true; more; {

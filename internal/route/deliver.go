@@ -36,7 +36,7 @@ type Call struct {
 	// ExitCode is the exit code for an error.
 	ExitCode func(error) int
 	// MailBack tells the sender by mail what was refused for good, as -oem asks, and returns
-	// what the sender was not told of; nil tells the sender nothing.
+	// what the sender was not told; nil tells the sender nothing.
 	MailBack func(d *Draft, refused []envelope.Refusal) (untold []envelope.Refusal)
 }
 
@@ -105,7 +105,7 @@ func order(d *Draft, receipt envelope.Receipt, err error) []envelope.Refusal {
 	return append(first, rest...)
 }
 
-// conclude tells of refused recipients in the way that the error mode asks for, and returns the exit
+// conclude reports refused recipients in the way that the error mode asks for, and returns the exit
 // code: 0 only when each recipient's message is delivered or safe, or its sender has been told by
 // mail and asked for no more (-oee). gone is how many recipients the message went to, whole why it
 // went to none.
@@ -121,7 +121,7 @@ func (c *Call) conclude(d *Draft, refused []envelope.Refusal, gone int, whole er
 	return c.worst(untold)
 }
 
-// print tells of the refused, those with the same reason in one line.
+// print reports the refused recipients, those with the same reason in one line.
 func (c *Call) print(refused []envelope.Refusal, gone int, whole error) {
 	if c.Options.ErrorMode == 'q' {
 		return

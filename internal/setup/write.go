@@ -17,8 +17,8 @@ import (
 
 // Owner is who may read the configuration besides root.
 type Owner struct {
-	// GID is the service user's group; -1 when there is none, or when a user writes a
-	// configuration of his own.
+	// GID is the service user's group; -1 when there is none, or for a
+	// user's own configuration.
 	GID int
 }
 

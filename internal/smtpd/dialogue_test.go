@@ -140,7 +140,7 @@ func TestReplies(t *testing.T) {
 	const partial = "EHLO x\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<c@d.org>\r\nBDAT 40 LAST\r\nO365-Sendmail-Options: " +
 		"partial\r\nA: 1\r\n\r\nQUIT\r\n"
 	refused := []envelope.Refusal{{Address: "x@y.org", Err: sysexits.With(sysexits.NoUser, errors.New("not here"))}}
-	long := strings.Repeat("twelve octets. ", 100)
+	long := strings.Repeat("fifteen bytes. ", 100)
 	for _, c := range []struct {
 		name, dialogue string
 		h              *recorder

@@ -24,8 +24,8 @@ func (p *purse) Take(n int64) error {
 
 func (p *purse) Drop() { p.taken, p.drops = 0, p.drops+1 }
 
-// TestRecipientMemory: a recipient counts with all of its command; for whom there is no room, is refused for now, or
-// with the whole message where our own client names him; the next transaction begins with nothing.
+// TestRecipientMemory: a recipient counts with all of its command; one for which there is no room is refused for now, or
+// with the whole message if this program's own client names it; the next transaction begins with nothing.
 func TestRecipientMemory(t *testing.T) {
 	t.Parallel()
 	long := func(i int) string {

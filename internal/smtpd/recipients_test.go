@@ -12,7 +12,7 @@ import (
 	"o365-sendmail/internal/envelope"
 )
 
-// TestRecipientLimits: whoever does not say that he is this program's own client is told the limit of a
+// TestRecipientLimits: a client that does not say that it is this program's own is told the limit of a
 // transaction, by EHLO and with 452; that client has a limit of its own, for the transaction in which it says so.
 func TestRecipientLimits(t *testing.T) {
 	t.Parallel()

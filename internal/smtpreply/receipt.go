@@ -36,7 +36,7 @@ func ReceiptLine(r envelope.Receipt) string {
 	return "accepted"
 }
 
-// RefusedLine returns the line that tells of a refused recipient.
+// RefusedLine returns the line about a refused recipient.
 func RefusedLine(address string, exit int, err error) string {
 	reason := printable.Cut(oneLine(err.Error()), maxReason)
 	return refused + strconv.Itoa(exit) + " <" + oneLine(address) + "> " + reason

@@ -94,7 +94,7 @@ func play(s *Spool, tell func(promise, id string)) error {
 
 // promises is what a spool must keep after a crash.
 type promises struct {
-	accepted map[string]map[string]bool // id, then all that was told of it
+	accepted map[string]map[string]bool // id, then all that was said about it
 }
 
 func (p *promises) tell(promise, id string) {

@@ -315,7 +315,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestForeignFiles tells of any number of files in one line, and again only when there are more.
+// TestForeignFiles: any number of files is reported in one line, and again only when there are more.
 func TestForeignFiles(t *testing.T) {
 	t.Parallel()
 	s, w := open(t, Options{Ops: withoutSync()})

@@ -362,7 +362,7 @@ func (it *Item) RetryAt(t time.Time) error {
 	return it.writeStatus(false)
 }
 
-// SetWarned records that the sender was told of the delay.
+// SetWarned records that the sender was told about the delay.
 func (it *Item) SetWarned() error {
 	it.st.Warned = true
 	return it.writeStatus(true)

@@ -79,7 +79,7 @@ func TestRemoteHostsShareAlike(t *testing.T) {
 			"2001:db8::/64")
 		full("subordinate ids", func(i int) Meta { return Meta{UID: 100000 + i, Origin: "test"} }, "uid 100003")
 		if err := put(Meta{UID: 1001, Origin: "test"}); err == nil {
-			t.Error("their owner has a bound of his own")
+			t.Error("their owner has another limit")
 		}
 	}
 }

@@ -66,7 +66,7 @@ type Spool struct {
 	queueSync, failedSync group
 	usage                 usage
 	failures              failures
-	foreign               atomic.Int64 // files in the queue that were told of and are none of ours
+	foreign               atomic.Int64 // other programs' files in the queue that were reported
 	unsynced              sync.Mutex   // guards removed
 	removed               bool         // a removal waits for Sync
 }

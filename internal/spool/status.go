@@ -38,7 +38,7 @@ type Status struct {
 	Last, Next time.Time
 	// Held is set while an administrator keeps the message back.
 	Held bool
-	// Warned is set when the sender was told of the delay.
+	// Warned is set when the sender was told about the delay.
 	Warned bool
 	// Class names the kind of the last failure, in up to 16 letters.
 	Class string
@@ -50,7 +50,7 @@ type Status struct {
 	Lost bool
 }
 
-// Tries returns how often the message was tried in vain.
+// Tries returns how many tries of the message failed.
 func (s *Status) Tries() int { return s.Attempts + s.Others }
 
 // Count returns how many recipients are in the state.

@@ -72,7 +72,7 @@ func (w *wire) hold() {
 }
 
 // flush sends what is held back and, but for a lazy wire, holds back no more. Both happen
-// at once, lest TLS of its own slip a record in between.
+// at once, so that TLS can't send a record of its own in between.
 func (w *wire) flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -76,8 +76,8 @@ func TestFullDisk(t *testing.T) {
 				send = s.client
 			}
 			counts := map[int]int{}
-			put := func(octets int, to ...string) {
-				subject, text := l.sized(octets)
+			put := func(size int, to ...string) {
+				subject, text := l.sized(size)
 				r := send(text, append([]string{"-odq", "-i"}, to...)...)
 				l.told(subject, r)
 				counts[r.code]++

@@ -113,7 +113,7 @@ func TestFixed(t *testing.T) {
 			if took := time.Since(start); took > 10*time.Second {
 				t.Errorf("callers waited for %v", took)
 			}
-			s.until("it is tried again in vain", func() bool {
+			s.until("it is tried again without success", func() bool {
 				return time.Since(start) > 2500*time.Millisecond && s.TokenRequests() > 0 &&
 					(c.fault != "smtp-auth-mailbox" || s.Refused("535") > 1)
 			})

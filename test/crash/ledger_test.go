@@ -69,12 +69,12 @@ func newLedger(s *site) *ledger {
 // message makes a new one: its subject names it, and the program adds the Message-ID.
 func (l *ledger) message() (subject, text string) { return l.sized(200) }
 
-func (l *ledger) sized(octets int) (subject, text string) {
+func (l *ledger) sized(size int) (subject, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next++
 	subject = fmt.Sprintf("m-%d", l.next)
-	return subject, "Subject: " + subject + "\n\n" + strings.Repeat("text of the message\n", octets/20)
+	return subject, "Subject: " + subject + "\n\n" + strings.Repeat("text of the message\n", size/20)
 }
 
 // told notes what the caller of a message saw.

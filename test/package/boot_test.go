@@ -264,7 +264,7 @@ systemctl daemon-reload && systemctl restart o365-sendmail.service`)
 	n += 3
 	c.m.wait(t, n)
 
-	// The journal tells of each, and of no secret.
+	// The journal reports each, and no secret.
 	journal := m.quietly("journalctl --no-pager -u o365-sendmail.service -u o365-sendmail.socket").out
 	if strings.Contains(journal, c.m.ClientSecret) || strings.Contains(journal, "eyJ") ||
 		strings.Contains(journal, "Bearer") {

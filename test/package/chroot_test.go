@@ -287,7 +287,7 @@ func (c *chroot) stopAgent() {
 	c.t.Fatalf("the agent, process %d, did not end", pid)
 }
 
-// isZombie tells of a process that has ended, and that its parent has not yet asked for.
+// isZombie reports whether a process has ended without its parent having waited for it.
 func isZombie(pid int) bool {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, state, _ := strings.Cut(string(stat), ") ")

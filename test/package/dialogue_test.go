@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// step is what a person reads on the terminal and what he types then.
+// step is what a person reads on the terminal, and then types.
 type step struct{ reads, types string }
 
 // dialogue runs a command at a terminal and answers as a person would. It returns all

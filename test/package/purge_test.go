@@ -27,7 +27,7 @@ func TestRemoveAndReinstall(t *testing.T) {
 		c.hold(3)
 		out := c.must("apt-get -q -y remove o365-sendmail")
 		if !strings.Contains(out, "3 undelivered messages stay") {
-			c.t.Error("the removal does not tell of the queue")
+			c.t.Error("the removal does not mention the queue")
 		}
 		if r := c.run("/etc/init.d/o365-sendmail start; sh -c \"$(sed -n 's/^\\* \\* \\* \\* \\* o365-sendmail //p' " +
 			"/etc/cron.d/o365-sendmail)\""); r.code != 0 {
@@ -53,7 +53,7 @@ func TestPurge(t *testing.T) {
 		c.must("mv /tmp/kept /etc/o365-sendmail.toml")
 		out := c.must("apt-get -q -y purge o365-sendmail")
 		if !strings.Contains(out, "deleting 2 undelivered messages") {
-			c.t.Error("the purge does not tell of the queue")
+			c.t.Error("the purge does not mention the queue")
 		}
 		after := c.must("find /etc /var/lib /var/spool /var/cache/debconf /run /usr -xdev | sort")
 		allowed := map[string]bool{"/etc/aliases": true, "/etc/mailname": true}

@@ -135,8 +135,8 @@ func TestUnknownModes(t *testing.T) {
 	}
 }
 
-// TestHostileEnvironment runs the program where a caller made its surroundings
-// as bad as he can; the message has to arrive all the same.
+// TestHostileEnvironment runs the program in the worst environment that a caller can make; the message has to arrive
+// all the same.
 func TestHostileEnvironment(t *testing.T) {
 	t.Parallel()
 	// Through env(1): bash would open the FIFO itself.
@@ -256,7 +256,7 @@ func TestScarceResources(t *testing.T) {
 		t.Run(limit, func(t *testing.T) {
 			t.Parallel()
 			marker := newMarker("scarce")
-			// A user that nobody else of the tests is, since -u counts all his processes.
+			// A user that nobody else of the tests is, since -u counts all processes of the user.
 			user := "www-data"
 			if strings.HasPrefix(limit, "ulimit -u") {
 				user = "games"

@@ -116,7 +116,7 @@ int ioctl(int fd, unsigned long request, ...) {
 		data[516] = 1; /* one namespace */
 	} else if (c->opcode == 6) { /* identify namespace */
 		data[0] = data[8] = 100;
-		data[130] = 9; /* blocks of 512 octets */
+		data[130] = 9; /* blocks of 512 bytes */
 	}
 	return 0;
 }

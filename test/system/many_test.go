@@ -84,7 +84,7 @@ func once(t *testing.T, r *route, to, told []string, words ...string) {
 	}
 	for _, a := range told {
 		if !strings.Contains(text, a) {
-			t.Errorf("nobody is told of %s", a)
+			t.Errorf("nobody is told about %s", a)
 		}
 	}
 }

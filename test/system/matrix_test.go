@@ -157,7 +157,7 @@ Each caller runs three ways: **direct** to the Microsoft 365 in a box, through
 the **agent** to the same (the caller has no configuration and no secret), and
 direct to a real **Postfix** with XOAUTH2. "Delivered" means: the
 message arrived exactly once; the envelope's sender and recipients, the
-decoded header, the text's octets after transfer decoding and the attachments'
+decoded header, the text's bytes after transfer decoding and the attachments'
 SHA-256 digests are what the caller meant; Bcc is in the envelope only.
 
 `

@@ -158,7 +158,7 @@ func (a *sharedAgent) othersAreServed(beside *sharedAgent) {
 	}
 }
 
-// TestOneUserAttacks: whatever one user does with all the connections that he can get, root and another
+// TestOneUserAttacks: whatever one user does with all available connections, root and another
 // user hand in their mail within a moment, and it goes out within a minute.
 func TestOneUserAttacks(t *testing.T) {
 	for _, c := range []struct {

@@ -82,7 +82,7 @@ func short(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-func mib(octets int64) string { return fmt.Sprintf("%.1f", float64(octets)/(1<<20)) }
+func mib(size int64) string { return fmt.Sprintf("%.1f", float64(size)/(1<<20)) }
 
 // times shows how often the yardstick fits into a value.
 func times(v, yardstick time.Duration) string {
