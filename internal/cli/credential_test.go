@@ -38,6 +38,7 @@ var changing = []struct {
 	{regexp.MustCompile(`[0-9A-F]{40,64}`), "3F5C0A...E1"},
 	{regexp.MustCompile(`20\d\d-\d\d-\d\d(, in \d days|\n\n# o365-sendmail credential new)`), "2026-12-09$1"},
 	{regexp.MustCompile(`20\d\d-\d\d-\d\d(, in \d{3} days|\):)`), "2027-11-30$1"},
+	{regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d UTC`), "2026-12-09 02:30 UTC"},
 	{regexp.MustCompile(`\d{8}T\d{6}Z`), "20261130T080000Z"},
 	{regexp.MustCompile(`in \d{3} days`), "in 365 days"},
 	{regexp.MustCompile(`localhost:\d+`), "login.microsoftonline.com"},

@@ -1,6 +1,13 @@
 package cli
 
 import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -67,4 +74,77 @@ func TestDoctorSession(t *testing.T) {
 	}
 	log.verb("o365-sendmail doctor", r)
 	log.golden(t, "doctor.txt")
+}
+
+// webhook is a service on the web that takes alerts, trusted by the site.
+func (h *hostWithAgent) webhook(t *testing.T) <-chan string {
+	t.Helper()
+	posts := make(chan string, 10)
+	sink := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		posts <- string(b)
+	}))
+	t.Cleanup(sink.Close)
+	text, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := regexp.MustCompile(`(?m)^ca_file *= *"(.*)"`).FindSubmatch(text)
+	f, err := os.OpenFile(string(ca[1]), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		err = pem.Encode(f, &pem.Block{Type: "CERTIFICATE", Bytes: sink.Certificate().Raw})
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	h.mustWrite(t, string(text)+"\n[alerts]\nwebhook = \""+sink.URL+"/hook\"\nwebhook_body = \"{text}\"\n")
+	h.stop()
+	h.start(t)
+	return posts
+}
+
+// TestAlertSession stops mail by an expired secret: the webhook hears it, although no mail goes, and hears of its end
+// when the next secret is in force. The record is docs/sessions.
+func TestAlertSession(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, "")
+	posts := h.webhook(t)
+	log := h.record()
+	heard := func() string {
+		t.Helper()
+		select {
+		case text := <-posts:
+			fmt.Fprintf(&log.text, "(the webhook hears)\n%s\n\n", text)
+			return text
+		case <-time.After(30 * time.Second):
+			t.Fatal("the webhook heard nothing")
+		}
+		return ""
+	}
+	h.Update(func(st *emulator.State) {
+		for _, secret := range st.Tenant(h.Tenant).Apps[h.ClientID].Secrets {
+			secret.Expires = time.Now().Add(-time.Hour)
+		}
+	})
+	r := h.call(strings.NewReader("Subject: backup of the night\n\nwent well\n"), "-i", "root")
+	r.want(t, 0, "")
+	log.add("printf 'Subject: backup of the night\\n\\nwent well\\n' | sendmail -i root", r)
+	if text := heard(); !strings.Contains(text, "Mail is held: ") || strings.Contains(text, "backup") ||
+		len(h.Messages()) != 0 {
+		t.Errorf("%s; %d messages went", text, len(h.Messages()))
+	}
+	if r = h.verbAt("", "doctor", "--nagios"); r.code != 2 {
+		t.Errorf("%+v", r)
+	}
+	log.add("o365-sendmail doctor --nagios", r)
+	h.addSecret(nextSecret)
+	r = h.verbAt(nextSecret+"\n", "credential", "set-secret")
+	if h.silent(t, r); r.code != 0 {
+		t.Errorf("%+v", r)
+	}
+	log.add("o365-sendmail credential set-secret <new-secret", r)
+	if text := heard(); !strings.Contains(text, "Mail is delivered again") || len(h.Messages()) != 1 {
+		t.Errorf("%s; %d messages", text, len(h.Messages()))
+	}
+	log.golden(t, "alert.txt")
 }
