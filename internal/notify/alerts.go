@@ -112,24 +112,29 @@ func (m memory) walk(in []Condition, settled bool, now time.Time, tell func(*new
 	return m
 }
 
-// Memory is what each way was told, for the next run.
+// Memory is what each way was told, and when a webhook that failed is due, for the next run.
 type Memory struct {
 	Mail    map[string]Told `json:"mail,omitempty"`
 	Webhook map[string]Told `json:"webhook,omitempty"`
+	Retry   Retry           `json:"webhook_retry,omitzero"`
 }
 
 // Memory returns what was told.
 func (n *Notifier) Memory() Memory {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return Memory{n.mail, n.webhook} // neither is changed in place
+	return Memory{n.mail, n.webhook, n.hook} // no map is changed in place
 }
 
 // Remember takes what an earlier run has told.
 func (n *Notifier) Remember(m Memory) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.mail, n.webhook = m.Mail, m.Webhook
+	n.mail, n.webhook, n.hook = m.Mail, m.Webhook, m.Retry
+	n.hook.Failures = max(n.hook.Failures, 0)
+	if most := n.o.Now().Add(longestPause); n.hook.Next.After(most) {
+		n.hook.Next = most // the clock was set back
+	}
 }
 
 // Look reports the conditions in force by the ways that work at once, and leaves the rest to Run or Post.

@@ -52,13 +52,13 @@ type Notifier struct {
 	config          atomic.Pointer[Config]
 	alerts, bounces atomic.Int64
 
-	hook    retry     // of Post, as beat, the time of the next heartbeat
-	beat    time.Time //
+	beat    time.Time // of Post: the next heartbeat
 	written string    // of Look: the status file's path and text
 	wake    chan struct{}
 
 	mu            sync.Mutex
 	mail, webhook memory
+	hook          Retry
 	failing       map[string]bool // ways that can't be told now
 	in            []Condition     // in force at the last look
 	settled       bool
@@ -72,8 +72,17 @@ func New(o Options) *Notifier {
 	return n
 }
 
-// Configure takes a new configuration.
-func (n *Notifier) Configure(c Config) { n.config.Store(&c) }
+// Configure takes a new configuration. A webhook that failed may be another now: it is tried at once.
+func (n *Notifier) Configure(c Config) {
+	n.config.Store(&c)
+	n.mu.Lock()
+	n.hook.Next = time.Time{}
+	n.mu.Unlock()
+	select {
+	case n.wake <- struct{}{}:
+	default:
+	}
+}
 
 // Counts returns how many alerts and failure reports there were.
 func (n *Notifier) Counts() (alerts, bounces int) { return int(n.alerts.Load()), int(n.bounces.Load()) }

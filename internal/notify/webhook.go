@@ -119,12 +119,12 @@ func (n *Notifier) Run(ctx context.Context) {
 func (n *Notifier) Post(ctx context.Context) {
 	c, now := n.config.Load(), n.o.Now()
 	n.mu.Lock()
-	in, settled, looked, told, mail := n.in, n.settled, n.looked, n.webhook, n.mail
+	in, settled, looked, told, mail, next := n.in, n.settled, n.looked, n.webhook, n.mail, n.hook.Next
 	n.mu.Unlock()
 	if looked.IsZero() {
 		return
 	}
-	if c.Webhook != nil && !now.Before(n.hook.next) {
+	if c.Webhook != nil && !now.Before(next) {
 		posts, failed := 0, false
 		told = memory(told).walk(in, settled, now, func(m *news) bool {
 			if failed || posts == mostPosts || ctx.Err() != nil {
@@ -134,8 +134,8 @@ func (n *Notifier) Post(ctx context.Context) {
 			err := c.Webhook.post(ctx, m.fill(c.Webhook.Body, c.Host))
 			failed = err != nil
 			if ctx.Err() == nil {
-				n.hook.tried(err, now)
-				n.complain("webhook", "the webhook can't be told, it is tried again at "+clock(n.hook.next), err)
+				next = n.tried(err, now)
+				n.complain("webhook", "the webhook can't be told, it is tried again at "+clock(next), err)
 			}
 			return !failed
 		})
@@ -154,19 +154,26 @@ func (n *Notifier) Post(ctx context.Context) {
 	}
 }
 
-// retry is when a way that failed is tried again.
-type retry struct {
-	failures int
-	next     time.Time
+// Retry is when a way that failed is tried again.
+type Retry struct {
+	Failures int       `json:"failures"`
+	Next     time.Time `json:"next"`
 }
 
-func (r *retry) tried(err error, now time.Time) {
+// longestPause is the longest between two tries of the webhook.
+const longestPause = time.Hour
+
+// tried notes how a try of the webhook went, and returns when the next may come.
+func (n *Notifier) tried(err error, now time.Time) time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	if err == nil {
-		*r = retry{}
-		return
+		n.hook = Retry{}
+	} else {
+		pause := min(time.Minute<<min(n.hook.Failures, 10), longestPause)
+		n.hook = Retry{Failures: n.hook.Failures + 1, Next: now.Add(pause)}
 	}
-	r.next = now.Add(min(time.Minute<<min(r.failures, 10), time.Hour))
-	r.failures++
+	return n.hook.Next
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04 MST") }

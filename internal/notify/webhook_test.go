@@ -155,8 +155,8 @@ func TestWebhookFails(t *testing.T) {
 			tries, last := 0, time.Time{}
 			for range 24 * 60 {
 				w.round(heldMail)
-				if w.hook.next.After(last) {
-					tries, last = tries+1, w.hook.next
+				if w.hook.Next.After(last) {
+					tries, last = tries+1, w.hook.Next
 				}
 				w.now = w.now.Add(time.Minute)
 				if tries == 3 && name == "hangs" {
@@ -273,5 +273,48 @@ func TestStatusFile(t *testing.T) {
 	w.round()
 	if b, err := os.ReadFile(c.StatusFile); err != nil || len(b) > 0 {
 		t.Errorf("status %q, %v", b, err)
+	}
+}
+
+// TestWebhookPausesSurvive: an agent that is started again and again posts no more often than one that runs, whatever
+// its clock did meanwhile, and a reload tries at once.
+func TestWebhookPausesSurvive(t *testing.T) {
+	t.Parallel()
+	w := newWeb(t, "{text}", func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(500) })
+	again := func(change func(*Memory)) {
+		t.Helper()
+		b, err := json.Marshal(w.Memory())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m Memory
+		if err := json.Unmarshal(b, &m); err != nil {
+			t.Fatal(err)
+		}
+		if change != nil {
+			change(&m)
+		}
+		conf := *w.config.Load()
+		w.Notifier = New(w.o)
+		w.Configure(conf)
+		w.Remember(m)
+		w.round(heldMail)
+	}
+	for range 24 * 60 { // a restart each minute
+		again(nil)
+		w.now = w.now.Add(time.Minute)
+	}
+	tries := len(w.posts())
+	if tries < 25 || tries > 32 {
+		t.Errorf("%d tries in a day of restarts", tries)
+	}
+	w.Configure(*w.config.Load())
+	if w.round(heldMail); len(w.posts()) != tries+1 {
+		t.Errorf("a reload: %d tries", len(w.posts())-tries)
+	}
+	again(func(m *Memory) { m.Retry = Retry{Failures: -5, Next: w.now.AddDate(1, 0, 0)} })
+	w.now = w.now.Add(longestPause)
+	if w.round(heldMail); len(w.posts()) != tries+2 {
+		t.Errorf("after a clock that was set back: %d tries", len(w.posts())-tries)
 	}
 }
