@@ -78,6 +78,8 @@ func (a *Agent) readRelay(c *config.Config) (r *relay, fault error) {
 
 // rereadRelay reads the files again.
 func (a *Agent) rereadRelay() {
+	a.aliases.Lock()
+	defer a.aliases.Unlock()
 	r := *a.rules.Load()
 	var fault error
 	if r.relay, fault = a.readRelay(r.config); fault != nil {
