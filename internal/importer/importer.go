@@ -162,7 +162,11 @@ func openFile(root, name string) (*os.File, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	f, err := dir.OpenFile(strings.TrimPrefix(path.Clean(name), "/"), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	at, err := resolve(dir, name)
+	if err != nil {
+		return nil, fmt.Errorf("%s can't be read: %w", name, err)
+	}
+	f, err := dir.OpenFile(at, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		if inner := (*fs.PathError)(nil); errors.As(err, &inner) {
 			err = inner.Err
@@ -174,6 +178,31 @@ func openFile(root, name string) (*os.File, error) {
 		return nil, cmp.Or(err, fmt.Errorf("%s is not a regular file", name))
 	}
 	return f, nil
+}
+
+// resolve follows symbolic links as the system below dir would: one that begins with a slash begins there.
+func resolve(dir *os.Root, name string) (string, error) {
+	const most = 40
+	done, links := ".", 0
+	for todo := strings.Split(name, "/"); len(todo) > 0; {
+		next := path.Join(done, todo[0])
+		if todo = todo[1:]; strings.HasPrefix(next, "..") {
+			next = "."
+		}
+		target, err := dir.Readlink(next)
+		if err != nil { // no link, or nothing at all: who opens it says so
+			done = next
+			continue
+		}
+		if links++; links > most {
+			return "", syscall.ELOOP
+		}
+		if path.IsAbs(target) {
+			done = "."
+		}
+		todo = append(strings.Split(target, "/"), todo...)
+	}
+	return done, nil
 }
 
 // note records what becomes of the setting that is looked at.

@@ -78,7 +78,7 @@ func TestReadForeign(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
 		"directory": func(path string) error { return os.Mkdir(path, 0o755) },
 		"FIFO":      func(path string) error { return syscall.Mkfifo(path, 0o644) },
-		"escape":    func(path string) error { return os.Symlink("/etc/passwd", path) },
+		"long":      func(path string) error { return os.Symlink(strings.Repeat("../", 99)+"dev/fd/../../etc", path) },
 		"huge": func(path string) error {
 			return errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, 1<<40))
 		},
@@ -98,6 +98,31 @@ func TestReadForeign(t *testing.T) {
 		if name == "loop" && !errors.Is(err, syscall.ELOOP) || name == "huge" && errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestLinksStayBelow: a link that begins with a slash, or goes up, leads to where the other system's would.
+func TestLinksStayBelow(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.MkdirAll(root+"/etc", 0o755))
+	must(os.MkdirAll(root+"/srv/mail", 0o755))
+	must(os.WriteFile(root+"/srv/mail/rc", []byte("host smtp.office365.com\nuser noreply@contoso.com\n"), 0o644))
+	must(os.Symlink("../../../../srv/mail/rc", root+"/etc/second"))
+	must(os.Symlink("/etc/second", root+"/etc/msmtprc"))
+	if found, err := Read("msmtp", Options{Root: root}); err != nil || found.Get("mailbox") != "noreply@contoso.com" {
+		t.Errorf("%+v, %v", found, err)
+	}
+	must(os.Remove(root + "/etc/msmtprc"))
+	must(os.Symlink("/etc/passwd", root+"/etc/msmtprc"))
+	if _, err := Read("msmtp", Options{Root: root}); !errors.Is(err, ErrNone) {
+		t.Errorf("it led out: %v", err)
 	}
 }
 

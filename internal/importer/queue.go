@@ -264,7 +264,11 @@ func (q *queueRun) files(dir string, match *regexp.Regexp) ([]string, error) {
 		return nil, err
 	}
 	defer root.Close()
-	list, err := fs.ReadDir(root.FS(), strings.TrimPrefix(path.Clean(dir), "/"))
+	at, err := resolve(root, dir)
+	if err != nil {
+		return nil, err
+	}
+	list, err := fs.ReadDir(root.FS(), at)
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +311,11 @@ func (q *queueRun) lstat(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	defer root.Close()
-	return root.Lstat(strings.TrimPrefix(path.Clean(name), "/"))
+	at, err := resolve(root, path.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	return root.Lstat(path.Join(at, path.Base(name)))
 }
 
 // remove is the command that takes the originals away.

@@ -126,7 +126,8 @@ func readDmaQueue(q *queueRun) error {
 		id := path.Base(name)[1:]
 		q.file(name, -1, manyNames, func(e *entry, f *os.File) error {
 			if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-				return errors.New("dma is delivering it: try again later")
+				return fmt.Errorf("a process of dma (by the name of its caller's sendmail) holds it and tries it again for "+
+					"days: end that one (fuser -k %s), then import again", name)
 			}
 			text := path.Join(dir, "M"+id)
 			e.Originals = append(e.Originals, text)

@@ -28,6 +28,7 @@ if [ ! -d "$bare" ]; then
 	debootstrap --variant=minbase --include=adduser,ca-certificates,debconf,procps bookworm "$bare.new" "$mirror" >"$log" 2>&1 ||
 		failed debootstrap
 	cp /etc/resolv.conf "$bare.new/etc/"
+	echo "127.0.0.1 localhost $(hostname)" >"$bare.new/etc/hosts" # ssmtp is not installed where its host has no address
 	echo force-unsafe-io >"$bare.new/etc/dpkg/dpkg.cfg.d/test"
 	printf '%s\n' 'Acquire::Languages "none";' 'Acquire::Retries "3";' 'APT::Install-Recommends "false";' >"$bare.new/etc/apt/apt.conf.d/99test"
 	if [ -n "$security" ]; then
