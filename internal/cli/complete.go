@@ -15,7 +15,6 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/explain"
-	"o365-sendmail/internal/importer"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
@@ -195,7 +194,7 @@ func keyValues(name string) []candidate {
 // subcommands are the commands of the commands that have some.
 var subcommands = map[string][]string{
 	"queue": queueVerbs[:], "config": {"check", "show"}, "credential": credentialVerbs[:],
-	"completion": completion.Shells(), "import": importer.Programs(),
+	"completion": completion.Shells(), "import": importSources(),
 }
 
 // operands returns what may follow a command and is not a flag.

@@ -27,13 +27,18 @@ type importFlags struct {
 }
 
 func (o *importFlags) flags() *verbFlags {
-	f := newVerbFlags("import", strings.Join(importer.Programs(), " | ")+" [FLAGS]; flags of setup may follow")
+	f := newVerbFlags("import", strings.Join(importSources(), " | ")+" [FLAGS]; flags of setup may follow")
 	f.StringVar(&o.from, "from", "/", "the other program's files lie below `FOLDER`")
 	f.BoolVar(&o.write, "write", false, "write the configuration, as setup does; without it nothing is changed")
 	f.BoolVar(&o.yes, "force", false, "change a configuration that is there, without asking; the old one is kept")
 	f.BoolVar(&o.queue, "queue", false, "look at the other program's queue; with --write take its messages over")
 	return o.add(f)
 }
+
+// survey stands in place of a program's name.
+const survey = "survey"
+
+func importSources() []string { return append(importer.Programs(), survey) }
 
 // importOutcome is what --json prints.
 type importOutcome struct {
@@ -52,13 +57,18 @@ func (e *Env) importCommand(ctx context.Context, args []string) int {
 	f := o.flags()
 	rest, err := f.parse(args, 1)
 	if err == nil && len(rest) == 0 {
-		err = cmdline.Usagef("import: from which program? %s", strings.Join(importer.Programs(), ", "))
+		err = cmdline.Usagef("import: from which program? %s", strings.Join(importSources(), ", "))
 	}
 	if err != nil {
 		return e.failVerb(f, err)
 	}
 	run := e.runImport
-	if o.queue {
+	switch {
+	case rest[0] == survey && (o.queue || o.write):
+		return e.fail("o365-sendmail", cmdline.Usagef("import: survey only reads: name a program with --queue or --write"))
+	case rest[0] == survey:
+		run = e.survey
+	case o.queue:
 		run = e.importQueue
 	}
 	if err := run(ctx, rest[0], &o); err != nil {

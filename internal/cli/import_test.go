@@ -88,6 +88,24 @@ func TestImportWrite(t *testing.T) {
 	}
 }
 
+// TestImportSurvey: by kind for people, as a list for programs.
+func TestImportSurvey(t *testing.T) {
+	t.Parallel()
+	r := call(t, "o365-sendmail", "import", "survey", "--from", theirs+"survey")
+	if r.code != 0 || !strings.HasPrefix(r.stdout, "mailer:\n  /usr/sbin/sendmail: ") ||
+		!strings.Contains(r.stdout, "\ncron:\n  /etc/crontab:2: MAILTO: ") {
+		t.Errorf("exit %d: %s%s", r.code, r.stderr, r.stdout)
+	}
+	r = call(t, "o365-sendmail", "import", "survey", "--json", "--from", theirs+"survey")
+	var out surveyOutcome
+	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil || out.Schema != 1 || len(out.Senders) < 20 {
+		t.Errorf("exit %d, %v: %s", r.code, err, r.stdout)
+	}
+	if r := call(t, "o365-sendmail", "import", "survey", "--write"); r.code != sysexits.Usage {
+		t.Errorf("exit %d: %s", r.code, r.stderr)
+	}
+}
+
 func TestImportErrors(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

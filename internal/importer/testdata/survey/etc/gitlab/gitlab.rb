@@ -1,0 +1,2 @@
+gitlab_rails['smtp_address'] = "smtp.example.org"
+gitlab_rails['smtp_password'] = "Hunter2"
