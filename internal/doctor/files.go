@@ -32,6 +32,9 @@ func (r *runner) local(ctx context.Context) {
 	if r.agent && r.cfg != nil && r.cfg.Agent.MetricsFile != "" {
 		r.check("metrics", []string{"configuration"}, r.metrics)
 	}
+	if r.agent && r.cfg != nil && r.cfg.Agent.MetricsListen != "" {
+		r.check("metrics-port", []string{"configuration"}, func(c *Check) { r.metricsPort(ctx, c) })
+	}
 }
 
 func (r *runner) configuration(c *Check) {

@@ -1,11 +1,15 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/config"
@@ -33,6 +37,37 @@ func (r *runner) metrics(c *Check) {
 		return
 	}
 	c.ok(path + " is written")
+}
+
+// metricsPort looks whether the agent, and not another program, answers at agent.metrics_listen.
+func (r *runner) metricsPort(ctx context.Context, c *Check) {
+	addr := r.cfg.Agent.MetricsListen
+	const bound = 1 << 20
+	head, err := func() (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/metrics", nil)
+		if err != nil {
+			return "", err
+		}
+		resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(q)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(io.LimitReader(resp.Body, bound))
+		return string(b), err
+	}()
+	const remedy = "restart the agent, and see its log for why it can't have the port; or choose another in " +
+		"agent.metrics_listen"
+	switch {
+	case err != nil:
+		c.warn("metrics-unserved", "the agent does not answer at agent.metrics_listen: "+err.Error(), remedy)
+	case !strings.Contains(head, "\no365_sendmail_build_info{"):
+		c.warn("metrics-unserved", "another program answers at agent.metrics_listen, "+addr, remedy)
+	default:
+		c.ok(addr + " is served")
+	}
 }
 
 // metricsRemedy leads to the folder that the package's service may write.
