@@ -226,6 +226,7 @@ var importerRules = []importerRule{
 	{module + "/internal/config", []string{"internal/cli", "internal/direct", "internal/deliver", "internal/assemble",
 		"internal/intake", "internal/agent", "internal/doctor"}, "lower layers take option structs of their own"},
 	{"github.com/BurntSushi/toml", []string{"internal/config"}, "one package reads the configuration"},
+	{"github.com/santhosh-tekuri/jsonschema/v6", nil, "only tests hold JSON against a schema"},
 	{"golang.org/x/oauth2", []string{"xoauth"}, "one package asks for tokens"},
 	{"golang.org/x/net/proxy", []string{"internal/assemble"}, "one place decides that connections go through a proxy: its package-level dialer follows the environment, which is the caller's"},
 }

@@ -62,9 +62,10 @@ func (e *Env) showConfig(cfg *config.Config, asJSON bool) {
 	}
 	if asJSON {
 		printJSON(e.Stdout, struct {
+			Schema   int       `json:"schema"`
 			File     string    `json:"file"`
 			Settings []setting `json:"settings"`
-		}{cfg.Path, list})
+		}{1, cfg.Path, list})
 		return
 	}
 	for _, s := range list {
@@ -98,10 +99,11 @@ func (e *Env) checkConfig(cfg *config.Config, err error, asJSON bool) int {
 	}
 	if asJSON {
 		printJSON(e.Stdout, struct {
+			Schema   int     `json:"schema"`
 			Valid    bool    `json:"valid"`
 			Faults   []fault `json:"faults"`
 			Warnings []fault `json:"warnings"`
-		}{code == sysexits.OK, faultList(faults), faultList(warnings)})
+		}{1, code == sysexits.OK, faultList(faults), faultList(warnings)})
 		return code
 	}
 	for _, f := range faults {

@@ -16,12 +16,13 @@ import (
 // site is an emulator with a configuration for it, and what runs of the program said.
 type site struct {
 	*emulator.Emulator
+	t           testing.TB
 	dir, config string
 }
 
 func newSite(t *testing.T, change ...func(*emulator.Options)) *site {
 	t.Helper()
-	s := &site{Emulator: emulator.New(t, change...), dir: t.TempDir()}
+	s := &site{Emulator: emulator.New(t, change...), t: t, dir: t.TempDir()}
 	s.config = filepath.Join(s.dir, "config.toml")
 	s.writeConfig(t, s.ConfigTOML(s.dir))
 	return s

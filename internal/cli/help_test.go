@@ -19,6 +19,7 @@ func call(t *testing.T, args ...string) result {
 		Getenv: func(string) string { return "" }, Now: time.Now, UID: noUser, Version: "test",
 		Socket: t.TempDir() + "/no.sock",
 	})
+	checkJSON(t, args[1:], out.String())
 	return result{code, out.String(), errs.String()}
 }
 

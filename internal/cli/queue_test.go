@@ -124,6 +124,10 @@ func (*terminal) Terminal() bool { return true }
 func (s *queueSite) as(name string, args ...string) result {
 	var out, errs bytes.Buffer
 	code := Main(context.Background(), s.env(&out, &errs, name, args...))
+	if name == "mailq" {
+		args = append([]string{"queue"}, args...)
+	}
+	checkJSON(s.t, args, out.String())
 	return result{code, out.String(), errs.String()}
 }
 

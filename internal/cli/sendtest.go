@@ -64,14 +64,15 @@ func (e *Env) sendTestCommand(ctx context.Context, args []string) int {
 
 func (m testMessage) printJSON(w io.Writer, words string, err error) int {
 	out := struct {
-		To    string `json:"to"`
-		Sent  bool   `json:"sent"`
-		Reply string `json:"reply,omitempty"`
+		Schema int    `json:"schema"`
+		To     string `json:"to"`
+		Sent   bool   `json:"sent"`
+		Reply  string `json:"reply,omitempty"`
 		// Queued is the id of a message that is kept and not delivered yet.
 		Queued string `json:"queued,omitempty"`
 		Error  string `json:"error,omitempty"`
 		Exit   int    `json:"exit"`
-	}{To: m.to, Sent: err == nil, Reply: words}
+	}{Schema: 1, To: m.to, Sent: err == nil, Reply: words}
 	if err != nil {
 		out.Error, out.Exit = err.Error(), deliver.ExitCode(err)
 		var waiting *waitingError

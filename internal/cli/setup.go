@@ -30,6 +30,7 @@ type setupFlags struct {
 
 // setupOutcome is what --json prints.
 type setupOutcome struct {
+	Schema int `json:"schema"`
 	setup.Written
 	// Changes are the keys that change, or would.
 	Changes []setup.KeyChange `json:"changes"`
@@ -47,6 +48,15 @@ type setupOutcome struct {
 	Doctor      *doctor.Report        `json:"doctor,omitempty"`
 
 	claims xoauth.Claims // of the token in our hand
+}
+
+// printOutcome is for --json; lists are empty there, never null.
+func (s *setupRun) printOutcome() {
+	o := &s.out
+	o.Schema = 1
+	o.Changes, o.Steps, o.Commands = append([]setup.KeyChange{}, o.Changes...), append([]string{}, o.Steps...),
+		append([]string{}, o.Commands...)
+	printJSON(s.Stdout, s.out)
 }
 
 // setupRun is one run of setup.
@@ -334,7 +344,7 @@ func (s *setupRun) dry(file *setup.File, makes bool) (int, error) {
 		Config: string(text)}
 	s.addSteps()
 	if s.json {
-		printJSON(s.Stdout, s.out)
+		s.printOutcome()
 		return sysexits.OK, nil
 	}
 	fmt.Fprintf(s.Stdout, "%s would be:\n\n%s\n", s.path, text)

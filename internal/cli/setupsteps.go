@@ -142,7 +142,7 @@ func (s *setupRun) printSteps() {
 func (s *setupRun) check(ctx context.Context) (int, error) {
 	if s.noDoctor {
 		if s.json {
-			printJSON(s.Stdout, s.out)
+			s.printOutcome()
 		} else {
 			fmt.Fprint(s.Stdout, host.Hint("next: sudo o365-sendmail doctor\n", s.UID))
 		}
@@ -164,7 +164,7 @@ func (s *setupRun) check(ctx context.Context) (int, error) {
 	now.UID = os.Geteuid()
 	if s.json {
 		s.out.Doctor = now.examine(ctx, doctorFlags{config: s.out.Path, json: true, sendTo: s.sendTo})
-		printJSON(s.Stdout, s.out)
+		s.printOutcome()
 		return s.out.Doctor.Exit, nil
 	}
 	return now.runDoctor(ctx, doctorFlags{config: s.out.Path, sendTo: s.sendTo}), nil

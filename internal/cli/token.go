@@ -26,6 +26,7 @@ import (
 
 // tokenView is what may be shown of a token.
 type tokenView struct {
+	Schema    int       `json:"schema"`
 	Expires   time.Time `json:"expires"`
 	ExpiresIn int       `json:"expires_in"` // seconds
 	RefreshAt time.Time `json:"refresh_at,omitzero"`
@@ -152,7 +153,8 @@ func ownToken(ctx context.Context, p *direct.Process, path string, most time.Dur
 }
 
 func viewToken(t xoauth.Token, now time.Time) tokenView {
-	v := tokenView{Expires: t.Expiry.UTC().Truncate(time.Second), ExpiresIn: int(t.Expiry.Sub(now).Seconds()), Roles: []string{}}
+	v := tokenView{Schema: 1, Expires: t.Expiry.UTC().Truncate(time.Second),
+		ExpiresIn: int(t.Expiry.Sub(now).Seconds()), Roles: []string{}}
 	if !t.RefreshAt.IsZero() {
 		v.RefreshAt = t.RefreshAt.UTC().Truncate(time.Second)
 	}

@@ -39,6 +39,7 @@ func (s *site) verbWith(socket, stdin string, args []string) result {
 		},
 		Now: time.Now, UID: os.Getuid(), Version: "test", Socket: socket,
 	})
+	checkJSON(s.t, args, out.String())
 	return result{code, out.String(), errs.String()}
 }
 

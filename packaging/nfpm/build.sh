@@ -55,6 +55,7 @@ tarball() {
 	cp "$top/internal/completion/_o365-sendmail" "$tree/share/zsh/site-functions/"
 	cp "$top/internal/completion/o365-sendmail.fish" "$tree/share/fish/vendor_completions.d/"
 	cp ../prometheus/alerts.yml ../prometheus/dashboard.json "$tree/share/o365-sendmail/"
+	cp -r "$top/docs/schemas" "$tree/share/o365-sendmail/"
 	cp ../systemd/*.service ../systemd/*.socket ../systemd/*.timer "$tree/lib/systemd/system/"
 	cp "$top/etc-sample/o365-sendmail.toml" o365-sendmail.openrc "$top/SECURITY.md" "$tree/share/doc/o365-sendmail/"
 	cp ../deb/debian/copyright "$tree/share/doc/o365-sendmail/copyright"

@@ -62,11 +62,23 @@ func TestProgram(t *testing.T) {
 // What is for other programs is installed as it is in the repository.
 func TestShared(t *testing.T) {
 	dir := extract(t)
-	for _, name := range []string{"alerts.yml", "dashboard.json"} {
-		got, err := os.ReadFile(filepath.Join(dir, "usr/share/o365-sendmail", name))
-		want, err2 := os.ReadFile(filepath.Join("../../packaging/prometheus", name))
-		if err != nil || err2 != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s: %v, %v", name, err, err2)
+	for _, from := range []struct{ folder, files, to string }{
+		{"../../packaging/prometheus", "*.yml", ""}, {"../../packaging/prometheus", "*.json", ""},
+		{"../../docs/schemas", "*.json", "schemas"},
+	} {
+		files, err := filepath.Glob(filepath.Join(from.folder, from.files))
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s: no files, %v", from.folder, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.yml") {
+				continue
+			}
+			got, err := os.ReadFile(filepath.Join(dir, "usr/share/o365-sendmail", from.to, filepath.Base(file)))
+			want, err2 := os.ReadFile(file)
+			if err != nil || err2 != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s: %v, %v", file, err, err2)
+			}
 		}
 	}
 }
