@@ -11,6 +11,7 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
+	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
@@ -99,6 +100,7 @@ func (a *Agent) hooks() control.Hooks {
 		st.Config, st.ConfigRead = a.path(), a.rules.Load().read
 		return st
 	}
+	h.Note = func(id, text string) { a.log.Log(maillog.Notice, id, "", text) }
 	h.Reload = a.askReload
 	return h
 }

@@ -36,7 +36,7 @@ func TestComplete(t *testing.T) {
 		"xyzzy |":                      "",
 		"help do|":                     "doctor",
 		"help doctor |":                "",
-		"queue re|":                    "retry release",
+		"queue re|":                    "retry release redirect",
 		"queue --fa|":                  "--failed",
 		"queue show --h|":              "--help --headers --held",
 		"queue list --sender |":        "",

@@ -31,7 +31,7 @@ func (e *Env) mailq(ctx context.Context, name string, o *cmdline.Options) int {
 		return e.fail(name, err)
 	}
 	defer q.Close()
-	if err := e.listQueue(ctx, q, f, givenIn(&o.Queue)); err != nil {
+	if _, err := e.listQueue(ctx, q, f, givenIn(&o.Queue)); err != nil {
 		return e.fail(name, err)
 	}
 	return sysexits.OK
@@ -64,10 +64,11 @@ func filterOf(r *cmdline.QueueRun) (queueview.Filter, error) {
 }
 
 // listQueue writes the list for people; given are the filters as the caller wrote them.
-func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter, given []string) error {
+func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter, given []string) (*queueview.List,
+	error) {
 	x, err := explainer(ctx, q, e.Now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	list := queueview.NewList(e.Stdout, x)
 	list.Width, list.Color = screen(e.Stdout, e.Getenv)
@@ -75,12 +76,12 @@ func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter
 	of, err := q.List(ctx, f, list.Add)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case list.Messages() == 0 && of > 0 && len(given) > 0:
 		fmt.Fprintf(e.Stdout, "no message of %d fits %s\n", of, printable.Line(strings.Join(given, " ")))
-		return nil
+		return list, nil
 	}
-	return readerGone(list.Close())
+	return list, readerGone(list.Close())
 }
 
 // readerGone silences the error of "mailq | head", which is not a fault.

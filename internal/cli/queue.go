@@ -18,7 +18,10 @@ import (
 
 const queueUsage = `[list] [--failed] [--held] [FILTER ...] [ID ...]
        o365-sendmail queue show [--headers | --message] ID
-       o365-sendmail queue retry | hold | release | delete [--failed] [FILTER ...] ID ... | all
+       o365-sendmail queue retry | hold | release | delete [--failed] [FILTER ...] [--dry-run] ID ... | all
+       o365-sendmail queue redirect [--dry-run] ID --to ADDRESS ...
+       o365-sendmail queue export ID
+       o365-sendmail queue export --folder FOLDER [--failed] [FILTER ...] ID ... | all
        o365-sendmail queue flush [--wait | --no-wait] [FILTER ...] [ID ...]
 `
 
@@ -43,6 +46,9 @@ func queueFlags() *verbFlags {
 	f.String("code", "", "it was answered with `CODE`, such as 451, 4.7.0 or AADSTS7000222")
 	f.Bool("headers", false, "with show: the message's header")
 	f.Bool("message", false, "with show: the whole message")
+	f.String("to", "", "with redirect: an `ADDRESS` to send it to; may be given again")
+	f.String("folder", "", "with export: where the files ID.eml are made, a `FOLDER`")
+	f.Bool("dry-run", false, "with retry, delete and redirect: only say what would be done")
 	f.Bool("wait", false, "with flush: wait until all have been tried, as on a terminal")
 	f.Bool("no-wait", false, "with flush: do not wait")
 	f.Bool("json", false, "one JSON object a line; the last has the exit code")
@@ -67,7 +73,9 @@ func (e *Env) queueAs(ctx context.Context, name string, args []string) int {
 	}
 	var q control.Queue
 	if err == nil {
-		q, err = e.process(name).OpenQueue(ctx, &cmdline.Options{Config: a.config}, a.verb == "flush")
+		p := e.process(name)
+		p.KeepRoot = a.verb == "export"
+		q, err = p.OpenQueue(ctx, &cmdline.Options{Config: a.config}, a.verb == "flush")
 	}
 	r := &queueRunner{env: e, args: a, queue: q}
 	if err == nil {
@@ -133,11 +141,19 @@ func (r *queueRunner) run(ctx context.Context) error {
 		if r.args.json {
 			return r.listJSON(ctx)
 		}
-		return r.env.listQueue(ctx, r.queue, r.args.filter, r.args.given)
+		_, err := r.env.listQueue(ctx, r.queue, r.args.filter, r.args.given)
+		return err
 	case "show":
 		return r.show(ctx, r.args.filter.IDs[0])
 	case "flush":
 		return r.flush(ctx)
+	case "redirect":
+		return r.redirect(ctx, r.args.filter.IDs[0])
+	case "export":
+		return r.export(ctx)
+	}
+	if r.args.dryRun {
+		return r.wouldApply(ctx, control.Action(r.args.verb))
 	}
 	return r.apply(ctx, control.Action(r.args.verb))
 }
@@ -157,6 +173,9 @@ func (r *queueRunner) listJSON(ctx context.Context) error {
 	return errors.Join(err, out.flush())
 }
 
+// maxHeader is how much of a header is shown, in bytes.
+const maxHeader = 32 << 10
+
 func (r *queueRunner) show(ctx context.Context, id string) error {
 	if r.args.headers || r.args.message {
 		return r.content(ctx, id)
@@ -164,6 +183,11 @@ func (r *queueRunner) show(ctx context.Context, id string) error {
 	d, err := r.queue.Show(ctx, id)
 	if err != nil {
 		return fmt.Errorf("%s: %w", id, err)
+	}
+	if c, err := r.queue.Content(ctx, id); err == nil { // a damaged message has none
+		b, _ := io.ReadAll(io.LimitReader(queueview.Headers(c), maxHeader))
+		d.Header = string(b)
+		_ = c.Close()
 	}
 	x, err := explainer(ctx, r.queue, r.env.Now)
 	if err != nil {

@@ -194,6 +194,10 @@ func TestQueueUsage(t *testing.T) {
 		{"list --wait", "does not belong"}, {"list --headers", "does not belong"},
 		{"show --headers --message " + id, "contradict"},
 		{"flush --failed", "queue alone"}, {"flush --older 2h", "retry takes every filter"},
+		{"redirect --to z@example.org", "needs one queue id"}, {"redirect " + id, "needs one queue id and --to"},
+		{"redirect all --to z@example.org", "needs one"}, {"redirect --to root " + id, "expected an address"},
+		{"list --to z@example.org", "does not belong"}, {"export all", "or --folder"}, {"export", "needs queue ids"},
+		{"export --folder x --sender y " + id, "needs queue ids"},
 		{"list --max-size 1x", "expected a value such as"}, {"list --min-tries -1", "expected a value"},
 		{"list --state odd", "there are waiting, deferred"}, {"delete --older 1h " + id, "goes with all"},
 		{"list --uid nobody-here", "no such user"}, {"list --uid -7", "not a user id"},
@@ -345,6 +349,48 @@ func TestQueueActions(t *testing.T) {
 			s.queue("list").says(t, 0, a+".*in 1 Request", "")
 			s.queue("delete", "all").says(t, 0, "^1 message deleted", "")
 			s.as("mailq").says(t, 0, "empty", "")
+		})
+	}
+}
+
+func TestQueueMove(t *testing.T) {
+	t.Parallel()
+	for _, agent := range []bool{false, true} {
+		t.Run(fmt.Sprintf("agent %v", agent), func(t *testing.T) {
+			t.Parallel()
+			s := newQueueSite(t)
+			s.open()
+			a, b := s.put(33, "x@example.org"), s.put(34, "y@example.net")
+			s.claim(b, func(it *spool.Item) error { return it.Hold("by hand") })
+			if agent {
+				s.agent(queueview.Status{})
+			}
+			redirect := []string{"redirect", a, "--to", "Bob <z@bücher.example>", "--to=w@example.org"}
+			s.queue(append(redirect, "--dry-run")...).says(t, 0,
+				"^"+a+" would be redirected from x@example.org to z@xn--bcher-kva.example, w@example.org\n$", "")
+			s.queue("list", "--recipient", "x@").says(t, 0, "in 1 Request", "")
+			s.queue(redirect...).says(t, 0, "^"+a+" redirected from ", "")
+			s.queue("list", "--recipient", "x@").says(t, 0, "^no message of 2 fits --recipient x@\n$", "")
+			s.queue("show", a).says(t, 0, `Recipient:   w@example.org, todo\n.*History:\n  \S+ "redirected to z@\S+, `+
+				`w@example.org by uid \d+"\nHeader:\n  From: .*\n  Subject: queued\\x1b\[2J\n$`, "")
+			s.queue("delete", "all", "--dry-run").says(t, 0, "in 2 Requests.\ndry run: 2 messages would be deleted\n$", "")
+			s.queue("retry", "all", "--dry-run").says(t, 0, "dry run: 1 message would be tried again\n$", "")
+			s.queue("delete", "--dry-run", "--json", a).says(t, 0, `^\{"id":"`+a+`".*\n\{"exit":\{"code":0,"messages":1`, "")
+			s.queue("hold", "--dry-run", a).says(t, sysexits.Usage, "", "does not belong")
+			s.queue("export", a).says(t, 0, "^From: .*\r\nSubject: queued.*\r\n\r\nhello\r\n$", "")
+			dir := t.TempDir()
+			s.queue("export", "--folder", dir, "all", "--uid", "33").says(t, 0, "^1 message exported to ", "")
+			s.queue("export", "--folder", dir, a).says(t, sysexits.CantCreat, "", "is there already, and is left as it is")
+			s.queue("export", "--folder", dir+"/gone", a).says(t, sysexits.CantCreat, "", "no such file")
+			if err := os.Symlink(dir+"/elsewhere", dir+"/"+b+".eml"); err != nil {
+				t.Fatal(err)
+			}
+			s.queue("export", "--folder", dir, b).says(t, sysexits.CantCreat, "", "is there already")
+			file, err := os.ReadFile(filepath.Join(dir, a+".eml"))
+			entries, _ := os.ReadDir(dir)
+			if err != nil || !strings.HasSuffix(string(file), "\r\n\r\nhello\r\n") || len(entries) != 2 {
+				t.Errorf("%q %v %v", file, err, entries)
+			}
 		})
 	}
 }

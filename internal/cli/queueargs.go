@@ -9,9 +9,11 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
 )
 
 // queueArgs is a parsed command line of o365-sendmail queue.
@@ -22,12 +24,15 @@ type queueArgs struct {
 	json, help       bool
 	headers, message bool
 	wait, noWait     bool
+	dryRun           bool
+	to               []string // of redirect
+	folder           string   // of export
 	config           string
 	given            []string         // the filters as they were given
 	now              func() time.Time // that ages are counted from
 }
 
-var queueVerbs = [...]string{"list", "show", "retry", "hold", "release", "delete", "flush"}
+var queueVerbs = [...]string{"list", "show", "retry", "hold", "release", "delete", "redirect", "export", "flush"}
 
 // parseQueueArgs reads flags and ids in any order. On an error the result says at least
 // whether JSON is wanted.
@@ -101,7 +106,7 @@ func (a *queueArgs) flag(word string, more []string) ([]string, error) {
 		// An empty variable in a script must not choose everything.
 		return nil, cmdline.Usagef("%s needs a value that is not empty", name)
 	}
-	if name != "--config" && name != "-C" {
+	if !slices.Contains([]string{"--config", "-C", "--to", "--folder"}, name) {
 		a.given = append(a.given, name+" "+value)
 	}
 	return more, set(value)
@@ -136,7 +141,7 @@ func (a *queueArgs) values() map[string]func(string) error {
 	return map[string]func(string) error{
 		"--sender": text(&f.Sender), "--recipient": text(&f.Recipient), "--reason": text(&f.Reason),
 		"--domain": text(&f.Domain), "--state": text(&f.State), "--code": text(&f.Code),
-		"--uid": a.setUID, "--config": text(&a.config), "-C": text(&a.config),
+		"--to": a.addTo, "--folder": text(&a.folder), "--uid": a.setUID, "--config": text(&a.config), "-C": text(&a.config),
 		"--older": at("--older", &f.Before, -1), "--newer": at("--newer", &f.After, -1), "--due": at("--due", &f.Due, 1),
 		"--min-size":  number("--min-size", "100KB or 2MiB", &f.MinSize, size),
 		"--max-size":  number("--max-size", "100KB or 2MiB", &f.MaxSize, size),
@@ -162,7 +167,18 @@ func (a *queueArgs) switches() map[string]*bool {
 	return map[string]*bool{
 		"--json": &a.json, "--failed": &a.filter.Failed, "--held": &a.filter.Held, "--help": &a.help, "-h": &a.help,
 		"--headers": &a.headers, "--message": &a.message, "--wait": &a.wait, "--no-wait": &a.noWait,
+		"--dry-run": &a.dryRun,
 	}
+}
+
+func (a *queueArgs) addTo(s string) error {
+	address, err := rfc822.ParseAddress(s)
+	if err != nil || address.Domain == "" {
+		return cmdline.Usagef("--to %.128q: expected an address such as someone@example.org", s)
+	}
+	ascii, err := intake.ASCIIAddress(address.Addr())
+	a.to = append(a.to, ascii)
+	return err
 }
 
 func (a *queueArgs) setUID(s string) error {
@@ -189,7 +205,8 @@ func (a *queueArgs) check() error {
 	switch {
 	case a.all && ids > 0:
 		return cmdline.Usagef("give ids or all, not both")
-	case shows && a.verb != "show", (a.wait || a.noWait) && a.verb != "flush":
+	case shows && a.verb != "show", (a.wait || a.noWait) && a.verb != "flush", len(a.to) > 0 && a.verb != "redirect",
+		a.folder != "" && a.verb != "export", a.dryRun && !slices.Contains([]string{"retry", "delete", "redirect"}, a.verb):
 		return cmdline.Usagef("a flag does not belong to queue %s; try o365-sendmail queue help", a.verb)
 	case a.headers && a.message, a.wait && a.noWait:
 		return cmdline.Usagef("two flags contradict each other; try o365-sendmail queue help")
@@ -201,6 +218,20 @@ func (a *queueArgs) check() error {
 	case "show":
 		if ids != 1 {
 			return cmdline.Usagef("queue show needs one queue id")
+		}
+	case "redirect":
+		if ids != 1 || len(a.to) == 0 || len(a.given) > 0 || a.filter.Failed {
+			return cmdline.Usagef("queue redirect needs one queue id and --to with an address")
+		}
+	case "export":
+		if ids+len(a.given) == 0 && !a.all || ids > 0 && len(a.given) > 0 {
+			return cmdline.Usagef("queue export needs queue ids, or all and filters")
+		}
+		if a.folder == "" && ids != 1 {
+			return cmdline.Usagef("queue export needs one queue id, or --folder")
+		}
+		if a.folder == "" && a.json {
+			return cmdline.Usagef("--json goes with --folder: without it the message is what is written")
 		}
 	case "flush":
 		if a.filter.Failed || a.filter.Held {

@@ -149,7 +149,11 @@ func (c *Client) broken(err error) error {
 }
 
 func (c *Client) object(ctx context.Context, method, path string, f queueview.Filter, v any) error {
-	body, err := c.do(ctx, method, path, f)
+	return c.answer(ctx, method, path, f.Query(), v)
+}
+
+func (c *Client) answer(ctx context.Context, method, path string, query url.Values, v any) error {
+	body, err := c.ask(ctx, method, path, query)
 	if err != nil {
 		return err
 	}
@@ -184,6 +188,15 @@ func (c *Client) Show(ctx context.Context, id string) (*queueview.Detail, error)
 // Content is in Queue.
 func (c *Client) Content(ctx context.Context, id string) (io.ReadCloser, error) {
 	return c.do(ctx, http.MethodGet, "/v1/queue/"+id+"/content", queueview.Filter{})
+}
+
+// Redirect is in Queue.
+func (c *Client) Redirect(ctx context.Context, id string, to []string, dry bool) (r Redirected, err error) {
+	query := url.Values{"to": to}
+	if dry {
+		query.Set("dry", "1")
+	}
+	return r, c.answer(ctx, http.MethodPost, "/v1/queue/"+id+"/redirect", query, &r)
 }
 
 // Flush is in Queue.

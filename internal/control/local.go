@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
+	"o365-sendmail/rfc822"
 )
 
 // Hooks tie a queue to the engine that delivers it. Each may be nil.
@@ -24,6 +27,8 @@ type Hooks struct {
 	RetryFloor func() time.Duration
 	// Flush tries the messages of the filter now, as Queue's; nil means that each is made due.
 	Flush func(ctx context.Context, f queueview.Filter, ask bool) (Flushed, error)
+	// Note writes a line about a message into the log.
+	Note func(id, text string)
 	// Reload reads the configuration again, and returns its path when that is done. It fails when the one
 	// before stays in force.
 	Reload func(ctx context.Context) (path string, err error)
@@ -299,7 +304,11 @@ func (l *Local) apply(a Action, id string) error {
 	}
 	switch a {
 	case Delete:
-		return coded(l.remove(&info))
+		err := l.remove(&info)
+		if err == nil {
+			l.note(id, fmt.Sprintf("deleted by uid %d", l.viewer.UID))
+		}
+		return coded(err)
 	case Retry:
 		return l.retry(&info)
 	}
@@ -346,6 +355,45 @@ func (l *Local) retry(info *spool.Info) error {
 	}
 	l.wake(info.ID)
 	return nil
+}
+
+func (l *Local) note(id, text string) {
+	if l.hooks.Note != nil {
+		l.hooks.Note(id, text)
+	}
+}
+
+// maxRedirect bounds the recipients of a redirected message, and the length of an address in bytes (RFC 5321 4.5.3.1).
+const maxRedirect = 256
+
+// Redirect is in Queue.
+func (l *Local) Redirect(ctx context.Context, id string, to []string, dry bool) (r Redirected, err error) {
+	if !l.viewer.All {
+		return r, errAdmin("redirect")
+	}
+	if len(to) == 0 || len(to) > maxRedirect {
+		return r, usage(fmt.Errorf("a message is redirected to 1 to %d recipients", maxRedirect))
+	}
+	for _, address := range to {
+		if a, err := rfc822.ParseAddress(address); err != nil || a.Domain == "" || a.Addr() != address ||
+			len(address) > maxRedirect || !printable.IsASCII(a.Domain) {
+			return r, usage(fmt.Errorf("%.128q is no address to redirect to", address))
+		}
+	}
+	if _, err := l.get(id); err != nil {
+		return r, err
+	}
+	r = Redirected{ID: id, To: to}
+	why := fmt.Sprintf("redirected to %s by uid %d", strings.Join(to, ", "), l.viewer.UID)
+	if r.From, err = l.spool.Redirect(ctx, id, to, why, dry); err != nil || dry {
+		if errors.Is(err, spool.ErrHasIt) {
+			return r, sysexits.With(sysexits.DataErr, err)
+		}
+		return r, coded(err)
+	}
+	l.note(id, why+", in place of "+printable.Cut(strings.Join(r.From, ", "), 1000))
+	l.wake(id)
+	return r, nil
 }
 
 func (l *Local) wake(id string) {

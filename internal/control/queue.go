@@ -37,6 +37,13 @@ type Result struct {
 	Code  int    `json:"code,omitempty"` // sysexits, 0 for success
 }
 
+// Redirected is what became of a message's recipients.
+type Redirected struct {
+	ID   string   `json:"id"`
+	From []string `json:"from"`
+	To   []string `json:"to"`
+}
+
 // Queue is a queue as one viewer may use it, here (Local) or through the agent (Client).
 // Errors carry an exit code.
 type Queue interface {
@@ -51,6 +58,9 @@ type Queue interface {
 	Content(ctx context.Context, id string) (io.ReadCloser, error)
 	// Apply acts on the messages of the filter and calls fn for each.
 	Apply(ctx context.Context, a Action, f queueview.Filter, fn func(Result) error) error
+	// Redirect gives a message to other recipients in place of those that do not have it, and returns whose place
+	// they took. With dry it only says so.
+	Redirect(ctx context.Context, id string, to []string, dry bool) (Redirected, error)
 	// Flush tries the messages of the filter now, and does not wait for their delivery. It obeys what
 	// is paused or held; with ask, which only root and the service user may, that is probed now, too.
 	Flush(ctx context.Context, f queueview.Filter, ask bool) (Flushed, error)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -190,6 +191,8 @@ func (a *answer) route(r *http.Request) {
 		run = a.show
 	case path[3] == "content":
 		run = a.content
+	case path[3] == "redirect":
+		run, method = a.redirect, http.MethodPost
 	case Action(path[3]).Known():
 		run, method = a.apply, http.MethodPost
 	}
@@ -322,6 +325,20 @@ func (a *answer) apply(r *http.Request, path []string) error {
 	defer a.scan.give()
 	out := a.stream()
 	return out.close(a.queue.Apply(r.Context(), Action(path[3]), f, func(res Result) error { return out.line(res) }))
+}
+
+// redirect reads its query strictly: what it does not know might change what is meant.
+func (a *answer) redirect(r *http.Request, path []string) error {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	to, dry := q["to"], q.Has("dry")
+	if delete(q, "to"); err != nil || len(q) > 1 || len(q) == 1 && q.Get("dry") != "1" {
+		return usage(errors.New("the query can't be read"))
+	}
+	done, err := a.queue.Redirect(r.Context(), path[2], to, dry)
+	if err != nil {
+		return err
+	}
+	return a.reply(done)
 }
 
 func (a *answer) show(r *http.Request, path []string) error {

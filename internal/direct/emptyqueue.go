@@ -34,6 +34,10 @@ func (noQueue) Apply(_ context.Context, _ control.Action, f queueview.Filter, fn
 	return nil
 }
 
+func (noQueue) Redirect(context.Context, string, []string, bool) (control.Redirected, error) {
+	return control.Redirected{}, errNotThere
+}
+
 func (noQueue) Flush(_ context.Context, f queueview.Filter, _ bool) (control.Flushed, error) {
 	return control.Flushed{}, missing(f)
 }

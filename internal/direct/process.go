@@ -32,6 +32,8 @@ type Process struct {
 	Socket string
 	// Own is set when the process is the program's own, which may start itself for a run of the queue.
 	Own bool
+	// KeepRoot is set when the queue is only read, and a file written that root named.
+	KeepRoot bool
 	// Named is the configuration that the call named and may name; nil when it named none.
 	Named *config.Config
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 
 	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/cmdline"
@@ -49,8 +50,10 @@ func (p *Process) OpenQueue(ctx context.Context, o *cmdline.Options, run bool) (
 		}
 	}
 	// Root becomes the queue's owner, so that all files that are written belong to that user.
-	if err := p.DropRoot(); err != nil {
-		return nil, err
+	if !p.KeepRoot {
+		if err := p.DropRoot(); err != nil {
+			return nil, err
+		}
 	}
 	return q.open(cfg, absent)
 }
@@ -116,9 +119,10 @@ func (q *OwnQueue) open(cfg *config.Config, absent error) (control.Queue, error)
 		return nil, err
 	}
 	q.spool, q.dir = s, o.Dir
+	log := sync.OnceValue(func() *maillog.Logger { return assemble.Logger(cfg, "", p.Stderr) })
 	q.Local = control.NewLocal(s, control.Hooks{Status: func() queueview.Status {
 		return queueview.Status{Mailbox: cfg.Mailbox, Stops: control.StopsFromFile(assemble.StateFile(cfg), p.Now())}
-	}})
+	}, Note: func(id, text string) { log().Log(maillog.Notice, id, "", text) }})
 	return q, nil
 }
 

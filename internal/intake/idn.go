@@ -35,9 +35,9 @@ func isForeignMark(r rune) bool {
 	return r >= 0x80 && unicode.IsPunct(r) && !strings.ContainsRune(has, r)
 }
 
-// asciiAddress returns an address with the A-labels of its domain, or an error. An address of a
+// ASCIIAddress returns an address with the A-labels of its domain, or an error. An address of a
 // local name comes back as it is.
-func asciiAddress(addr string) (string, error) {
+func ASCIIAddress(addr string) (string, error) {
 	if printable.IsASCII(addr) {
 		return addr, nil
 	}

@@ -217,7 +217,7 @@ func (in *Intake) qualifySender(env *envelope.Envelope) error {
 	if domain := env.Sender[at+1:]; at > 0 && strings.IndexByte(domain, '.') < 0 && in.isLocal(domain) {
 		env.Sender = env.Sender[:at+1] + in.senderHost
 	}
-	sender, err := asciiAddress(env.Sender)
+	sender, err := ASCIIAddress(env.Sender)
 	env.Sender, env.Origin = sender, sender
 	return err
 }

@@ -47,6 +47,7 @@ type List struct {
 	order    []*group
 	users    map[int]string
 	messages int
+	held     int
 	bytes    int64
 }
 
@@ -73,6 +74,9 @@ func (l *List) Add(m *Message) error {
 	}
 	l.messages++
 	l.bytes += m.Size
+	if m.State == Held && !m.unprocessed() {
+		l.held++
+	}
 	g.n++
 	g.rows = l.row(g.rows, m, &why)
 	return nil
@@ -251,8 +255,11 @@ func SenderName(sender string) string {
 	return printable.Clean(sender)
 }
 
-// Messages is how many were added.
+// Messages is how many were added, Held how many of them an administrator holds back.
 func (l *List) Messages() int { return l.messages }
+
+// Held is in Messages.
+func (l *List) Held() int { return l.held }
 
 // Close writes the list, the totals last.
 func (l *List) Close() error {

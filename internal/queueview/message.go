@@ -74,7 +74,9 @@ type Detail struct {
 	Message
 	EnvID string `json:"envid,omitempty"`
 	Ret   string `json:"ret,omitempty"`
-	Log   string `json:"log,omitempty"`
+	Log   string `json:"log,omitempty"` // the tries, a line each
+	// Header is the message's, as much as is shown.
+	Header string `json:"header,omitempty"`
 }
 
 // FromSpool turns what the spool knows into what is shown. The slices are the message's own.

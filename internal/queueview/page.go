@@ -18,7 +18,23 @@ func Page(w io.Writer, d *Detail, e *Explainer, userName func(uid int) string) e
 	}
 	line("Queue ID", "%s", printable.Clean(d.ID))
 	line("State", "%s", d.State)
-	line("Waiting", "%s", e.Waiting(&d.Message))
+	why := e.Why(&d.Message)
+	line("Waiting", "%s%s: %s", why.Kind, why.Whom, why.Cause)
+	for _, step := range why.Do {
+		line("To do", "%s", step)
+	}
+	if why.Said != "" {
+		line("It answered", "%s", why.Said)
+	}
+	switch {
+	case !why.comes(&d.Message):
+	case !e.Status.Agent:
+		line("Next try", "sendmail -q, as no agent is running")
+	case why.Next.After(e.Now):
+		line("Next try", "%s", e.Clock(why.Next))
+	default:
+		line("Next try", "due")
+	}
 	line("Arrived", "%s", d.Arrived.In(e.Now.Location()).Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	line("From user", "%s", user(d.UID, userName))
 	if d.Origin != "" {
@@ -33,20 +49,25 @@ func Page(w io.Writer, d *Detail, e *Explainer, userName func(uid int) string) e
 		r := &d.Recipients[i]
 		line("Recipient", "%s, %s%s", printable.Clean(r.Address), r.State, replyCode(r))
 	}
-	line("Attempts", "%d", d.Attempts)
+	line("Tries", "%d", d.Tries)
 	if !d.Last.IsZero() {
 		line("Last try", "%s", e.Clock(d.Last))
 	}
 	if d.EnvID != "" {
 		line("Envelope ID", "%s", printable.Clean(d.EnvID))
 	}
-	if d.Log != "" {
-		b.WriteString("Log:\n")
-		for l := range strings.Lines(d.Log) {
-			b.WriteString("  " + printable.Line(strings.TrimRight(l, "\r\n")) + "\n")
-		}
-	}
+	section(b, "History", d.Log)
+	section(b, "Header", d.Header)
 	return b.Flush()
+}
+
+func section(b *bufio.Writer, name, text string) {
+	if text != "" {
+		b.WriteString(name + ":\n")
+	}
+	for l := range strings.Lines(text) {
+		b.WriteString("  " + printable.Line(strings.TrimRight(l, "\r\n")) + "\n")
+	}
 }
 
 func user(uid int, name func(int) string) string {

@@ -147,7 +147,8 @@ func TestList(t *testing.T) {
 func TestPage(t *testing.T) {
 	t.Parallel()
 	d := &Detail{Message: *message(), EnvID: "e\x00", Log: "one\n" + strings.Repeat("é\x1b", 300) + "\n"}
-	d.Attempts, d.Last, d.Mailbox, d.Origin = 3, now, "n@example.com", "socket"
+	d.Header = "Subject: \x1b[2J\r\n folded\r\n"
+	d.Tries, d.Last, d.Mailbox, d.Origin = 3, now, "n@example.com", "socket"
 	var b bytes.Buffer
 	if err := Page(&b, d, &Explainer{Now: now, Status: Status{Agent: true}},
 		func(int) string { return "www-data" }); err != nil {
@@ -157,7 +158,9 @@ func TestPage(t *testing.T) {
 		"Queue ID:    20260304090000-0123456789abcdef\n", "State:       queued\n", "From user:   www-data (33)\n",
 		"Arrived:     Wed, 04 Mar 2026 09:00:00 +0000\n",
 		"Recipient:   x@example.org, todo\n", "Signs in as: n@example.com\n", "Envelope ID: e\\x00\n",
-		"Log:\n  one\n  é\\x1bé", "Last try:    10:00\n",
+		"History:\n  one\n  é\\x1bé", "Last try:    10:00\n",
+		"Tries:       3\n", "Waiting:     waiting: not tried yet\n", "Next try:    due\n",
+		"Header:\n  Subject: \\x1b[2J\n   folded\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in:\n%s", want, &b)

@@ -88,6 +88,32 @@ func play(s *Spool, tell func(promise, id string)) error {
 	}
 	tell("replaced", r)
 	it.Unlock()
+	for _, name := range []string{"redirected", "redirected from failed/"} {
+		id, err := put(name, hello)
+		if err != nil {
+			return err
+		}
+		if it, err = s.Claim(id); err != nil {
+			return err
+		}
+		if name == "redirected" {
+			err = mark(it, 0, Done)
+			it.Unlock()
+		} else if err = errors.Join(mark(it, 0, Failed), it.Fail("no")); err == nil {
+			tell("failed", id)
+			tell("retrying", id)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := s.Redirect(context.Background(), id, []string{"new@example.com"}, "by hand", false); err != nil {
+			return err
+		}
+		tell("redirected", id)
+		if name != "redirected" {
+			tell("back", id)
+		}
+	}
 	_, err = s.Sweep(context.Background())
 	return err
 }
@@ -166,6 +192,14 @@ func (p *promises) checkMessage(t *testing.T, s *Spool, i Info) {
 	told := p.accepted[i.ID]
 	if told["failed"] && !told["retrying"] && !i.Failed || told["back"] && i.Failed {
 		t.Errorf("%s: in failed/ is %v, but %v was told", i.ID, i.Failed, told)
+	}
+	var todo []string
+	for _, k := range it.Todo() {
+		todo = append(todo, it.Envelope().Recipients[k].Address)
+	}
+	if to := strings.Join(todo, " "); told["redirected"] && to != "new@example.com" ||
+		strings.Contains(to, "new@") && to != "new@example.com" {
+		t.Errorf("%s: to %s, but %v was told", i.ID, to, told)
 	}
 	for k, r := range it.Status().Recipients {
 		for _, state := range []State{Done, Failed} {

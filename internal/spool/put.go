@@ -49,6 +49,8 @@ type Pending struct {
 	over     bool     // committed or aborted
 	replaces bool     // a message that has the id already
 	given    bool     // the id came with the envelope
+	dir      string   // where it comes to lie: queueDir, or failedDir in place of one that lies there
+	st       Status   // that it begins with
 }
 
 // Begin starts a message under the envelope's id, a new one if it has none. The sender's EightBit and SMTPUTF8 flags in
@@ -68,7 +70,9 @@ func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 			return nil, sysexits.With(sysexits.OSErr, err)
 		}
 	}
-	p := &Pending{s: s, h: head{id: id, meta: meta, env: *env}, given: id == env.ID}
+	p := &Pending{s: s, h: head{id: id, meta: meta, env: *env}, given: id == env.ID, dir: queueDir,
+		st: newStatus(len(env.Recipients))}
+	p.st.Held, p.st.Reason = meta.Hold != "", meta.Hold
 	p.h.env.EightBit, p.h.env.SMTPUTF8 = true, true // leave room for both
 	layOut(&p.h)
 	if p.h.headSize > maxHead || p.h.statusSize > maxHead {
@@ -214,7 +218,7 @@ func (p *Pending) CommitClaimed(ctx context.Context) (*Item, error) {
 	if err := p.commit(ctx); err != nil {
 		return nil, err
 	}
-	it := &Item{s: p.s, f: p.f, h: p.h, st: p.status(), dir: queueDir}
+	it := &Item{s: p.s, f: p.f, h: p.h, st: p.st, dir: p.dir}
 	p.f = nil
 	return it, nil
 }
@@ -252,15 +256,14 @@ func (p *Pending) commit(ctx context.Context) error {
 }
 
 func (p *Pending) save() error {
-	st := p.status()
-	front := append(encodeHead(&p.h), encodeStatus(&st)...)
+	front := append(encodeHead(&p.h), encodeStatus(&p.st)...)
 	if err := p.saveFile(front); err != nil {
 		return err
 	}
 	if err := p.s.ops.Sync(p.f); err != nil {
 		return err
 	}
-	final := p.s.path(queueDir, p.h.id, suffixMessage)
+	final := p.s.path(p.dir, p.h.id, suffixMessage)
 	if p.given && !p.replaces {
 		if _, err := os.Lstat(final); err == nil { // an envelope that was used twice
 			return fmt.Errorf("there is a message %s already", p.h.id)
@@ -270,6 +273,9 @@ func (p *Pending) save() error {
 		return err
 	}
 	err := p.s.queueSync.do()
+	if p.dir != queueDir && err == nil {
+		err = p.s.syncOf(p.dir).do()
+	}
 	if err != nil && !p.replaces {
 		if undo := p.s.ops.Unlink(final); undo != nil {
 			p.s.o.Warn(fmt.Errorf("message %s was refused, but its file can't be removed and it may be delivered: %w",
@@ -291,13 +297,6 @@ func (p *Pending) saveFile(front []byte) error {
 	}
 	_, err := p.s.ops.Write(p.f, p.buf)
 	return err
-}
-
-// status is what the message begins with.
-func (p *Pending) status() Status {
-	st := newStatus(len(p.h.env.Recipients))
-	st.Held, st.Reason = p.h.meta.Hold != "", p.h.meta.Hold
-	return st
 }
 
 func newStatus(recipients int) Status {

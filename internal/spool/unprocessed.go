@@ -39,12 +39,18 @@ func (it *Item) Replace(ctx context.Context, env *envelope.Envelope, msg envelop
 	if it.f == nil || it.dir != queueDir {
 		return nil, os.ErrClosed
 	}
+	return it.replace(ctx, meta, env, msg, newStatus(len(env.Recipients)))
+}
+
+// replace puts another form of the message, with its status, into its place.
+func (it *Item) replace(ctx context.Context, meta Meta, env *envelope.Envelope, msg envelope.Message, st Status) (*Item,
+	error) {
 	p, err := it.s.Begin(meta, env)
 	if err != nil {
 		return nil, err
 	}
 	defer p.Abort() // does nothing after the commit
-	p.h.id, p.replaces = it.h.id, true
+	p.h.id, p.replaces, p.dir, p.st = it.h.id, true, it.dir, st
 	// Who holds the message's lock is the only one to replace it: this is a dead one's.
 	if err := it.s.ops.Unlink(it.s.path(queueDir, it.h.id, suffixNew)); err != nil && !errors.Is(err, syscall.ENOENT) {
 		return nil, sysexits.With(sysexits.IOErr, fmt.Errorf("message %s can't be replaced: %w", it.h.id, err))
