@@ -375,7 +375,7 @@ func TestQueueMove(t *testing.T) {
 				`w@example.org by uid \d+"\nHeader:\n  From: .*\n  Subject: queued\\x1b\[2J\n$`, "")
 			s.queue("delete", "all", "--dry-run").says(t, 0, "in 2 Requests.\ndry run: 2 messages would be deleted\n$", "")
 			s.queue("retry", "all", "--dry-run").says(t, 0, "dry run: 1 message would be tried again\n$", "")
-			s.queue("delete", "--dry-run", "--json", a).says(t, 0, `^\{"id":"`+a+`".*\n\{"exit":\{"code":0,"messages":1`, "")
+			s.queue("delete", "--dry-run", "--json", a).says(t, 0, `^\{"id":"`+a+`"\}\n\{"exit":\{"code":0,"messages":1`, "")
 			s.queue("hold", "--dry-run", a).says(t, sysexits.Usage, "", "does not belong")
 			s.queue("export", a).says(t, 0, "^From: .*\r\nSubject: queued.*\r\n\r\nhello\r\n$", "")
 			dir := t.TempDir()

@@ -39,7 +39,11 @@ func (r *queueRunner) redirect(ctx context.Context, id string) error {
 // wouldApply lists what an action would be done to, and says to how many. It asks the queue for nothing but its list.
 func (r *queueRunner) wouldApply(ctx context.Context, a control.Action) error {
 	if r.args.json {
-		return r.listJSON(ctx)
+		_, err := r.queue.List(ctx, r.args.filter, func(m *queueview.Message) error {
+			r.end.Messages++
+			return r.put(control.Result{ID: m.ID})
+		})
+		return err
 	}
 	list, err := r.env.listQueue(ctx, r.queue, r.args.filter, r.args.given)
 	if err != nil {

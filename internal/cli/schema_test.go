@@ -69,7 +69,7 @@ func schemaOf(args []string) string {
 	switch args[0] {
 	case "queue":
 		switch second {
-		case "retry", "hold", "release", "delete":
+		case "retry", "hold", "release", "delete", "redirect", "export":
 			second = "change"
 		}
 		return "queue-" + second
@@ -226,6 +226,8 @@ func TestEachSchemaIsMet(t *testing.T) {
 			"import nullmailer --queue --write -C " + s.config + " --from " + queues,
 			"queue list", "queue list --failed", "queue list --min-tries 99", "queue show " + waits, "queue show " + gone,
 			"queue hold " + waits, "queue release " + waits, "queue retry " + waits, "queue delete " + gone,
+			"queue redirect --to z@example.org " + waits, "queue export --folder " + t.TempDir() + " " + waits,
+			"queue delete --dry-run all",
 			"send-test someone@example.org"} {
 			if line == "token" && len(seen) > 10 {
 				continue // the second time Entra refuses, and there is none
