@@ -40,7 +40,7 @@ func mailConditions(s *State, shut []queue.Notice) (all []notify.Condition) {
 			}
 		}
 		all = append(all, notify.Condition{Name: string(kind) + "|" + n.Name, Kind: kind, Key: n.Key, What: n.Subject,
-			Since: n.Since, Cause: ownWords(n.Reason, n.Err), Reason: n.Reason, Remedy: n.Remedy, Single: n.Single})
+			Since: n.Since, Cause: ownWords(&n), Reason: n.Reason, Remedy: n.Remedy, Single: n.Single})
 	}
 	for i := range s.Mailboxes {
 		if m := &s.Mailboxes[i]; m.PacedUntil.Sub(s.Now) >= longPause {
@@ -81,13 +81,16 @@ func hostConditions(s *State, full error, age time.Duration) (all []notify.Condi
 
 // ownWords says why mail waits in words of this program; "" when it has none. An error of Entra's that is remembered,
 // or was restored, has its number in the text.
-func ownWords(reason string, err error) string {
-	if _, number, ok := strings.Cut(reason, "AADSTS"); ok {
-		number = number[:len(number)-len(strings.TrimLeft(number, "0123456789"))]
+func ownWords(n *queue.Notice) string {
+	_, number, _ := strings.Cut(n.Reason, "AADSTS")
+	if number = number[:len(number)-len(strings.TrimLeft(number, "0123456789"))]; number != "" {
 		cause, _, _ := xoauth.Explain("AADSTS"+number, "")
-		return cause
+		return cmp.Or(cause, "Entra gives no token (AADSTS"+number+")")
 	}
-	if e := (*submit.Error)(nil); errors.As(err, &e) {
+	if n.Key == queue.KeyNoAccount {
+		return "the configuration can't be used" // the reason may quote it
+	}
+	if e := (*submit.Error)(nil); errors.As(n.Err, &e) {
 		return e.Diagnosis.Cause
 	}
 	return ""

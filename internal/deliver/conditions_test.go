@@ -10,6 +10,7 @@ import (
 
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/notify"
+	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
 )
 
@@ -100,15 +101,17 @@ func TestConditions(t *testing.T) {
 	})
 }
 
-// TestOwnWords: what leaves the host says why in this program's words, also for an error that is remembered.
+// TestOwnWords: the title of an alert says what is wrong, for an error that no table has, too, and quotes nobody.
 func TestOwnWords(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ reason, want string }{
-		{"localhost: no access token: HTTP 401, AADSTS7000222, trace 1 (remembered)", "the client secret has expired"},
-		{"550 your message 'the plan' was refused", ""},
-		{"AADSTS", ""},
+	for _, c := range []struct{ key, reason, want string }{
+		{"", "localhost: no access token: HTTP 401, AADSTS7000222, trace 1 (remembered)", "the client secret has expired"},
+		{"", "no access token: HTTP 400, AADSTS999999999: odd", "Entra gives no token (AADSTS999999999)"},
+		{queue.KeyNoAccount, "line 3: tenant \"x y\" is no tenant", "the configuration can't be used"},
+		{"unknown", "550 your message 'the plan' was refused", ""},
+		{"", "AADSTS", ""},
 	} {
-		if got := ownWords(c.reason, nil); !strings.Contains(got, c.want) || c.want == "" && got != "" {
+		if got := ownWords(&queue.Notice{Stop: queue.Stop{Key: c.key, Reason: c.reason}}); got != c.want {
 			t.Errorf("%q: %q", c.reason, got)
 		}
 	}
