@@ -15,8 +15,11 @@ import (
 	_ "o365-sendmail/internal/utc" // before anything reads TZ
 )
 
-// version is set at link time.
-var version = "devel"
+// Set at link time: the version, and where a package installs the program that serves in a fleet.
+var (
+	version = "devel"
+	fleet   = "/usr/lib/o365-sendmail/fleet"
+)
 
 func main() {
 	defer crash.Catch()
@@ -26,6 +29,7 @@ func main() {
 	code := cli.Main(ctx, cli.Env{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, Now: time.Now, UID: os.Getuid(), Version: version, Own: true,
+		BecomeFleet: func() error { return syscall.Exec(fleet, os.Args, os.Environ()) },
 	})
 	stop()
 	os.Exit(code)

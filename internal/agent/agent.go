@@ -28,6 +28,7 @@ import (
 	"o365-sendmail/internal/durable"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/spool"
 	"o365-sendmail/internal/sysexits"
@@ -53,6 +54,8 @@ type Options struct {
 	Started func()
 	// Drop gives up root's rights once the sockets are open; may be nil.
 	Drop func() error
+	// Fleet joins the fleet that a configuration names; nil in a program that can't.
+	Fleet Fleet
 	// Timeouts bound what a client can make the agent wait; zero means the usual ones.
 	Timeouts smtpd.Timeouts
 	// Look is how often a broken configuration is looked at again; 0 means every five seconds.
@@ -75,8 +78,9 @@ type Agent struct {
 	spool  *spool.Spool
 	engine *deliver.Engine
 
-	rules  atomic.Pointer[rules]
-	keeper sync.RWMutex // held for reading while a message is kept unprocessed
+	rules   atomic.Pointer[rules]
+	backlog atomic.Pointer[quota.Backlog] // of the last minute
+	keeper  sync.RWMutex                  // held for reading while a message is kept unprocessed
 
 	trusted func(uid int) bool                  // root and the service user, who have a reserve
 	sharer  func(envelope.Caller, net.Conn) who // whose share a connection counts to
@@ -268,6 +272,9 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 	_ = queue.Close()
 	parts.Wait()
 	a.exporter.end()
+	if m := a.rules.Load().member; m != nil {
+		m.Close()
+	}
 	a.log.Log(maillog.Info, "", "", "the agent has stopped")
 	return err
 }

@@ -84,6 +84,7 @@ func (a *Agent) publish(s deliver.State) {
 	a.notify(sdnotify.Status(a.statusLine(&s)))
 	a.exporter.publish(s)
 	poke(a.news)
+	a.noteBacklog(&s)
 }
 
 // setStatus sets what goes before the engine's own state; "" for nothing.

@@ -18,6 +18,7 @@ import (
 	"o365-sendmail/internal/host"
 	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/maillog"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -34,7 +35,9 @@ type rules struct {
 	// faults, of which there are more than one.
 	fault error
 	more  int
-	read  time.Time // when the reading began
+	// member is the membership of the configuration's fleet; nil for none.
+	member quota.Member
+	read   time.Time // when the reading began
 }
 
 // notConfigured is the fault of a file that is not there yet.
@@ -81,8 +84,12 @@ func (a *Agent) read() *rules {
 		return r
 	}
 	r.intake = a.newIntake(r)
-	r.account, r.fault = assemble.Account(c, assemble.Options{HostName: r.host, Warn: a.warn, Getenv: a.o.Getenv,
-		Now: a.o.Now})
+	o := assemble.Options{HostName: r.host, Warn: a.warn, Getenv: a.o.Getenv, Now: a.o.Now}
+	if r.fault = a.mayJoin(c); r.fault != nil {
+		return r
+	}
+	o.Member = a.joins(r)
+	r.account, r.fault = assemble.Account(c, o)
 	return r
 }
 
@@ -195,12 +202,14 @@ func (a *Agent) reload(ctx context.Context) error {
 		a.log.Reopen(r.logOptions(&a.o))
 		a.change(r)
 		a.engine.Reconfigure(a.engineConfig(r))
+		old.leaveFleet()
 		a.setStatus("")
 	default:
 		a.log.Reopen(r.logOptions(&a.o))
 		a.tellFixed(old.config, r.config)
 		a.change(r)
 		a.engine.Reconfigure(a.engineConfig(r))
+		old.leaveFleet()
 		a.retryKept(ctx)
 		a.setStatus("")
 		a.log.Log(maillog.Info, "", "", "the configuration was read again")

@@ -95,8 +95,8 @@ var callerRules = []struct {
 	{"net.Listen", socketPackages, "only these open sockets"},
 	{"log.Fatal", nil, "only a main function ends the process"},
 	{"log.Fatalf", nil, "only a main function ends the process"},
-	{"syscall.Exec", []string{"cmd/front"}, "the quick program turns into the whole one, and nothing into " +
-		"anything else"},
+	{"syscall.Exec", []string{"cmd/front", "cmd/sendmail"}, "the quick program turns into the whole one, that one " +
+		"into the one for a fleet, and nothing into anything else"},
 	{"syscall.ForkExec", nil, "no part of the program starts another program"},
 	{"os.StartProcess", []string{"internal/direct"}, "the program starts itself for a queue run, and nothing else"},
 	{"os.Getenv", []string{"cmd", "internal/cli", "internal/agent", "internal/maillog"},

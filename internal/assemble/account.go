@@ -37,6 +37,8 @@ type Options struct {
 	Getenv func(string) string
 	// Now is the clock.
 	Now func() time.Time
+	// Member joins the fleet of a configuration that names one; nil for a process that only queues there.
+	Member func(local quota.Host) (quota.Limiter, error)
 }
 
 // lockWait is how long a process waits for another that fetches the token before it does so itself:
@@ -93,6 +95,14 @@ func Account(c *config.Config, o Options) (*deliver.Account, error) {
 	}
 	if err := throughProxy(c, &a.Submit); err != nil {
 		return nil, err
+	}
+	if len(c.Fleet.Servers) > 0 {
+		a.Unreachable, a.AgentOnly = c.Fleet.Unreachable, o.Member == nil
+	}
+	if len(c.Fleet.Servers) > 0 && o.Member != nil {
+		if a.Limiter, err = o.Member(quota.Host{Ledger: a.Quota}); err != nil {
+			return nil, sysexits.With(sysexits.Config, err)
+		}
 	}
 	if cred.source == nil {
 		return a, nil

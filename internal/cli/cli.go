@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"o365-sendmail/internal/agent"
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/direct"
@@ -33,6 +34,10 @@ type Env struct {
 	// Own is set when the process is the program's own, so that a service may change the
 	// limits and the environment of all of it.
 	Own bool
+	// Fleet joins a fleet; nil in a program that can't, which BecomeFleet replaces by one that can. It returns only
+	// if that fails.
+	Fleet       agent.Fleet
+	BecomeFleet func() error
 
 	named *config.Config // see admit
 	// onHelp takes the flags of a command in place of its help text; may be nil.

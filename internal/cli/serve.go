@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -42,6 +44,9 @@ func (e *Env) serve(ctx context.Context, name string, o *cmdline.Options) int {
 		}
 		o.Config = path
 	}
+	if err := e.becomeFleet(o); err != nil {
+		return e.fail(name, err)
+	}
 	if e.Own {
 		if err := agent.Harden(); err != nil {
 			e.warnf(name, "%v", err)
@@ -53,6 +58,7 @@ func (e *Env) serve(ctx context.Context, name string, o *cmdline.Options) int {
 	opts := agent.Options{
 		ConfigPath: o.Config, QueueInterval: o.Queue.Interval, HostName: host.Name(), Version: e.Version,
 		Getenv: e.Getenv, Now: e.Now, Stderr: e.Stderr, Terminal: isTerminal(e.Stderr), Reload: reload,
+		Fleet: e.Fleet,
 	}
 	if e.Own {
 		opts.Drop = func() error {
@@ -66,4 +72,18 @@ func (e *Env) serve(ctx context.Context, name string, o *cmdline.Options) int {
 		return e.fail(name, err)
 	}
 	return sysexits.OK
+}
+
+// becomeFleet has the program take this one's place that can speak to a fleet's servers, where the configuration names
+// some: their client costs every start of a program that is linked to it. It returns if there is no need or no way.
+func (e *Env) becomeFleet(o *cmdline.Options) error {
+	if e.BecomeFleet == nil || !agent.InFleet(agent.Options{ConfigPath: o.Config, Getenv: e.Getenv}) {
+		return nil
+	}
+	err := e.BecomeFleet()
+	if errors.Is(err, os.ErrNotExist) {
+		err = fmt.Errorf("%w; install the package o365-sendmail again", err)
+	}
+	return sysexits.With(sysexits.OSErr,
+		fmt.Errorf("fleet.servers is set, and the program for that can't be started: %w", err))
 }

@@ -57,6 +57,8 @@ func checkText(k *Key, s string) (problem, hint string) {
 		return checkURL(k.Kind, s)
 	case KindPath:
 		return checkPath(s), ""
+	case KindName:
+		return unless(isName(s), shown(s)+" is not a name"), ""
 	case KindSecretFile:
 		return checkReference(s), ""
 	case KindLog:

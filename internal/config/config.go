@@ -60,6 +60,7 @@ type Config struct {
 	Spool      Spool
 	Agent      Agent
 	Delivery   Delivery
+	Fleet      Fleet
 	From       From
 	// Aliases has lower-case local names as keys.
 	Aliases map[string][]string
@@ -106,6 +107,18 @@ type Credential struct {
 	IdentityResourceID string
 	IdentityEndpoint   string // "" = found by itself
 	RefreshTokenFile   string // "" = in the cache directory
+}
+
+// Fleet is which hosts share the mailbox's limits, and by what they do. Without Servers there is none.
+type Fleet struct {
+	Servers     []string
+	Name        string
+	Host        string // "" = the host's own name
+	TLSCAFile   string // "" = that of tls.ca_file
+	TLSCertFile string // "" = none
+	TLSKeyFile  string
+	NKeyFile    string // "" = none
+	Unreachable string // wait or share
 }
 
 // SMTP is how the relay is reached.

@@ -85,6 +85,7 @@ func (r *reader) combine() {
 	}
 	r.sender()
 	r.bounds()
+	r.fleet()
 	r.oneOf("alerts.webhook", "alerts.webhook_file")
 	r.oneOf("alerts.heartbeat", "alerts.heartbeat_file")
 }

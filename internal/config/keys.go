@@ -36,6 +36,8 @@ const (
 	KindSecretFile       // absolute, or credential:NAME
 	KindAddresses        // an array of addresses
 	KindNetworks         // an array of networks in CIDR form
+	KindServers          // an array of nats and tls URLs
+	KindName             // letters, digits, - and _
 	KindRules            // an array of tables {match, to}
 	KindSenderTable      // sender = "address"
 	KindUserTable        // user = ["pattern", ...]
@@ -93,6 +95,7 @@ var groups = [...]group{
 	{"spool", "The queue on disk and its bounds.", spoolKeys},
 	{"agent", "The resident service (o365-sendmail serve).", agentKeys},
 	{"delivery", "How messages are handed over, and the mailbox's limits.", deliveryKeys},
+	{"fleet", "Several hosts that send as the same mailbox.", fleetKeys},
 	{"from", "The sender rule: Exchange refuses senders that the mailbox may not use.", fromKeys},
 	{"aliases", "Where mail for local names goes.", aliasKeys},
 	{"alerts", "Who is told that mail waits, or will: ways beside alert_to that need no mail.", alertKeys},

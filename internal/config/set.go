@@ -77,6 +77,10 @@ func (r *reader) set(k *Key, name string, v any) {
 	case *time.Time:
 		r.date(k, name, v, field)
 	case *[]string:
+		if k.Kind == KindServers {
+			*field, _ = r.list(k, name, v, isServer, "a URL such as tls://n1.contoso.com:4222")
+			return
+		}
 		*field, _ = r.list(k, name, v, isAddress, "an address")
 	case *[]netip.Prefix:
 		r.networks(k, name, v, field)

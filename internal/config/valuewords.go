@@ -68,6 +68,10 @@ func (k *Key) expectsLong() string {
 		return `an array of addresses such as ["shop@contoso.com"]`
 	case KindNetworks:
 		return `an array of networks and addresses such as ["192.0.2.0/24", "2001:db8::25"]`
+	case KindServers:
+		return `an array of URLs such as ["tls://n1.contoso.com:4222"]`
+	case KindName:
+		return "letters, digits, - and _"
 	case KindRules:
 		return `an array of tables such as [{ match = "*@web1", to = "noreply@contoso.com" }]`
 	case KindSenderTable:

@@ -31,6 +31,9 @@ type Account struct {
 	Quota *quota.Ledger
 	// Limiter gives out the sessions and the rates; nil is the host's own, by Quota.
 	Limiter quota.Limiter
+	// AgentOnly is set where other hosts send as the mailbox, too, and this process can't ask them: it keeps mail for
+	// the agent.
+	AgentOnly bool
 	// Unreachable says what delivery does while the Limiter can't tell: UnreachableWait or UnreachableShare.
 	Unreachable string
 	// Key names the token in the cache.
@@ -205,6 +208,9 @@ func (a *Account) Deliver(ctx context.Context, env *envelope.Envelope, msg envel
 func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Envelope, msg envelope.Message) (*submit.Result, error) {
 	user := a.User(env)
 	own, err := a.limiter().Slot(slot, user, a.Connections)
+	if unknownIn(err) != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &busyError{user, a.Connections, err}
 	}

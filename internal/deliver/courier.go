@@ -23,6 +23,7 @@ type courier struct {
 	seek    context.Context // ends when the engine stops or has a new configuration
 	hard    context.Context // ends what is under way
 	lost    context.Context // ends when the slot is another's: no further message begins
+	wanted  context.Context // ends when another host waits for the slot
 
 	session  *submit.Session
 	until    time.Time   // no message begins on the session after it; zero for no such time
@@ -51,7 +52,7 @@ func (c *courier) run() {
 		return
 	}
 	defer slot.Release()
-	c.lost = slot.Lost
+	c.lost, c.wanted = slot.Lost, slot.Wanted
 	hard, cancel := context.WithCancel(c.hard)
 	defer cancel()
 	c.hard = hard
@@ -236,7 +237,12 @@ func (c *courier) idle() bool {
 		return false
 	}
 	var stays, waits, alone bool
-	c.queue.Do(func(l *queue.Locked) { stays, waits, alone = c.place.Idle(l) })
+	wanted := c.wanted.Done()
+	c.queue.Do(func(l *queue.Locked) {
+		if stays, waits, alone = c.place.Idle(l); c.place.Backlog(l) {
+			wanted = nil // it only waits for the rate
+		}
+	})
 	c.idled = true
 	if !waits {
 		return stays
@@ -254,6 +260,7 @@ func (c *courier) idle() bool {
 		return stays
 	case <-tick:
 	case <-c.lost.Done():
+	case <-wanted:
 	}
 	return false
 }

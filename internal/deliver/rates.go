@@ -116,7 +116,7 @@ func (c *courier) correctCharge(j *job, v *Outcome) {
 	case unseen || v.failedAlone():
 		c.account.limiter().Unreserve(j.grant, now)
 		c.queue.Do(func(l *queue.Locked) { j.TakeBack(l, n, !unseen) })
-	case now.Sub(j.grant.At) >= time.Second: // it is charged for its end, which is when the server counts it
+	default: // it is charged for its end
 		c.account.limiter().Restamp(j.grant, now)
 	}
 }

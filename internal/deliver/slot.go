@@ -23,10 +23,33 @@ const (
 const shareAfter = time.Minute
 
 func (a *Account) limiter() quota.Limiter {
-	if a.Limiter == nil {
+	switch {
+	case a.AgentOnly:
+		return agentsAlone{quota.Host{Ledger: a.Quota}}
+	case a.Limiter == nil:
 		return quota.Host{Ledger: a.Quota}
 	}
 	return a.Limiter
+}
+
+// agentsAlone is the limiter of a process that can't ask the other hosts.
+type agentsAlone struct{ quota.Host }
+
+func (agentsAlone) unknown() error {
+	return &quota.UnknownError{Hosts: 1, Over: context.Background(), Err: errors.New(
+		"in a fleet only the agent delivers: systemctl start o365-sendmail")}
+}
+
+func (l agentsAlone) TrySlot(context.Context, string, int) (quota.Slot, error) {
+	return quota.Slot{}, l.unknown()
+}
+
+func (l agentsAlone) Slot(context.Context, string, int) (quota.Slot, error) {
+	return quota.Slot{}, l.unknown()
+}
+
+func (l agentsAlone) Reserve(context.Context, quota.Request) (quota.Grant, *quota.Short, error) {
+	return quota.Grant{}, nil, l.unknown()
 }
 
 // unknownIn returns what is not known; nil for another error, or none.
@@ -41,7 +64,7 @@ func (c *courier) slot() (slot quota.Slot, ok bool) {
 	slot, err := c.slotOf(c.account.limiter(), max(c.account.Connections, 1))
 	if unknown := unknownIn(err); unknown != nil && c.account.shares(unknown) {
 		slot, err = c.slotOf(quota.Host{Ledger: c.account.Quota}, 1)
-		slot.Lost = unknown.Over
+		slot.Lost = unknown.Over // then the fleet's slots count
 	}
 	if unknown := unknownIn(err); unknown != nil {
 		f := c.waitUntilKnown(unknown)

@@ -32,6 +32,7 @@ func (l *testLimiter) TrySlot(ctx context.Context, account string, n int) (quota
 	}
 	s, err := l.Limiter.TrySlot(ctx, account, n)
 	l.slots++
+	s.Wanted = context.Background()
 	s.Lost, l.lose = context.WithCancel(context.Background())
 	s.Cut, l.cut = context.WithCancel(context.Background())
 	return s, err
@@ -100,7 +101,7 @@ func TestCutBreaksOff(t *testing.T) {
 	}
 	r.run()
 	r.e.Wake(r.put(1000, 1))
-	r.until("a session is there", func() bool { return r.em.Stats().SignIns == 1 })
+	r.until("the message is under way", func() bool { return strings.Contains(r.em.Transcript(), "C: MAIL FROM") })
 	l.set(func() { l.lose(); l.cut() })
 	r.untilEmpty()
 	if n := r.em.Stats().Messages; n != 1 || l.slots != 2 {

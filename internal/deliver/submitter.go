@@ -26,8 +26,11 @@ func (e *Engine) Submit(ctx context.Context, env *envelope.Envelope, msg envelop
 	return e.submission(env, HandIn{}).submit(ctx, msg)
 }
 
-// ModeOf is how a message is delivered: as it asks, else as configured.
+// ModeOf is how a message is delivered: as it asks, else as configured; what only the agent may send is queued.
 func (e *Engine) ModeOf(env *envelope.Envelope) string {
+	if a := e.config().Account; a != nil && a.AgentOnly {
+		return ModeQueue
+	}
 	return cmp.Or(env.Mode, e.config().Mode, ModeInteractive)
 }
 

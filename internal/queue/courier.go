@@ -217,6 +217,9 @@ func (c *Courier) Idle(l *Locked) (stays, waits, alone bool) {
 	return true, true, alone
 }
 
+// Backlog reports whether messages of the mailbox wait, if only for the rate.
+func (c *Courier) Backlog(*Locked) bool { return c.mailbox.ready+len(c.mailbox.submissions) > 0 }
+
 // Busy notes that a courier no longer waits.
 func (c *Courier) Busy(l *Locked) {
 	c.mailbox.idle = slices.DeleteFunc(c.mailbox.idle, func(o *Courier) bool { return o == c })

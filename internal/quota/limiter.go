@@ -18,8 +18,8 @@ type Limiter interface {
 	Slot(ctx context.Context, account string, n int) (Slot, error)
 	// Reserve counts what r asks for if the limits allow it now. Else nothing is counted, and short says why.
 	Reserve(ctx context.Context, r Request) (g Grant, short *Short, err error)
-	// Unreserve takes back what was granted, for a message that the server never saw. Restamp counts it for now
-	// in place of when it was granted.
+	// Unreserve takes back what was granted, for a message that the server never saw. Restamp counts it for now, when
+	// the server counts it, if it was granted more than a moment ago.
 	Unreserve(g Grant, now time.Time)
 	Restamp(g Grant, now time.Time)
 	// Usage returns the messages of the last 60 seconds and the recipients of the last 24 hours, as far as is known
@@ -37,6 +37,8 @@ type Slot struct {
 	Lost context.Context
 	// Cut ends when what is then still under way has to be broken off, since the slot may be another's soon.
 	Cut context.Context
+	// Wanted ends when another host waits for it: a session that has nothing to do should end.
+	Wanted context.Context
 	// Release gives it back, and may be called more than once.
 	Release func()
 }
@@ -103,7 +105,8 @@ func (h Host) Slot(ctx context.Context, account string, n int) (Slot, error) {
 }
 
 func kept(release func()) Slot {
-	return Slot{Lost: context.Background(), Cut: context.Background(), Release: release}
+	never := context.Background()
+	return Slot{Lost: never, Cut: never, Wanted: never, Release: release}
 }
 
 // Reserve is Limiter's.
@@ -126,7 +129,11 @@ func (h Host) Unreserve(g Grant, now time.Time) {
 }
 
 // Restamp is Limiter's.
-func (h Host) Restamp(g Grant, now time.Time) { h.Move(g.Account, g.Recipients, g.At, now) }
+func (h Host) Restamp(g Grant, now time.Time) {
+	if now.Sub(g.At) >= time.Second {
+		h.Move(g.Account, g.Recipients, g.At, now)
+	}
+}
 
 // TooMany returns ErrTooManyRecipients for a message that can never be within the limits, with the numbers.
 func (l Limits) TooMany(recipients int) error {

@@ -1,0 +1,147 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+)
+
+// The oldest server that has atomic batches and keys with a TTL of their own.
+const leastMajor, leastMinor = 2, 12
+
+func (f *Fleet) connectOptions() (nats.Options, error) {
+	o := nats.GetDefaultOptions()
+	o.Servers, o.Name = f.o.Servers, "o365-sendmail "+f.o.Host
+	o.Timeout, o.PingInterval, o.MaxPingsOut = callTimeout, 5*time.Second, 2
+	o.MaxReconnect, o.ReconnectBufSize = -1, -1 // what can't be sent now is not sent later
+	o.ReconnectWait, o.ReconnectJitter, o.ReconnectJitterTLS = 250*time.Millisecond, time.Second, time.Second
+	o.IgnoreAuthErrorAbort = true
+	o.TLSConfig, o.Secure = f.o.TLS, f.o.TLS != nil
+	o.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if errors.Is(err, nats.ErrPermissionViolation) {
+			f.note("rights", f.explain(err))
+		}
+	}
+	if f.o.NKeySeed == nil {
+		return o, nil
+	}
+	pair, err := nkeys.FromSeed(f.o.NKeySeed)
+	if err != nil {
+		return o, errors.New("the NKey's file holds no seed, which begins with SU")
+	}
+	o.Nkey, err = pair.PublicKey()
+	o.SignatureCB = pair.Sign
+	return o, err
+}
+
+// explain says in a line what an error of the client means for an administrator.
+func (f *Fleet) explain(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
+		return fmt.Errorf("the fleet's servers refuse this host's NKey or certificate: %w", err)
+	case errors.Is(err, nats.ErrPermissionViolation):
+		return fmt.Errorf("this host's user of the fleet's servers lacks a right (docs/fleet.md lists them): %w", err)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return errors.New("the fleet's servers have no JetStream for this account: set jetstream in their configuration")
+	case errors.As(err, &api) && (api.ErrorCode == 10005 || api.ErrorCode == 10074):
+		return fmt.Errorf("the fleet's servers can't keep everything three times, which takes three that are "+
+			"clustered: %s", api.Description)
+	case errors.As(err, &api):
+		return fmt.Errorf("the fleet's servers refuse: %s", api.Description)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return fmt.Errorf("the fleet's servers (%s) do not answer in time", strings.Join(f.o.Servers, ", "))
+	}
+	return fmt.Errorf("the fleet's servers (%s) can't be reached: %w", strings.Join(f.o.Servers, ", "), err)
+}
+
+// join makes sure that the server is good enough and that the fleet's bucket is there.
+func (f *Fleet) join(nc *nats.Conn) error {
+	if !nc.IsConnected() {
+		if err := nc.LastError(); err != nil {
+			return f.explain(err)
+		}
+		return f.explain(nats.ErrDisconnected)
+	}
+	if err := goodVersion(nc.ConnectedUrlRedacted(), nc.ConnectedServerVersion()); err != nil {
+		return err
+	}
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(callTimeout))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, callTimeout)
+	defer cancel()
+	if err := f.makeBucket(ctx, js); err != nil {
+		return f.explain(err)
+	}
+	f.mu.Lock()
+	f.js = js
+	clear(f.boxes)
+	f.mu.Unlock()
+	if err := f.view.watch(ctx, js); err != nil {
+		return f.explain(err)
+	}
+	if err := f.sayHost(f.o.Wait); err != nil {
+		return f.explain(err)
+	}
+	return nil
+}
+
+// goodVersion refuses a server that takes a TTL and drops it: a host that is gone would hold its slot for ever.
+func goodVersion(url, version string) error {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, errA := strconv.Atoi(major)
+	b, errB := strconv.Atoi(minor)
+	if errA != nil || errB != nil || a < leastMajor || a == leastMajor && b < leastMinor {
+		return fmt.Errorf("%s runs nats-server %s, and a fleet needs %d.%d or later on each server", url, version,
+			leastMajor, leastMinor)
+	}
+	return nil
+}
+
+// replicas is how often everything is kept.
+func (f *Fleet) replicas() int {
+	if len(f.o.Servers) >= 3 {
+		return 3
+	}
+	return 1
+}
+
+// makeBucket makes the bucket, or finds it.
+func (f *Fleet) makeBucket(ctx context.Context, js jetstream.JetStream) error {
+	want := jetstream.KeyValueConfig{Bucket: f.o.Name, History: 1, LimitMarkerTTL: time.Second,
+		Storage: jetstream.FileStorage, Replicas: f.replicas(), Description: "o365-sendmail: slots and hosts"}
+	_, err := js.CreateKeyValue(ctx, want)
+	if !errors.Is(err, jetstream.ErrBucketExists) && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return err
+	}
+	kv, err := js.KeyValue(ctx, f.o.Name)
+	if err != nil {
+		return err
+	}
+	st, err := kv.Status(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case st.History() != 1:
+		return fmt.Errorf("the bucket %s keeps %d values of a key, which keeps slots too long: make it again with one",
+			f.o.Name, st.History())
+	case st.LimitMarkerTTL() == 0:
+		return fmt.Errorf("the bucket %s has no limit_marker_ttl, so that no slot expires: delete it", f.o.Name)
+	}
+	if n := st.Config().Replicas; n != want.Replicas {
+		f.note("replicas", fmt.Errorf("the bucket %s is kept %d times, and %d servers are configured", f.o.Name, n,
+			len(f.o.Servers)))
+	}
+	return nil
+}

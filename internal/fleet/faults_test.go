@@ -1,0 +1,322 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"o365-sendmail/internal/quota"
+)
+
+const mailbox = "noreply@contoso.com"
+
+func ask(t *testing.T, f *Fleet, recipients int) (quota.Grant, *quota.Short, error) {
+	return f.Reserve(t.Context(), quota.Request{Account: mailbox, Recipients: recipients, Limits: f.o.Limits, Now: time.Now()})
+}
+
+// admin is a connection of an administrator.
+func admin(t *testing.T, url string) jetstream.JetStream {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+func TestGoodVersion(t *testing.T) {
+	t.Parallel()
+	for version, good := range map[string]bool{"2.9.10": false, "2.11.9": false, "2.12.0": true, "2.15.3": true,
+		"3.0.0": true, "1.40.0": false, "": false, "2": false, "x.y": false, "2.12.0-RC.1": true} {
+		if err := goodVersion("nats://n1:4222", version); (err == nil) != good {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+}
+
+func TestEncode(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"NoReply@contoso.com": "noreply=40contoso=2Ecom", "a b>*": "a=20b=3E=2A",
+		"x=y": "x=3Dy", "ü@x": "=C3=BC=40x"} {
+		if got := encode(in); got != want || decode(got) != strings.ToLower(in) {
+			t.Errorf("%s: %s, back %s", in, got, decode(got))
+		}
+	}
+}
+
+// TestLimitsThatDiffer: the first host's limits are the fleet's, and the other is told.
+func TestLimitsThatDiffer(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	one := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h1",
+		Limits: quota.Limits{MessagesPerMinute: 2, RecipientsPerDay: 100}})
+	if _, short, err := ask(t, one, 1); short != nil || err != nil {
+		t.Fatal(short, err)
+	}
+	var w warnings
+	two := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h2", Warn: w.warn,
+		Limits: quota.Limits{MessagesPerMinute: 30, RecipientsPerDay: 100}})
+	if _, short, err := ask(t, two, 1); short != nil || err != nil {
+		t.Fatal(short, err)
+	}
+	if _, short, err := ask(t, two, 1); short == nil || err != nil {
+		t.Errorf("a third of two a minute: %v", err)
+	}
+	if len(one.Faults()) != 0 || len(two.Faults()) != 1 || len(w.list()) != 1 ||
+		!strings.Contains(w.list()[0], "messages_per_minute is 30 here and 2 for "+mailbox) {
+		t.Errorf("%v, %v, %q", one.Faults(), two.Faults(), w.list())
+	}
+}
+
+// TestNoThreeServers: three are configured and are no cluster.
+func TestNoThreeServers(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	f := open(t, Options{Servers: []string{s.ClientURL(), s.ClientURL(), s.ClientURL()}, Host: "h1"})
+	until(t, "the fault is told", func() bool {
+		err := f.Reach()
+		return err != nil && strings.Contains(err.Error(), "can't keep everything three times")
+	})
+}
+
+func TestNoJetStream(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, func(o *server.Options) { o.JetStream = false })
+	f := open(t, Options{Servers: []string{s.ClientURL()}, Host: "h1"})
+	until(t, "the fault is told", func() bool {
+		err := f.Reach()
+		return err != nil && (strings.Contains(err.Error(), "JetStream"))
+	})
+}
+
+// TestWrongRights: a user that may not write, and one that does not exist.
+func TestWrongRights(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "reader", Password: "x", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"$KV.>", "$JS.API.>"}}}}}
+	})
+	addr := strings.TrimPrefix(s.ClientURL(), "nats://")
+	for _, c := range []struct{ user, want string }{{"reader:x@", "lacks a right"}, {"", "refuse this host's NKey"}} {
+		var w warnings
+		f := open(t, Options{Servers: []string{"nats://" + c.user + addr}, Host: "h1", Warn: w.warn})
+		until(t, "the fault is told: "+c.want, func() bool {
+			err := f.Reach()
+			return err != nil && strings.Contains(err.Error()+strings.Join(w.list(), " "), c.want)
+		})
+		if err := f.Reach(); strings.Contains(err.Error(), "\n") {
+			t.Errorf("not one line: %q", err)
+		}
+	}
+}
+
+// TestStreamDeleted: it is made again, and what this host has sent counts in it.
+func TestStreamDeleted(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	f := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h1", Limits: quota.Limits{MessagesPerMinute: 5}})
+	for range 3 {
+		if _, short, err := ask(t, f, 1); short != nil || err != nil {
+			t.Fatal(short, err)
+		}
+	}
+	if err := admin(t, s.ClientURL()).DeleteStream(t.Context(), "test-minute-"+encode(mailbox)); err != nil {
+		t.Fatal(err)
+	}
+	granted := 0
+	until(t, "the stream is there again", func() bool {
+		_, short, err := ask(t, f, 1)
+		if short == nil && err == nil {
+			granted++
+		}
+		return granted > 0
+	})
+	for range 5 {
+		if _, short, err := ask(t, f, 1); short == nil && err == nil {
+			granted++
+		}
+	}
+	if granted > 2 {
+		t.Errorf("%d more than 3 of 5", granted)
+	}
+}
+
+// TestBucketDeleted: the slots end, since another host may have them.
+func TestBucketDeleted(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	f := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h1"})
+	slot, err := f.TrySlot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slot.Release()
+	if err := admin(t, s.ClientURL()).DeleteKeyValue(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-slot.Lost.Done():
+	case <-time.After(testTTL * 3 / 4):
+		t.Error("the slot is not lost")
+	}
+	until(t, "the bucket is there again", func() bool {
+		s, err := f.TrySlot(t.Context(), mailbox, 2)
+		if err == nil {
+			s.Release()
+		}
+		return err == nil
+	})
+}
+
+// TestServersGone: the answers are unknown and come at once, and a slot ends before it may be another's; all is well
+// when they are back.
+func TestServersGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	start := func(port int) *server.Server {
+		return startServer(t, func(o *server.Options) { o.StoreDir, o.Port = dir, port })
+	}
+	s := start(-1)
+	f := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h1", Limits: quota.Limits{MessagesPerMinute: 5},
+		Wait: 500 * time.Millisecond})
+	slot, err := f.TrySlot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slot.Release()
+	port := s.Addr().(*net.TCPAddr).Port
+	s.Shutdown()
+	s.WaitForShutdown()
+	gone := boottime()
+	_, _, err = ask(t, f, 1)
+	var unknown *quota.UnknownError
+	if !errors.As(err, &unknown) || boottime()-gone > time.Second {
+		t.Fatalf("%v after %v", err, boottime()-gone)
+	}
+	if unknown.Hosts != 1 || unknown.Over.Err() != nil {
+		t.Errorf("%+v", unknown)
+	}
+	at := boottime()
+	for range 100 {
+		if _, _, err = ask(t, f, 1); !errors.As(err, new(*quota.UnknownError)) {
+			t.Fatal(err)
+		}
+	}
+	if d := boottime() - at; d > 500*time.Millisecond {
+		t.Errorf("100 answers took %v", d)
+	}
+	<-slot.Lost.Done()
+	if d := boottime() - gone; d > testTTL*9/10 {
+		t.Errorf("the slot was lost after %v of %v", d, testTTL)
+	}
+	<-slot.Cut.Done()
+	if d := boottime() - gone; d > testTTL {
+		t.Errorf("it was cut off after %v of %v", d, testTTL)
+	}
+	start(port)
+	<-unknown.Over.Done()
+	if _, short, err := ask(t, f, 1); short != nil || err != nil {
+		t.Error(short, err)
+	}
+}
+
+// TestTwoHostsOfOneName: each has slots of its own, and the administrator is told.
+func TestTwoHostsOfOneName(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	var w warnings
+	o := Options{Servers: []string{s.ClientURL()}, Host: "h1", TTL: 2 * time.Second}
+	one := join(t, o)
+	o.Warn = w.warn
+	two := join(t, o)
+	until(t, "it is told", func() bool { return len(two.Faults()) == 1 && len(one.Faults()) == 1 })
+	if len(w.list()) != 1 || !strings.Contains(w.list()[0], "two hosts call themselves h1") {
+		t.Errorf("%q", w.list())
+	}
+	a, err := one.TrySlot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Release()
+	if _, err := two.TrySlot(t.Context(), mailbox, 1); !errors.Is(err, quota.ErrTaken) {
+		t.Error(err)
+	}
+}
+
+// TestHolderIsKept: a slot is renewed, and nobody else has it meanwhile.
+func TestHolderIsKept(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	o := Options{Servers: []string{s.ClientURL()}, Host: "h1", TTL: 2 * time.Second}
+	one := join(t, o)
+	o.Host = "h2"
+	two := join(t, o)
+	a, err := one.TrySlot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		if _, err := two.TrySlot(ctx, mailbox, 1); err == nil && ctx.Err() == nil {
+			t.Fatal("two have it")
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if a.Lost.Err() != nil {
+		t.Error("it was lost")
+	}
+	held := two.Held()
+	if len(held) != 1 || held[0].Mailbox != mailbox || held[0].Host != "h1" {
+		t.Errorf("%+v", held)
+	}
+	a.Release()
+	b, err := two.Slot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Release()
+}
+
+// TestHandsOn: a holder hears that another host waits, and its turn ends.
+func TestHandsOn(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	o := Options{Servers: []string{s.ClientURL()}, Host: "h1", TTL: 2 * time.Second}
+	one := join(t, o)
+	o.Host = "h2"
+	two := join(t, o)
+	a, err := one.TrySlot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error, 1)
+	go func() {
+		b, err := two.Slot(t.Context(), mailbox, 1)
+		if err == nil {
+			b.Release()
+		}
+		got <- err
+	}()
+	<-a.Wanted.Done()
+	<-a.Lost.Done()
+	if a.Cut.Err() != nil {
+		t.Error("what is under way is cut off")
+	}
+	a.Release()
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,42 @@
+package quota
+
+import "time"
+
+// Member is a host's membership of a fleet: the Limiter that all of its hosts share, and what is known of them.
+type Member interface {
+	Limiter
+	// Reach returns nil while the fleet's servers answer, else why they don't.
+	Reach() error
+	// Faults are what is wrong but stops nothing: a limit that differs from the fleet's, two hosts of one name.
+	Faults() []error
+	// Peers are the hosts that are there, by name; silent are those that were, with the time since.
+	Peers() (hosts []Peer, silent map[string]time.Duration)
+	// Held are the slots that somebody has, by mailbox and number.
+	Held() []Held
+	// Close leaves the fleet once all slots are released.
+	Close()
+}
+
+// Peer is what a host says of itself.
+type Peer struct {
+	Name string `json:"name"`
+	// ID is of its process: two of one name are two hosts, or one that was started again a moment ago.
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	Backlog
+	// Wants are mailboxes for which it waits for a slot.
+	Wants []string `json:"wants,omitempty"`
+}
+
+// Backlog is how a host's queue is.
+type Backlog struct {
+	Messages int   `json:"messages"`
+	Oldest   int64 `json:"oldest,omitempty"` // the age of the oldest, in seconds
+}
+
+// Held is a slot that somebody has.
+type Held struct {
+	Mailbox  string `json:"mailbox"`
+	N        int    `json:"n"`
+	Host, ID string
+}
