@@ -30,7 +30,13 @@ func tenantForm(a *Answers, s string) (string, error) {
 	if strings.Contains(s, ".") && xoauth.CheckTenant(s) == nil {
 		return strings.ToLower(s), nil
 	}
-	return guid(s, "the Directory (tenant) ID")
+	id, err := guid(s, "the Directory (tenant) ID")
+	if err != nil && !strings.Contains(s, ".") && !strings.ContainsAny(s, "-0123456789") &&
+		xoauth.CheckTenant(s+".onmicrosoft.com") == nil {
+		return "", fmt.Errorf("a tenant is a GUID, the Directory (tenant) ID, or a domain: %s.onmicrosoft.com perhaps",
+			strings.ToLower(s))
+	}
+	return id, err
 }
 
 func clientForm(a *Answers, s string) (string, error) {
@@ -93,11 +99,26 @@ func dateForm(a *Answers, s string) (string, error) {
 	d, err := time.Parse(time.DateOnly, s)
 	switch {
 	case err != nil:
-		return "", errors.New("a date is written as 2027-01-31")
+		return "", errors.New("a date is written as 2027-01-31" + meantDate(s))
 	case !d.After(a.now()):
 		return "", errors.New("this day is in the past: make a new secret")
 	}
 	return s, nil
+}
+
+// meantDate says in our form a date as the portal shows it, where day and month can't be mistaken.
+func meantDate(s string) string {
+	american, err1 := time.Parse("1/2/2006", s)
+	other, err2 := time.Parse("2/1/2006", strings.ReplaceAll(s, ".", "/"))
+	switch {
+	case err1 == nil && err2 == nil && !american.Equal(other):
+		return ", as year, month and day"
+	case err1 == nil:
+		return "; " + american.Format(time.DateOnly) + " perhaps"
+	case err2 == nil:
+		return "; " + other.Format(time.DateOnly) + " perhaps"
+	}
+	return ""
 }
 
 func mailboxForm(a *Answers, s string) (string, error) {
