@@ -4,8 +4,11 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"o365-sendmail/internal/envelope"
 )
 
 // TestGreetEndsWithTheAgent: the look at the own socket does not hold up the end when the
@@ -34,4 +37,27 @@ func TestGreetEndsWithTheAgent(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("it still waits for a greeting")
 	}
+}
+
+// TestStatusLine: the line that systemctl status shows has why mail waits.
+func TestStatusLine(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	if err := s.SetFault("secret-expired"); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	line := func() string {
+		st := s.agent.engine.State()
+		return s.agent.statusLine(&st)
+	}
+	if got := line(); got != "delivering; 0 messages wait" {
+		t.Error(got)
+	}
+	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("what is wrong is shown", func() bool {
+		return strings.Contains(line(), "1 messages wait: ") && strings.Contains(line(), "the client secret has expired")
+	})
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // testedDocuments are pages that name the tests which hold what they say.
-var testedDocuments = []string{"docs/security-tests.md", "docs/package-acceptance.md"}
+var testedDocuments = []string{"docs/security-tests.md", "docs/package-acceptance.md",
+	"docs/acceptance.md"}
 
 // TestDocumentsNameTests: each test that a page names exists, and each row of the table of promises names one.
 func TestDocumentsNameTests(t *testing.T) {
