@@ -27,6 +27,7 @@ import (
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/durable"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/history"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/smtpd"
@@ -77,6 +78,7 @@ type Agent struct {
 
 	spool  *spool.Spool
 	engine *deliver.Engine
+	past   *history.Writer
 
 	rules   atomic.Pointer[rules]
 	backlog atomic.Pointer[quota.Backlog] // of the last minute
@@ -138,7 +140,7 @@ func (a *Agent) run(ctx context.Context) error {
 		// again, and callers wait at the socket or fail for now.
 		return sysexits.With(sysexits.TempFail, fmt.Errorf("the configuration can't be read now: %s", r.reason()))
 	}
-	a.log = maillog.New(r.logOptions(o))
+	a.log, a.past = maillog.New(r.logOptions(o)), &history.Writer{Warn: a.warn}
 	a.tell(r)
 	a.exporter.note(r)
 	listeners, err := a.listen(r.config)

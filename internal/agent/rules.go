@@ -156,9 +156,10 @@ func (a *Agent) resolve(addr string) ([]string, error) {
 // start makes the engine for the first rules.
 func (a *Agent) start(r *rules) {
 	a.rules.Store(r)
+	a.past.Configure(assemble.History(r.config))
 	a.engine = deliver.NewEngine(deliver.EngineOptions{
 		Config: a.engineConfig(r), Spool: a.spool, Log: a.log, Warn: a.warn, Publish: a.publish,
-		StateFile: assemble.StateFile(r.config),
+		StateFile: assemble.StateFile(r.config), History: a.past,
 	})
 }
 
@@ -241,6 +242,7 @@ func (a *Agent) change(r *rules) {
 	a.keeper.Lock()
 	defer a.keeper.Unlock()
 	a.rules.Store(r)
+	a.past.Configure(assemble.History(r.config))
 }
 
 // tellFixed says which changes wait for a restart.

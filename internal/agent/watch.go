@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"o365-sendmail/internal/assemble"
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/maillog"
@@ -101,8 +102,16 @@ func (a *Agent) hooks() control.Hooks {
 		return st
 	}
 	h.Note = func(id, text string) { a.log.Log(maillog.Notice, id, "", text) }
-	h.Reload = a.askReload
+	h.Reload, h.History = a.askReload, a.history
 	return h
+}
+
+// history is the folder of the history, "" where none is kept.
+func (a *Agent) history() string {
+	if o := assemble.History(a.rules.Load().config); o.Days > 0 {
+		return o.Dir
+	}
+	return ""
 }
 
 // askReload has the configuration read again, and waits until that is done.

@@ -103,6 +103,8 @@ var onlyRules = []onlyRule{
 		"it is a public package and must not know this program"},
 	{"cache", []string{"xoauth", "internal/durable", "internal/printable"}, []string{"golang.org/x/sys"},
 		"it is a public package: options come in a struct of its own"},
+	{"internal/history", []string{"internal/durable", "internal/printable"}, nil,
+		"it keeps and finds lines of its own: it knows neither engine nor queue"},
 	{"internal/quota", []string{"internal/durable", "internal/printable"}, nil,
 		"it counts what others send: it knows no account but by name"},
 	{"internal/fleet", []string{"internal/quota"}, []string{"github.com/nats-io", "golang.org/x/sys"},

@@ -21,6 +21,8 @@ func verbs() []verb {
 	return []verb{
 		{"serve", "run the agent: take mail from local programs and deliver it", serveVerb},
 		{"queue", "list, show, retry, hold, release, delete or flush queued mail", (*Env).queueCommand},
+		{"log", "find what became of mail: sent, refused, bounced, expired", (*Env).logCommand},
+		{"stats", "sum up what became of mail, as text, JSON or a page in HTML", (*Env).statsCommand},
 		{"setup", "ask for what is needed, write the configuration, print what to do in the tenant",
 			(*Env).setupCommand},
 		{"import", "read the files of another mailer, say line by line what comes over, write the configuration",

@@ -15,6 +15,7 @@ import (
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/explain"
+	"o365-sendmail/internal/history"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/sysexits"
@@ -140,6 +141,8 @@ func flagValues(f *stdflag.Flag, current, prefix string) []candidate {
 		list = keyValues("kind")
 	case "STATE":
 		list = bare(queueview.States())
+	case "STATUS":
+		list = bare(history.Statuses[:])
 	case "CLOUD":
 		list = keyValues("cloud")
 	case "KEY=VALUE":

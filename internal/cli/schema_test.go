@@ -57,7 +57,7 @@ func schemaID(path string) string {
 }
 
 // lines are the commands of which each line is a document.
-var lines = []string{"queue-list", "queue-show", "queue-change", "queue-flush"}
+var lines = []string{"queue-list", "queue-show", "queue-change", "queue-flush", "log"}
 
 // schemaOf names the schema for what a command line prints with --json.
 func schemaOf(args []string) string {
@@ -228,7 +228,7 @@ func TestEachSchemaIsMet(t *testing.T) {
 			"queue hold " + waits, "queue release " + waits, "queue retry " + waits, "queue delete " + gone,
 			"queue redirect --to z@example.org " + waits, "queue export --folder " + t.TempDir() + " " + waits,
 			"queue delete --dry-run all",
-			"send-test someone@example.org"} {
+			"log", "log --status sent", "log --status gone", "stats", "stats --days 1", "send-test someone@example.org"} {
 			if line == "token" && len(seen) > 10 {
 				continue // the second time Entra refuses, and there is none
 			}

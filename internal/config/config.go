@@ -66,6 +66,7 @@ type Config struct {
 	Aliases map[string][]string
 	Alerts  Alerts
 	Log     Log
+	History History
 
 	// Warnings holds what is allowed but probably not meant.
 	Warnings []*Error
@@ -248,6 +249,12 @@ type Alerts struct {
 	HeartbeatFile string
 	StatusFile    string        // "" = none
 	QueueAge      time.Duration // of the oldest message; 0 = any
+}
+
+// History bounds what is kept of mail that is done with.
+type History struct {
+	Days int   // 0 = nothing is kept
+	Size int64 // bytes
 }
 
 // Log is where the log goes.

@@ -100,6 +100,7 @@ var groups = [...]group{
 	{"aliases", "Where mail for local names goes.", aliasKeys},
 	{"alerts", "Who is told that mail waits, or will: ways beside alert_to that need no mail.", alertKeys},
 	{"log", "The log.", logKeys},
+	{"history", "What became of mail, for o365-sendmail log and stats.", historyKeys},
 }
 
 // Keys returns every key in the order of the sample file.

@@ -250,3 +250,20 @@ var logKeys = []Key{
 		field: func(c *Config) any { return &c.Log.Format },
 	},
 }
+
+var historyKeys = []Key{
+	{
+		Name: "history.days", Kind: KindInt, Default: 30, Min: 0, Max: 3650, Optional: true,
+		Help: "For how many days it is kept what became of each recipient; 0 keeps nothing.",
+		More: "It lies in the folder history in cache.dir, with mode 0600: time, queue id, user, sender, recipient, " +
+			"Message-ID, size, outcome and the server's reply, never a Subject or other content. With 0 the agent " +
+			"removes what there is within an hour.",
+		field: func(c *Config) any { return &c.History.Days },
+	},
+	{
+		Name: "history.size", Kind: KindSize, Default: "200MB", Min: 1e6, Max: 100 * gib, Optional: true,
+		Help:  "The most that it may take on the disk; the oldest goes first.",
+		More:  "A delivery takes some 200 bytes.",
+		field: func(c *Config) any { return &c.History.Size },
+	},
+}

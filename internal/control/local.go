@@ -29,6 +29,8 @@ type Hooks struct {
 	Flush func(ctx context.Context, f queueview.Filter, ask bool) (Flushed, error)
 	// Note writes a line about a message into the log.
 	Note func(id, text string)
+	// History returns the folder of the history; "" where none is kept.
+	History func() string
 	// Reload reads the configuration again, and returns its path when that is done. It fails when the one
 	// before stays in force.
 	Reload func(ctx context.Context) (path string, err error)

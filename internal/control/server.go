@@ -178,6 +178,10 @@ func (a *answer) route(r *http.Request) {
 		run = a.metrics
 	case r.URL.Path == "/v1/status":
 		run = a.status
+	case r.URL.Path == "/v1/history":
+		run = a.log
+	case r.URL.Path == "/v1/stats":
+		run = a.stats
 	case r.URL.Path == "/v1/reload":
 		run, method = a.reload, http.MethodPost
 	case r.URL.Path == "/v1/token":

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"o365-sendmail/internal/envelope"
-	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
@@ -19,7 +18,7 @@ type core struct {
 	o        EngineOptions
 	clock    Clock
 	spool    *spool.Spool
-	log      *maillog.Logger
+	log      journal
 	queue    *queue.Queue
 	notifier *notify.Notifier
 	current  atomic.Pointer[Config] // never changed in place
@@ -44,7 +43,7 @@ func newCore(o EngineOptions) *core {
 	if o.Depth <= 0 {
 		o.Depth = defaultDepth
 	}
-	return &core{o: o, clock: o.Clock, spool: o.Spool, log: o.Log,
+	return &core{o: o, clock: o.Clock, spool: o.Spool, log: journal{o.Log, o.History},
 		timer: make(chan struct{}, 1), chore: make(chan struct{}, 1), quiet: make(chan struct{}, 1)}
 }
 

@@ -34,7 +34,7 @@ type courier struct {
 	broken   bool        // the session is over
 	faulty   atomic.Bool // this program has gone wrong with it
 	taken    []delivery
-	log      *maillog.Batch
+	log      *batch
 }
 
 // delivery is one that only has to be noted in the spool.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"o365-sendmail/internal/history"
 	"o365-sendmail/internal/maillog"
 	"o365-sendmail/internal/notify"
 	"o365-sendmail/internal/queue"
@@ -62,6 +63,8 @@ type EngineOptions struct {
 	Config
 	Spool *spool.Spool // nil where nothing can be kept, which only goes with Alone
 	Log   *maillog.Logger
+	// History keeps what becomes of recipients; nil for nothing.
+	History *history.Writer
 	// StateFile keeps what was alerted about from one run to the next, and tells other
 	// processes why mail waits; "" for none.
 	StateFile string
@@ -110,7 +113,7 @@ func NewEngine(o EngineOptions) *Engine {
 		Start: e.couriers.start, Return: e.couriers.giveBack, Tell: e.tellGate,
 		Timer: func() { signal(e.timer) }, Now: e.clock.Now, Jitter: e.o.Jitter,
 	})
-	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, After: e.clock.After, Log: e.log,
+	e.notifier = notify.New(notify.Options{Submit: e.putOwn, Now: e.clock.Now, After: e.clock.After, Log: o.Log,
 		Warn: e.o.Warn})
 	e.queue.Do(func(l *queue.Locked) { e.configure(l, o.Config) })
 	return e
@@ -233,6 +236,7 @@ func (e *Engine) finish(all bool) {
 	e.queue.Do((*queue.Locked).Close)
 	e.recorder.unlockAll()
 	e.stateFile.save()
+	e.o.History.Close()
 	e.publishState()
 }
 
@@ -275,5 +279,6 @@ func (e *Engine) chores(ctx context.Context) {
 func (e *Engine) minutely() {
 	e.recorder.catchUp()
 	e.queue.Do((*queue.Locked).Forget)
+	e.o.History.Tick(e.clock.Now())
 	e.look()
 }

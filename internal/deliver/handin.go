@@ -61,6 +61,7 @@ func (e *Engine) Keep(env *envelope.Envelope, msg *rfc822.Message, h HandIn,
 // arrived logs who hands the message in, and whom the rules refuse.
 func (s *submission) arrived(msg *rfc822.Message, size int64, refused []envelope.Refusal, notes ...string) {
 	id, _ := msg.Header.Get("Message-ID")
+	s.subject = subject{s.env.Caller.UID, size, id}
 	logArrival(s.log, s.env, size, len(s.env.Recipients)+len(refused),
 		"message-id", id, "tag", s.hand.Tag, "client", s.hand.Client)
 	for _, text := range notes {
@@ -69,7 +70,10 @@ func (s *submission) arrived(msg *rfc822.Message, size int64, refused []envelope
 		}
 	}
 	for _, f := range refused {
-		to := []envelope.Recipient{{Address: f.Address}}
-		s.e.tell(s.log, s.env.ID, to, unkept(to, f.Err), "none", 0, nil)
+		one := *s.env
+		one.Recipients = []envelope.Recipient{{Address: f.Address}}
+		o := unkept(one.Recipients, f.Err)
+		s.e.tell(s.log, one.ID, one.Recipients, o, "none", 0, nil)
+		s.e.remember(s.log, one.ID, &one, s.subject, o, 0)
 	}
 }

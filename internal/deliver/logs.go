@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/internal/history"
 	"o365-sendmail/internal/maillog"
 )
 
@@ -13,6 +14,42 @@ import (
 // eventLog is the mail log, or a batch of lines for it.
 type eventLog interface {
 	Log(p maillog.Priority, id string, fields ...any)
+}
+
+// keeper is the mail log with the history, or a batch for both.
+type keeper interface {
+	eventLog
+	keep(entries []history.Entry)
+}
+
+// journal writes to both at once.
+type journal struct {
+	*maillog.Logger
+	past *history.Writer
+}
+
+func (j journal) keep(entries []history.Entry) { j.past.Record(entries[len(entries)-1].Time, entries) }
+
+// Batch returns an empty batch.
+func (j journal) Batch() *batch { return &batch{Batch: j.Logger.Batch(), past: j.past} }
+
+// batch is for one goroutine. What is not flushed is lost with the process.
+type batch struct {
+	*maillog.Batch
+	past    *history.Writer
+	entries []history.Entry
+}
+
+func (b *batch) keep(entries []history.Entry) { b.entries = append(b.entries, entries...) }
+
+// Flush writes what was gathered.
+func (b *batch) Flush() {
+	b.Batch.Flush()
+	if n := len(b.entries); n > 0 {
+		b.past.Record(b.entries[n-1].Time, b.entries)
+		clear(b.entries)
+		b.entries = b.entries[:0]
+	}
 }
 
 // logArrival writes the line that takes a message in; size is in bytes, 0 when it is not known. more are names
@@ -41,8 +78,10 @@ func (e *core) logQueued(log eventLog, id string) {
 }
 
 // tellTry logs and counts what a try of a message of the queue has brought.
-func (e *core) tellTry(log eventLog, j *job, v *Outcome, relay string, now time.Time) {
-	e.tell(log, j.id, j.env.Recipients, v, relay, now.Sub(j.item.Meta().Arrived), j.msg)
+func (e *core) tellTry(log keeper, j *job, v *Outcome, relay string, now time.Time) {
+	delay := now.Sub(j.item.Meta().Arrived)
+	e.tell(log, j.id, j.env.Recipients, v, relay, delay, j.msg)
+	e.rememberTry(log, j, v, delay)
 }
 
 // tell logs and counts an outcome. msg is not asked when the server took nothing.

@@ -105,7 +105,7 @@ func TestPartsWithoutSpool(t *testing.T) {
 			if c.rule != nil {
 				r.script(*c.rule)
 			}
-			d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log,
+			d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.o.Log,
 				Alone: &Alone{}})
 			receipt, err := d.Submit(context.Background(), manyTo(r.em, c.to...), testMessage(r.em.Mailbox, "many"))
 			if (err != nil) != c.whole {
@@ -138,7 +138,7 @@ func TestServersOwnLimit(t *testing.T) {
 	for _, most := range []int{0, 2, 3} {
 		r := newRig(t, rigOptions{emulator: func(s *emulator.State) { s.Limits.Recipients = 2 },
 			account: func(a *Account) { a.Submit.MaxRecipients = most }})
-		d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log,
+		d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.o.Log,
 			Alone: &Alone{}})
 		receipt, err := d.Submit(context.Background(), manyTo(r.em, mixedTo...), testMessage(r.em.Mailbox, "many"))
 		if got := r.parts("many"); err != nil || !slices.Equal(got, fourGood) || len(receipt.Accepted) != 4 ||
@@ -148,7 +148,7 @@ func TestServersOwnLimit(t *testing.T) {
 	}
 	r := newRig(t, rigOptions{})
 	r.script(emulator.Rule{Stage: "rcpt", Reply: "452 4.5.3 Too many recipients"})
-	d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.log, Alone: &Alone{}})
+	d := NewEngine(EngineOptions{Config: Config{Account: r.e.config().Account}, Log: r.e.o.Log, Alone: &Alone{}})
 	if receipt, err := d.Submit(context.Background(), manyTo(r.em, fourGood...),
 		testMessage(r.em.Mailbox, "none")); ExitCode(err) != 75 || len(receipt.Accepted) > 0 {
 		t.Errorf("a server without room for anybody: %v, %+v", err, receipt)
@@ -160,7 +160,7 @@ func TestPartsWithSpool(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{account: inTwos})
 	d := NewEngine(EngineOptions{
-		Config: Config{Account: r.e.config().Account}, Spool: r.sp, Log: r.e.log,
+		Config: Config{Account: r.e.config().Account}, Spool: r.sp, Log: r.e.o.Log,
 		Alone: &Alone{Run: func() bool { r.run(); return true }},
 	})
 	receipt, err := d.Submit(context.Background(), manyTo(r.em, mixedTo...), testMessage(r.em.Mailbox, "many"))

@@ -63,7 +63,7 @@ func (r *recorder) record(j *job, v *Outcome, s session) {
 }
 
 // note does for a message that was taken for all recipients what record does up to its log.
-func (r *recorder) note(j *job, v *Outcome, s session, log eventLog) map[int]spool.RecipientStatus {
+func (r *recorder) note(j *job, v *Outcome, s session, log keeper) map[int]spool.RecipientStatus {
 	now := r.clock.Now()
 	r.reportSuccess(j, v, s, now)
 	r.tellTry(log, j, v, s.server, now)
@@ -226,6 +226,7 @@ func (r *recorder) requeue(j *job, after queue.After) {
 func (r *recorder) quarantine(j *job, v *Outcome) {
 	err := j.item.Quarantine(v.errs[0].Error())
 	r.log.Log(maillog.Err, j.id, "status", "failed", "", v.errs[0])
+	r.rememberDamaged(j, v.errs[0])
 	if err != nil {
 		j.item.Unlock()
 		r.o.Warn(err)

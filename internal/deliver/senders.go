@@ -1,10 +1,8 @@
 package deliver
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -64,24 +62,9 @@ func (a *Account) strangeAuthor(env *envelope.Envelope, msg envelope.Message) st
 	return ""
 }
 
-// maxAuthorHeader is how much of a message is read to find its authors, in bytes.
-const maxAuthorHeader = 256 << 10
-
 // authorsOf returns the addresses in From and Sender. What can't be read has none.
 func authorsOf(msg envelope.Message) (addrs []string) {
-	r, err := msg.Open()
-	if err != nil {
-		return nil
-	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxAuthorHeader))
-	if err != nil {
-		return nil
-	}
-	if i := bytes.Index(b, []byte("\r\n\r\n")); i >= 0 {
-		b = b[:i+4]
-	}
-	h := rfc822.ParseHeader(b)
+	h := headerOf(msg)
 	for _, v := range append(h.All("From"), h.All("Sender")...) {
 		list, _ := rfc822.ParseAddressList(v)
 		for _, x := range list {

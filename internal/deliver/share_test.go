@@ -192,7 +192,7 @@ func TestDirectKeepsTheReserve(t *testing.T) {
 	}})
 	account := r.e.config().Account
 	d := NewEngine(EngineOptions{
-		Config: Config{Account: account}, Log: r.e.log, Alone: &Alone{Timeout: 5 * time.Second},
+		Config: Config{Account: account}, Log: r.e.o.Log, Alone: &Alone{Timeout: 5 * time.Second},
 	})
 	submit := func(uid int, to ...string) error {
 		env := testEnvelope(r.em.Mailbox, to...)

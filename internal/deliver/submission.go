@@ -23,7 +23,8 @@ type submission struct {
 	source  *handoff
 	job     *job
 	started time.Time
-	log     *maillog.Batch // what is not written before it is known whether the message is accepted
+	subject subject
+	log     *batch // what is not written before it is known whether the message is accepted
 }
 
 // submission gives a message its queue id.
@@ -271,7 +272,9 @@ func (s *submission) queued() {
 // tell logs what the caller is told. Of one who is refused message after message the log has not each.
 func (s *submission) tell(o *Outcome) {
 	e := s.e
-	e.tell(s.log, s.env.ID, s.env.Recipients, o, e.relay(), e.clock.Now().Sub(s.started), s.source)
+	delay := e.clock.Now().Sub(s.started)
+	e.tell(s.log, s.env.ID, s.env.Recipients, o, e.relay(), delay, s.source)
+	e.remember(s.log, s.env.ID, s.env, s.subject, o, delay)
 	if o.later == 0 {
 		s.log.Log(maillog.Info, s.env.ID, "", "removed")
 	}

@@ -42,7 +42,7 @@ func TestTokenWaitIsBounded(t *testing.T) {
 			r.holdTokens()
 			a := r.e.config().Account
 			a.PipelineAuth, a.TokenTimeout = pipeline, bound
-			o := EngineOptions{Config: Config{Account: a, Wait: bound}, Log: r.e.log, Alone: &Alone{}}
+			o := EngineOptions{Config: Config{Account: a, Wait: bound}, Log: r.e.o.Log, Alone: &Alone{}}
 			if spooled {
 				o.Spool, a.TokenTimeout = r.sp, time.Hour
 			}

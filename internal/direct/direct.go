@@ -64,7 +64,8 @@ func (p *Process) open(o *cmdline.Options) (*Direct, error) {
 		Config: deliver.Config{
 			Account: account, Mode: cfg.Delivery.Mode, Wait: cfg.Delivery.Wait, ProbeInterval: cfg.Agent.ProbeInterval,
 		},
-		StateFile: d.stateFile(), Spool: d.spool, Log: log, Alone: &deliver.Alone{Run: d.run},
+		StateFile: d.stateFile(), Spool: d.spool, Log: log, History: keepHistory(cfg, log),
+		Alone: &deliver.Alone{Run: d.run},
 	})
 	return d, nil
 }

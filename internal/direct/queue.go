@@ -25,17 +25,12 @@ import (
 // OpenQueue reaches the agent, else the spool itself if this user may. With run the queue
 // can be flushed without an agent, too, for which the credentials are read.
 func (p *Process) OpenQueue(ctx context.Context, o *cmdline.Options, run bool) (control.Queue, error) {
-	cfg, fault, err := p.loadLenient(o)
-	socket := config.DefaultSocket
-	if cfg != nil && cfg.Agent.Socket != "" {
-		socket = cfg.Agent.Socket
+	agent, cfg, fault, absent, err := p.findAgent(ctx, o)
+	if err != nil {
+		return nil, err
 	}
-	agent, absent := control.Connect(ctx, control.SocketPath(socket))
-	switch {
-	case absent == nil:
+	if agent != nil {
 		return agent, nil
-	case err != nil:
-		return nil, sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w; %w", absent, err))
 	}
 	if fault != nil && !run {
 		p.Warn(fault) // a run tells it as the error that it is
@@ -56,6 +51,23 @@ func (p *Process) OpenQueue(ctx context.Context, o *cmdline.Options, run bool) (
 		}
 	}
 	return q.open(cfg, absent)
+}
+
+// findAgent reaches the agent, or returns the configuration with its fault and why there is no agent.
+func (p *Process) findAgent(ctx context.Context, o *cmdline.Options) (agent *control.Client, cfg *config.Config,
+	fault, absent, err error) {
+	cfg, fault, err = p.loadLenient(o)
+	socket := config.DefaultSocket
+	if cfg != nil && cfg.Agent.Socket != "" {
+		socket = cfg.Agent.Socket
+	}
+	if agent, absent = control.Connect(ctx, control.SocketPath(socket)); absent == nil {
+		return agent, nil, nil, nil, nil
+	}
+	if err != nil {
+		err = sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w; %w", absent, err))
+	}
+	return nil, cfg, fault, absent, err
 }
 
 func missingFile(path string) bool {
@@ -99,6 +111,7 @@ func (q *OwnQueue) prepare(o *cmdline.Options) error {
 	q.options = deliver.EngineOptions{
 		Config:    assemble.Engine(cfg, q.account, nil, hostName, resolve),
 		Log:       log,
+		History:   keepHistory(cfg, log),
 		StateFile: assemble.StateFile(cfg),
 		Warn:      p.Warn,
 	}

@@ -8,9 +8,9 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
+	"o365-sendmail/internal/durable"
 	"o365-sendmail/internal/printable"
 )
 
@@ -43,7 +43,7 @@ func open(o Options) sink {
 		}
 		return nullSink{}
 	}
-	f, err := openFile(o.To)
+	f, _, err := durable.OpenAppend(o.To)
 	if err != nil {
 		path := o.To
 		o.To = "journal"
@@ -54,39 +54,6 @@ func open(o Options) sink {
 		return s
 	}
 	return &fileSink{f: f, tag: o.Tag, now: o.Now, json: o.Format == "json"}
-}
-
-// openFile opens or creates a log file. It refuses a link, or a file of another user's, by which that user could
-// choose what is written to, or read what is logged.
-func openFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path,
-		os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	fi, err := f.Stat()
-	if err == nil {
-		st, ok := fi.Sys().(*syscall.Stat_t)
-		switch {
-		case !fi.Mode().IsRegular():
-			err = errors.New("not a regular file")
-		case ok && st.Nlink > 1:
-			err = errors.New("it has another name, too (a hard link)")
-		case ok && !ours(st):
-			err = errors.New("another user's file")
-		}
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// ours reports whether a log file is root's or this user's. Root also goes on with the service user's.
-func ours(st *syscall.Stat_t) bool {
-	euid := os.Geteuid()
-	return st.Uid == 0 || int(st.Uid) == euid || euid == 0 && st.Mode&0o077 == 0
 }
 
 func dial(path string) (net.Conn, error) {
