@@ -131,3 +131,27 @@ func TestRelayedRefusals(t *testing.T) {
 	h.put("host.pem", pemOf("CERTIFICATE", next.Certificate[0]))
 	s.arrived(1)
 }
+
+// TestRelayedList: when the relay can't tell who is revoked, its administrator is named.
+func TestRelayedList(t *testing.T) {
+	t.Parallel()
+	s := newRelaySite(t, "")
+	s.put("clients.crl", s.ca.list(time.Now().Add(-time.Minute)))
+	s.start()
+	c, err := config.Loader{Getenv: os.Getenv}.Load(s.host(t, s.ca.client(nil), "").config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := assemble.Account(c, assemble.Options{HostName: "web1", Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = a.Deliver(t.Context(), to("a@example.org"), message{"Subject: x\r\n\r\n"})
+	if code := deliver.ExitCode(err); code != 78 || !strings.Contains(err.Error(), "out of date since") ||
+		!strings.Contains(err.Error(), "the relay's administrator renews") {
+		t.Errorf("%d %v", code, err)
+	}
+	if _, err := a.Token(t.Context()); deliver.ExitCode(err) != 78 {
+		t.Errorf("a token: %v", err)
+	}
+}

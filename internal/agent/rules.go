@@ -218,7 +218,7 @@ func (a *Agent) reload(ctx context.Context) error {
 	if r.fault != nil {
 		return sysexits.With(sysexits.Config, errors.New(r.reason()))
 	}
-	return nil
+	return sysexits.With(sysexits.Config, r.relayFault)
 }
 
 // rereadAliases reads the alias file again, and reports whether there are rules that it is a part of.

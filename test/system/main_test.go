@@ -30,6 +30,7 @@ var programs = []string{
 	"/usr/bin/unattended-upgrade", "/usr/sbin/apticron", "/usr/bin/fail2ban-server", "/usr/sbin/logwatch",
 	"/usr/bin/certtool", "/usr/bin/pk12util", "/usr/bin/certutil", "/usr/bin/keytool",
 	"/usr/bin/curl", "/usr/bin/prometheus", "/usr/bin/strace", "/usr/bin/setpriv", "/usr/bin/prlimit",
+	"/usr/sbin/ip", "/usr/bin/openssl",
 	"/usr/sbin/sendmail",
 }
 
