@@ -114,7 +114,7 @@ func (c *credential) open() error {
 	if cfg.Kind == account.Relay {
 		return sysexits.With(sysexits.Unavailable, errors.New(`with kind = "relay" the certificate of this host is `+
 			"replaced in its files: see credential.certificate_file in o365-sendmail.toml(5); o365-sendmail doctor "+
-			"shows its end"))
+			"shows when it expires"))
 	}
 	c.config, c.path = cfg, cfg.Path
 	c.file = c.account().file()

@@ -48,7 +48,7 @@ const (
 const (
 	certificateRefused = "the relay does not take this host's certificate"
 	renewCertificate   = "put a certificate for clients of the authority that the relay trusts at " +
-		"credential.certificate_file and its key at key_file; o365-sendmail doctor shows its end"
+		"credential.certificate_file and its key at key_file; o365-sendmail doctor shows when it expires"
 	renewList = "the relay's administrator renews the file of agent.client_crl_file"
 )
 
