@@ -36,6 +36,7 @@ help:
 	@echo "make callers-more     run more callers of sendmail, in a Debian of their own (root, Debian)"
 	@echo "make callers-web      run web applications of Debian that send mail (root, Debian)"
 	@echo "make import-peers     import files and queues that other mailers made (root, Debian)"
+	@echo "make ansible          play packaging/ansible in a Debian of its own (root, Debian)"
 	@echo "make check-full       make check, and all that takes longer (hours)"
 	@echo "make release          build all packages, tarballs and the image's root, install each (root)"
 	@echo "make deb              build the Debian package, in build/deb"
@@ -118,11 +119,12 @@ peer-suites: build
 	$(GO) test -tags peers -count=1 -timeout 15m ./test/peers/ $(PEERFLAGS)
 
 # Programs, web applications and mailers of Debian in systems of their own; CALLERSFLAGS=-update writes docs/callers-*.md.
-.PHONY: callers-more callers-web import-peers
+.PHONY: callers-more callers-web import-peers ansible
 TEST_callers-more = More
 TEST_callers-web = Web
 TEST_import-peers = ImportPeers
-callers-more callers-web import-peers: build
+TEST_ansible = Ansible
+callers-more callers-web import-peers ansible: build
 	test/packages.sh --yes callers
 	$(GO) vet -tags callers ./test/callers/ && $(GO) tool staticcheck -tags callers ./test/callers/
 	$(GO) test -tags callers -count=1 -timeout 30m -run '^Test$(TEST_$@)$$' ./test/callers/ $(CALLERSFLAGS)
@@ -132,7 +134,7 @@ callers-more callers-web import-peers: build
 check-full:
 	test/packages.sh --yes go system deb full
 	CI=true $(MAKE) check
-	$(MAKE) corpora peer-suites callers-more callers-web import-peers package-full
+	$(MAKE) corpora peer-suites callers-more callers-web import-peers ansible package-full
 	$(MAKE) crash CRASHFLAGS="-long -timeout 3h"
 
 # Kills, broken and full disks; CRASHFLAGS="-long -timeout 3h" takes every point.

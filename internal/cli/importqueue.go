@@ -48,7 +48,8 @@ func (e *Env) importQueue(ctx context.Context, program string, o *importFlags) e
 	}
 	out := queueOutcome{Schema: 1, Program: program, Messages: []importer.Message{}, Counts: map[string]int{}}
 	w := bufio.NewWriter(e.Stdout)
-	q := importer.QueueOptions{Root: o.from, Homes: homes, Stdin: e.Stdin, MaxSize: cfg.Delivery.MaxSize}
+	q := importer.QueueOptions{Root: o.from, Homes: homes, Stdin: e.Stdin, MaxSize: cfg.Delivery.MaxSize,
+		Noted: importer.Noted(cfg.Spool.Dir)}
 	q.See = func(m importer.Message) {
 		out.Counts[m.Fate]++
 		if o.json {

@@ -37,6 +37,10 @@ func TestImportQueue(t *testing.T) {
 			}
 		}
 	}
+	if r := s.verb("", "import", "dma", "--queue", "--from", root, "-C", s.config); r.code != 0 ||
+		!strings.Contains(r.stdout, "4 were here already, 0 wait") {
+		t.Errorf("a dry run: exit %d: %s%s", r.code, r.stdout, r.stderr)
+	}
 	if r := s.verb("", "queue", "flush", "-C", s.config); r.code != 0 {
 		t.Fatalf("exit %d: %s%s", r.code, r.stdout, r.stderr)
 	}

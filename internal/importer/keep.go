@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -47,7 +48,7 @@ func OpenKeeper(s *spool.Spool, dir string, now func() time.Time) (*Keeper, erro
 	if err != nil {
 		return nil, err
 	}
-	k := &Keeper{spool: s, noted: map[string]bool{}, queued: map[string]string{}, unlock: unlock, now: now}
+	k := &Keeper{spool: s, queued: map[string]string{}, unlock: unlock, now: now}
 	if err := k.open(dir); err != nil {
 		k.Close()
 		return nil, sysexits.With(sysexits.Code(err, sysexits.IOErr), err)
@@ -60,14 +61,10 @@ func (k *Keeper) open(dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	// A line that a crash has cut is none; what is added then must not go on with it.
-	sc := bufio.NewScanner(k.file)
-	for sc.Scan() {
-		if id := sc.Text(); spool.ValidID(id) {
-			k.noted[id[idHalf:]] = true
-		}
+	if k.noted, err = readNoted(k.file); err != nil {
+		return err
 	}
-	if err := errors.Join(sc.Err(), k.append("\n"), durable.System.SyncDir(dir)); err != nil {
+	if err := errors.Join(k.endLine(), durable.System.SyncDir(dir)); err != nil {
 		return err
 	}
 	ids, err := k.spool.IDs()
@@ -75,6 +72,42 @@ func (k *Keeper) open(dir string) (err error) {
 		k.queued[id[idHalf:]] = id
 	}
 	return err
+}
+
+// endLine ends a line that a crash has cut: it is no id, and what is added then must not go on with it.
+func (k *Keeper) endLine() error {
+	size, err := k.file.Seek(0, io.SeekEnd)
+	last := []byte{'\n'}
+	if err == nil && size > 0 {
+		_, err = k.file.ReadAt(last, size-1)
+	}
+	if err == nil && last[0] != '\n' {
+		err = k.append("\n")
+	}
+	return err
+}
+
+// readNoted reads the second half of each id.
+func readNoted(r io.Reader) (map[string]bool, error) {
+	noted := map[string]bool{}
+	sc := bufio.NewScanner(r)
+	for sc.Scan() {
+		if id := sc.Text(); spool.ValidID(id) {
+			noted[id[idHalf:]] = true
+		}
+	}
+	return noted, sc.Err()
+}
+
+// Noted is for a dry run: it returns what reports whether an import has noted that message in the spool's directory. Who
+// may not read it knows of none.
+func Noted(dir string) func(id string) bool {
+	var noted map[string]bool
+	if f, err := durable.System.Open(filepath.Join(dir, notedName), os.O_RDONLY, 0); err == nil {
+		defer f.Close()
+		noted, _ = readNoted(f)
+	}
+	return func(id string) bool { return noted[id[idHalf:]] }
 }
 
 // append adds a line for good.

@@ -57,6 +57,8 @@ type QueueOptions struct {
 	TempDir string
 	// Keep takes a message over and reports whether it is new; nil is a dry run.
 	Keep func(env *envelope.Envelope, msg *rfc822.Message, via string) (bool, error)
+	// Noted reports, for a dry run, whether the message of that id was taken before.
+	Noted func(id string) bool
 	// See gets each message.
 	See func(Message)
 }
@@ -156,10 +158,13 @@ func (q *queueRun) tryTake(e *entry) error {
 		return errors.New("it has no recipient")
 	}
 	q.nameUser(e, msg)
-	if e.Fate = Waits; q.Keep == nil {
+	e.env.ID = messageID(q.program+"\x00"+e.identity, sum.Sum(nil), e.Arrived)
+	if q.Keep == nil {
+		if e.Fate = Waits; q.Noted != nil && q.Noted(e.env.ID) {
+			e.Fate = Before
+		}
 		return nil
 	}
-	e.env.ID = messageID(q.program+"\x00"+e.identity, sum.Sum(nil), e.Arrived)
 	e.env.Caller = envelope.Caller{UID: e.UID, Via: "from " + q.program + "'s queue"}
 	isNew, err := q.Keep(&e.env, msg, e.env.Caller.Via)
 	if err != nil {

@@ -9,7 +9,9 @@ prepare() {
 	twelve
 }
 busy() {
-	mkfifo -m 600 /var/spool/nullmailer/trigger 2>/dev/null && chown mail /var/spool/nullmailer/trigger || true
+	rm -f /var/spool/nullmailer/trigger
+	mkfifo -m 600 /var/spool/nullmailer/trigger
+	chown mail /var/spool/nullmailer/trigger
 	setpriv --reuid mail --regid mail --init-groups nullmailer-send >/standin/nullmailer.log 2>&1 &
 	daemon=$!
 	sleep 1
