@@ -339,4 +339,4 @@ func (q *queueRun) remove() string {
 }
 
 // stamp is when a file was written.
-func stamp(st *syscall.Stat_t) time.Time { return time.Unix(st.Mtim.Sec, st.Mtim.Nsec) }
+func stamp(st *syscall.Stat_t) time.Time { return time.Unix(st.Mtim.Unix()) }
