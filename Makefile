@@ -17,7 +17,7 @@ BENCHTIME ?= 1s
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
 
 # Packages whose goroutines and processes meet each other; the others have none.
-CONCURRENT = ./cache ./cmd/front ./internal/agent/... ./internal/cli ./internal/control \
+CONCURRENT = ./cache ./cmd/front ./internal/agent/... ./internal/cli ./internal/fleet ./internal/control \
 	./internal/deliver ./internal/emulator ./internal/quota ./internal/route ./internal/smtpd ./internal/spool ./internal/submit
 
 .PHONY: help build demo check format vet lint test race system crash packages deb package package-full fuzz bench microbench clean
@@ -50,6 +50,7 @@ help:
 build:
 	$(BUILD) -o bin/sendmail ./cmd/sendmail
 	$(BUILD) -o bin/front ./cmd/front
+	$(BUILD) -o bin/fleet ./cmd/fleet
 	$(BUILD) -o bin/m365-emulator ./cmd/m365-emulator
 
 demo:

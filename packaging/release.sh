@@ -19,11 +19,11 @@ packaging/nfpm/build.sh "$@"
 cp build/packages/* "$out/"
 cp packaging/container/Containerfile "$out/"
 
-# What is linked is the same for every architecture. The tool has no flag for the time.
+# What is linked is the same for every architecture, and cmd/fleet links all that the others do. The tool has no flag for the time.
 # The bill has the name of the file.
 program=$(mktemp -d)/o365-sendmail
 trap 'rm -rf "${program%/*}"' EXIT
-tar -xzOf "$out/o365-sendmail-$version-linux-${1/%arm/armv7}.tar.gz" --wildcards '*/sbin/o365-sendmail' >"$program"
+tar -xzOf "$out/o365-sendmail-$version-linux-${1/%arm/armv7}.tar.gz" --wildcards '*/lib/o365-sendmail/fleet' >"$program"
 chmod 755 "$program"
 GOFLAGS=-trimpath go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 bin -json -std -noserial -licenses \
 	-version "v$version" -output "$out/o365-sendmail-$version.cdx.json" "$program"

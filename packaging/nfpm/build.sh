@@ -23,11 +23,12 @@ mkdir -p "$out"
 # archive OPTION ... writes a tar archive that depends on names and contents alone.
 archive() { tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --numeric-owner "$@"; }
 
-# programs DIR builds both programs for GOARCH.
+# programs DIR builds the programs for GOARCH.
 programs() {
 	local flags=(-trimpath -buildvcs=false)
 	(cd "$top" && export CGO_ENABLED=0 GOOS=linux &&
 		go build "${flags[@]}" -ldflags "-s -w -buildid= -X main.version=$VERSION" -o "$1/o365-sendmail" ./cmd/sendmail &&
+		go build "${flags[@]}" -ldflags "-s -w -buildid= -X main.version=$VERSION" -o "$1/fleet" ./cmd/fleet &&
 		go build "${flags[@]}" -ldflags "-s -w -buildid=" -o "$1/sendmail" ./cmd/front)
 }
 
@@ -43,9 +44,10 @@ packages() {
 tarball() {
 	local name=o365-sendmail-$VERSION-linux-${ARCH/arm7/armv7}
 	local tree=$STAGE/$name page
-	mkdir -p "$tree/sbin" "$tree/lib/systemd/system" "$tree/share/doc/o365-sendmail" "$tree/share/o365-sendmail" \
+	mkdir -p "$tree/sbin" "$tree/lib/systemd/system" "$tree/lib/o365-sendmail" "$tree/share/doc/o365-sendmail" "$tree/share/o365-sendmail" \
 		"$tree/share/bash-completion/completions" "$tree/share/zsh/site-functions" "$tree/share/fish/vendor_completions.d"
 	cp "$STAGE/o365-sendmail" "$STAGE/sendmail" "$tree/sbin/"
+	cp "$STAGE/fleet" "$tree/lib/o365-sendmail/"
 	for page in "$STAGE"/man/*.gz; do
 		set -- "${page%.gz}"
 		mkdir -p "$tree/share/man/man${1##*.}"
@@ -63,12 +65,13 @@ tarball() {
 	archive -C "$STAGE" --owner=0 --group=0 -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
 }
 
-# image builds the root of the container image: both programs, Mozilla's certificate authorities,
+# image builds the root of the container image: the programs, Mozilla's certificate authorities,
 # and an account of its own, whose number the files' owners are told by.
 image() {
 	local root=$STAGE/root id=925 own=(var/lib/o365-sendmail var/spool/o365-sendmail run/o365-sendmail)
-	mkdir -p "$root/usr/sbin" "$root/usr/bin" "$root/usr/lib" "$root/etc/ssl/certs" "$root/tmp" "${own[@]/#/$root/}"
+	mkdir -p "$root/usr/sbin" "$root/usr/bin" "$root/usr/lib/o365-sendmail" "$root/etc/ssl/certs" "$root/tmp" "${own[@]/#/$root/}"
 	cp "$STAGE/o365-sendmail" "$STAGE/sendmail" "$root/usr/sbin/"
+	cp "$STAGE/fleet" "$root/usr/lib/o365-sendmail/"
 	ln -s ../sbin/sendmail "$root/usr/lib/sendmail"
 	ln -s ../sbin/sendmail "$root/usr/bin/mailq"
 	ln -s ../sbin/sendmail "$root/usr/bin/newaliases"

@@ -47,12 +47,12 @@ func TestControlFields(t *testing.T) {
 	}
 }
 
-// The two programs are static, have no set-id bit, and were built as they say.
+// The programs are static, have no set-id bit, and were built as they say.
 func TestProgram(t *testing.T) {
 	dir := extract(t)
 	linked := map[string]bool{}
-	for _, name := range []string{"o365-sendmail", "sendmail"} {
-		for _, m := range checkProgram(t, filepath.Join(dir, "usr/sbin", name)).Deps {
+	for _, name := range []string{"sbin/o365-sendmail", "sbin/sendmail", "lib/o365-sendmail/fleet"} {
+		for _, m := range checkProgram(t, filepath.Join(dir, "usr", name)).Deps {
 			linked[m.Path] = true
 		}
 	}

@@ -282,7 +282,7 @@ func TestReleaseBill(t *testing.T) {
 	for _, m := range bill.Components {
 		named[m.Name] = m.Version
 	}
-	for _, m := range checkProgram(t, filepath.Join(extract(t), "usr/sbin/o365-sendmail")).Deps {
+	for _, m := range checkProgram(t, filepath.Join(extract(t), "usr/lib/o365-sendmail/fleet")).Deps {
 		if named[m.Path] != m.Version {
 			t.Errorf("the bill has %s %q, linked is %s", m.Path, named[m.Path], m.Version)
 		}
