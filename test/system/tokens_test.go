@@ -5,85 +5,125 @@ package system
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// tokenRecipes are those of o365-sendmail(8), "Tokens for other programs", for the emulator: NAME stands for
-// the mailbox, HOST and PORT for the server, CA for its authority, DIR for a folder with the message in msg.
-var tokenRecipes = []struct{ name, program, script string }{
-	{"msmtp", "/usr/bin/msmtp", `umask 077; cat >DIR/rc <<'END'
-account default
-host HOST
-port PORT
-tls on
-tls_starttls on
-tls_trust_file CA
-auth xoauth2
-user NAME
-from NAME
-passwordeval "o365-sendmail token --raw --refresh-if-older 5m"
-END
-msmtp -C DIR/rc you@example.org <DIR/msg`},
-	{"mutt", "/usr/bin/mutt", `cat >DIR/rc <<'END'
-set smtp_url="smtp://NAME@HOST:PORT"
-set smtp_authenticators="xoauth2"
-set smtp_oauth_refresh_command="o365-sendmail token --raw"
-set ssl_starttls=yes ssl_force_tls=yes
-set from=NAME use_from=yes
-set certificate_file=CA copy=no
-END
-mutt -n -F DIR/rc -s MARKER you@example.org <DIR/body`},
-	{"neomutt", "/usr/bin/neomutt", `cat >DIR/rc <<'END'
-set smtp_url="smtp://NAME@HOST:PORT"
-set smtp_authenticators="xoauth2"
-set smtp_oauth_refresh_command="o365-sendmail token --raw"
-set ssl_starttls=yes ssl_force_tls=yes
-set from=NAME use_from=yes
-set certificate_file=CA copy=no
-END
-neomutt -n -F DIR/rc -s MARKER you@example.org <DIR/body`},
-	{"curl", "/usr/bin/curl", `t=$(o365-sendmail token --raw) &&
-printf 'oauth2-bearer = "%s"\n' "$t" | curl -sS --cacert CA -K - --crlf --ssl-reqd \
-  --url smtp://HOST:PORT -u NAME: \
-  --mail-from NAME --mail-rcpt you@example.org \
-  --upload-file DIR/msg`},
-	{"s-nail", "/usr/bin/s-nail", `LOGIN=$(echo NAME | sed s/@/%40/)
-s-nail -:/ -Sv15-compat -Smta=smtp://$LOGIN@HOST:PORT -Stls-ca-file=CA \
-  -Ssmtp-use-starttls -Ssmtp-auth=oauthbearer -Stls-verify=strict \
-  -Sfrom=NAME -Spassword="$(o365-sendmail token --raw)" \
-  -s MARKER you@example.org <DIR/body`},
-	{"smtplib", "/usr/bin/python3", `token=$(o365-sendmail token --raw) python3 - <<'END'
-import os, smtplib, ssl
-token, mailbox = os.environ["token"].strip(), "NAME"
-s = smtplib.SMTP("HOST", PORT)
-s.starttls(context=ssl.create_default_context(cafile="CA"))
-auth = f"user={mailbox}\x01auth=Bearer {token}\x01\x01"
-s.ehlo(); s.auth("XOAUTH2", lambda challenge=None: "" if challenge else auth)
-s.sendmail(mailbox, "you@example.org", open("DIR/msg").read())
-s.quit()
-END`},
+// tokenRecipes say for each block of o365-sendmail(8), "Tokens for other programs", what it takes to run it as it is
+// printed, here at the emulator: where it begins, what is put before and after it, and what a server needs whose
+// authority the system does not know. CAFILE is that authority's file, NAME the mailbox, and a message is in msg, its
+// text in body.
+var tokenRecipes = []struct{ name, program, starts, before, after, replace, by string }{
+	{"msmtp", "/usr/bin/msmtp", "account default", "umask 077; cat >rc <<'END'\n",
+		"tls_trust_file CAFILE\nEND\nmsmtp -C rc you@example.org <msg", "", ""},
+	{"mutt", "/usr/bin/mutt", "set smtp_url", "cat >rc <<'END'\n",
+		"set certificate_file=CAFILE copy=no\nEND\nmutt -n -F rc -s MARKER you@example.org <body", "", ""},
+	{"neomutt", "/usr/bin/neomutt", "set smtp_url", "cat >rc <<'END'\n",
+		"set certificate_file=CAFILE copy=no\nEND\nneomutt -n -F rc -s MARKER you@example.org <body", "", ""},
+	{"curl", "/usr/bin/curl", "t=$(", "", "", "curl -K", "curl -sS --cacert CAFILE -K"},
+	{"s-nail", "/usr/bin/s-nail", "s-nail", "exec <body; ", "", "s-nail -S", "s-nail -:/ -Stls-ca-file=CAFILE -S"},
+	{"smtplib", "/usr/bin/python3", "s = smtplib", "token=$(o365-sendmail token --raw) python3 - <<'END'\n" +
+		"import os, smtplib, ssl\ntoken, mailbox = os.environ['token'], 'NAME'\n",
+		"s.sendmail(mailbox, 'you@example.org', open('msg').read())\ns.quit()\nEND",
+		"create_default_context()", "create_default_context(cafile='CAFILE')"},
+	{"PHPMailer", "/usr/share/php/libphp-phpmailer/autoload.php", "class Token", "cat >send.php <<'END'\n<?php\n" +
+		"require '/usr/share/php/libphp-phpmailer/autoload.php';\n$mail = new PHPMailer\\PHPMailer\\PHPMailer(true);\n",
+		"$mail->SMTPOptions = ['ssl' => ['cafile' => 'CAFILE']];\n$mail->setFrom('NAME');\n" +
+			"$mail->addAddress('you@example.org');\n$mail->Subject = 'MARKER';\n$mail->Body = 'hello';\n$mail->send();\n" +
+			"END\nphp send.php", "", ""},
+	{"nodemailer", "/usr/share/nodejs/nodemailer", "const token",
+		"export NODE_EXTRA_CA_CERTS=CAFILE; cat >send.js <<'END'\n",
+		"transport.sendMail({from: 'NAME', to: 'you@example.org', subject: 'MARKER', text: 'hello'},\n" +
+			"  (err) => { if (err) throw err; transport.close() })\nEND\nNODE_PATH=/usr/share/nodejs node send.js", "", ""},
+	{"Go", "", "type xoauth2", "", "", "", ""}, // built by goRecipe
 }
 
-// TestTokenRecipes: the programs of the manual page sign in with a token of ours.
+// goRecipe is what stands around the block in Go.
+const goRecipe = `package main
+
+import (
+	"errors"
+	"log"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+var _ sasl.Client = xoauth2{}
+
+BLOCK
+func main() {
+	c, err := dial()
+	if err != nil {
+		log.Fatal(err)
+	}
+	f, err := os.Open("msg")
+	if err == nil {
+		err = c.SendMail("NAME", []string{"you@example.org"}, f)
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+`
+
+// printedRecipes are the blocks of that chapter, as man(1) shows them.
+func printedRecipes(t *testing.T) (blocks []string) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(lab.root, "docs", "o365-sendmail.8"))
+	must(t, err)
+	_, chapter, _ := strings.Cut(string(page), "\n.Ss Tokens for other programs\n")
+	chapter, _, _ = strings.Cut(chapter, "\n.Ss ")
+	for _, m := range regexp.MustCompile(`(?s)\n\.Bd [^\n]*\n(.*?\n)\.Ed\n`).FindAllStringSubmatch(chapter, -1) {
+		blocks = append(blocks, strings.NewReplacer(`\-`, "-", `\(aq`, "'", `\e`, `\`).Replace(m[1]))
+	}
+	return blocks
+}
+
+// TestTokenRecipes: the programs of the manual page sign in with a token of ours by its recipes. Each block is run.
 func TestTokenRecipes(t *testing.T) {
-	e := lab.emulator
+	e, run := lab.emulator, map[string]bool{}
+	blocks := printedRecipes(t)
 	for _, r := range tokenRecipes {
+		var block string
+		for _, b := range blocks {
+			if strings.HasPrefix(b, r.starts) {
+				block, run[b] = b, true
+			}
+		}
+		if block == "" {
+			t.Errorf("%s: the manual page has no block that begins with %q", r.name, r.starts)
+			continue
+		}
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := os.Stat(r.program); err != nil {
+			if _, err := os.Stat(r.program); r.program != "" && err != nil {
 				t.Skip(r.program, " is not installed (make packages)")
 			}
-			marker := newMarker("token-" + r.name)
-			dir := lab.dir(t)
+			marker, dir := newMarker("token-"+r.name), lab.dir(t)
+			host, port := tomlValue(t, e.toml, "host"), tomlValue(t, e.toml, "port")
+			named := strings.NewReplacer("noreply@contoso.com", e.mailbox(), "NAME", e.mailbox(),
+				"noreply%40contoso.com", strings.Replace(e.mailbox(), "@", "%40", 1),
+				"smtp.office365.com", host, "587", port, "CAFILE", e.caFile, "MARKER", marker,
+				"-s subject", "-s "+marker)
+			if r.replace != "" && !strings.Contains(block, r.replace) {
+				t.Fatalf("%q is not in\n%s", r.replace, block)
+			}
+			script := r.before + strings.Replace(block, r.replace, r.by, 1) + r.after
 			must(t, os.WriteFile(filepath.Join(dir, "body"), []byte("hello\n"), 0o644))
 			message := fmt.Sprintf("From: %s\nTo: you@example.org\nSubject: %s\n\nhello\n", e.mailbox(), marker)
 			must(t, os.WriteFile(filepath.Join(dir, "msg"), []byte(message), 0o644))
-			host, port := tomlValue(t, e.toml, "host"), tomlValue(t, e.toml, "port")
-			script := strings.NewReplacer("NAME", e.mailbox(), "HOST", host, "PORT", port, "CA", e.caFile, "DIR", dir,
-				"MARKER", marker).Replace(r.script)
-			c := newCall(t, e, "", "sh", "-c", script)
+			if r.name == "Go" {
+				buildRecipe(t, dir, named.Replace(strings.Replace(goRecipe, "BLOCK", block, 1)))
+				script = "SSL_CERT_FILE=CAFILE ./recipe"
+			}
+			c := newCall(t, e, "", "sh", "-c", named.Replace(script))
 			c.dir = dir
 			must(t, os.Symlink(lab.program, filepath.Join(dir, "o365-sendmail")))
 			c.env = append(c.env, "PATH="+dir+":/usr/bin:/bin")
@@ -92,6 +132,23 @@ func TestTokenRecipes(t *testing.T) {
 			}
 			one(t, e, marker)
 		})
+	}
+	for _, b := range blocks {
+		if !run[b] {
+			t.Errorf("no recipe runs the block\n%s", b)
+		}
+	}
+}
+
+// buildRecipe builds a program with the modules of this one.
+func buildRecipe(t *testing.T, dir, text string) {
+	t.Helper()
+	source := filepath.Join(dir, "recipe.go")
+	must(t, os.WriteFile(source, []byte(text), 0o644))
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "recipe"), source)
+	build.Dir, build.Env = lab.root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 }
 
