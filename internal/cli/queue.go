@@ -18,6 +18,7 @@ import (
 
 const queueUsage = `[list] [--failed] [--held] [FILTER ...] [ID ...]
        o365-sendmail queue show [--headers | --message] ID
+       o365-sendmail queue watch [FILTER ...]
        o365-sendmail queue retry | hold | release | delete [--failed] [FILTER ...] [--dry-run] ID ... | all
        o365-sendmail queue redirect [--dry-run] ID --to ADDRESS ...
        o365-sendmail queue export ID
@@ -151,6 +152,8 @@ func (r *queueRunner) run(ctx context.Context) error {
 		return r.redirect(ctx, r.args.filter.IDs[0])
 	case "export":
 		return r.export(ctx)
+	case "watch":
+		return r.watch(ctx)
 	}
 	if r.args.dryRun {
 		return r.wouldApply(ctx, control.Action(r.args.verb))

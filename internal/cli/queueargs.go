@@ -32,7 +32,8 @@ type queueArgs struct {
 	now              func() time.Time // that ages are counted from
 }
 
-var queueVerbs = [...]string{"list", "show", "retry", "hold", "release", "delete", "redirect", "export", "flush"}
+var queueVerbs = [...]string{"list", "show", "watch", "retry", "hold", "release", "delete", "redirect", "export",
+	"flush"}
 
 // parseQueueArgs reads flags and ids in any order. On an error the result says at least
 // whether JSON is wanted.
@@ -218,6 +219,10 @@ func (a *queueArgs) check() error {
 	case "show":
 		if ids != 1 {
 			return cmdline.Usagef("queue show needs one queue id")
+		}
+	case "watch":
+		if ids > 0 || a.all || a.filter.Failed || a.json {
+			return cmdline.Usagef("queue watch takes filters, and neither ids nor --failed nor --json")
 		}
 	case "redirect":
 		if ids != 1 || len(a.to) == 0 || len(a.given) > 0 || a.filter.Failed {

@@ -69,7 +69,7 @@ func schemaOf(args []string) string {
 	switch args[0] {
 	case "queue":
 		switch second {
-		case "retry", "hold", "release", "delete", "redirect", "export":
+		case "retry", "hold", "release", "delete", "redirect", "export", "watch":
 			second = "change"
 		}
 		return "queue-" + second

@@ -31,7 +31,9 @@ const (
 	// silence is how long the agent may keep silent. Flushing or deleting a very long queue
 	// shows progress or takes this long at most.
 	silence = 5 * time.Minute
-	maxJSON = 64 << 20
+	// statusWait is the same for the status, which is at hand.
+	statusWait = 10 * time.Second
+	maxJSON    = 64 << 20
 )
 
 // Connect reaches the agent. When there is none the error is ErrNoAgent.
@@ -140,10 +142,18 @@ func (e end) err() error {
 	return sysexits.With(e.Code, errors.New(e.Error))
 }
 
+// silent is the error of an agent that has the connection and says nothing.
+func (c *Client) silent() error {
+	return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent at %s does not answer; is it stopped?", c.path))
+}
+
 // broken is an error of the conversation with the agent.
 func (c *Client) broken(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return sysexits.With(sysexits.TempFail, errors.New("interrupted"))
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return c.silent()
 	}
 	return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent at %s broke off: %w", c.path, err))
 }
@@ -166,6 +176,8 @@ func (c *Client) answer(ctx context.Context, method, path string, query url.Valu
 
 // Status is in Queue.
 func (c *Client) Status(ctx context.Context) (st queueview.Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, statusWait)
+	defer cancel()
 	err = c.object(ctx, http.MethodGet, "/v1/status", queueview.Filter{}, &st)
 	st.Agent = true
 	return st, err

@@ -52,6 +52,9 @@ type Queue interface {
 	// List calls fn for each message that the filter chooses, oldest first, until it returns an error. The message
 	// is fn's only until it returns. Of is how many messages the viewer has where the filter looked.
 	List(ctx context.Context, f queueview.Filter, fn func(*queueview.Message) error) (of int, err error)
+	// Watch tells fn what the filter chooses, then each change of it, until ctx ends or fn returns an error. It
+	// returns nil, or an error that may pass, when what is known has to be told from the start again.
+	Watch(ctx context.Context, f queueview.Filter, fn func(*Event) error) error
 	// Show returns one message.
 	Show(ctx context.Context, id string) (*queueview.Detail, error)
 	// Content reads the bytes of one message.

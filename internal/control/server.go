@@ -182,6 +182,8 @@ func (a *answer) route(r *http.Request) {
 		run = a.log
 	case r.URL.Path == "/v1/stats":
 		run = a.stats
+	case r.URL.Path == "/v1/watch":
+		run = a.watch
 	case r.URL.Path == "/v1/reload":
 		run, method = a.reload, http.MethodPost
 	case r.URL.Path == "/v1/token":

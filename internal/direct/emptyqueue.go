@@ -2,6 +2,7 @@ package direct
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"o365-sendmail/internal/control"
@@ -19,6 +20,10 @@ func (noQueue) Status(context.Context) (queueview.Status, error) { return queuev
 
 func (noQueue) List(_ context.Context, f queueview.Filter, _ func(*queueview.Message) error) (of int, err error) {
 	return 0, missing(f)
+}
+
+func (noQueue) Watch(context.Context, queueview.Filter, func(*control.Event) error) error {
+	return sysexits.With(sysexits.NoInput, errors.New("there is no queue to watch: nothing was ever put into it"))
 }
 
 func (noQueue) Show(context.Context, string) (*queueview.Detail, error) { return nil, errNotThere }

@@ -14,6 +14,8 @@ type Explainer struct {
 	Status Status
 	// Now is the time that "next try" is seen from; its location is the viewer's.
 	Now time.Time
+
+	parts map[string]Why // what takeApart has found out
 }
 
 // Waiting explains one message in one line, as foreign text is escaped.

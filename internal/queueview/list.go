@@ -36,6 +36,8 @@ const maxSaid = 240
 type List struct {
 	// Width is that of the terminal, in columns; 0 wraps and cuts nothing.
 	Width int
+	// Rows is how many messages of a reason are listed; 0 for all.
+	Rows int
 	// Color paints the reasons.
 	Color bool
 	// User names a user for people; nil writes the number.
@@ -66,10 +68,14 @@ func NewList(w io.Writer, e *Explainer) *List {
 // Add takes a message into its reason's table.
 func (l *List) Add(m *Message) error {
 	why := l.explain.Why(m)
-	key := why.key()
+	l.add(m, &why, why.key())
+	return nil
+}
+
+func (l *List) add(m *Message, why *Why, key string) {
 	g := l.groups[key]
 	if g == nil {
-		g = &group{why: why}
+		g = &group{why: *why}
 		l.groups[key], l.order = g, append(l.order, g)
 	}
 	l.messages++
@@ -77,9 +83,9 @@ func (l *List) Add(m *Message) error {
 	if m.State == Held && !m.unprocessed() {
 		l.held++
 	}
-	g.n++
-	g.rows = l.row(g.rows, m, &why)
-	return nil
+	if g.n++; l.Rows == 0 || g.n <= l.Rows {
+		g.rows = l.row(g.rows, m, why)
+	}
 }
 
 // row appends what stands in a line for each message. Postfix's mark of a held message is "!".
@@ -271,6 +277,9 @@ func (l *List) Close() error {
 	for _, g := range l.order {
 		l.reason(g)
 		l.w.Write(g.rows)
+		if l.Rows > 0 && g.n > l.Rows {
+			fmt.Fprintf(l.w, " and %d more\n", g.n-l.Rows)
+		}
 		l.w.WriteByte('\n')
 	}
 	fmt.Fprintf(l.w, "-- %d Kbytes in %s.\n", (l.bytes+1023)/1024, count(l.messages, "Request"))

@@ -33,17 +33,17 @@ const serverSaid = "; it answered "
 func (e *Explainer) Why(m *Message) Why {
 	switch {
 	case m.State == Damaged:
-		return takeApart("damaged", m.Reason, "")
+		return e.takeApart("damaged", m.Reason, "")
 	case m.State == Failed:
-		return takeApart("failed", cmp.Or(m.Reason, "given up, and no reason was recorded"), "")
+		return e.takeApart("failed", cmp.Or(m.Reason, "given up, and no reason was recorded"), "")
 	case m.State == Held && !m.unprocessed():
-		w := takeApart("held", m.Reason, "")
+		w := e.takeApart("held", m.Reason, "")
 		w.Cause = strings.TrimSuffix("by an administrator: "+w.Cause, ": ")
 		return w
 	}
 	switch s := e.stop(m); {
 	case s != nil && (m.State != Held || s.Hold && s.All):
-		w := takeApart("paused", s.Reason, s.Remedy)
+		w := e.takeApart("paused", s.Reason, s.Remedy)
 		if s.Hold {
 			w.Kind = "held"
 		}
@@ -53,19 +53,32 @@ func (e *Explainer) Why(m *Message) Why {
 		}
 		return w
 	case m.Reason != "":
-		w := takeApart("deferred", m.Reason, "")
+		w := e.takeApart("deferred", m.Reason, "")
 		w.Next = m.Next
 		return w
 	}
 	return Why{Kind: "waiting", Cause: "not tried yet"}
 }
 
-func takeApart(kind, reason, remedy string) Why {
+// takeApart finds the parts of a reason, which many messages may have.
+func (e *Explainer) takeApart(kind, reason, remedy string) Why {
+	known := kind + "\n" + remedy + "\n" + reason
+	if w, ok := e.parts[known]; ok {
+		return w
+	}
 	text, said, _ := strings.Cut(printable.Line(reason), serverSaid)
 	cause, advice, _ := strings.Cut(text, "; ")
 	advice = strings.Trim(advice+"; "+printable.Line(remedy), "; ")
-	return Why{Kind: kind, Cause: cause, Do: explain.Steps(advice), Said: said}
+	w := Why{Kind: kind, Cause: cause, Do: explain.Steps(advice), Said: said}
+	if e.parts == nil || len(e.parts) > maxParts {
+		e.parts = map[string]Why{}
+	}
+	e.parts[known] = w
+	return w
 }
+
+// maxParts bounds what is remembered.
+const maxParts = 1000
 
 // key is equal for messages that are told together.
 func (w *Why) key() string {
