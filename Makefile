@@ -38,6 +38,7 @@ help:
 	@echo "make import-peers     import files and queues that other mailers made (root, Debian)"
 	@echo "make ansible          play packaging/ansible in a Debian of its own (root, Debian)"
 	@echo "make check-full       make check, and all that takes longer (hours)"
+	@echo "make kubernetes       check the manifests of packaging/kubernetes against Kubernetes' schemas (minutes)"
 	@echo "make release          build all packages, tarballs and the image's root, install each (root)"
 	@echo "make deb              build the Debian package, in build/deb"
 	@echo "make package          install that package in fresh Debian 12 and 13, use it there, lintian (root)"
@@ -137,6 +138,11 @@ check-full:
 	CI=true $(MAKE) check
 	$(MAKE) corpora peer-suites callers-more callers-web import-peers ansible package-full
 	$(MAKE) crash CRASHFLAGS="-long -timeout 3h"
+
+# The manifests of packaging/kubernetes against Kubernetes' schemas.
+.PHONY: kubernetes
+kubernetes:
+	test/kubernetes.sh
 
 # Kills, broken and full disks; CRASHFLAGS="-long -timeout 3h" takes every point.
 CRASHFLAGS ?= -timeout 10m

@@ -27,7 +27,8 @@ func readLists(path string) ([]revocations, error) {
 	add := func(der []byte) error {
 		list, err := x509.ParseRevocationList(der)
 		if err != nil {
-			return fmt.Errorf("agent.client_crl_file: %s: %w", path, err)
+			return fmt.Errorf("agent.client_crl_file: %s: %w (it takes lists of version 2, which openssl writes with "+
+				"crl_extensions)", path, err)
 		}
 		r := revocations{list, make(map[string]time.Time, len(list.RevokedCertificateEntries))}
 		for _, e := range list.RevokedCertificateEntries {
