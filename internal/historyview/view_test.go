@@ -3,8 +3,11 @@ package historyview
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,9 +35,57 @@ func sums(days int) *history.Stats {
 	return s
 }
 
+var pageFile = flag.String("page", "", "write the page of a made-up host to this file, for pictures")
+
+// month is a made-up host's: quiet at the weekend, with one day on which a list had old addresses.
+func month() *history.Stats {
+	until := time.Date(2026, 11, 30, 16, 20, 0, 0, time.UTC)
+	s := &history.Stats{Since: until.Truncate(24*time.Hour).AddDate(0, 0, -29), Until: until}
+	for i := range 30 {
+		day := s.Since.AddDate(0, 0, i)
+		c := history.Counts{Sent: int64(310 + i*i*7%230), Refused: int64(i % 4), Bounced: int64(i * 3 % 7)}
+		if day.Weekday() == time.Saturday || day.Weekday() == time.Sunday {
+			c.Sent /= 6
+		}
+		if i == 16 {
+			c.Bounced, c.Expired = 171, 12
+		}
+		s.Days = append(s.Days, history.Day{Date: day.Format(time.DateOnly), Counts: c})
+		for k := range history.Statuses {
+			*s.All.Of(k) += *c.Of(k)
+		}
+	}
+	s.Bytes = s.All.Sent * 41_370
+	left := s.Days[29].Counts
+	s.Today = left
+	for h, part := range []int64{1, 1, 1, 4, 1, 2, 6, 8, 14, 12, 11, 9, 5, 8, 9, 7, 1} {
+		s.Hours[h].Sent = left.Sent * part / 100
+	}
+	s.Hours[9].Refused, s.Hours[14].Bounced = left.Refused, left.Bounced
+	rest := s.All
+	for _, u := range []struct {
+		uid  int
+		name string
+		part int64
+	}{{33, "www-data", 58}, {1001, "invoices", 21}, {0, "root", 12}, {109, "icinga", 6}, {-1, "", 3}} {
+		s.Users = append(s.Users, history.User{UID: u.uid, Name: u.name, Counts: history.Counts{
+			Sent: rest.Sent * u.part / 100, Refused: rest.Refused * u.part / 100, Bounced: rest.Bounced * u.part / 100}})
+	}
+	for i, d := range []float64{1, 10, 60, 600, 3600, 86400, 0} {
+		s.Delays = append(s.Delays, history.Delay{Seconds: d, Sent: s.All.Sent * []int64{71, 24, 3, 1, 1, 0, 0}[i] / 100})
+	}
+	return s
+}
+
 func TestPage(t *testing.T) {
 	t.Parallel()
-	for _, s := range []*history.Stats{sums(30), sums(1), {Days: []history.Day{{Date: "2026-12-01"}}, Damaged: 3}} {
+	if *pageFile != "" {
+		var b bytes.Buffer
+		if err := errors.Join(Page(&b, month(), "web1.example.org"), os.WriteFile(*pageFile, b.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range []*history.Stats{month(), sums(30), sums(1), {Days: []history.Day{{Date: "2026-12-01"}}, Damaged: 3}} {
 		var b bytes.Buffer
 		if err := Page(&b, s, "web1<b>"); err != nil {
 			t.Fatal(err)
