@@ -18,6 +18,7 @@ if [ -z "${FINDING_WORK:-}" ]; then
 	[ ! -d root/lib ] || cp -a root/lib/. root/usr/lib/ # as on a system with one /usr
 	mkdir -p root/usr/sbin root/usr/lib root/etc home calls
 	chmod 777 home calls
+	rm -f root/usr/sbin/sendmail # a mailer has a link there
 	cat >root/usr/sbin/sendmail <<E
 #!/bin/sh
 { printf '[%s]' "\$@"; echo; } >>$work/calls/args
@@ -25,7 +26,7 @@ cat >>$work/calls/input
 exit \$(cat $work/calls/exit 2>/dev/null || echo 0)
 E
 	chmod 755 root/usr/sbin/sendmail
-	ln -s ../sbin/sendmail root/usr/lib/sendmail
+	ln -sf ../sbin/sendmail root/usr/lib/sendmail
 	FINDING_WORK=$work unshare -m "$self"
 	exit
 fi
