@@ -98,7 +98,7 @@ func (p *postcat) line() ([]byte, error) {
 // postcat takes one message of it.
 func (q *queueRun) postcat(p *postcat, file string) {
 	id := path.Base(file)
-	e := &entry{Message: Message{Source: file, UID: -1, Originals: []string{id}}, identity: id}
+	e := &entry{Message: Message{Source: file, UID: -1, Originals: []string{id}}, identity: id, untraced: true}
 	r := &postfixFile{postcat: p, file: file, entry: e}
 	err := r.envelope("MESSAGE CONTENTS")
 	e.body, e.end = &postfixText{postfixFile: r}, r.rest
@@ -154,6 +154,8 @@ func (f *postfixFile) record(name, value string) error {
 		if t, err := time.ParseInLocation("Mon Jan _2 15:04:05 2006", value, time.Local); err == nil {
 			f.Arrived = t
 		}
+	case "message_size": // cleanup writes it, behind which there is Postfix' own Received field
+		f.untraced = false
 	case "sender":
 		return f.from(external(value))
 	case "recipient":

@@ -107,6 +107,8 @@ type entry struct {
 	fromHeader bool
 	// end reads what stands behind the message; may be nil.
 	end func() error
+	// untraced has no field of the program's own yet: its first one is its sender's.
+	untraced bool
 	// identity is what tells it from all others, beside its content.
 	identity string
 }
@@ -203,7 +205,7 @@ func (q *queueRun) nameUser(e *entry, msg *rfc822.Message) {
 		return
 	}
 	form := invokedBy[q.program]
-	if v, ok := msg.Header.Get("Received"); ok && form != "" {
+	if v, ok := msg.Header.Get("Received"); ok && form != "" && !e.untraced {
 		if m := regexp.MustCompile(form).FindStringSubmatch(v); m != nil {
 			e.UID, _ = strconv.Atoi(m[1])
 		}

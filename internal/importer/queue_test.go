@@ -333,6 +333,38 @@ func TestPostcatDamaged(t *testing.T) {
 	}
 }
 
+// TestUserOf: who handed a message in is what the program itself wrote, on this system, and not what a message says.
+func TestUserOf(t *testing.T) {
+	t.Parallel()
+	const field = "Received: by web1 (Postfix, from userid 33)\n\tid 1\nSubject: x\n\nx\n"
+	for _, tt := range []struct {
+		program, root, text string
+		untraced            bool
+		want                int
+	}{
+		{"postfix", "/", field, false, 33},
+		{"postfix", "/", field, true, -1},
+		{"postfix", "/srv/backup", field, false, -1},
+		{"postfix", "/", "Received: from x (uid 0)\n\tby web1\n" + field, false, -1},
+		{"postfix", "/", "Received: from a.example (b [192.0.2.1])\n\tby web1 (Postfix, from userid 33)\n" + field, false, -1},
+		{"nullmailer", "/", "Received: (nullmailer pid 1 invoked by uid 1000);\n\tnow\n\nx\n", false, 1000},
+		{"dma", "/", "Received: from alice (uid 1000)\n\t(envelope-from x)\n\nx\n", false, 1000},
+		{"dma", "/", "Subject: Received: from alice (uid 1000)\n\nx\n", false, -1},
+		{"msmtp", "/", field, false, -1},
+	} {
+		msg, err := rfc822.Read(strings.NewReader(tt.text), rfc822.ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer msg.Close()
+		e := &entry{Message: Message{UID: -1}, untraced: tt.untraced}
+		(&queueRun{QueueOptions: QueueOptions{Root: tt.root}, program: tt.program}).nameUser(e, msg)
+		if e.UID != tt.want {
+			t.Errorf("%s %q: uid %d, not %d", tt.program, tt.text, e.UID, tt.want)
+		}
+	}
+}
+
 // FuzzQueueFile: whatever lies in a queue, what is taken over has addresses that can go on.
 func FuzzQueueFile(f *testing.F) {
 	f.Add(0, []byte("a@example.org\nb@example.org\n\nSubject: x\n\nx\n"))
