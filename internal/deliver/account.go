@@ -232,20 +232,12 @@ func (a *Account) deliver(ctx, slot, queueing context.Context, env *envelope.Env
 		defer stop()
 	}
 	res, err := a.deliverOnce(ctx, token, user, env, msg)
-	v := judge(orNone(res, n), err)
+	v := judge(n, res, err)
 	a.learnPace(user, v.stop, time.Now())
 	if reserved.Account != "" && v.failedAlone() {
 		a.limiter().Unreserve(reserved, time.Now())
 	}
 	return res, err
-}
-
-// orNone is a result, or one that says nothing of n recipients.
-func orNone(res *submit.Result, n int) *submit.Result {
-	if res == nil {
-		res = &submit.Result{Recipients: make([]submit.RecipientResult, n)}
-	}
-	return res
 }
 
 // deliverOnce sends one message on a session of its own; with PipelineAuth the sign-in is in one flight with it. It

@@ -76,13 +76,13 @@ func (s *submission) try(ctx, slot, queueing context.Context, env *envelope.Enve
 	a, began := s.e.config().Account, s.e.clock.Now()
 	env = a.shared(env, func(m string) bool { return s.e.paused(m, began) != nil })
 	if err := s.e.paused(a.User(env), began); err != nil {
-		return judge(orNone(nil, len(env.Recipients)), err), err
+		return judge(len(env.Recipients), nil, err), err
 	}
 	res, err := a.deliver(ctx, slot, queueing, env, s.source)
 	if s.e.spool == nil {
 		err = a.callersFault(env, s.source, err)
 	}
-	v := judge(orNone(res, len(env.Recipients)), err)
+	v := judge(len(env.Recipients), res, err)
 	s.e.notePause(a.User(env), v, began)
 	return v, err
 }
@@ -99,12 +99,7 @@ func (s *submission) tryParts(ctx context.Context) *Outcome {
 	}
 	for todo := all(len(to)); len(todo) > 0; {
 		some := todo[:min(most, len(todo))]
-		part := *s.env
-		part.Recipients = nil
-		for _, i := range some {
-			part.Recipients = append(part.Recipients, to[i])
-		}
-		v, err := s.try(ctx, ctx, ctx, &part)
+		v, err := s.try(ctx, ctx, ctx, s.env.To(some))
 		o.whole = err != nil && o.later == len(to)
 		crowdedOut := o.add(some, v)
 		todo = append(crowdedOut, todo[len(some):]...)

@@ -74,18 +74,14 @@ func (c *courier) claim(j *job) bool {
 		}
 	}
 	env := *it.Envelope()
-	j.item = it
-	if todo = c.passOutside(j, env.Recipients, todo); len(todo) == 0 {
+	j.env, j.item = &env, it
+	if todo = c.passOutside(j, j.env.Recipients, todo); len(todo) == 0 {
 		return false
 	}
-	if len(todo) < len(env.Recipients) {
-		some := make([]envelope.Recipient, len(todo))
-		for k, i := range todo {
-			some[k] = env.Recipients[i]
-		}
-		env.Recipients = some
+	if len(todo) < len(j.env.Recipients) {
+		j.env = j.env.To(todo)
 	}
-	j.todo, j.env, j.msg = todo, &env, it.Message()
+	j.todo, j.msg = todo, it.Message()
 	return c.passAuthor(j)
 }
 

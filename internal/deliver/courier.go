@@ -192,7 +192,7 @@ func (c *courier) receive() {
 		c.queue.Do(c.place.Fast)
 		j.slow = false
 	}
-	v := judge(res, err)
+	v := judge(len(j.env.Recipients), res, err)
 	c.account.learn(err)
 	switch {
 	case err == nil:

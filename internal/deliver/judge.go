@@ -12,9 +12,9 @@ import (
 	"o365-sendmail/xoauth"
 )
 
-// judge turns what a try has brought into an outcome. It is a pure function.
-func judge(res *submit.Result, err error) *Outcome {
-	v := &Outcome{fate: make([]fate, len(res.Recipients)), errs: make([]error, len(res.Recipients))}
+// judge turns what a try for so many recipients has brought into an outcome. It is a pure function.
+func judge(recipients int, res *submit.Result, err error) *Outcome {
+	v := &Outcome{fate: make([]fate, recipients), errs: make([]error, recipients)}
 	if err != nil {
 		v.judgeWhole(err)
 		return v

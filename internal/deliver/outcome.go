@@ -120,15 +120,15 @@ func (o *Outcome) refuseLater(why func(error) error) {
 	o.later = 0
 }
 
-// rest is the part of an outcome that is still to do.
-func (o *Outcome) rest() *Outcome {
-	r := &Outcome{fate: make([]fate, o.later), later: o.later, again: o.again, stop: o.stop, err: o.err}
+// rest is the part of an outcome that is still to do, with the places of its recipients.
+func (o *Outcome) rest() (r *Outcome, places []int) {
+	r = &Outcome{fate: make([]fate, o.later), later: o.later, again: o.again, stop: o.stop, err: o.err}
 	for k, f := range o.fate {
 		if f == fateLater {
-			r.errs = append(r.errs, o.errs[k])
+			r.errs, places = append(r.errs, o.errs[k]), append(places, k)
 		}
 	}
-	return r
+	return r, places
 }
 
 // receipt sorts the recipients for a caller; those still to do are in the queue. When none was accepted the

@@ -44,7 +44,7 @@ func TestOutcome(t *testing.T) {
 		for i, e := range errs {
 			res.Recipients[i] = submit.RecipientResult{Address: to[i].Address, Err: e}
 		}
-		return judge(res, nil)
+		return judge(len(res.Recipients), res, nil)
 	}
 	for name, c := range map[string]struct {
 		outcome  *Outcome

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queue"
 )
 
@@ -23,6 +24,9 @@ func (e *PausedError) stop() *queue.Fault {
 	return &queue.Fault{Scope: queue.ScopeMailbox, Hold: e.Stop.Held, Key: e.Stop.Key, Reason: e.Stop.Reason,
 		Remedy: e.Stop.Remedy}
 }
+
+// mostReason is how much of a reason is in a note, in bytes: notes are short.
+const mostReason = 1000
 
 func pauseNote(mailbox string) string { return "pause " + mailbox }
 
@@ -69,20 +73,11 @@ func (e *core) notePause(mailbox string, v *Outcome, began time.Time) {
 		s = queue.Stop{Mailbox: mailbox, Since: now.UTC()}
 	}
 	s.Failures++
-	s.Held, s.Key, s.Reason, s.Remedy = v.stop.Hold, v.stop.Key, clip(v.stop.Reason), v.stop.Remedy
+	s.Held, s.Key, s.Reason, s.Remedy = v.stop.Hold, v.stop.Key, printable.Cut(v.stop.Reason, mostReason), v.stop.Remedy
 	pause := queue.ProbePause(s.Failures, e.config().ProbeInterval)
 	s.Next = now.Add(pause).UTC()
 	if text, err := json.Marshal(s); err == nil {
 		// It outlasts the pause, so that the next one is longer.
 		a.Quota.SetNote(pauseNote(mailbox), string(text), s.Next.Add(queue.MaxProbePause))
 	}
-}
-
-// clip bounds a reason, as a note is short.
-func clip(text string) string {
-	const most = 1000
-	if len(text) > most {
-		text = text[:most]
-	}
-	return text
 }

@@ -230,16 +230,11 @@ func (s *submission) refuse(err error) (envelope.Receipt, error) {
 func (s *submission) keepRest(ctx context.Context, o *Outcome) (envelope.Receipt, error) {
 	rest, part := s, o
 	if o.later < len(o.fate) {
-		env := *s.env
-		env.Recipients = nil
-		for k, f := range o.fate {
-			if f == fateLater {
-				env.Recipients = append(env.Recipients, s.env.Recipients[k])
-			}
-		}
-		part = o.rest()
-		rest = &submission{e: s.e, env: &env, source: s.source, started: s.started, log: s.log}
-		rest.job = &job{Job: s.job.Job, id: env.ID, env: &env, todo: all(o.later), msg: s.source}
+		var places []int
+		part, places = o.rest()
+		env := s.env.To(places)
+		rest = &submission{e: s.e, env: env, source: s.source, started: s.started, log: s.log}
+		rest.job = &job{Job: s.job.Job, id: env.ID, env: env, todo: all(o.later), msg: s.source}
 		defer rest.abort()
 	}
 	it, err := rest.claimed(ctx)

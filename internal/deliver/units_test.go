@@ -67,7 +67,7 @@ func TestJudgeWhole(t *testing.T) {
 		{"limit", &LimitError{}, fateLater, queue.ScopeAll, true, false, true},
 		{"nobody knows", errors.New("x"), fateLater, 0, false, false, false},
 	} {
-		v := judge(&submit.Result{Recipients: make([]submit.RecipientResult, 2)}, c.err)
+		v := judge(2, nil, c.err)
 		if v.fate[0] != c.fate || v.fate[1] != c.fate || (v.later == 2) != (c.fate == fateLater) || v.taken != 0 || v.damaged || v.again || v.lost {
 			t.Errorf("%s: %+v", c.name, v)
 		}
@@ -77,12 +77,12 @@ func TestJudgeWhole(t *testing.T) {
 		}
 	}
 	damaged := faultError(submit.PhaseBody, diagnose.FaultMessage, spool.ErrDamaged)
-	if v := judge(&submit.Result{Recipients: make([]submit.RecipientResult, 1)}, damaged); !v.damaged {
+	if v := judge(1, nil, damaged); !v.damaged {
 		t.Errorf("damaged: %+v", v)
 	}
 	uncertain := faultError(submit.PhaseBody, diagnose.FaultTimeout, nil)
 	uncertain.Uncertain = true
-	if v := judge(&submit.Result{Recipients: make([]submit.RecipientResult, 1)}, uncertain); !v.uncertain || !strings.Contains(v.err.Error(), "twice") || !ended(v.err) {
+	if v := judge(1, nil, uncertain); !v.uncertain || !strings.Contains(v.err.Error(), "twice") || !ended(v.err) {
 		t.Errorf("uncertain: %+v", v)
 	}
 }
@@ -95,21 +95,21 @@ func TestJudgeRecipients(t *testing.T) {
 			{Address: "a"}, {Address: "b", Err: reply(submit.PhaseRcpt, 550, "5.1.1", "no")},
 			{Address: "c", Err: crowd},
 		}}
-	v := judge(res, nil)
+	v := judge(len(res.Recipients), res, nil)
 	if v.fate[0] != fateTaken || v.fate[1] != fateRefused || v.fate[2] != fateLater || !v.again || v.stop != nil || v.taken != 1 || v.later != 1 {
 		t.Errorf("%+v", v)
 	}
 	res.Recipients[0].Err = crowd // one is done with, so there is room for the next
-	if v := judge(res, nil); !v.again || v.later != 2 {
+	if v := judge(len(res.Recipients), res, nil); !v.again || v.later != 2 {
 		t.Errorf("%+v", v)
 	}
 	all := &submit.Result{Reply: res.Reply, Recipients: []submit.RecipientResult{{Address: "a", Err: crowd},
 		{Address: "c", Err: crowd}}}
-	if v := judge(all, nil); v.again || v.later != 2 { // trying at once would help nobody
+	if v := judge(2, all, nil); v.again || v.later != 2 { // trying at once would help nobody
 		t.Errorf("%+v", v)
 	}
 	res.Recipients[0].Err = reply(submit.PhaseRcpt, 550, "5.1.90", "daily limit")
-	if v := judge(res, nil); v.stop == nil || v.stop.Hold || v.again {
+	if v := judge(len(res.Recipients), res, nil); v.stop == nil || v.stop.Hold || v.again {
 		t.Errorf("%+v", v)
 	}
 }

@@ -36,6 +36,16 @@ type Envelope struct {
 	Caller Caller
 }
 
+// To returns the envelope for some of its recipients, by their places.
+func (e *Envelope) To(places []int) *Envelope {
+	part := *e
+	part.Recipients = make([]Recipient, len(places))
+	for k, i := range places {
+		part.Recipients[k] = e.Recipients[i]
+	}
+	return &part
+}
+
 // Caller is who handed a message over, as the kernel or the listener tells it.
 type Caller struct {
 	UID  int    // -1 when unknown, as over TCP
