@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// maxText bounds a text to look for, in bytes.
-const maxText = 512
+// maxText bounds a text to look for, in bytes, and maxIDs the ids: each line is compared with all of them.
+const (
+	maxText = 512
+	maxIDs  = 100
+)
 
 // Filter chooses entries. The zero value chooses all.
 type Filter struct {
@@ -42,6 +45,8 @@ func (f *Filter) Check() error {
 		}
 	}
 	switch {
+	case len(f.IDs) > maxIDs:
+		return fmt.Errorf("at most %d ids can be looked for at once", maxIDs)
 	case f.Status != "" && !slices.Contains(Statuses[:], f.Status):
 		return fmt.Errorf("%.32q is no status; there are %q", f.Status, Statuses)
 	case !f.Since.IsZero() && !f.Until.IsZero() && !f.Until.After(f.Since):

@@ -169,7 +169,7 @@ func TestFilters(t *testing.T) {
 		}
 	}
 	for _, q := range []string{"x=1", "uid=a", "since=yesterday", "sender=a&sender=b", "status=gone", "%",
-		"sender=" + strings.Repeat("x", maxText+1), "since=2026-12-01T00:00:00Z&until=2026-12-01T00:00:00Z"} {
+		"sender=" + strings.Repeat("x", maxText+1), strings.Repeat("id=1&", maxIDs+1) + "id=1", "since=2026-12-01T00:00:00Z&until=2026-12-01T00:00:00Z"} {
 		if _, err := ParseQuery(q); err == nil {
 			t.Errorf("%.40q is a filter", q)
 		}

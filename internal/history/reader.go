@@ -29,7 +29,7 @@ type Reader struct {
 func NewReader(dir string) *Reader { return &Reader{dir: dir, at: map[segment]int64{}} }
 
 // blockSize is how much is read at once. A line that is longer is damaged.
-const blockSize = 256 << 10
+const blockSize = 64 << 10
 
 // Skip has the reader begin with what is added from now on.
 func (r *Reader) Skip() error {
