@@ -18,7 +18,7 @@ import (
 // join makes a membership from a configuration. Its files are read here, while the process may.
 func join(c *config.Config, o agent.FleetOptions) (quota.Member, error) {
 	fo := fleet.Options{Servers: c.Fleet.Servers, Name: c.Fleet.Name, Host: cmp.Or(c.Fleet.Host, o.HostName),
-		Version: o.Version, Local: o.Local, Backlog: o.Backlog, Warn: o.Warn,
+		Version: o.Version, Local: o.Local, Backlog: o.Backlog, Answer: o.Answer, Warn: o.Warn,
 		Limits: quota.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute,
 			RecipientsPerDay: c.Delivery.RecipientsPerDay}}
 	var err error

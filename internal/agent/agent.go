@@ -103,6 +103,7 @@ type Agent struct {
 	retry   chan struct{}   // there are other aliases for messages that were kept
 	kept    atomic.Bool     // a message could not be processed by the rules in force
 	aliases aliasFile
+	control atomic.Pointer[control.Server] // nil before the sockets are served
 
 	exporter exporter
 
@@ -243,6 +244,7 @@ func (a *Agent) serve(ctx context.Context, listeners []listener) error {
 	}
 	queue := control.NewServer(control.NewLocal(a.spool, a.hooks()), a.exporter.now)
 	queue.Token = a.token
+	a.control.Store(queue)
 	defer queue.Close()
 	for _, l := range listeners {
 		a.accepting.Go(func() {

@@ -1,12 +1,18 @@
 package agent
 
 import (
+	"cmp"
+	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/quota"
+	"o365-sendmail/internal/sysexits"
 )
 
 // Fleet joins the fleet of a configuration. The programs without a fleet do without its client, too.
@@ -17,7 +23,9 @@ type FleetOptions struct {
 	HostName, Version string
 	Local             quota.Host
 	Backlog           func() quota.Backlog
-	Warn              func(error)
+	// Answer answers a request of another host's agent, in parts.
+	Answer func(ctx context.Context, request []byte, part func([]byte) error) error
+	Warn   func(error)
 }
 
 // mayJoin is why an agent can't go by a configuration with a fleet; nil if it can.
@@ -35,7 +43,7 @@ func (a *Agent) joins(r *rules) func(quota.Host) (quota.Limiter, error) {
 	}
 	return func(local quota.Host) (_ quota.Limiter, err error) {
 		r.member, err = a.o.Fleet(r.config, FleetOptions{HostName: r.host, Version: a.o.Version, Local: local,
-			Backlog: a.lastBacklog, Warn: a.warn})
+			Backlog: a.lastBacklog, Answer: a.answerHost, Warn: a.warn})
 		return r.member, err
 	}
 }
@@ -67,4 +75,65 @@ func (r *rules) leaveFleet() {
 	if r.member != nil {
 		go r.member.Close()
 	}
+}
+
+var errNoFleet = sysexits.With(sysexits.Config,
+	errors.New("this host is in no fleet: its configuration has no fleet.servers"))
+
+// askHost has another host of the fleet answer a request.
+func (a *Agent) askHost(ctx context.Context, host string, request []byte, part func([]byte) error) error {
+	m := a.rules.Load().member
+	if m == nil {
+		return errNoFleet
+	}
+	return m.Ask(ctx, host, request, part)
+}
+
+// answerHost answers another host's.
+func (a *Agent) answerHost(ctx context.Context, request []byte, part func([]byte) error) error {
+	s := a.control.Load()
+	if s == nil {
+		return errors.New("it starts or stops; try again")
+	}
+	return s.AnswerHost(ctx, request, part)
+}
+
+// fleetView is what an administrator sees of the fleet.
+func (a *Agent) fleetView(ctx context.Context) (queueview.Fleet, error) {
+	r := a.rules.Load()
+	if r.member == nil {
+		return queueview.Fleet{}, errNoFleet
+	}
+	f := queueview.Fleet{Name: r.config.Fleet.Name, Host: cmp.Or(r.config.Fleet.Host, r.host)}
+	if centre, err := r.member.Centre(ctx); err != nil {
+		f.Unreachable = err.Error()
+	} else {
+		f.Centre = &centre
+	}
+	for _, err := range r.member.Faults() {
+		f.Faults = append(f.Faults, err.Error())
+	}
+	var silent map[string]time.Duration
+	f.Hosts, silent = r.member.Peers()
+	for name, since := range silent {
+		f.Silent = append(f.Silent, queueview.SilentHost{Name: name, Seconds: int64(since / time.Second)})
+	}
+	slices.SortFunc(f.Silent, func(a, b queueview.SilentHost) int { return cmp.Compare(a.Name, b.Name) })
+	held := r.member.Held()
+	for _, name := range append([]string{r.config.Mailbox}, r.config.Pool...) {
+		m := queueview.FleetMailbox{Name: name}
+		if f.Unreachable == "" {
+			var err error
+			if m.Messages, m.Recipients, err = r.member.Used(ctx, name); err != nil {
+				f.Unreachable = err.Error()
+			}
+		}
+		for _, h := range held {
+			if strings.EqualFold(h.Mailbox, name) {
+				m.Slots = append(m.Slots, queueview.FleetSlot{N: h.N, Host: h.Host})
+			}
+		}
+		f.Mailboxes = append(f.Mailboxes, m)
+	}
+	return f, nil
 }

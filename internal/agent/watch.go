@@ -103,6 +103,9 @@ func (a *Agent) hooks() control.Hooks {
 	}
 	h.Note = func(id, text string) { a.log.Log(maillog.Notice, id, "", text) }
 	h.Reload, h.History = a.askReload, a.history
+	if a.o.Fleet != nil {
+		h.Fleet, h.Ask = a.fleetView, a.askHost
+	}
 	return h
 }
 

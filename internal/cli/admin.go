@@ -33,6 +33,7 @@ func verbs() []verb {
 		{"send-test", "send a test message and print the relay's words", (*Env).sendTestCommand},
 		{"explain", "say what an error code, a reply or a line of the log means, and what to do",
 			(*Env).explainCommand},
+		{"fleet", "show the hosts that share a mailbox's limits, and what each uses", (*Env).fleetCommand},
 		{"token", "print an access token's claims, or with --raw the token", (*Env).tokenCommand},
 		{"config", "check the configuration, or show the values in force", (*Env).configCommand},
 		{"completion", "print a script that completes commands in bash, zsh or fish", (*Env).completionCommand},

@@ -16,7 +16,7 @@ import (
 	"o365-sendmail/internal/sysexits"
 )
 
-const queueUsage = `[list] [--failed] [--held] [FILTER ...] [ID ...]
+const queueUsage = `[list] [--failed] [--held] [--fleet] [FILTER ...] [ID ...]
        o365-sendmail queue show [--headers | --message] ID
        o365-sendmail queue watch [FILTER ...]
        o365-sendmail queue retry | hold | release | delete [--failed] [FILTER ...] [--dry-run] ID ... | all
@@ -45,6 +45,7 @@ func queueFlags() *verbFlags {
 	f.String("state", "", "its `STATE` is "+strings.Join(queueview.States(), ", "))
 	f.String("reason", "", "the reason for which it waits has `TEXT` in it")
 	f.String("code", "", "it was answered with `CODE`, such as 451, 4.7.0 or AADSTS7000222")
+	f.Bool("fleet", false, "on all hosts of the fleet, with list, show, retry, hold, release and delete")
 	f.Bool("headers", false, "with show: the message's header")
 	f.Bool("message", false, "with show: the whole message")
 	f.String("to", "", "with redirect: an `ADDRESS` to send it to; may be given again")
@@ -127,6 +128,7 @@ type queueRunner struct {
 	env   *Env
 	args  *queueArgs
 	queue control.Queue
+	host  string // whose queue it is, of a fleet's hosts; "" without --fleet
 	end   exitInfo
 }
 
@@ -137,6 +139,14 @@ func (r *queueRunner) put(v any) error {
 }
 
 func (r *queueRunner) run(ctx context.Context) error {
+	if r.args.fleet {
+		return r.runInFleet(ctx)
+	}
+	return r.here(ctx)
+}
+
+// here carries the command out at one queue.
+func (r *queueRunner) here(ctx context.Context) error {
 	switch r.args.verb {
 	case "list":
 		if r.args.json {
@@ -167,12 +177,13 @@ func (r *queueRunner) listJSON(ctx context.Context) error {
 		return err
 	}
 	out := newJSONLines(r.env.Stdout)
-	r.end.Of, err = r.queue.List(ctx, r.args.filter, func(m *queueview.Message) error {
-		m.Waiting = x.Waiting(m)
+	of, err := r.queue.List(ctx, r.args.filter, func(m *queueview.Message) error {
+		m.Waiting, m.Host = x.Waiting(m), r.host
 		r.end.Messages++
 		r.end.Bytes += m.Size
 		return out.put(m)
 	})
+	r.end.Of += of
 	return errors.Join(err, out.flush())
 }
 
@@ -197,7 +208,7 @@ func (r *queueRunner) show(ctx context.Context, id string) error {
 		return err
 	}
 	if r.args.json {
-		d.Waiting = x.Waiting(&d.Message)
+		d.Waiting, d.Host = x.Waiting(&d.Message), r.host
 		r.end.Messages, r.end.Bytes = 1, d.Size
 		return r.put(d)
 	}

@@ -96,15 +96,18 @@ func (s *queueSite) claim(id string, fn func(*spool.Item) error) {
 }
 
 // agent serves the control socket; the kernel takes the test for uid.
-func (s *queueSite) agent(status queueview.Status) {
+func (s *queueSite) agent(status queueview.Status, change ...func(*control.Hooks)) {
 	s.t.Helper()
 	l, err := control.Listen(control.SocketPath(s.socket))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	status.Agent, status.Mailbox = true, s.Mailbox
-	srv := control.NewServer(control.NewLocal(s.spool,
-		control.Hooks{Status: func() queueview.Status { return status }}), nil)
+	h := control.Hooks{Status: func() queueview.Status { return status }}
+	for _, c := range change {
+		c(&h)
+	}
+	srv := control.NewServer(control.NewLocal(s.spool, h), nil)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	s.t.Cleanup(func() {

@@ -25,6 +25,7 @@ type queueArgs struct {
 	headers, message bool
 	wait, noWait     bool
 	dryRun           bool
+	fleet            bool
 	to               []string // of redirect
 	folder           string   // of export
 	config           string
@@ -168,7 +169,7 @@ func (a *queueArgs) switches() map[string]*bool {
 	return map[string]*bool{
 		"--json": &a.json, "--failed": &a.filter.Failed, "--held": &a.filter.Held, "--help": &a.help, "-h": &a.help,
 		"--headers": &a.headers, "--message": &a.message, "--wait": &a.wait, "--no-wait": &a.noWait,
-		"--dry-run": &a.dryRun,
+		"--dry-run": &a.dryRun, "--fleet": &a.fleet,
 	}
 }
 
@@ -209,6 +210,9 @@ func (a *queueArgs) check() error {
 	case shows && a.verb != "show", (a.wait || a.noWait) && a.verb != "flush", len(a.to) > 0 && a.verb != "redirect",
 		a.folder != "" && a.verb != "export", a.dryRun && !slices.Contains([]string{"retry", "delete", "redirect"}, a.verb):
 		return cmdline.Usagef("a flag does not belong to queue %s; try o365-sendmail queue help", a.verb)
+	case a.fleet && (shows || !slices.Contains(fleetVerbs, a.verb)):
+		return cmdline.Usagef("--fleet goes with queue %s; the rest is done on the host itself",
+			strings.Join(fleetVerbs, ", "))
 	case a.headers && a.message, a.wait && a.noWait:
 		return cmdline.Usagef("two flags contradict each other; try o365-sendmail queue help")
 	case shows && a.json:

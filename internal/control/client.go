@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"o365-sendmail/internal/queueview"
@@ -24,6 +25,7 @@ var ErrNoAgent = errors.New("no agent answers")
 type Client struct {
 	path string
 	http *http.Client
+	host string // another of the fleet's, which the agent asks; "" for its own
 }
 
 const (
@@ -106,6 +108,9 @@ func (c *Client) do(ctx context.Context, method, path string, f queueview.Filter
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, query url.Values) (io.ReadCloser, error) {
+	if c.host != "" {
+		path = "/v1/host/" + c.host + strings.TrimPrefix(path, "/v1")
+	}
 	u := url.URL{Scheme: "http", Host: "agent", Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
@@ -181,6 +186,18 @@ func (c *Client) Status(ctx context.Context) (st queueview.Status, err error) {
 	err = c.object(ctx, http.MethodGet, "/v1/status", queueview.Filter{}, &st)
 	st.Agent = true
 	return st, err
+}
+
+// Fleet says how the fleet is that the agent belongs to.
+func (c *Client) Fleet(ctx context.Context) (f queueview.Fleet, err error) {
+	return f, c.object(ctx, http.MethodGet, "/v1/fleet", queueview.Filter{}, &f)
+}
+
+// Host is the queue of another host of the fleet, by way of the agent. It has List, Show, Status and Apply.
+func (c *Client) Host(name string) *Client {
+	other := *c
+	other.host = name
+	return &other
 }
 
 // Reload has the agent read its configuration again, and returns the path of the file when that is done. The

@@ -171,6 +171,12 @@ func (a *answer) moreTime() { _ = a.rc.SetWriteDeadline(time.Now().Add(writeWait
 
 func (a *answer) route(r *http.Request) {
 	path := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if len(path) > 3 && path[0] == "v1" && path[1] == "host" {
+		if err := a.ask(r, path[2], "/v1/"+strings.Join(path[3:], "/")); err != nil {
+			a.fail(statusOf(err), err)
+		}
+		return
+	}
 	var run func(*http.Request, []string) error
 	method := http.MethodGet
 	switch {
@@ -184,6 +190,8 @@ func (a *answer) route(r *http.Request) {
 		run = a.stats
 	case r.URL.Path == "/v1/watch":
 		run = a.watch
+	case r.URL.Path == "/v1/fleet":
+		run = a.fleet
 	case r.URL.Path == "/v1/reload":
 		run, method = a.reload, http.MethodPost
 	case r.URL.Path == "/v1/token":

@@ -33,6 +33,8 @@ type Options struct {
 	Local quota.Host
 	// Backlog says how this host's queue is. nil says nothing.
 	Backlog func() quota.Backlog
+	// Answer answers a request of another host, in parts; nil answers none.
+	Answer func(ctx context.Context, request []byte, part func([]byte) error) error
 	// Warn hears what is wrong but stops nothing, once; may be nil.
 	Warn func(error)
 	// Minute, Day and TTL are shorter in tests; 0 is 60 s, 24 h and 20 s. A TTL has whole seconds.
@@ -107,6 +109,8 @@ func (f *Fleet) attend(options nats.Options) {
 			nc, err = options.Connect()
 			if err != nil {
 				nc, err = nil, f.explain(err)
+			} else {
+				err = f.serveAsked(nc)
 			}
 		}
 		if err == nil {

@@ -47,6 +47,8 @@ type Message struct {
 	Stop *Stop `json:"stop,omitempty"`
 	// Waiting is the explanation in words; it is made where it is shown.
 	Waiting string `json:"waiting,omitempty"`
+	// Host is the fleet's host whose message it is, when more than one is asked.
+	Host string `json:"host,omitempty"`
 }
 
 // unprocessed reports whether no configuration has judged the message yet, and it waits for one.

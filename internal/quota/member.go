@@ -1,6 +1,9 @@
 package quota
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Member is a host's membership of a fleet: the Limiter that all of its hosts share, and what is known of them.
 type Member interface {
@@ -13,6 +16,14 @@ type Member interface {
 	Peers() (hosts []Peer, silent map[string]time.Duration)
 	// Held are the slots that somebody has, by mailbox and number.
 	Held() []Held
+	// Ask sends a request to the agent of a host and calls part for each piece of its answer. What either means is not
+	// the fleet's to know.
+	Ask(ctx context.Context, host string, request []byte, part func([]byte) error) error
+	// Used is what all hosts together have used: the messages of the last minute and the recipients of the last day,
+	// in each case with what is taken ahead.
+	Used(ctx context.Context, mailbox string) (messages, recipients int, err error)
+	// Centre says how the fleet's servers are.
+	Centre(ctx context.Context) (Centre, error)
 	// Close leaves the fleet once all slots are released.
 	Close()
 }
@@ -39,4 +50,15 @@ type Held struct {
 	Mailbox  string `json:"mailbox"`
 	N        int    `json:"n"`
 	Host, ID string
+}
+
+// Centre is how the servers of a fleet are.
+type Centre struct {
+	Server  string `json:"server"`  // the one that this host is connected to
+	Version string `json:"version"` // of that server
+	// Leader is the one that keeps slots and hosts, "" where there is one server alone, and Replicas how often
+	// they are kept; Behind are servers that do not have all of it.
+	Leader   string   `json:"leader,omitempty"`
+	Replicas int      `json:"replicas"`
+	Behind   []string `json:"behind,omitempty"`
 }

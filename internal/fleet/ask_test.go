@@ -1,0 +1,74 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"o365-sendmail/internal/quota"
+)
+
+// TestAsk: a host's answer comes whole and in order, its fault as it is, and a host that is not there is told so.
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	long := bytes.Repeat([]byte("0123456789abcdef"), 40_000) // ten parts
+	answer := func(_ context.Context, request []byte, part func([]byte) error) error {
+		switch string(request) {
+		case "long":
+			return errors.Join(part(long[:100]), part(long[100:]))
+		case "nothing":
+			return nil
+		}
+		return errors.New("it knows no " + string(request))
+	}
+	a := join(t, Options{Servers: []string{s.ClientURL()}, Host: "a", Answer: answer})
+	join(t, Options{Servers: []string{s.ClientURL()}, Host: "b.example.org", Answer: answer})
+	get := func(host, request string) (string, error) {
+		var got bytes.Buffer
+		err := a.Ask(t.Context(), host, []byte(request), func(b []byte) error { got.Write(b); return nil })
+		return got.String(), err
+	}
+	for _, host := range []string{"b.example.org", "a"} {
+		if got, err := get(host, "long"); err != nil || got != string(long) {
+			t.Errorf("%s: %d bytes, %v", host, len(got), err)
+		}
+	}
+	if got, err := get("b.example.org", "nothing"); err != nil || got != "" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := get("b.example.org", "x"); err == nil || err.Error() != "host b.example.org: it knows no x" {
+		t.Errorf("%v", err)
+	}
+	if _, err := get("c", "long"); err == nil || err.Error() != "host c does not answer" {
+		t.Errorf("%v", err)
+	}
+	stop := errors.New("enough")
+	if err := a.Ask(t.Context(), "b.example.org", []byte("long"), func([]byte) error { return stop }); err != stop {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestCentre: what an administrator sees of the servers, and of what all hosts have used.
+func TestCentre(t *testing.T) {
+	t.Parallel()
+	urls, _ := startCluster(t)
+	l := quota.Limits{MessagesPerMinute: 30, RecipientsPerDay: 1000}
+	a := join(t, Options{Servers: urls, Host: "a", Limits: l})
+	b := join(t, Options{Servers: urls, Host: "b", Limits: l})
+	c, err := a.Centre(t.Context())
+	if err != nil || c.Replicas != 3 || c.Leader == "" || len(c.Behind) > 0 || !strings.HasPrefix(c.Version, "2.") {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, f := range []*Fleet{a, b} {
+		if _, short, err := ask(t, f, 3); short != nil || err != nil {
+			t.Fatal(short, err)
+		}
+	}
+	messages, recipients, err := a.Used(t.Context(), mailbox)
+	if messages != 2 || recipients != 6 || err != nil {
+		t.Errorf("%d messages, %d recipients, %v", messages, recipients, err)
+	}
+}
