@@ -28,6 +28,7 @@ help:
 	@echo "make check            format, vet, staticcheck, tests, race tests, system tests, secret search"
 	@echo "make test             the tests that need nothing but Go"
 	@echo "make system           the tests with real peers (root, Debian, its packages)"
+	@echo "make fleet-soak       20 agents of a fleet, under load and with random faults (half an hour)"
 	@echo "make interop          the tests with an independent OAuth server (node 18, npm)"
 	@echo "make crash            kill the program at its system calls, fill its disk (root, strace; 90 s)"
 	@echo "make corpora          send other projects' messages through the program (root, Debian)"
@@ -92,7 +93,13 @@ race:
 
 # Most of these tests wait for other programs, not for a processor.
 system: build
-	$(GO) test -tags system -count=1 -timeout 10m -parallel 8 -v ./test/system/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+	$(GO) test -tags system -count=1 -timeout 10m -parallel 8 -v ./test/system/ ./test/fleet/ | grep -vE '^=== (RUN|PAUSE|CONT|NAME)'
+
+# 20 agents on one mailbox: five minutes of load, then ten of random faults. FLEETFLAGS="-alone /path/to/sendmail".
+.PHONY: fleet-soak
+fleet-soak: build
+	$(GO) vet -tags soak ./test/fleet/ && $(GO) tool staticcheck -tags soak ./test/fleet/
+	$(GO) test -tags soak -count=1 -timeout 60m -v ./test/fleet/ $(FLEETFLAGS)
 
 # npm asks its registry the first time, and when package-lock.json has changed.
 .PHONY: interop

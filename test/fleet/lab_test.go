@@ -1,0 +1,367 @@
+//go:build system || soak
+
+package fleet
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"o365-sendmail/internal/emulator"
+	"o365-sendmail/test/ready"
+)
+
+// lab is a fleet and what it works with.
+type lab struct {
+	t       *testing.T
+	em      *emulator.Emulator
+	servers []*natsServer
+	hosts   []*agentHost
+	program string // that serves
+	fleet   bool
+	more    string   // of [delivery]
+	sent    sync.Map // subjects of accepted messages
+	number  atomic.Int64
+}
+
+// newLab starts three NATS servers and an emulator with Microsoft's limits.
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	l := &lab{t: t, program: "../../bin/fleet", fleet: true}
+	l.em = emulator.New(t, func(o *emulator.Options) {
+		o.KeepBodies = true
+		o.State = func(s *emulator.State) { s.Exchange.Tarpit, s.Limits.RecipientsPerDay = 0, 0 }
+	})
+	l.startServers()
+	return l
+}
+
+// natsServer is a server's process.
+type natsServer struct {
+	url, config string
+	cmd         *exec.Cmd
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// natsProgram builds the server that go.mod pins, once.
+var natsProgram = sync.OnceValues(func() (string, error) {
+	path, err := filepath.Abs("../../build/nats-server")
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return path, err
+})
+
+func (l *lab) startServers() {
+	l.t.Helper()
+	var routes []string
+	for range 3 {
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", freePort(l.t)))
+	}
+	for i, route := range routes {
+		dir, port := l.t.TempDir(), freePort(l.t)
+		s := &natsServer{url: fmt.Sprintf("127.0.0.1:%d", port), config: filepath.Join(dir, "nats.conf")}
+		text := fmt.Sprintf("server_name: n%d\nlisten: %q\njetstream { store_dir: %q }\ncluster { name: lab, listen: %q, "+
+			"no_advertise: true, routes: [%q, %q, %q] }\nlog_file: %q\n", i+1, s.url, dir, strings.TrimPrefix(route, "nats://"),
+			routes[0], routes[1], routes[2], filepath.Join(dir, "log"))
+		if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+			l.t.Fatal(err)
+		}
+		l.servers = append(l.servers, s)
+		s.start(l.t)
+		l.t.Cleanup(s.kill)
+	}
+}
+
+func (s *natsServer) start(t *testing.T) {
+	program, err := natsProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.cmd = exec.Command(program, "-c", s.config)
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *natsServer) kill() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+// agentHost is a host: an agent's process, its spool, and its links to the servers, which can be cut.
+type agentHost struct {
+	l      *lab
+	name   string
+	socket string
+	config string
+	links  []*link
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	said   *ready.Output
+}
+
+// addHost starts a host.
+func (l *lab) addHost() *agentHost {
+	l.t.Helper()
+	dir := l.t.TempDir()
+	h := &agentHost{l: l, name: fmt.Sprintf("h%d", len(l.hosts)+1), socket: filepath.Join(dir, "s"),
+		config: filepath.Join(dir, "c.toml")}
+	text := l.em.ConfigTOML(filepath.Join(dir, "cache")) + fmt.Sprintf("\n[agent]\nsocket = %q\n[spool]\ndir = %q\n"+
+		"[log]\nto = \"stderr\"\n[delivery]\nmode = \"background\"\n%s",
+		h.socket, filepath.Join(dir, "spool"), l.more)
+	if l.fleet {
+		var urls []string
+		for _, s := range l.servers {
+			h.links = append(h.links, newLink(l.t, s.url))
+			urls = append(urls, fmt.Sprintf("%q", "nats://"+h.links[len(h.links)-1].addr()))
+		}
+		text += fmt.Sprintf("[fleet]\nname = \"lab\"\nhost = %q\nservers = [%s]\n", h.name, strings.Join(urls, ", "))
+	}
+	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	h.start()
+	l.hosts = append(l.hosts, h)
+	l.t.Cleanup(h.kill)
+	return h
+}
+
+func (h *agentHost) start() {
+	h.l.t.Helper()
+	cmd := exec.Command(h.l.program, "serve", "-C", h.config)
+	cmd.Args[0] = "o365-sendmail" // as the whole program calls it
+	said := ready.Start(h.l.t, cmd)
+	h.mu.Lock()
+	h.cmd, h.said = cmd, said
+	h.mu.Unlock()
+}
+
+func (h *agentHost) signal(s syscall.Signal) { _ = h.cmd.Process.Signal(s) }
+
+func (h *agentHost) kill() {
+	h.signal(syscall.SIGCONT)
+	_ = h.cmd.Process.Kill()
+	_ = h.cmd.Wait()
+}
+
+// cut ends what goes between host and servers, and lets nothing new through until it is restored.
+func (h *agentHost) cut(off bool) {
+	for _, k := range h.links {
+		k.cut(off)
+	}
+}
+
+// send, as root, who may use up the whole limit, hands the agent a message, and keeps its subject when it was accepted.
+func (h *agentHost) send() error {
+	subject := fmt.Sprintf("%s-%d", h.name, h.l.number.Add(1))
+	conn, err := net.DialTimeout("unix", h.socket, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	c := textproto.NewConn(conn)
+	if _, _, err := c.ReadResponse(220); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		line string
+		code int
+	}{
+		{"EHLO test", 250}, {"MAIL FROM:<" + h.l.em.Mailbox + ">", 250}, {"RCPT TO:<someone@example.org>", 250}, {"DATA", 354},
+		{"From: " + h.l.em.Mailbox + "\r\nTo: someone@example.org\r\nSubject: " + subject + "\r\n\r\nHello.\r\n.", 250},
+	} {
+		if err := c.PrintfLine("%s", step.line); err != nil {
+			return err
+		}
+		if _, _, err := c.ReadResponse(step.code); err != nil {
+			return err
+		}
+	}
+	h.l.sent.Store(subject, true)
+	return nil
+}
+
+// verdict is what the emulator has counted.
+type verdict struct {
+	sent, arrived, distinct, duplicates, lost int
+	inMinute, sessions                        int
+	refused                                   map[string]int
+	took                                      time.Duration // from the first message to the last
+}
+
+func (l *lab) judge() (v verdict) {
+	times := map[string]int{}
+	var at []time.Time
+	for _, m := range l.em.Messages() {
+		times[m.Header("Subject")]++
+		at = append(at, m.At)
+		v.arrived++
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	for i, first := 0, 0; i < len(at); i++ {
+		for at[i].Sub(at[first]) >= time.Minute {
+			first++
+		}
+		v.inMinute = max(v.inMinute, i-first+1)
+	}
+	if len(at) > 0 {
+		v.took = at[len(at)-1].Sub(at[0])
+	}
+	l.sent.Range(func(subject, _ any) bool {
+		v.sent++
+		if times[subject.(string)] == 0 {
+			v.lost++
+		}
+		return true
+	})
+	v.distinct = len(times)
+	v.duplicates = v.arrived - v.distinct
+	s := l.em.Stats()
+	v.sessions, v.refused = s.MaxConcurrent, s.Refused
+	return v
+}
+
+func (v verdict) refusals() (n int) {
+	for _, k := range v.refused {
+		n += k
+	}
+	return n
+}
+
+func (v verdict) String() string {
+	return fmt.Sprintf("%d accepted, %d arrived (%d twice), %d not, in %v (%.1f a minute); most %d in 60 s, %d sessions; "+
+		"%d refusals %v", v.sent, v.arrived, v.duplicates, v.lost, v.took.Round(time.Second),
+		float64(v.arrived)/max(v.took.Minutes(), 1e-9), v.inMinute, v.sessions, v.refusals(), v.refused)
+}
+
+// wait waits until all that was accepted has arrived.
+func (l *lab) wait(most time.Duration) verdict {
+	for end := time.Now().Add(most); ; time.Sleep(200 * time.Millisecond) {
+		if v := l.judge(); v.lost == 0 || time.Now().After(end) {
+			return v
+		}
+	}
+}
+
+// link carries bytes between a host and a server.
+type link struct {
+	l      net.Listener
+	server string
+	delay  atomic.Int64
+	mu     sync.Mutex
+	off    bool
+	open   map[net.Conn]bool
+}
+
+func newLink(t *testing.T, server string) *link {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &link{l: l, server: server, open: map[net.Conn]bool{}}
+	t.Cleanup(func() { _ = l.Close(); k.cut(true) })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go k.carry(c)
+		}
+	}()
+	return k
+}
+
+func (k *link) addr() string { return k.l.Addr().String() }
+
+func (k *link) keep(c net.Conn) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.off {
+		_ = c.Close()
+		return false
+	}
+	k.open[c] = true
+	return true
+}
+
+func (k *link) carry(c net.Conn) {
+	s, err := net.Dial("tcp", k.server)
+	if err != nil {
+		_ = c.Close()
+		return
+	}
+	if !k.keep(c) || !k.keep(s) {
+		_ = c.Close()
+		_ = s.Close()
+		return
+	}
+	var both sync.WaitGroup
+	for _, way := range [][2]net.Conn{{c, s}, {s, c}} {
+		both.Go(func() {
+			k.copy(way[1], way[0])
+			_ = c.Close()
+			_ = s.Close()
+		})
+	}
+	both.Wait()
+	k.mu.Lock()
+	delete(k.open, c)
+	delete(k.open, s)
+	k.mu.Unlock()
+}
+
+// copy copies, each piece after the delay.
+func (k *link) copy(to io.Writer, from io.Reader) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			time.Sleep(time.Duration(k.delay.Load()))
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (k *link) cut(off bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.off = off
+	if off {
+		for c := range k.open {
+			_ = c.Close()
+		}
+	}
+}

@@ -1,0 +1,125 @@
+//go:build soak
+
+package fleet
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var (
+	agents   = flag.Int("agents", 20, "hosts of the fleet")
+	load     = flag.Duration("load", 10*time.Minute, "how long faults come")
+	faults   = flag.Int("faults", 200, "faults in that time")
+	alone    = flag.String("alone", "../../bin/sendmail", "the program whose hosts know nothing of each other")
+	aloneFor = flag.Duration("alone-load", 2*time.Minute, "how long it sends")
+)
+
+// fill gives each host its part of what the mailbox may send in that time.
+func (l *lab) fill(d time.Duration) {
+	for i := range int(30 * d.Minutes()) {
+		if err := l.hosts[i%len(l.hosts)].send(); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// TestAlone shows what hosts do that know nothing of each other, for comparison.
+func TestAlone(t *testing.T) {
+	l := newLab(t)
+	l.program, l.fleet = *alone, false
+	for range *agents {
+		l.addHost()
+	}
+	l.fill(*aloneFor)
+	time.Sleep(*aloneFor)
+	t.Logf("%d hosts that know nothing of each other, after %v: %v", *agents, *aloneFor, l.judge())
+}
+
+// TestLoad: many hosts on one mailbox never pass its limits, meet no refusal, and lose nearly no time.
+func TestLoad(t *testing.T) {
+	l := newLab(t)
+	for range *agents {
+		l.addHost()
+	}
+	const minutes = 5
+	l.fill(minutes * time.Minute)
+	v := l.wait((minutes + 2) * time.Minute)
+	t.Logf("a fleet of %d: %v", *agents, v)
+	// The first 30 go at once, so that the last of 150 goes after four minutes.
+	if v.lost > 0 || v.inMinute > 30 || v.sessions > 3 || v.refusals() > 0 {
+		t.Error("a limit was passed")
+	}
+	if ideal := (minutes - 1) * time.Minute; v.took.Seconds() > ideal.Seconds()/0.97 {
+		t.Errorf("it took %v, the ideal is %v", v.took, ideal)
+	}
+}
+
+// TestFaults: hosts and servers are killed, stopped and cut off at random, and nothing is lost.
+func TestFaults(t *testing.T) {
+	l := newLab(t)
+	for range *agents {
+		l.addHost()
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	counts := map[string]int{}
+	pause := *load / time.Duration(*faults)
+	busy := map[*agentHost]time.Time{}
+	var serverDown time.Time
+	pending := 0.0
+	for end := time.Now().Add(*load); time.Now().Before(end); time.Sleep(pause) {
+		for pending += 30 * pause.Minutes(); pending >= 1; pending-- {
+			_ = l.hosts[rnd.IntN(len(l.hosts))].send() // one that is down or stopped takes nothing
+		}
+		h := l.hosts[rnd.IntN(len(l.hosts))]
+		if time.Now().Before(busy[h]) {
+			continue
+		}
+		lasts := time.Duration(1+rnd.IntN(30)) * time.Second
+		what := []string{"kill", "stop", "cut", "server"}[rnd.IntN(4)]
+		switch what {
+		case "kill":
+			h.kill()
+			h.start()
+		case "stop":
+			busy[h] = time.Now().Add(lasts + time.Second)
+			h.signal(syscall.SIGSTOP)
+			time.AfterFunc(lasts, func() { h.signal(syscall.SIGCONT) })
+		case "cut":
+			busy[h] = time.Now().Add(lasts + time.Second)
+			h.cut(true)
+			time.AfterFunc(lasts, func() { h.cut(false) })
+		default: // one at a time: two of three down is another test
+			if time.Now().Before(serverDown) {
+				continue
+			}
+			serverDown = time.Now().Add(10 * time.Second)
+			s := l.servers[rnd.IntN(3)]
+			s.kill()
+			time.AfterFunc(3*time.Second, func() { s.start(t) })
+		}
+		counts[what]++
+	}
+	time.Sleep(31 * time.Second)
+	for _, h := range l.hosts {
+		h.cut(false)
+		h.signal(syscall.SIGCONT)
+	}
+	v := l.wait(10 * time.Minute)
+	t.Logf("faults %v: %v", counts, v)
+	if v.lost > 0 {
+		t.Errorf("%d messages were lost", v.lost)
+	}
+	if t.Failed() {
+		for _, h := range l.hosts {
+			_ = os.WriteFile(filepath.Join(os.TempDir(), "fleet-"+h.name+".log"), []byte(h.said.String()), 0o600)
+		}
+	}
+}
