@@ -11,6 +11,7 @@ shift
 # shellcheck disable=SC2016 # apt-get's own form
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !n++')}
 root=$(mktemp -d /var/tmp/fresh.XXXXXX)
+chmod 755 "$root" # as / is: tests run as other users, too
 mounted=
 finish() {
 	[ -z "$mounted" ] || umount -R -l "$root/dev" "$root/proc" || return
@@ -21,6 +22,7 @@ step() { # step NAME COMMAND ... prints the time of a command, and what it said 
 	local begun=$SECONDS name=$1
 	shift
 	if ! "$@" >"$root.log" 2>&1; then
+		grep -E '^ *--- FAIL|^FAIL|_test\.go:[0-9]+: ' "$root.log" | head -n 20 || true
 		tail -n 40 "$root.log"
 		echo "fresh.sh: FAIL: $suite: $name"
 		exit 1
