@@ -28,9 +28,16 @@ type Meaning struct {
 // maxText bounds what is looked at.
 const maxText = 8192
 
-// pattern compiles when it is first used: most calls of the program explain nothing.
-func pattern(s string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(s) })
+// pattern compiles when it is first used: most calls of the program explain nothing, and pay for no start.
+type pattern struct {
+	text string
+	once sync.Once
+	re   *regexp.Regexp
+}
+
+func (p *pattern) get() *regexp.Regexp {
+	p.once.Do(func() { p.re = regexp.MustCompile(p.text) })
+	return p.re
 }
 
 // codes are what a reply has: a code, and RFC 3463's.
@@ -40,21 +47,21 @@ const (
 )
 
 var (
-	aadsts  = pattern(`(?i)\bAADSTS(\d{4,9})\b`)
-	numbers = pattern(`^\d{5,9}$`)
+	aadsts  = pattern{text: `(?i)\bAADSTS(\d{4,9})\b`}
+	numbers = pattern{text: `^\d{5,9}$`}
 	// A reply's code stands first, or where lines of a log quote one, or has RFC 3463's behind it.
-	reply = pattern(`(?:^|[(:"] ?|with |said )` + codePattern + `(?:[ -]+` + enhancedPattern + `\b)?(?:[\s)-]|$)` +
-		`|\b` + codePattern + `[ -]+` + enhancedPattern + `\b`)
-	enhanced = pattern(`(?:^|[\s(:="])` + enhancedPattern + `(?:[\s),]|$)`)
+	reply = pattern{text: `(?:^|[(:"] ?|with |said )` + codePattern + `(?:[ -]+` + enhancedPattern + `\b)?(?:[\s)-]|$)` +
+		`|\b` + codePattern + `[ -]+` + enhancedPattern + `\b`}
+	enhanced = pattern{text: `(?:^|[\s(:="])` + enhancedPattern + `(?:[\s),]|$)`}
 )
 
 // Explain returns what a text means, the likeliest first, or nothing.
 func Explain(text string) []Meaning {
 	text = strings.Join(strings.Fields(text[:min(len(text), maxText)]), " ")
-	if m := aadsts().FindStringSubmatch(text); m != nil {
+	if m := aadsts.get().FindStringSubmatch(text); m != nil {
 		return entra("AADSTS"+m[1], text)
 	}
-	if numbers().MatchString(text) {
+	if numbers.get().MatchString(text) {
 		return entra("AADSTS"+text, "")
 	}
 	for _, look := range []func(string) []Meaning{byKey, byExitCode, byReply, byOwnWords} {
@@ -119,7 +126,7 @@ func byReply(text string) []Meaning {
 
 // takeApart finds the codes in a text, and the words behind them.
 func takeApart(text string) (code int, extended, words string) {
-	if m := reply().FindStringSubmatchIndex(text); m != nil {
+	if m := reply.get().FindStringSubmatchIndex(text); m != nil {
 		if m[2] < 0 {
 			m = append(m[:2], m[6:]...)
 		}
@@ -127,7 +134,7 @@ func takeApart(text string) (code int, extended, words string) {
 		if words = text[m[3]:]; m[4] >= 0 {
 			extended, words = text[m[4]:m[5]], text[m[5]:]
 		}
-	} else if m := enhanced().FindStringSubmatchIndex(text); m != nil {
+	} else if m := enhanced.get().FindStringSubmatchIndex(text); m != nil {
 		extended, words = text[m[2]:m[3]], text[m[3]:]
 	}
 	return code, extended, strings.Trim(words, " -\"'()")
@@ -147,11 +154,13 @@ func phase(code int, extended, words string) string {
 
 // usual holds the rows that have words alone, below the codes with which they come: the code alone is what
 // people look up.
-var usual = map[string][]string{
-	"5.7.139": {"smtp-auth-disabled-tenant", "smtp-auth-disabled-mailbox", "security-defaults", "access-policy",
-		"organization-policy", "basic-auth"},
-	"5.2.0": {diagnose.KeySendAsDenied, "submission-quota", diagnose.KeyMailboxFull},
-	"4.2.0": {"mailbox-permission"},
+func usual() map[string][]string {
+	return map[string][]string{
+		"5.7.139": {"smtp-auth-disabled-tenant", "smtp-auth-disabled-mailbox", "security-defaults", "access-policy",
+			"organization-policy", "basic-auth"},
+		"5.2.0": {diagnose.KeySendAsDenied, "submission-quota", diagnose.KeyMailboxFull},
+		"4.2.0": {"mailbox-permission"},
+	}
 }
 
 // byCodes returns all rows that have these codes.
@@ -169,7 +178,7 @@ func byCodes(code int, extended string) []Meaning {
 		if code == 535 && extended == "" {
 			below = "5.7.139"
 		}
-		named = named || slices.Contains(usual[below], k.Key)
+		named = named || slices.Contains(usual()[below], k.Key)
 		if named {
 			found = add(found, k.Diagnosis)
 		}

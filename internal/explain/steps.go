@@ -55,8 +55,8 @@ func waiting(c diagnose.Class) string {
 
 var (
 	// A command begins with a cmdlet of PowerShell or one of these programs and ends where a sentence goes on.
-	command = pattern(`(?:\b(?:Add|Set|Get|New|Remove)-[A-Z][A-Za-z]+|\baz [a-z]+|\btimedatectl)\b`)
-	ends    = pattern(`\)|, |; | \(| shows | must | on the | and | in place |$`)
+	command = pattern{text: `(?:\b(?:Add|Set|Get|New|Remove)-[A-Z][A-Za-z]+|\baz [a-z]+|\btimedatectl)\b`}
+	ends    = pattern{text: `\)|, |; | \(| shows | must | on the | and | in place |$`}
 )
 
 // Steps takes an advice apart: a step a line, and each command behind the step that names it, on a line of
@@ -69,12 +69,12 @@ func Steps(advice string) []string {
 		}
 		var commands []string
 		for rest := step; ; {
-			at := command().FindStringIndex(rest)
+			at := command.get().FindStringIndex(rest)
 			if at == nil {
 				break
 			}
 			rest = rest[at[0]:]
-			end := ends().FindStringIndex(rest)[0]
+			end := ends.get().FindStringIndex(rest)[0]
 			if c := strings.TrimSpace(rest[:end]); strings.Contains(c, " ") {
 				commands = append(commands, c)
 			}

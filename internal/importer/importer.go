@@ -63,9 +63,11 @@ func (f *Found) Get(key string) string {
 }
 
 // programs are the readers of configurations, by the name of the program.
-var programs = map[string]func(r *reading){
-	"msmtp": readMsmtp, "nullmailer": readNullmailer, "ssmtp": readSsmtp, "dma": readDma, "exim4": readExim,
-	"postfix": readPostfix,
+func programs() map[string]func(r *reading) {
+	return map[string]func(r *reading){
+		"msmtp": readMsmtp, "nullmailer": readNullmailer, "ssmtp": readSsmtp, "dma": readDma, "exim4": readExim,
+		"postfix": readPostfix,
+	}
 }
 
 // Programs lists the names that Read knows.
@@ -86,7 +88,7 @@ var ErrNone = errors.New("nothing of it is on this host")
 
 // Read reads the configuration of a program.
 func Read(program string, o Options) (*Found, error) {
-	read := programs[program]
+	read := programs()[program]
 	if read == nil {
 		return nil, fmt.Errorf("%.64q is not one of %s", program, strings.Join(Programs(), ", "))
 	}

@@ -14,7 +14,7 @@ func readExim(r *reading) {
 	r.eachLine(conf, r.text(conf), func(line string) {
 		key, value, _ := strings.Cut(line, "=")
 		r.at.Name = key
-		r.apply(eximRules, key, strings.Join(shellWords(value), " "))
+		r.apply(eximRules(), key, strings.Join(shellWords(value), " "))
 	})
 	r.eachLine(auth, r.text(auth), func(line string) {
 		words := strings.SplitN(line, ":", 3)
@@ -42,40 +42,42 @@ func readExim(r *reading) {
 	r.finish()
 }
 
-var eximRules = map[string]rule{
-	"dc_eximconfig_configtype": func(r *reading, v string) {
-		switch v {
-		case "satellite", "smarthost", "none":
-			r.note(NotNeeded, "all mail goes to Exchange Online's relay")
-		default:
-			r.note(ByHand, "type %q delivers on this host or to any: nothing is delivered here, local names need an "+
-				"address in [aliases] or root_to", v)
-		}
-	},
-	"dc_smarthost": func(r *reading, v string) {
-		for _, h := range strings.Split(v, ";") {
-			if host, _, _ := strings.Cut(strings.TrimSpace(h), "::"); host != "" {
-				r.host(host)
+func eximRules() map[string]rule {
+	return map[string]rule{
+		"dc_eximconfig_configtype": func(r *reading, v string) {
+			switch v {
+			case "satellite", "smarthost", "none":
+				r.note(NotNeeded, "all mail goes to Exchange Online's relay")
+			default:
+				r.note(ByHand, "type %q delivers on this host or to any: nothing is delivered here, local names need an "+
+					"address in [aliases] or root_to", v)
 			}
-		}
-	},
-	"dc_other_hostnames": notNeeded("this host's names are known; mail for its local names goes through the aliases"),
-	"dc_local_interfaces": func(r *reading, v string) {
-		r.listen(strings.FieldsFunc(v, func(c rune) bool { return c == ';' || c == ' ' }))
-	},
-	"dc_readhost": name("from.domain"),
-	"dc_relay_domains": func(r *reading, v string) {
-		emptyOr(r, v, "mail is taken from this host for Exchange Online only")
-	},
-	"dc_relay_nets": func(r *reading, v string) {
-		emptyOr(r, v, "other hosts need agent.listen with agent.allow_remote and agent.allow_from")
-	},
-	"dc_minimaldns":       notNeeded("only the relay's name is looked up"),
-	"CFILEMODE":           notNeeded("setup gives the file its mode"),
-	"dc_use_split_config": notNeeded("there is one file"),
-	"dc_hide_mailname":    notNeeded("senders are rewritten to the mailbox; from.domain completes bare names"),
-	"dc_mailname_in_oh":   notNeeded("this host's names are known"),
-	"dc_localdelivery":    notNeeded("nothing is delivered on this host"),
+		},
+		"dc_smarthost": func(r *reading, v string) {
+			for _, h := range strings.Split(v, ";") {
+				if host, _, _ := strings.Cut(strings.TrimSpace(h), "::"); host != "" {
+					r.host(host)
+				}
+			}
+		},
+		"dc_other_hostnames": notNeeded("this host's names are known; mail for its local names goes through the aliases"),
+		"dc_local_interfaces": func(r *reading, v string) {
+			r.listen(strings.FieldsFunc(v, func(c rune) bool { return c == ';' || c == ' ' }))
+		},
+		"dc_readhost": name("from.domain"),
+		"dc_relay_domains": func(r *reading, v string) {
+			emptyOr(r, v, "mail is taken from this host for Exchange Online only")
+		},
+		"dc_relay_nets": func(r *reading, v string) {
+			emptyOr(r, v, "other hosts need agent.listen with agent.allow_remote and agent.allow_from")
+		},
+		"dc_minimaldns":       notNeeded("only the relay's name is looked up"),
+		"CFILEMODE":           notNeeded("setup gives the file its mode"),
+		"dc_use_split_config": notNeeded("there is one file"),
+		"dc_hide_mailname":    notNeeded("senders are rewritten to the mailbox; from.domain completes bare names"),
+		"dc_mailname_in_oh":   notNeeded("this host's names are known"),
+		"dc_localdelivery":    notNeeded("nothing is delivered on this host"),
+	}
 }
 
 func emptyOr(r *reading, v, text string) {
@@ -113,8 +115,8 @@ func readPostfix(r *reading) {
 		r.at = l
 		value := expand(values[l.Name], values, 0)
 		switch {
-		case postfixRules[l.Name] != nil:
-			postfixRules[l.Name](r, value)
+		case postfixRules()[l.Name] != nil:
+			postfixRules()[l.Name](r, value)
 		case strings.HasPrefix(l.Name, "smtpd_"):
 			r.note(NotNeeded, "mail is taken from this host only")
 		case strings.HasPrefix(l.Name, "smtp_tls_"), strings.HasPrefix(l.Name, "tls_"):
@@ -167,111 +169,113 @@ func expand(value string, values map[string]string, depth int) string {
 	})
 }
 
-var postfixRules = map[string]rule{
-	"relayhost": func(r *reading, v string) {
-		if v == "" {
-			r.note(NotNeeded, "all mail goes to Exchange Online's relay")
-			return
-		}
-		host := v
-		if strings.HasPrefix(v, "[") {
-			host, _, _ = strings.Cut(v[1:], "]")
-		} else {
-			host, _, _ = strings.Cut(v, ":")
-		}
-		r.host(host)
-	},
-	"smtp_sasl_password_maps": func(r *reading, v string) {
-		r.note(NotNeeded, "%s", textPassword)
-		r.table(v, func(_, value string) {
-			user, _, _ := strings.Cut(value, ":")
-			r.at.Name = "user"
-			signIn(r, user)
-		})
-	},
-	"smtp_generic_maps":     senderTable,
-	"sender_canonical_maps": senderTable,
-	"canonical_maps":        senderTable,
-	"alias_maps": func(r *reading, v string) {
-		kind, file, _ := strings.Cut(v, ":")
-		if strings.ContainsAny(v, " ,") || kind != "hash" && kind != "texthash" && kind != "lmdb" && kind != "btree" {
-			r.note(ByHand, "aliases_file takes one aliases(5) file")
-			return
-		}
-		aliasesFile(r, file)
-	},
-	"alias_database":     notNeeded("the alias file is read as text"),
-	"virtual_alias_maps": byHand("write local names into [aliases]; addresses of other domains are not redirected"),
-	"transport_maps":     byHand("all mail goes to one relay"),
-	"sender_dependent_relayhost_maps": byHand("all mail goes to one relay; from.sign_in_as chooses the mailbox by " +
-		"sender"),
-	"sender_dependent_default_transport_maps": byHand("all mail goes to one relay"),
-	"smtp_header_checks":                      byHand("headers are not filtered"),
-	"header_checks":                           byHand("headers are not filtered"),
-	"always_bcc":                              byHand("no copies are made: a transport rule in Exchange can"),
-	"sender_bcc_maps":                         byHand("no copies are made: a transport rule in Exchange can"),
-	"recipient_bcc_maps":                      byHand("no copies are made: a transport rule in Exchange can"),
-	"content_filter":                          byHand("messages are not filtered"),
-	"luser_relay":                             address("root_to"),
-	"myhostname":                              name("from.host_name"),
-	"smtp_helo_name":                          name("smtp.ehlo_name"),
-	"biff":                                    notNeeded("nothing is delivered on this host"),
-	"mailbox_size_limit":                      notNeeded("nothing is delivered on this host"),
-	"mailbox_command":                         notNeeded("nothing is delivered on this host"),
-	"home_mailbox":                            notNeeded("nothing is delivered on this host"),
-	"local_transport":                         notNeeded("nothing is delivered on this host"),
-	"default_transport":                       notNeeded("all mail goes to Exchange Online's relay"),
-	"append_dot_mydomain":                     notNeeded("from.domain completes bare names"),
-	"readme_directory":                        notNeeded("it is about Postfix's own files"),
-	"html_directory":                          notNeeded("it is about Postfix's own files"),
-	"compatibility_level":                     notNeeded("it is about Postfix's own defaults"),
-	"smtp_sasl_auth_enable":                   notNeeded("the sign-in is XOAUTH2 as an application"),
-	"smtp_sasl_security_options":              notNeeded("the sign-in is XOAUTH2 as an application"),
-	"smtp_sasl_tls_security_options":          notNeeded("the sign-in is XOAUTH2 as an application"),
-	"smtp_sasl_mechanism_filter":              notNeeded("the sign-in is XOAUTH2 as an application"),
-	"smtp_use_tls":                            notNeeded(textTLS),
-	"smtp_tls_CAfile":                         trustFile,
-	"smtp_tls_CApath":                         trustFile,
-	"maillog_file":                            notNeeded(textLog),
-	"syslog_name":                             notNeeded(textLog),
-	"recipient_delimiter":                     notNeeded("nothing is delivered on this host; Exchange Online knows + in addresses"),
-	"minimal_backoff_time":                    notNeeded(textQueue),
-	"maximal_backoff_time":                    notNeeded(textQueue),
-	"queue_run_delay":                         notNeeded(textQueue),
-	"mydomain":                                notNeeded("the host's own name does"),
-	"myorigin": func(r *reading, v string) {
-		if strings.HasPrefix(v, "/") {
-			r.note(NotNeeded, "/etc/mailname is read here, too")
-			return
-		}
-		name("from.domain")(r, v)
-	},
-	"masquerade_domains": notNeeded("senders are rewritten to the mailbox"),
-	"mydestination":      notNeeded("this host's names are known; mail for its local names goes through the aliases"),
-	"mynetworks":         func(r *reading, v string) { r.networks(v) },
-	"inet_protocols": func(r *reading, v string) {
-		if v == "ipv4" {
-			r.take("smtp.ipv4_only", "true")
-			return
-		}
-		r.note(NotNeeded, "IPv4 and IPv6 are both tried")
-	},
-	"inet_interfaces":        func(r *reading, v string) { r.listen(strings.FieldsFunc(v, isBlankOrComma)) },
-	"smtp_bind_address":      byHand("the system chooses the address: give it a route"),
-	"maximal_queue_lifetime": postfixTime("spool.lifetime"),
-	"delay_warning_time":     postfixTime("spool.delay_warning"),
-	"bounce_queue_lifetime":  notNeeded("reports have spool.lifetime, too"),
-	"message_size_limit": func(r *reading, v string) {
-		if v == "0" || strings.Trim(v, "0123456789") != "" || len(v) > 9 {
-			r.note(ByHand, "set delivery.max_size if the account's limit does not do")
-			return
-		}
-		r.take("delivery.max_size", quote(v+"B"))
-	},
-	"2bounce_notice_recipient": address("bounce_to"),
-	"bounce_notice_recipient":  byHand("copies of reports are not made; bounce_to gets those that reach no sender"),
-	"error_notice_recipient":   address("alert_to"),
-	"notify_classes":           notNeeded("alert_to hears when mail stops"),
+func postfixRules() map[string]rule {
+	return map[string]rule{
+		"relayhost": func(r *reading, v string) {
+			if v == "" {
+				r.note(NotNeeded, "all mail goes to Exchange Online's relay")
+				return
+			}
+			host := v
+			if strings.HasPrefix(v, "[") {
+				host, _, _ = strings.Cut(v[1:], "]")
+			} else {
+				host, _, _ = strings.Cut(v, ":")
+			}
+			r.host(host)
+		},
+		"smtp_sasl_password_maps": func(r *reading, v string) {
+			r.note(NotNeeded, "%s", textPassword)
+			r.table(v, func(_, value string) {
+				user, _, _ := strings.Cut(value, ":")
+				r.at.Name = "user"
+				signIn(r, user)
+			})
+		},
+		"smtp_generic_maps":     senderTable,
+		"sender_canonical_maps": senderTable,
+		"canonical_maps":        senderTable,
+		"alias_maps": func(r *reading, v string) {
+			kind, file, _ := strings.Cut(v, ":")
+			if strings.ContainsAny(v, " ,") || kind != "hash" && kind != "texthash" && kind != "lmdb" && kind != "btree" {
+				r.note(ByHand, "aliases_file takes one aliases(5) file")
+				return
+			}
+			aliasesFile(r, file)
+		},
+		"alias_database":     notNeeded("the alias file is read as text"),
+		"virtual_alias_maps": byHand("write local names into [aliases]; addresses of other domains are not redirected"),
+		"transport_maps":     byHand("all mail goes to one relay"),
+		"sender_dependent_relayhost_maps": byHand("all mail goes to one relay; from.sign_in_as chooses the mailbox by " +
+			"sender"),
+		"sender_dependent_default_transport_maps": byHand("all mail goes to one relay"),
+		"smtp_header_checks":                      byHand("headers are not filtered"),
+		"header_checks":                           byHand("headers are not filtered"),
+		"always_bcc":                              byHand("no copies are made: a transport rule in Exchange can"),
+		"sender_bcc_maps":                         byHand("no copies are made: a transport rule in Exchange can"),
+		"recipient_bcc_maps":                      byHand("no copies are made: a transport rule in Exchange can"),
+		"content_filter":                          byHand("messages are not filtered"),
+		"luser_relay":                             address("root_to"),
+		"myhostname":                              name("from.host_name"),
+		"smtp_helo_name":                          name("smtp.ehlo_name"),
+		"biff":                                    notNeeded("nothing is delivered on this host"),
+		"mailbox_size_limit":                      notNeeded("nothing is delivered on this host"),
+		"mailbox_command":                         notNeeded("nothing is delivered on this host"),
+		"home_mailbox":                            notNeeded("nothing is delivered on this host"),
+		"local_transport":                         notNeeded("nothing is delivered on this host"),
+		"default_transport":                       notNeeded("all mail goes to Exchange Online's relay"),
+		"append_dot_mydomain":                     notNeeded("from.domain completes bare names"),
+		"readme_directory":                        notNeeded("it is about Postfix's own files"),
+		"html_directory":                          notNeeded("it is about Postfix's own files"),
+		"compatibility_level":                     notNeeded("it is about Postfix's own defaults"),
+		"smtp_sasl_auth_enable":                   notNeeded("the sign-in is XOAUTH2 as an application"),
+		"smtp_sasl_security_options":              notNeeded("the sign-in is XOAUTH2 as an application"),
+		"smtp_sasl_tls_security_options":          notNeeded("the sign-in is XOAUTH2 as an application"),
+		"smtp_sasl_mechanism_filter":              notNeeded("the sign-in is XOAUTH2 as an application"),
+		"smtp_use_tls":                            notNeeded(textTLS),
+		"smtp_tls_CAfile":                         trustFile,
+		"smtp_tls_CApath":                         trustFile,
+		"maillog_file":                            notNeeded(textLog),
+		"syslog_name":                             notNeeded(textLog),
+		"recipient_delimiter":                     notNeeded("nothing is delivered on this host; Exchange Online knows + in addresses"),
+		"minimal_backoff_time":                    notNeeded(textQueue),
+		"maximal_backoff_time":                    notNeeded(textQueue),
+		"queue_run_delay":                         notNeeded(textQueue),
+		"mydomain":                                notNeeded("the host's own name does"),
+		"myorigin": func(r *reading, v string) {
+			if strings.HasPrefix(v, "/") {
+				r.note(NotNeeded, "/etc/mailname is read here, too")
+				return
+			}
+			name("from.domain")(r, v)
+		},
+		"masquerade_domains": notNeeded("senders are rewritten to the mailbox"),
+		"mydestination":      notNeeded("this host's names are known; mail for its local names goes through the aliases"),
+		"mynetworks":         func(r *reading, v string) { r.networks(v) },
+		"inet_protocols": func(r *reading, v string) {
+			if v == "ipv4" {
+				r.take("smtp.ipv4_only", "true")
+				return
+			}
+			r.note(NotNeeded, "IPv4 and IPv6 are both tried")
+		},
+		"inet_interfaces":        func(r *reading, v string) { r.listen(strings.FieldsFunc(v, isBlankOrComma)) },
+		"smtp_bind_address":      byHand("the system chooses the address: give it a route"),
+		"maximal_queue_lifetime": postfixTime("spool.lifetime"),
+		"delay_warning_time":     postfixTime("spool.delay_warning"),
+		"bounce_queue_lifetime":  notNeeded("reports have spool.lifetime, too"),
+		"message_size_limit": func(r *reading, v string) {
+			if v == "0" || strings.Trim(v, "0123456789") != "" || len(v) > 9 {
+				r.note(ByHand, "set delivery.max_size if the account's limit does not do")
+				return
+			}
+			r.take("delivery.max_size", quote(v+"B"))
+		},
+		"2bounce_notice_recipient": address("bounce_to"),
+		"bounce_notice_recipient":  byHand("copies of reports are not made; bounce_to gets those that reach no sender"),
+		"error_notice_recipient":   address("alert_to"),
+		"notify_classes":           notNeeded("alert_to hears when mail stops"),
+	}
 }
 
 func isBlankOrComma(c rune) bool { return c == ' ' || c == ',' || c == '\t' }

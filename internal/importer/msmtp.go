@@ -43,7 +43,7 @@ func (r *reading) msmtpFile(lines []msmtpLine, first bool) {
 			r.note(ByHand, "account %.64s is not the default one: add its sender to from.send_as, or its mailbox to "+
 				"mailboxes", of[i])
 		default:
-			r.apply(msmtpRules, l.at.Name, l.value)
+			r.apply(msmtpRules(), l.at.Name, l.value)
 		}
 	}
 }
@@ -81,59 +81,61 @@ func msmtpAccounts(lines []msmtpLine) (of []string, used map[string]bool) {
 	return of, used
 }
 
-var msmtpRules = map[string]rule{
-	"host":       relayHost,
-	"port":       notNeeded(textRelay + ", port 587"),
-	"user":       signIn,
-	"from":       sender,
-	"auth":       notNeeded("the sign-in is XOAUTH2 as an application"),
-	"proxy_host": func(r *reading, value string) { r.proxyHost = value; r.note(Taken, "smtp.proxy, with proxy_port") },
-	"proxy_port": func(r *reading, value string) { r.proxyPort = value; r.note(Taken, "smtp.proxy, with proxy_host") },
+func msmtpRules() map[string]rule {
+	return map[string]rule{
+		"host":       relayHost,
+		"port":       notNeeded(textRelay + ", port 587"),
+		"user":       signIn,
+		"from":       sender,
+		"auth":       notNeeded("the sign-in is XOAUTH2 as an application"),
+		"proxy_host": func(r *reading, value string) { r.proxyHost = value; r.note(Taken, "smtp.proxy, with proxy_port") },
+		"proxy_port": func(r *reading, value string) { r.proxyPort = value; r.note(Taken, "smtp.proxy, with proxy_host") },
 
-	"password":     notNeeded(textPassword),
-	"passwordeval": notNeeded("no program is started for a password or a token: the application gets its own tokens"),
-	"eval":         byHand("no program is started to make a line of the configuration: write the value"),
-	"timeout": func(r *reading, value string) {
-		if value == "off" {
-			r.note(NotNeeded, "every read and write has a deadline: smtp.timeout")
-			return
-		}
-		seconds("smtp.timeout", 1, 3600)(r, value)
-	},
-	"domain":                  name("smtp.ehlo_name"),
-	"maildomain":              name("from.domain"),
-	"auto_from":               notNeeded("senders are rewritten to the mailbox"),
-	"aliases":                 aliasesFile,
-	"logfile":                 notNeeded(textLog),
-	"logfile_time_format":     notNeeded(textLog),
-	"syslog":                  notNeeded(textLog),
-	"from_full_name":          byHand("the name in From is the caller's or the user's: give sendmail -F NAME"),
-	"set_from_header":         notNeeded("from.policy = \"rewrite\" is the default"),
-	"allow_from_override":     notNeeded("from.send_as and from.allow say which senders of callers stay"),
-	"set_date_header":         notNeeded("a missing field is added"),
-	"set_msgid_header":        notNeeded("a missing field is added"),
-	"add_missing_from_header": notNeeded("a missing field is added"),
-	"add_missing_date_header": notNeeded("a missing field is added"),
-	"remove_bcc_headers":      notNeeded("Bcc is always removed"),
-	"keepbcc":                 notNeeded("Bcc is always removed"),
-	"undisclosed_recipients":  byHand("recipients in To and Cc stay: let the callers put them in Bcc"),
-	"dsn_notify":              byHand("there is no default: let the callers give sendmail -N"),
-	"dsn_return":              byHand("there is no default: let the callers give sendmail -R"),
-	"source_ip":               byHand("the system chooses the address: give it a route"),
-	"socket":                  byHand("the relay is reached by TCP: see smtp.proxy for a SOCKS5 proxy"),
-	"protocol":                notNeeded("SMTP is spoken; LMTP is not"),
-	"tls":                     notNeeded(textTLS),
-	"tls_starttls":            notNeeded("STARTTLS at port 587 is what the relay offers"),
-	"tls_certcheck":           notNeeded(textTLS),
-	"tls_nocertcheck":         notNeeded(textTLS),
-	"tls_trust_file":          trustFile,
-	"tls_crl_file":            byHand("revocation lists are not read"),
-	"tls_fingerprint":         byHand("the relay's certificates change every few weeks and can't be pinned"),
-	"tls_key_file":            notNeeded("the relay asks for no client certificate"),
-	"tls_cert_file":           notNeeded("the relay asks for no client certificate"),
-	"tls_priorities":          byHand("tls.min_version = \"1.3\" is the only choice there is; the default is 1.2"),
-	"tls_min_dh_prime_bits":   notNeeded("only suites with elliptic curves are offered"),
-	"tls_host_override":       notNeeded("the relay's name is what its certificate must hold"),
+		"password":     notNeeded(textPassword),
+		"passwordeval": notNeeded("no program is started for a password or a token: the application gets its own tokens"),
+		"eval":         byHand("no program is started to make a line of the configuration: write the value"),
+		"timeout": func(r *reading, value string) {
+			if value == "off" {
+				r.note(NotNeeded, "every read and write has a deadline: smtp.timeout")
+				return
+			}
+			seconds("smtp.timeout", 1, 3600)(r, value)
+		},
+		"domain":                  name("smtp.ehlo_name"),
+		"maildomain":              name("from.domain"),
+		"auto_from":               notNeeded("senders are rewritten to the mailbox"),
+		"aliases":                 aliasesFile,
+		"logfile":                 notNeeded(textLog),
+		"logfile_time_format":     notNeeded(textLog),
+		"syslog":                  notNeeded(textLog),
+		"from_full_name":          byHand("the name in From is the caller's or the user's: give sendmail -F NAME"),
+		"set_from_header":         notNeeded("from.policy = \"rewrite\" is the default"),
+		"allow_from_override":     notNeeded("from.send_as and from.allow say which senders of callers stay"),
+		"set_date_header":         notNeeded("a missing field is added"),
+		"set_msgid_header":        notNeeded("a missing field is added"),
+		"add_missing_from_header": notNeeded("a missing field is added"),
+		"add_missing_date_header": notNeeded("a missing field is added"),
+		"remove_bcc_headers":      notNeeded("Bcc is always removed"),
+		"keepbcc":                 notNeeded("Bcc is always removed"),
+		"undisclosed_recipients":  byHand("recipients in To and Cc stay: let the callers put them in Bcc"),
+		"dsn_notify":              byHand("there is no default: let the callers give sendmail -N"),
+		"dsn_return":              byHand("there is no default: let the callers give sendmail -R"),
+		"source_ip":               byHand("the system chooses the address: give it a route"),
+		"socket":                  byHand("the relay is reached by TCP: see smtp.proxy for a SOCKS5 proxy"),
+		"protocol":                notNeeded("SMTP is spoken; LMTP is not"),
+		"tls":                     notNeeded(textTLS),
+		"tls_starttls":            notNeeded("STARTTLS at port 587 is what the relay offers"),
+		"tls_certcheck":           notNeeded(textTLS),
+		"tls_nocertcheck":         notNeeded(textTLS),
+		"tls_trust_file":          trustFile,
+		"tls_crl_file":            byHand("revocation lists are not read"),
+		"tls_fingerprint":         byHand("the relay's certificates change every few weeks and can't be pinned"),
+		"tls_key_file":            notNeeded("the relay asks for no client certificate"),
+		"tls_cert_file":           notNeeded("the relay asks for no client certificate"),
+		"tls_priorities":          byHand("tls.min_version = \"1.3\" is the only choice there is; the default is 1.2"),
+		"tls_min_dh_prime_bits":   notNeeded("only suites with elliptic curves are offered"),
+		"tls_host_override":       notNeeded("the relay's name is what its certificate must hold"),
+	}
 }
 
 // systemCAs are the bundles that are used without being named.

@@ -64,14 +64,16 @@ type QueueOptions struct {
 }
 
 // queues are the readers of queues by the name of the program.
-var queues = map[string]func(q *queueRun) error{
-	"nullmailer": readNullmailerQueue, "dma": readDmaQueue, "msmtp": readMsmtpQueue, "postfix": readPostcat,
+func queues() map[string]func(q *queueRun) error {
+	return map[string]func(q *queueRun) error{
+		"nullmailer": readNullmailerQueue, "dma": readDmaQueue, "msmtp": readMsmtpQueue, "postfix": readPostcat,
+	}
 }
 
 // Queue goes through the queue of a program. One message that can't be read is refused and the others go on. It
 // returns the command that removes the originals of those that are here now, "" when there are none.
 func Queue(ctx context.Context, program string, o QueueOptions) (remove string, err error) {
-	read := queues[program]
+	read := queues()[program]
 	switch {
 	case program == "exim4":
 		return "", sysexits.With(sysexits.Unavailable, errors.New("the queue of Exim is not read: let Exim deliver it "+
@@ -191,10 +193,12 @@ func (e *entry) addHeader(msg *rfc822.Message) error {
 }
 
 // invokedBy is how a program's own first field, Received, names the user who handed a message in.
-var invokedBy = map[string]string{
-	"nullmailer": `^\s*\(nullmailer pid [0-9]+ invoked by uid ([0-9]{1,9})\)`,
-	"dma":        `^\s*from \S+ \(uid ([0-9]{1,9})\)`,
-	"postfix":    `^\s*by \S+ \(Postfix, from userid ([0-9]{1,9})\)`,
+func invokedBy() map[string]string {
+	return map[string]string{
+		"nullmailer": `^\s*\(nullmailer pid [0-9]+ invoked by uid ([0-9]{1,9})\)`,
+		"dma":        `^\s*from \S+ \(uid ([0-9]{1,9})\)`,
+		"postfix":    `^\s*by \S+ \(Postfix, from userid ([0-9]{1,9})\)`,
+	}
 }
 
 // nameUser finds in the first field, which the program put there, who handed the message in. Another system's numbers
@@ -204,7 +208,7 @@ func (q *queueRun) nameUser(e *entry, msg *rfc822.Message) {
 		e.UID = -1
 		return
 	}
-	form := invokedBy[q.program]
+	form := invokedBy()[q.program]
 	if v, ok := msg.Header.Get("Received"); ok && form != "" && !e.untraced {
 		if m := regexp.MustCompile(form).FindStringSubmatch(v); m != nil {
 			e.UID, _ = strconv.Atoi(m[1])

@@ -18,25 +18,27 @@ func readNullmailer(r *reading) {
 				r.remote(line)
 				return
 			}
-			r.apply(nullmailerRules, name, line)
+			r.apply(nullmailerRules(), name, line)
 		})
 	}
 	r.finish()
 }
 
-var nullmailerRules = map[string]rule{
-	"adminaddr":      func(r *reading, v string) { r.rootTo(strings.Split(v, ",")) },
-	"allmailfrom":    sender,
-	"me":             name("from.host_name"),
-	"defaultdomain":  name("from.domain"),
-	"defaulthost":    name("from.domain"),
-	"helohost":       name("smtp.ehlo_name"),
-	"doublebounceto": address("bounce_to"),
-	"queuelifetime":  seconds("spool.lifetime", 60, 52*7*24*3600),
-	"idhost":         notNeeded("Message-ID has from.host_name"),
-	"sendtimeout":    notNeeded("each reply has a deadline of its own: smtp.timeout"),
-	"pausetime":      notNeeded(textQueue),
-	"maxpause":       notNeeded(textQueue),
+func nullmailerRules() map[string]rule {
+	return map[string]rule{
+		"adminaddr":      func(r *reading, v string) { r.rootTo(strings.Split(v, ",")) },
+		"allmailfrom":    sender,
+		"me":             name("from.host_name"),
+		"defaultdomain":  name("from.domain"),
+		"defaulthost":    name("from.domain"),
+		"helohost":       name("smtp.ehlo_name"),
+		"doublebounceto": address("bounce_to"),
+		"queuelifetime":  seconds("spool.lifetime", 60, 52*7*24*3600),
+		"idhost":         notNeeded("Message-ID has from.host_name"),
+		"sendtimeout":    notNeeded("each reply has a deadline of its own: smtp.timeout"),
+		"pausetime":      notNeeded(textQueue),
+		"maxpause":       notNeeded(textQueue),
+	}
 }
 
 // remote is a line of remotes: a host, a protocol, options, quoted as a shell has them.
@@ -140,7 +142,7 @@ func readSsmtp(r *reading) {
 			return
 		}
 		r.at.Name = words[0]
-		r.apply(ssmtpRules, strings.ToLower(words[0]), strings.Join(words[1:min(len(words), 2)], ""))
+		r.apply(ssmtpRules(), strings.ToLower(words[0]), strings.Join(words[1:min(len(words), 2)], ""))
 	})
 	r.eachLine(aliases, r.text(aliases), func(line string) {
 		words := strings.Split(line, ":")
@@ -155,28 +157,30 @@ func readSsmtp(r *reading) {
 	r.finish()
 }
 
-var ssmtpRules = map[string]rule{
-	"root": func(r *reading, v string) { r.rootTo([]string{v}) },
-	"mailhub": func(r *reading, v string) {
-		host, _, _ := strings.Cut(v, ":")
-		r.host(host)
-	},
-	"rewritedomain":    name("from.domain"),
-	"hostname":         name("from.host_name"),
-	"authuser":         signIn,
-	"authpass":         notNeeded(textPassword),
-	"authmethod":       notNeeded("the sign-in is XOAUTH2 as an application"),
-	"fromlineoverride": notNeeded("from.send_as and from.allow say which senders of callers stay"),
-	"usetls":           notNeeded(textTLS),
-	"usestarttls":      notNeeded(textTLS),
-	"usetlscert":       notNeeded("the relay asks for no client certificate"),
-	"tlscert":          notNeeded("the relay asks for no client certificate"),
-	"tlskey":           notNeeded("the relay asks for no client certificate"),
-	"tls_ca_file":      trustFile,
-	"tls_ca_dir":       trustFile,
-	"debug":            notNeeded("sendmail -v prints the dialogue"),
-	"minuserid":        byHand("root_to gets the mail of every local name without an alias; others need a line in [aliases]"),
-	"port":             notNeeded(textRelay + ", port 587"),
+func ssmtpRules() map[string]rule {
+	return map[string]rule{
+		"root": func(r *reading, v string) { r.rootTo([]string{v}) },
+		"mailhub": func(r *reading, v string) {
+			host, _, _ := strings.Cut(v, ":")
+			r.host(host)
+		},
+		"rewritedomain":    name("from.domain"),
+		"hostname":         name("from.host_name"),
+		"authuser":         signIn,
+		"authpass":         notNeeded(textPassword),
+		"authmethod":       notNeeded("the sign-in is XOAUTH2 as an application"),
+		"fromlineoverride": notNeeded("from.send_as and from.allow say which senders of callers stay"),
+		"usetls":           notNeeded(textTLS),
+		"usestarttls":      notNeeded(textTLS),
+		"usetlscert":       notNeeded("the relay asks for no client certificate"),
+		"tlscert":          notNeeded("the relay asks for no client certificate"),
+		"tlskey":           notNeeded("the relay asks for no client certificate"),
+		"tls_ca_file":      trustFile,
+		"tls_ca_dir":       trustFile,
+		"debug":            notNeeded("sendmail -v prints the dialogue"),
+		"minuserid":        byHand("root_to gets the mail of every local name without an alias; others need a line in [aliases]"),
+		"port":             notNeeded(textRelay + ", port 587"),
+	}
 }
 
 // mapped gives a local sender another address.
@@ -215,7 +219,7 @@ func readDma(r *reading) {
 		if key == "AUTHPATH" && value != "" {
 			authFile = value
 		}
-		r.apply(dmaRules, key, value)
+		r.apply(dmaRules(), key, value)
 	})
 	r.eachLine(authFile, r.text(authFile), func(line string) {
 		user, _, ok := strings.Cut(line, "|")
@@ -231,40 +235,42 @@ func readDma(r *reading) {
 	r.finish()
 }
 
-var dmaRules = map[string]rule{
-	"SMARTHOST": relayHost,
-	"PORT":      notNeeded(textRelay + ", port 587"),
-	"ALIASES":   aliasesFile,
-	"SPOOLDIR":  notNeeded("the queue is here in spool.dir; --queue takes the messages over"),
-	"AUTHPATH":  notNeeded(textPassword),
-	"MASQUERADE": func(r *reading, v string) {
-		local, domain, at := strings.Cut(v, "@")
-		switch {
-		case at && local != "" && domain != "":
-			sender(r, v)
-		case at && domain == "":
-			r.note(ByHand, "every sender gets this name: give setup --mailbox the whole address")
-		default:
-			name("from.domain")(r, cmp.Or(domain, v))
-		}
-	},
-	"MAILNAME": func(r *reading, v string) {
-		if strings.HasPrefix(v, "/") {
-			r.note(NotNeeded, "/etc/mailname is read here, too")
-			return
-		}
-		name("from.host_name")(r, v)
-	},
-	"MAILNAMEFILE":      notNeeded("/etc/mailname is read here, too"),
-	"DEFER":             func(r *reading, _ string) { r.take("delivery.mode", `"queue"`) },
-	"NULLCLIENT":        byHand("local names go through the aliases and root_to; nothing is delivered on this host"),
-	"FULLBOUNCE":        byHand("a report holds the header; let the callers give sendmail -R full"),
-	"SECURETRANSFER":    notNeeded(textTLS),
-	"STARTTLS":          notNeeded(textTLS),
-	"OPPORTUNISTIC_TLS": notNeeded(textTLS),
-	"VERIFYCERT":        notNeeded(textTLS),
-	"SECURE":            notNeeded(textTLS),
-	"INSECURE":          notNeeded(textTLS),
-	"FINGERPRINT":       byHand("the relay's certificates change every few weeks and can't be pinned"),
-	"CERTFILE":          notNeeded("the relay asks for no client certificate"),
+func dmaRules() map[string]rule {
+	return map[string]rule{
+		"SMARTHOST": relayHost,
+		"PORT":      notNeeded(textRelay + ", port 587"),
+		"ALIASES":   aliasesFile,
+		"SPOOLDIR":  notNeeded("the queue is here in spool.dir; --queue takes the messages over"),
+		"AUTHPATH":  notNeeded(textPassword),
+		"MASQUERADE": func(r *reading, v string) {
+			local, domain, at := strings.Cut(v, "@")
+			switch {
+			case at && local != "" && domain != "":
+				sender(r, v)
+			case at && domain == "":
+				r.note(ByHand, "every sender gets this name: give setup --mailbox the whole address")
+			default:
+				name("from.domain")(r, cmp.Or(domain, v))
+			}
+		},
+		"MAILNAME": func(r *reading, v string) {
+			if strings.HasPrefix(v, "/") {
+				r.note(NotNeeded, "/etc/mailname is read here, too")
+				return
+			}
+			name("from.host_name")(r, v)
+		},
+		"MAILNAMEFILE":      notNeeded("/etc/mailname is read here, too"),
+		"DEFER":             func(r *reading, _ string) { r.take("delivery.mode", `"queue"`) },
+		"NULLCLIENT":        byHand("local names go through the aliases and root_to; nothing is delivered on this host"),
+		"FULLBOUNCE":        byHand("a report holds the header; let the callers give sendmail -R full"),
+		"SECURETRANSFER":    notNeeded(textTLS),
+		"STARTTLS":          notNeeded(textTLS),
+		"OPPORTUNISTIC_TLS": notNeeded(textTLS),
+		"VERIFYCERT":        notNeeded(textTLS),
+		"SECURE":            notNeeded(textTLS),
+		"INSECURE":          notNeeded(textTLS),
+		"FINGERPRINT":       byHand("the relay's certificates change every few weeks and can't be pinned"),
+		"CERTFILE":          notNeeded("the relay asks for no client certificate"),
+	}
 }

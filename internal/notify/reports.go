@@ -72,13 +72,15 @@ type Fate struct {
 }
 
 // wanted are what a recipient's NOTIFY has to name for each action (RFC 3461 4.1).
-var wanted = map[Action]envelope.Notify{
-	Failed: envelope.NotifyFailure, Delayed: envelope.NotifyDelay, Relayed: envelope.NotifySuccess,
+func wanted() map[Action]envelope.Notify {
+	return map[Action]envelope.Notify{
+		Failed: envelope.NotifyFailure, Delayed: envelope.NotifyDelay, Relayed: envelope.NotifySuccess,
+	}
 }
 
 // tells reports whether a report of the action is wanted: of failures and delays also where nothing is said.
 func (f *Fate) tells(a Action) bool {
-	return f.To.Notify&wanted[a] != 0 || f.To.Notify == 0 && a != Relayed
+	return f.To.Notify&wanted()[a] != 0 || f.To.Notify == 0 && a != Relayed
 }
 
 // Report queues a report on the fates of a message's recipients, if anybody wants it and can be told. It fills in

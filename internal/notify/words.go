@@ -36,18 +36,20 @@ type news struct {
 }
 
 // titles are the news of each kind by their state.
-var titles = map[Kind][4]string{
-	Held:   {"Mail is held: ", "Mail is still held: ", "Mail is delivered again: ", "Mail is no longer held: "},
-	Paused: {"Mail waits: ", "Mail still waits: ", "Mail is delivered again: ", "Mail no longer waits: "},
-	SpoolFull: {"The spool takes no mail", "The spool still takes no mail", "The spool takes mail again",
-		"The spool takes mail again"},
-	QueueOld: {"Old mail in the queue", "Still old mail in the queue", "No old mail in the queue",
-		"No old mail in the queue"},
+func titles() map[Kind][4]string {
+	return map[Kind][4]string{
+		Held:   {"Mail is held: ", "Mail is still held: ", "Mail is delivered again: ", "Mail is no longer held: "},
+		Paused: {"Mail waits: ", "Mail still waits: ", "Mail is delivered again: ", "Mail no longer waits: "},
+		SpoolFull: {"The spool takes no mail", "The spool still takes no mail", "The spool takes mail again",
+			"The spool takes mail again"},
+		QueueOld: {"Old mail in the queue", "Still old mail in the queue", "No old mail in the queue",
+			"No old mail in the queue"},
+	}
 }
 
 // title is the news in a few words.
 func (m *news) title() string {
-	switch text := titles[m.Kind][m.state]; {
+	switch text := titles()[m.Kind][m.state]; {
 	case m.Kind == Expiry:
 	case m.namesFault():
 		return text + m.Cause
