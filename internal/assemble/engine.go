@@ -23,8 +23,10 @@ func Engine(c *config.Config, account *deliver.Account, fault error, host string
 			Resolve: resolve, StatusFile: c.Alerts.StatusFile, Webhook: Webhook(c), Heartbeat: Heartbeat(c)},
 		QueueAge: c.Alerts.QueueAge,
 	}
-	if life, err := CredentialLife(c); err == nil && life.What != "" && !life.Ends.IsZero() {
-		dc.Expiries = []deliver.Expiry{{What: life.What, Begins: life.Begins, Ends: life.Ends}}
+	for _, lifeOf := range [...]func(*config.Config) (Life, error){CredentialLife, ListenerLife} {
+		if life, err := lifeOf(c); err == nil && life.What != "" && !life.Ends.IsZero() {
+			dc.Expiries = append(dc.Expiries, deliver.Expiry{What: life.What, Begins: life.Begins, Ends: life.Ends})
+		}
 	}
 	return dc
 }

@@ -1,6 +1,9 @@
 package assemble
 
 import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -43,6 +46,26 @@ func CredentialLife(c *config.Config) (Life, error) {
 			Thumbprint: cert.Thumbprint()}, nil
 	}
 	return Life{}, nil
+}
+
+// ListenerLife is the life of the certificate that other hosts see; What is "" where they see none.
+func ListenerLife(c *config.Config) (Life, error) {
+	if c.Agent.TLSCertFile == "" {
+		return Life{}, nil
+	}
+	data, err := ReadFile("agent.tls_cert_file", c.Agent.TLSCertFile)
+	if err != nil {
+		return Life{}, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return Life{}, noCertificate(c.Agent.TLSCertFile)
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return Life{}, fmt.Errorf("agent.tls_cert_file: %w", err)
+	}
+	return Life{What: "the certificate that other hosts see", Begins: leaf.NotBefore, Ends: leaf.NotAfter}, nil
 }
 
 // EndsSoon reports whether the first warning before the end is due.

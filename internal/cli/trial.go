@@ -29,7 +29,7 @@ func (f configFile) trial(ctx context.Context, cfg *config.Config) (token xoauth
 		return xoauth.Token{}, err
 	}
 	if a.Source == nil {
-		return xoauth.Token{}, deliver.ErrNoToken
+		return xoauth.Token{}, deliver.NoToken()
 	}
 	source, err := a.Source()
 	if err != nil {

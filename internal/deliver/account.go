@@ -83,14 +83,16 @@ func (a *Account) fetch(ctx context.Context) (xoauth.Token, error) {
 	return a.source.Token(ctx)
 }
 
-// ErrNoToken is the error of who asks for the token of an account that has none.
-var ErrNoToken = sysexits.With(sysexits.Config,
-	errors.New(`with kind = "relay" there is no token: the relay signs in, and knows this host by a certificate`))
+// NoToken is the error of who asks for the token of an account that has none.
+func NoToken() error {
+	return sysexits.With(sysexits.Config,
+		errors.New(`with kind = "relay" there is no token: the relay signs in, and knows this host by a certificate`))
+}
 
 // Token returns a token that can be used now.
 func (a *Account) Token(ctx context.Context) (xoauth.Token, error) {
 	if a.Source == nil {
-		return xoauth.Token{}, ErrNoToken
+		return xoauth.Token{}, NoToken()
 	}
 	return a.token(ctx, a.fetch)
 }

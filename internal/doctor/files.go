@@ -24,6 +24,9 @@ func (r *runner) local(ctx context.Context) {
 	r.check("file-modes", []string{"configuration"}, r.fileModes)
 	r.check("credential", []string{"configuration"}, r.credential)
 	r.check("expiry", []string{"configuration", "credential"}, r.expiry)
+	if r.cfg != nil && r.cfg.Agent.TLSCertFile != "" {
+		r.check("listener", []string{"configuration"}, r.listener)
+	}
 	r.check("agent", nil, func(c *Check) { r.askAgent(ctx, c) })
 	r.check("spool", []string{"configuration"}, r.spool)
 	r.check("aliases", []string{"configuration"}, r.aliases)
@@ -165,18 +168,33 @@ func (r *runner) expiry(c *Check) {
 		c.warn("expiry-unknown", "it is not known when the client secret expires, so no warning comes before that day",
 			"set secret_expires in "+r.path+" to the date in Entra admin center > App registrations > your app > Certificates & secrets")
 	default:
-		r.judgeLife(c, life)
+		r.judgeLife(c, life, r.renewal())
 	}
 }
 
-func (r *runner) judgeLife(c *Check, life assemble.Life) {
-	now := r.o.Now()
-	days := int(life.Ends.Sub(now) / (24 * time.Hour))
-	renew := setup.Renewal(r.cfg.Credential.Type, r.values())
+// listener looks at the certificate that other hosts see.
+func (r *runner) listener(c *Check) {
+	const renew = "put a new one and its key at agent.tls_cert_file and tls_key_file: the agent reads them when they change"
+	life, err := assemble.ListenerLife(r.cfg)
+	if err != nil {
+		c.fail(Configuration, "listener", err.Error(), renew)
+		return
+	}
+	r.judgeLife(c, life, renew)
+}
+
+// renewal says how the credential is replaced.
+func (r *runner) renewal() string {
 	if r.relayed() {
-		renew = "get a new one from the relay's authority, put it and its key at credential.certificate_file and " +
+		return "get a new one from the relay's authority, put it and its key at credential.certificate_file and " +
 			"key_file, and run sudo o365-sendmail config reload"
 	}
+	return setup.Renewal(r.cfg.Credential.Type, r.values())
+}
+
+func (r *runner) judgeLife(c *Check, life assemble.Life, renew string) {
+	now := r.o.Now()
+	days := int(life.Ends.Sub(now) / (24 * time.Hour))
 	switch {
 	case !life.Ends.After(now):
 		c.fail(Configuration, "expired", fmt.Sprintf("%s ended on %s", life.What, life.Ends.Format(time.DateOnly)),

@@ -35,8 +35,6 @@ func (s *session) offersTLS() bool {
 	return s.o.TLS != nil && !s.o.TLS.Implicit && !s.conn.encrypted()
 }
 
-var errPlain = errors.New("it sends mail without TLS")
-
 // plain refuses a message that needs TLS and comes without (RFC 3207 4), and reports whether it did.
 func (s *session) plain() bool {
 	c, t := s.conn, s.o.TLS
@@ -45,7 +43,7 @@ func (s *session) plain() bool {
 	}
 	if !s.told {
 		s.told = true
-		t.Failed(errPlain)
+		t.Failed(errors.New("it sends mail without TLS"))
 	}
 	c.errors++
 	c.say(530, smtp.EnhancedCode{5, 7, 0}, "mail is taken by TLS only: STARTTLS must come first")

@@ -3,6 +3,7 @@ package spool
 import (
 	"fmt"
 	"hash/fnv"
+	"io"
 	"net/netip"
 	"strings"
 )
@@ -28,16 +29,17 @@ func (m Meta) Host() string {
 // Sharer is whose share the message counts to: its user, or a number below -1024 that stands for another host's
 // certificate or address, of IPv6 for the network of 64 bits; -1 when nobody knows.
 func (m Meta) Sharer() int {
-	h := fnv.New32a()
-	from, ok := m.peer()
-	switch name := m.Host(); {
-	case name != "":
-		_, _ = fmt.Fprint(h, name)
-	case m.UID >= 0 || !ok:
+	if m.UID >= 0 {
 		return m.UID
-	default:
-		_, _ = fmt.Fprint(h, from)
 	}
+	name := m.Host()
+	if from, ok := m.peer(); name == "" && !ok {
+		return m.UID
+	} else if name == "" {
+		name = from.String()
+	}
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, name)
 	const known, bits = 1024, 1<<30 - 1
 	return -known - 1 - int(h.Sum32()&bits)
 }
