@@ -70,14 +70,32 @@ func Page(w io.Writer, s *history.Stats, host string) error {
 // outcomes is the table of the outcomes.
 func (p *page) outcomes(s *history.Stats) {
 	p.section("Outcome", "")
-	p.put(markup("<table>\n<thead><tr><th scope=\"col\">"), "Outcome", markup("</th><th scope=\"col\">"), "Today",
-		markup("</th><th scope=\"col\">"), of(len(s.Days)), markup("</th></tr></thead>\n<tbody>\n"))
-	for i, word := range history.Statuses {
-		p.put(markup("<tr><th scope=\"row\">"), word, markup("</th><td>"), *s.Today.Of(i), markup("</td><td>"),
-			*s.All.Of(i), markup("</td></tr>\n"))
+	p.put(markup("<table>\n"))
+	for i, row := range outcomes(s) {
+		switch i {
+		case 0:
+			p.put(markup("<thead><tr>"))
+		case 1:
+			p.put(markup("<tbody>\n<tr>"))
+		default:
+			p.put(markup("<tr>"))
+		}
+		for k, cell := range row {
+			switch {
+			case i == 0:
+				p.put(markup("<th scope=\"col\">"), cell, markup("</th>"))
+			case k == 0:
+				p.put(markup("<th scope=\"row\">"), cell, markup("</th>"))
+			default:
+				p.put(markup("<td>"), cell, markup("</td>"))
+			}
+		}
+		if p.put(markup("</tr>")); i == 0 {
+			p.put(markup("</thead>"))
+		}
+		p.put(markup("\n"))
 	}
-	p.put(markup("<tr><th scope=\"row\">"), "bytes sent", markup("</th><td></td><td>"), size(s.Bytes),
-		markup("</td></tr>\n</tbody>\n</table>\n</section>\n"))
+	p.put(markup("</tbody>\n</table>\n</section>\n"))
 }
 
 func (p *page) section(title, class string) {

@@ -31,12 +31,13 @@ func Text(w io.Writer, s *history.Stats, screen Screen) error {
 		p.Width = usualWidth
 	}
 	fmt.Fprintf(&p.b, "Mail up to %s\n\n", s.Until.Format("2006-01-02 15:04 UTC"))
-	columns := "  %-10s %12s %12s\n"
-	fmt.Fprintf(&p.b, columns, "recipients", "today", of(len(s.Days)))
-	for i, word := range history.Statuses {
-		fmt.Fprintf(&p.b, columns, word, grouped(*s.Today.Of(i)), grouped(*s.All.Of(i)))
+	for _, row := range outcomes(s) {
+		fmt.Fprintf(&p.b, "  %-10s", row[0])
+		for _, cell := range row[1:] {
+			fmt.Fprintf(&p.b, " %12s", cell)
+		}
+		p.b.WriteByte('\n')
 	}
-	fmt.Fprintf(&p.b, columns, "bytes sent", "", size(s.Bytes))
 	if len(s.Days) > 1 {
 		p.chart("By day", days(s))
 	}
@@ -48,6 +49,21 @@ func Text(w io.Writer, s *history.Stats, screen Screen) error {
 	}
 	_, err := w.Write(p.b.Bytes())
 	return err
+}
+
+// outcomes is a table of the outcomes, its head first: those of today, and of all days if there are more.
+func outcomes(s *history.Stats) [][]string {
+	table := [][]string{{"outcome", "today", of(len(s.Days))}}
+	for i, word := range history.Statuses {
+		table = append(table, []string{word, grouped(*s.Today.Of(i)), grouped(*s.All.Of(i))})
+	}
+	table = append(table, []string{"bytes sent", "", size(s.Bytes)})
+	if len(s.Days) == 1 {
+		for i, row := range table {
+			table[i] = []string{row[0], row[2]}
+		}
+	}
+	return table
 }
 
 // bar is a row of a chart.
