@@ -83,6 +83,9 @@ func schemaOf(args []string) string {
 		if has("--queue") {
 			return "import-queue"
 		}
+		if second == "survey" {
+			return "import-survey"
+		}
 	}
 	return args[0]
 }
@@ -169,7 +172,7 @@ func TestVerbsHaveSchemas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wanted := map[string]bool{"import-queue": true}
+	wanted := map[string]bool{"import-queue": true, "import-survey": true}
 	for _, v := range verbs() {
 		if help := call(t, "o365-sendmail", v.name, "--help").stdout; !strings.Contains(help, "--json") {
 			continue
@@ -222,7 +225,7 @@ func TestEachSchemaIsMet(t *testing.T) {
 	all := func() {
 		for _, line := range []string{"config show", "config check", "config check -C " + broken, "credential",
 			"credential test", "doctor", "doctor -C " + broken, "explain 432", "explain AADSTS7000222", "token",
-			"import msmtp --from " + theirs + "msmtp", "import ssmtp --from " + theirs + "ssmtp",
+			"import msmtp --from " + theirs + "msmtp", "import ssmtp --from " + theirs + "ssmtp", "import survey --from " + theirs + "survey",
 			"import nullmailer --queue -C " + s.config + " --from " + queues,
 			"import nullmailer --queue --write -C " + s.config + " --from " + queues,
 			"queue list", "queue list --failed", "queue list --min-tries 99", "queue show " + waits, "queue show " + gone,
