@@ -89,8 +89,13 @@ func TestManyUsersAtTheSocket(t *testing.T) {
 				for range maxConns + 8 {
 					c.open(form)
 				}
-				time.Sleep(2 * settled)
-				if status := c.ask(askStatus); status != http.StatusOK {
+				// On a busy machine the last of them are accepted late, and have their time from then on.
+				status := 0
+				for tries := 0; tries < 10 && status != http.StatusOK; tries++ {
+					time.Sleep(2 * settled)
+					status = c.ask(askStatus)
+				}
+				if status != http.StatusOK {
 					t.Errorf("status %d", status)
 				}
 			})
