@@ -99,7 +99,7 @@ func (a *Agent) answerHost(ctx context.Context, request []byte, part func([]byte
 }
 
 // fleetView is what an administrator sees of the fleet.
-func (a *Agent) fleetView(ctx context.Context) (queueview.Fleet, error) {
+func (a *Agent) fleetView(ctx context.Context, probe bool) (queueview.Fleet, error) {
 	r := a.rules.Load()
 	if r.member == nil {
 		return queueview.Fleet{}, errNoFleet
@@ -110,7 +110,13 @@ func (a *Agent) fleetView(ctx context.Context) (queueview.Fleet, error) {
 	} else {
 		f.Centre = &centre
 	}
-	for _, err := range r.member.Faults() {
+	faults := r.member.Faults()
+	if probe && f.Unreachable == "" {
+		if err := r.member.Expires(ctx); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for _, err := range faults {
 		f.Faults = append(f.Faults, err.Error())
 	}
 	var silent map[string]time.Duration

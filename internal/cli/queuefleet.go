@@ -25,7 +25,7 @@ func (r *queueRunner) runInFleet(ctx context.Context) error {
 	if !ok {
 		return sysexits.With(sysexits.TempFail, errors.New("only the agent knows the fleet, and none runs here"))
 	}
-	f, err := agent.Fleet(ctx)
+	f, err := agent.Fleet(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (e *Env) fleet(ctx context.Context, config string) (queueview.Fleet, error)
 		return queueview.Fleet{}, sysexits.With(sysexits.TempFail,
 			errors.New("only the agent knows the fleet, and none runs here"))
 	}
-	return agent.Fleet(ctx)
+	return agent.Fleet(ctx, false)
 }
 
 func (e *Env) printFleet(f *queueview.Fleet) {

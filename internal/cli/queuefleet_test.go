@@ -20,7 +20,7 @@ func fleetSites(t *testing.T, state func(*queueview.Fleet)) (one, two *queueSite
 	two.open()
 	peer := control.NewServer(control.NewLocal(two.spool, control.Hooks{}), nil)
 	one.agent(queueview.Status{}, func(h *control.Hooks) {
-		h.Fleet = func(context.Context) (queueview.Fleet, error) {
+		h.Fleet = func(context.Context, bool) (queueview.Fleet, error) {
 			f := queueview.Fleet{Name: "billing", Host: "h1", Centre: &quota.Centre{Server: "nats://n1:4222",
 				Version: "2.15.2", Leader: "n2", Replicas: 3, Behind: []string{"n3"}},
 				Hosts: []quota.Peer{{Name: "h1", ID: "1", Version: "9.9"}, {Name: "h2", ID: "2", Version: "9.9",

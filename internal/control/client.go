@@ -188,9 +188,14 @@ func (c *Client) Status(ctx context.Context) (st queueview.Status, err error) {
 	return st, err
 }
 
-// Fleet says how the fleet is that the agent belongs to.
-func (c *Client) Fleet(ctx context.Context) (f queueview.Fleet, err error) {
-	return f, c.object(ctx, http.MethodGet, "/v1/fleet", queueview.Filter{}, &f)
+// Fleet says how the fleet is that the agent belongs to; with probe, which takes a second or more, a fault is also
+// that what should expire there does not.
+func (c *Client) Fleet(ctx context.Context, probe bool) (f queueview.Fleet, err error) {
+	query := url.Values{}
+	if probe {
+		query.Set("probe", "1")
+	}
+	return f, c.answer(ctx, http.MethodGet, "/v1/fleet", query, &f)
 }
 
 // Host is the queue of another host of the fleet, by way of the agent. It has List, Show, Status and Apply.

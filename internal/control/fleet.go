@@ -24,7 +24,7 @@ func (a *answer) fleet(r *http.Request, _ []string) error {
 	case a.queue.hooks.Fleet == nil:
 		return errNoFleet
 	}
-	f, err := a.queue.hooks.Fleet(r.Context())
+	f, err := a.queue.hooks.Fleet(r.Context(), r.URL.RawQuery == "probe=1")
 	if err != nil {
 		return err
 	}

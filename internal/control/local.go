@@ -34,9 +34,9 @@ type Hooks struct {
 	// Reload reads the configuration again, and returns its path when that is done. It fails when the one
 	// before stays in force.
 	Reload func(ctx context.Context) (path string, err error)
-	// Fleet says how the fleet is, and Ask has the agent of another of its hosts answer a request, in parts. Both
+	// Fleet says how the fleet is, with probe also whether things expire there, and Ask has the agent of another of its hosts answer a request, in parts. Both
 	// are nil without a fleet.
-	Fleet func(ctx context.Context) (queueview.Fleet, error)
+	Fleet func(ctx context.Context, probe bool) (queueview.Fleet, error)
 	Ask   func(ctx context.Context, host string, request []byte, part func([]byte) error) error
 }
 

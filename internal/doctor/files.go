@@ -38,6 +38,9 @@ func (r *runner) local(ctx context.Context) {
 	if r.agent && r.cfg != nil && r.cfg.Agent.MetricsListen != "" {
 		r.check("metrics-port", []string{"configuration"}, func(c *Check) { r.metricsPort(ctx, c) })
 	}
+	if r.cfg != nil && len(r.cfg.Fleet.Servers) > 0 {
+		r.check("fleet", []string{"configuration"}, func(c *Check) { r.fleet(ctx, c) })
+	}
 }
 
 func (r *runner) configuration(c *Check) {

@@ -7,9 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
-	"o365-sendmail/internal/quota"
 )
 
 const (
@@ -119,49 +116,4 @@ func (f *Fleet) answer(nc *nats.Conn, m *nats.Msg) {
 		return
 	}
 	_ = send(partEnd, nil)
-}
-
-// Centre is quota.Member's.
-func (f *Fleet) Centre(ctx context.Context) (c quota.Centre, err error) {
-	err = f.call(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-		c.Server, c.Version = js.Conn().ConnectedUrlRedacted(), js.Conn().ConnectedServerVersion()
-		s, err := js.Stream(ctx, "KV_"+f.o.Name)
-		if err != nil {
-			return err
-		}
-		info := s.CachedInfo()
-		c.Replicas = info.Config.Replicas
-		if info.Cluster != nil {
-			c.Leader = info.Cluster.Leader
-			for _, r := range info.Cluster.Replicas {
-				if r.Offline || !r.Current {
-					c.Behind = append(c.Behind, r.Name)
-				}
-			}
-		}
-		return nil
-	})
-	return c, err
-}
-
-// Used is quota.Member's.
-func (f *Fleet) Used(ctx context.Context, mailbox string) (messages, recipients int, err error) {
-	b, err := f.mailbox(ctx, mailbox)
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, s := range []struct {
-		name string
-		n    *int
-	}{{b.minute, &messages}, {b.day, &recipients}} {
-		if s.name == "" {
-			continue
-		}
-		info, err := f.info(ctx, s.name)
-		if err != nil {
-			return 0, 0, err
-		}
-		*s.n = int(info.State.Msgs)
-	}
-	return messages, recipients, nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"o365-sendmail/internal/quota"
 )
 
@@ -70,5 +72,25 @@ func TestCentre(t *testing.T) {
 	messages, recipients, err := a.Used(t.Context(), mailbox)
 	if messages != 2 || recipients != 6 || err != nil {
 		t.Errorf("%d messages, %d recipients, %v", messages, recipients, err)
+	}
+}
+
+// TestExpires: a bucket whose keys were made to live on is found out.
+func TestExpires(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	f := join(t, Options{Servers: []string{s.ClientURL()}, Host: "a"})
+	if err := f.Expires(t.Context()); err != nil {
+		t.Error(err)
+	}
+	js := admin(t, s.ClientURL())
+	if err := js.DeleteKeyValue(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Expires(t.Context()); err == nil {
+		t.Error("keys that live for ever pass")
 	}
 }

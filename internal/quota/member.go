@@ -22,6 +22,9 @@ type Member interface {
 	// Used is what all hosts together have used: the messages of the last minute and the recipients of the last day,
 	// in each case with what is taken ahead.
 	Used(ctx context.Context, mailbox string) (messages, recipients int, err error)
+	// Expires proves that what has a time to live expires at the fleet's servers, which takes some seconds; the error
+	// says that it does not.
+	Expires(ctx context.Context) error
 	// Centre says how the fleet's servers are.
 	Centre(ctx context.Context) (Centre, error)
 	// Close leaves the fleet once all slots are released.
