@@ -20,6 +20,7 @@ import (
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/smtpd"
+	"o365-sendmail/internal/spool"
 )
 
 // relaySite is an agent that takes other hosts by certificate.
@@ -500,4 +501,104 @@ func TestRelaySlow(t *testing.T) {
 		t.Errorf("it lasted %v", took)
 	}
 	s.until("the log", func() bool { return strings.Contains(s.log(), "the TLS handshake failed") })
+}
+
+// TestRelayWhileBroken: what a host sends while the relay's configuration is broken is kept, and then has the sender
+// that from.allow gives this host.
+func TestRelayWhileBroken(t *testing.T) {
+	t.Parallel()
+	s := newRelaySite(t, "[from]\npolicy = \"keep\"\n[from.allow]\n\"cert:web1.example.org\" = [\"shop@contoso.test\"]\n"+
+		"\"*\" = [\"ceo@contoso.test\"]\n")
+	s.Update(func(st *emulatorState) {
+		st.Tenants[emulator.DefaultTenant].Mailboxes["shop@contoso.test"] = &emulator.Mailbox{
+			SendAs: map[string]*emulator.Grant{s.Mailbox: {}}}
+	})
+	good, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(strings.Replace(string(good), "tenant ", "tenants ", 1))
+	s.start()
+	cert := s.ca.client(nil)
+	for i, from := range []string{"shop@contoso.test", "ceo@contoso.test"} {
+		r := s.startTLS(t, &cert)
+		for _, line := range []string{"EHLO x", "MAIL FROM:<" + from + ">", "RCPT TO:<a@example.org>", "DATA",
+			"From: " + from + "\r\nSubject: " + strconv.Itoa(i) + "\r\n\r\n."} {
+			if got := r.say(line); got[0] != '2' && got[0] != '3' {
+				t.Fatalf("%s: %s", line, got)
+			}
+		}
+	}
+	s.write(string(good))
+	s.arrived(2)
+	for _, m := range s.Messages() {
+		want := map[string]string{"0": "shop@contoso.test", "1": s.Mailbox}[m.Header("Subject")]
+		if from := m.Header("From"); !strings.Contains(from, want) || !strings.Contains(m.Header("Received"),
+			"cert:web1.example.org") {
+			t.Errorf("from %s, want %s: %s", from, want, m.Header("Received"))
+		}
+	}
+}
+
+// TestRelayShares: hosts count by their certificates, and not by the address that they share.
+func TestRelayShares(t *testing.T) {
+	t.Parallel()
+	s := newRelaySite(t, "max_connections_per_user = 1\n")
+	s.start()
+	one := s.ca.client(nil)
+	two := s.ca.client(func(c *x509.Certificate) { c.DNSNames = []string{"web2.example.org"} })
+	first := s.startTLS(t, &one)
+	if got := first.say("EHLO x"); !strings.HasPrefix(got, "250") {
+		t.Fatal(got)
+	}
+	if got := s.startTLS(t, &two).say("EHLO x"); !strings.HasPrefix(got, "250") {
+		t.Errorf("another host: %s", got)
+	}
+	if got := s.startTLS(t, &one).say("EHLO x"); !strings.HasPrefix(got, "421 4.7.0 too many connections of "+
+		"cert:web1.example.org") {
+		t.Errorf("the same again: %s", got)
+	}
+	first.Close()
+	s.until("the place", func() bool { return strings.HasPrefix(s.startTLS(t, &one).say("EHLO x"), "250") })
+	a := spool.Meta{UID: -1, Origin: "smtp cert:web1.example.org 192.0.2.1:1"}
+	b := spool.Meta{UID: -1, Origin: "smtp cert:web2.example.org 192.0.2.1:1"}
+	again := spool.Meta{UID: -1, Origin: spool.Unprocessed + "smtp cert:web1.example.org 192.0.2.9:2"}
+	if a.Sharer() == b.Sharer() || a.Sharer() != again.Sharer() || a.Sharer() >= 0 || b.Host() != "cert:web2.example.org" {
+		t.Errorf("%d %d %d %s", a.Sharer(), b.Sharer(), again.Sharer(), b.Host())
+	}
+	for _, origin := range []string{"smtp 192.0.2.1:1", "userid 33", "smtp cert: 1", "cert:x 192.0.2.1:1"} {
+		if h := (spool.Meta{UID: -1, Origin: origin}).Host(); h != "" {
+			t.Errorf("%q is %q", origin, h)
+		}
+	}
+	if h := (spool.Meta{UID: 33, Origin: a.Origin}).Host(); h != "" {
+		t.Errorf("a local user is %q", h)
+	}
+}
+
+// TestRelayEnds: when the agent ends, a host in TLS is told so, and one in its handshake is let go.
+func TestRelayEnds(t *testing.T) {
+	t.Parallel()
+	s := newRelaySite(t, "")
+	s.start()
+	cert := s.ca.client(nil)
+	idle := s.startTLS(t, &cert)
+	if got := idle.say("EHLO x"); !strings.HasPrefix(got, "250") {
+		t.Fatal(got)
+	}
+	half := s.connect(t)
+	half.say("")
+	half.say("EHLO x")
+	half.say("STARTTLS")
+	began := time.Now()
+	s.stop()
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if got := idle.say(""); !strings.HasPrefix(got, "421 4.3.2 the mail service is stopping") {
+		t.Errorf("%q", got)
+	}
+	if got := half.say(""); !strings.HasPrefix(got, "421 4.3.2") && !strings.Contains(got, "EOF") {
+		t.Errorf("%q", got)
+	}
 }

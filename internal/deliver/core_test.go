@@ -27,6 +27,8 @@ func TestUserOf(t *testing.T) {
 		{spool.Meta{UID: -1, Origin: notify.OriginReport}, queue.ReportWriter, true},
 		{spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:2525"}, spool.Meta{UID: -1, Origin: "smtp 127.0.0.1:7"}.Sharer(),
 			false},
+		{spool.Meta{UID: -1, Origin: "smtp cert:web1 192.0.2.1:25"},
+			spool.Meta{UID: -1, Origin: "smtp cert:web1 192.0.2.2:7"}.Sharer(), true},
 		{spool.Meta{UID: -1, Origin: "odd"}, -1, false},
 		{spool.Meta{UID: 100001}, 33, true}, {spool.Meta{UID: 165535}, 33, true}, {spool.Meta{UID: 6000}, 6000, false},
 	} {

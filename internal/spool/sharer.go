@@ -20,7 +20,7 @@ const Certificate = "cert:"
 func (m Meta) Host() string {
 	text, ok := strings.CutPrefix(strings.TrimPrefix(m.Origin, Unprocessed), Peer)
 	name, _, both := strings.Cut(text, " ")
-	if !ok || !both || m.UID >= 0 || !strings.HasPrefix(name, Certificate) {
+	if !ok || !both || m.UID >= 0 || !strings.HasPrefix(name, Certificate) || name == Certificate {
 		return ""
 	}
 	return name
