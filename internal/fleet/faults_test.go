@@ -320,3 +320,42 @@ func TestHandsOn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestShareIsPaid: what a host sent by itself while the servers were away counts when they are back.
+func TestShareIsPaid(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	start := func(port int) *server.Server {
+		return startServer(t, func(o *server.Options) { o.StoreDir, o.Port = dir, port })
+	}
+	s := start(-1)
+	f := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h1", Limits: quota.Limits{MessagesPerMinute: 5},
+		Minute: 2 * time.Second, Wait: 500 * time.Millisecond})
+	if _, err := f.mailbox(t.Context(), mailbox); err != nil {
+		t.Fatal(err)
+	}
+	slot, err := f.TrySlot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot.Release()
+	port := s.Addr().(*net.TCPAddr).Port
+	s.Shutdown()
+	s.WaitForShutdown()
+	until(t, "the servers are away for a minute", func() bool {
+		e := f.link.unknown(1)
+		return e != nil && e.For > 2*time.Second
+	})
+	for range 3 {
+		if _, short, err := f.o.Local.Reserve(t.Context(), quota.Request{Account: mailbox, Recipients: 1,
+			Limits: f.o.Limits, Now: time.Now()}); short != nil || err != nil {
+			t.Fatal(short, err)
+		}
+	}
+	s = start(port)
+	js := admin(t, s.ClientURL())
+	until(t, "three are counted", func() bool {
+		stream, err := js.Stream(t.Context(), "test-minute-"+encode(mailbox))
+		return err == nil && stream.CachedInfo().State.Msgs == 3
+	})
+}

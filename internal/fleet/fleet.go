@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,7 +63,9 @@ type Fleet struct {
 	mu     sync.Mutex
 	js     jetstream.JetStream // of the connection; nil before the first
 	boxes  map[string]*box
-	wants  map[string]int // who waits for a slot, by mailbox
+	names  map[string]bool // of the mailboxes that slots were asked for
+	away   bool            // before the last join, for longer than a minute
+	wants  map[string]int  // who waits for a slot, by mailbox
 	told   map[string]bool
 	faults map[string]error
 }
@@ -76,7 +80,7 @@ func Open(o Options) (*Fleet, error) {
 		o.Warn = func(error) {}
 	}
 	f := &Fleet{o: o, id: nuid.Next(), link: newLink(errors.New("the fleet's servers have not answered yet")),
-		boxes: map[string]*box{}, wants: map[string]int{}, told: map[string]bool{}, faults: map[string]error{}}
+		boxes: map[string]*box{}, names: map[string]bool{}, wants: map[string]int{}, told: map[string]bool{}, faults: map[string]error{}}
 	f.view = newView(f)
 	options, err := f.connectOptions()
 	if err != nil {
@@ -118,16 +122,32 @@ func (f *Fleet) attend(options nats.Options) {
 		}
 		if err == nil {
 			// All hosts are here at the same time when the servers come back, and sessions of each one's share end.
-			if f.link.unknown(1) != nil && !f.pause(f.o.TTL/20, f.o.TTL/10) {
-				return
+			if e := f.link.unknown(1); e != nil {
+				if !f.pause(f.o.TTL/20, f.o.TTL/10) {
+					return
+				}
+				f.back(e.For >= f.o.Minute)
 			}
-			f.link.mend()
 			f.stay()
 			continue
 		}
 		f.link.trip(err)
 		if !f.pause(500*time.Millisecond, 2*time.Second) {
 			return
+		}
+	}
+}
+
+// back has the servers answer again. What this host sent by itself meanwhile is counted first.
+func (f *Fleet) back(away bool) {
+	f.mu.Lock()
+	f.away = away
+	names := slices.Collect(maps.Keys(f.names))
+	f.mu.Unlock()
+	f.link.mend()
+	for _, name := range names {
+		if away && f.o.Limits.MessagesPerMinute > 0 {
+			f.later(func(ctx context.Context) { _, _ = f.mailbox(ctx, name) })
 		}
 	}
 }

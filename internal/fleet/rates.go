@@ -35,8 +35,9 @@ type token struct {
 	begun      time.Duration // by boottime: before it was asked for
 }
 
-// slack is how much longer than a minute a token counts: a message that ends within it is counted long enough.
-func (f *Fleet) slack() time.Duration { return f.o.Minute / 60 }
+// slack is how much longer than a minute a token counts: a message that ends within it is counted long enough. It costs
+// 1.5 of 61.5 seconds.
+func (f *Fleet) slack() time.Duration { return f.o.Minute / 40 }
 
 // mailbox finds or makes the streams of a mailbox.
 func (f *Fleet) mailbox(ctx context.Context, name string) (*box, error) {
@@ -48,19 +49,21 @@ func (f *Fleet) mailbox(ctx context.Context, name string) (*box, error) {
 		return b, nil
 	}
 	b = &box{name: name, limits: f.o.Limits}
+	lacks := false // the minute's stream: what this host has sent
 	part := func(kind string) string { return f.o.Name + "-" + kind + "-" + encode(name) }
 	if b.limits.MessagesPerMinute > 0 {
 		b.minute = part("minute")
-		n, err := f.makeStream(ctx, b.minute, b.limits.MessagesPerMinute, f.o.Minute+f.slack())
+		n, young, err := f.makeStream(ctx, b.minute, b.limits.MessagesPerMinute, f.o.Minute+f.slack())
 		if err != nil {
 			return nil, err
 		}
+		lacks = young
 		f.differs("delivery.messages_per_minute", name, b.limits.MessagesPerMinute, n)
 		b.limits.MessagesPerMinute = n
 	}
 	if b.limits.RecipientsPerDay > 0 {
 		b.day = part("day")
-		n, err := f.makeStream(ctx, b.day, b.limits.RecipientsPerDay, f.o.Day+f.o.Minute)
+		n, _, err := f.makeStream(ctx, b.day, b.limits.RecipientsPerDay, f.o.Day+f.o.Minute)
 		if err != nil {
 			return nil, err
 		}
@@ -73,6 +76,11 @@ func (f *Fleet) mailbox(ctx context.Context, name string) (*box, error) {
 		return other, nil
 	}
 	f.boxes[name] = b
+	if sent, _ := f.o.Local.Usage(name, time.Now()); lacks || f.away {
+		for range min(sent, b.limits.MessagesPerMinute) {
+			f.owe(b, nil)
+		}
+	}
 	return b, nil
 }
 
@@ -86,32 +94,37 @@ func (f *Fleet) differs(key, mailbox string, own, fleet int) {
 	f.note(key+" "+mailbox, err)
 }
 
-// makeStream makes the stream of a limit, or finds it; the limit that counts is the stream's.
-func (f *Fleet) makeStream(ctx context.Context, name string, limit int, age time.Duration) (int, error) {
+// makeStream makes the stream of a limit, or finds it; the limit that counts is the stream's. young reports whether it
+// is not as old as a message in it may get: somebody may have deleted the one before.
+func (f *Fleet) makeStream(ctx context.Context, name string, limit int, age time.Duration) (n int, young bool,
+	err error) {
 	cfg := jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, MaxMsgs: int64(limit), MaxAge: age,
 		Discard: jetstream.DiscardNew, Storage: jetstream.FileStorage, Replicas: f.replicas(),
 		AllowAtomicPublish: true, MaxMsgSize: 1024, Description: "o365-sendmail: what a mailbox has sent"}
-	err := f.call(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-		_, err := js.CreateStream(ctx, cfg)
+	var info *jetstream.StreamInfo
+	err = f.call(ctx, func(ctx context.Context, js jetstream.JetStream) error {
+		s, err := js.CreateStream(ctx, cfg)
+		if err == nil {
+			info = s.CachedInfo()
+		}
 		return err
 	})
-	if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return limit, f.known(err)
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		info, err = f.info(ctx, name)
 	}
-	var info *jetstream.StreamInfo
-	if info, err = f.info(ctx, name); err != nil {
-		return 0, err
+	if err != nil {
+		return 0, false, f.known(err)
 	}
 	switch got := info.Config; {
 	case got.MaxMsgs < 1 || got.Discard != jetstream.DiscardNew || got.MaxAge != age || !got.AllowAtomicPublish:
 		err = fmt.Errorf("the stream %s was changed, so that it can't count: delete it", name)
 		f.link.trip(err)
-		return 0, f.link.unknown(f.hosts())
+		return 0, false, f.link.unknown(f.hosts())
 	case got.Replicas != cfg.Replicas:
 		f.note("replicas", fmt.Errorf("the stream %s is kept %d times, and %d servers are configured", name,
 			got.Replicas, len(f.o.Servers)))
 	}
-	return int(info.Config.MaxMsgs), nil
+	return int(info.Config.MaxMsgs), info.TimeStamp.Sub(info.Created) < age, nil
 }
 
 func (f *Fleet) info(ctx context.Context, name string) (info *jetstream.StreamInfo, err error) {
@@ -130,11 +143,15 @@ func (f *Fleet) Reserve(ctx context.Context, r quota.Request) (quota.Grant, *quo
 	if e := f.link.unknown(f.hosts()); e != nil {
 		return quota.Grant{}, nil, e
 	}
+	b, err := f.mailbox(ctx, r.Account) // before this message counts: it looks at what this host has sent
+	if err != nil {
+		return quota.Grant{}, nil, err
+	}
 	g, short, err := f.o.Local.Reserve(ctx, r)
 	if short != nil || err != nil {
 		return g, short, err
 	}
-	t, short, err := f.take(ctx, r)
+	t, short, err := f.take(ctx, b, r)
 	if short != nil || err != nil {
 		f.o.Local.Unreserve(g, r.Now)
 		return quota.Grant{}, short, err
@@ -144,20 +161,14 @@ func (f *Fleet) Reserve(ctx context.Context, r quota.Request) (quota.Grant, *quo
 }
 
 // take takes a token for a message, the one that was taken ahead if there is one.
-func (f *Fleet) take(ctx context.Context, r quota.Request) (*token, *quota.Short, error) {
-	if f.o.Limits == (quota.Limits{}) {
-		return &token{begun: boottime()}, nil, nil
-	}
-	b, err := f.mailbox(ctx, r.Account)
-	if err != nil {
-		return nil, nil, err
-	}
+func (f *Fleet) take(ctx context.Context, b *box, r quota.Request) (*token, *quota.Short, error) {
 	if err := b.limits.TooMany(r.Recipients); err != nil {
 		return nil, nil, err
 	}
 	t := b.takeAhead(f)
 	if t == nil {
 		var short *quota.Short
+		var err error
 		if t, short, err = f.minuteToken(ctx, b); short != nil || err != nil {
 			return nil, short, err
 		}
@@ -200,7 +211,7 @@ func (f *Fleet) minuteToken(ctx context.Context, b *box) (*token, *quota.Short, 
 	case !isFull(err):
 		return nil, nil, f.gone(ctx, b, b.minute, err)
 	}
-	room, _, err := f.roomIn(ctx, b.minute, 1)
+	room, _, err := f.roomIn(ctx, b.minute)
 	return nil, &quota.Short{Wait: room}, err
 }
 
@@ -211,7 +222,7 @@ func isFull(err error) bool {
 }
 
 // roomIn is when the oldest token of a stream ends, by the servers' clock alone, and how many there are.
-func (f *Fleet) roomIn(ctx context.Context, stream string, _ int) (wait time.Duration, used int, err error) {
+func (f *Fleet) roomIn(ctx context.Context, stream string) (wait time.Duration, used int, err error) {
 	info, err := f.info(ctx, stream)
 	if err != nil {
 		return 0, 0, err
@@ -262,7 +273,7 @@ func (f *Fleet) dayTokens(ctx context.Context, b *box, t *token, n int) (*quota.
 		case !isFull(err):
 			return nil, f.gone(ctx, b, b.day, err)
 		}
-		room, used, err := f.roomIn(ctx, b.day, n)
+		room, used, err := f.roomIn(ctx, b.day)
 		return &quota.Short{Wait: max(room, f.o.Minute), Day: true, Used: used}, err
 	}
 	return nil, nil
@@ -398,30 +409,49 @@ func (f *Fleet) Restamp(g quota.Grant, now time.Time) {
 	}
 }
 
-// owe has a debt paid as soon as there is room; after a minute it is over.
+// owe counts a message for its end, now, as soon as there is room: by a token that goes back a minute after the end.
 func (f *Fleet) owe(b *box, t *token) {
+	end := boottime() + f.o.Minute
 	b.mu.Lock()
 	b.debts++
 	b.mu.Unlock()
 	f.work.Go(func() {
-		defer func() {
-			b.mu.Lock()
-			b.debts--
-			b.mu.Unlock()
-		}()
-		for end := boottime() + f.o.Minute; boottime() < end; {
-			ctx, cancel := context.WithTimeout(f.ctx, callTimeout)
-			js := f.stream()
-			_, err := js.PublishMsg(ctx, nats.NewMsg(b.minute+".t"))
-			if err == nil && t != nil {
-				f.drop(ctx, b, &token{minute: t.minute})
-			}
-			cancel()
-			if err == nil || !f.pause(f.o.Minute/240, f.o.Minute/240) {
-				return
-			}
+		sequence := f.pay(b, end)
+		b.mu.Lock()
+		b.debts--
+		b.mu.Unlock()
+		if sequence == 0 {
+			return
+		}
+		if t != nil {
+			f.later(func(ctx context.Context) { f.drop(ctx, b, &token{minute: t.minute}) })
+		}
+		if f.pause(end-boottime(), 0) {
+			f.later(func(ctx context.Context) { f.drop(ctx, b, &token{minute: sequence}) })
 		}
 	})
+}
+
+// pay takes a token until end; 0 if there was none.
+func (f *Fleet) pay(b *box, end time.Duration) (sequence uint64) {
+	for boottime() < end {
+		ctx, cancel := context.WithTimeout(f.ctx, callTimeout)
+		ack, err := f.stream().PublishMsg(ctx, nats.NewMsg(b.minute+".t"))
+		room := f.o.Minute / 240
+		if isFull(err) {
+			if wait, _, err := f.roomIn(ctx, b.minute); err == nil {
+				room = min(wait, f.o.Minute/60)
+			}
+		}
+		cancel()
+		if err == nil {
+			return ack.Sequence
+		}
+		if !f.pause(room, 0) {
+			return 0
+		}
+	}
+	return 0
 }
 
 // Usage is quota.Limiter's: what this host has used.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,9 @@ import (
 
 // TrySlot is quota.Limiter's: a slot of this host first, then one of the fleet's.
 func (f *Fleet) TrySlot(ctx context.Context, account string, n int) (quota.Slot, error) {
+	f.mu.Lock()
+	f.names[strings.ToLower(account)] = true
+	f.mu.Unlock()
 	if e := f.link.unknown(f.hosts()); e != nil {
 		return quota.Slot{}, e
 	}
