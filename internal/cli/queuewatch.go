@@ -23,6 +23,9 @@ const (
 	redraw    = time.Second      // between two screens at least
 	freshAges = 10 * time.Second // between two screens at most
 	againIn   = 2 * time.Second  // an agent that does not answer is asked again
+	// drawShare is how many times as long as it takes to draw a screen passes before the next: a long queue takes
+	// its time.
+	drawShare = 40
 )
 
 // watcher shows the queue until it is interrupted.
@@ -109,17 +112,15 @@ func (w *watcher) hear(e *control.Event, cancel func()) {
 
 // draw draws the screen when something has changed, and from time to time because ages change.
 func (w *watcher) draw(ctx context.Context, cancel func()) {
-	tick := time.NewTicker(redraw)
-	defer tick.Stop()
 	user := func(uid int) string { return host.UserByID(uid).Name }
-	for last := (time.Time{}); ; {
+	for last, wait := (time.Time{}), redraw; ; {
 		select {
 		case <-ctx.Done():
 			fmt.Fprintln(w.r.env.Stdout)
 			return
-		case <-tick.C:
+		case <-time.After(wait):
 		}
-		now := w.r.env.Now()
+		now, start := w.r.env.Now(), time.Now()
 		w.mu.Lock()
 		if w.board.Changed() || now.Sub(last) >= freshAges || w.note != "" {
 			last = now
@@ -136,6 +137,7 @@ func (w *watcher) draw(ctx context.Context, cancel func()) {
 			}
 		}
 		w.mu.Unlock()
+		wait = max(redraw, drawShare*time.Since(start))
 	}
 }
 

@@ -84,7 +84,7 @@ func (f *Filter) MatchWhy(m *Message, e *Explainer) bool {
 	w := e.Why(m)
 	switch {
 	case f.State != "" && f.State != w.Kind && f.State != string(m.State),
-		f.Reason != "" && !contains(w.text(), f.Reason),
+		f.Reason != "" && !contains(w.text(), f.Reason) && !contains(m.Reason, f.Reason),
 		f.Code != "" && !w.hasCode(m, f.Code),
 		!f.Due.IsZero() && (!w.comes(m) || w.Next.After(f.Due)):
 		return false

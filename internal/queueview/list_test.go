@@ -137,11 +137,15 @@ func TestMatchWhy(t *testing.T) {
 	x := &Explainer{Now: now, Status: Status{Agent: true, Mailbox: "m@example.com"}}
 	held := &Explainer{Now: now, Status: Status{Agent: true,
 		Stops: []Stop{{All: true, Hold: true, Reason: "AADSTS7000222: over"}}}}
+	paused := &Explainer{Now: now, Status: Status{Agent: true,
+		Stops: []Stop{{All: true, Reason: "too fast", Next: now.Add(90 * time.Second)}}}}
 	for _, c := range []struct {
 		f    Filter
 		e    *Explainer
 		want string
 	}{
+		{Filter{State: "paused"}, paused, "14"}, {Filter{State: "deferred", Reason: "later"}, paused, "2"},
+		{Filter{Code: "451"}, held, "2"}, {Filter{Reason: "mailbox is"}, held, "13"},
 		{Filter{Reason: "MAILBOX is"}, x, "13"}, {Filter{Reason: "again"}, x, "3"}, {Filter{Code: "451"}, x, "2"},
 		{Filter{Code: "4.2.2"}, x, "13"}, {Filter{Code: "45"}, x, ""}, {Filter{Code: "5.1.10"}, x, "5"},
 		{Filter{Code: "250"}, x, ""},

@@ -41,7 +41,11 @@ func (e *Explainer) Why(m *Message) Why {
 		w.Cause = strings.TrimSuffix("by an administrator: "+w.Cause, ": ")
 		return w
 	}
-	switch s := e.stop(m); {
+	s := e.stop(m)
+	if s != nil && !s.Hold && m.Reason != "" && m.Next.After(s.Next) {
+		s = nil // the pause is over before its own
+	}
+	switch {
 	case s != nil && (m.State != Held || s.Hold && s.All):
 		w := e.takeApart("paused", s.Reason, s.Remedy)
 		if s.Hold {
@@ -100,7 +104,7 @@ func (w *Why) hasCode(m *Message, code string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(strings.FieldsFunc(w.text(), func(r rune) bool {
+	return slices.ContainsFunc(strings.FieldsFunc(w.text()+" "+m.Reason, func(r rune) bool {
 		return strings.ContainsRune(" ,;:()", r)
 	}), func(word string) bool { return strings.EqualFold(word, code) })
 }
