@@ -25,7 +25,7 @@ const (
 	againIn   = 2 * time.Second  // an agent that does not answer is asked again
 	// drawShare is how many times as long as it takes to draw a screen passes before the next: a long queue takes
 	// its time.
-	drawShare = 40
+	drawShare = 60
 )
 
 // watcher shows the queue until it is interrupted.

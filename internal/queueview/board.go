@@ -47,9 +47,9 @@ func (b *Board) Status(st Status, now time.Time) {
 	b.statuses++
 	switch {
 	case b.statuses == 2:
-		for id, p := range b.messages { // what a message that was known before a Reset has become
-			if p.gone {
-				b.drop(id)
+		for _, p := range slices.Clone(b.order) { // what was known before a Reset and is not told again
+			if p.gone && b.messages[p.m.ID] == p {
+				b.drop(p.m.ID)
 			}
 		}
 		b.line("%s waiting", count(len(b.messages), "message"))

@@ -103,7 +103,7 @@ func (l *List) row(b []byte, m *Message, why *Why) []byte {
 		b = append(b, "\n   "...)
 	}
 	b = fmt.Appendf(b, " %8d %4s %5d %4s ", m.Size, span(l.explain.Now.Sub(m.Arrived)), m.Tries, l.next(m, why))
-	b = pad(b, l.fit(l.user(m.UID), userWidth), userWidth)
+	b = append(b, l.fit(l.user(m.UID), userWidth)...)
 	return l.addresses(b, m)
 }
 
@@ -134,6 +134,9 @@ func (l *List) addresses(b []byte, m *Message) []byte {
 		b = append(b, l.fit(SenderName(m.Sender), from)...)
 		b = append(b, '\n')
 	} else {
+		for n := columns(l.fit(l.user(m.UID), userWidth)); n < userWidth; n++ {
+			b = append(b, ' ')
+		}
 		b = pad(append(b, ' '), l.fit(SenderName(m.Sender), from), from)
 		b = append(b, ' ')
 		between = ""
