@@ -225,7 +225,8 @@ func TestEachSchemaIsMet(t *testing.T) {
 	all := func() {
 		for _, line := range []string{"config show", "config check", "config check -C " + broken, "credential",
 			"credential test", "doctor", "doctor -C " + broken, "explain 432", "explain AADSTS7000222", "token",
-			"import msmtp --from " + theirs + "msmtp", "import ssmtp --from " + theirs + "ssmtp", "import survey --from " + theirs + "survey",
+			"import msmtp --from " + theirs + "msmtp", "import ssmtp --from " + theirs + "ssmtp",
+			"import survey --from " + theirs + "survey",
 			"import nullmailer --queue -C " + s.config + " --from " + queues,
 			"import nullmailer --queue --write -C " + s.config + " --from " + queues,
 			"queue list", "queue list --failed", "queue list --min-tries 99", "queue show " + waits, "queue show " + gone,
