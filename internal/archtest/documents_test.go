@@ -11,7 +11,7 @@ import (
 
 // testedDocuments are pages that name the tests which hold what they say.
 var testedDocuments = []string{"docs/security-tests.md", "docs/package-acceptance.md",
-	"docs/acceptance.md"}
+	"docs/acceptance.md", "docs/fleet.md"}
 
 // TestDocumentsNameTests: each test that a page names exists, and each row of the table of promises names one.
 func TestDocumentsNameTests(t *testing.T) {

@@ -8,6 +8,7 @@
 //	stream NAME-day-M     a recipient of the last 24 hours each
 //	bucket NAME           slot.M.N   who has slot N of M; expires unless it is renewed
 //	                      host.H.ID  what a host says of itself; expires, too
+//	                      (their subjects are NAME.minute.M.> and NAME.day.M.>)
 //	subject NAME.ask.H    requests to the agent of host H, for a view of all queues
 //
 // No time of a client's clock goes there: servers count the ages, and a client measures by a clock that is never set

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,6 +15,13 @@ func (f *Fleet) subject(key string) string { return "$KV." + f.o.Name + "." + ke
 func slotKey(mailbox string, n int) string { return "slot." + encode(mailbox) + "." + strconv.Itoa(n) }
 
 func (f *Fleet) hostKey() string { return "host." + encode(f.o.Host) + "." + f.id }
+
+// tokens begins the subjects of what a stream counts. Each part is a token of its own, since permissions have wildcards
+// for whole tokens only.
+func (f *Fleet) tokens(stream string) string {
+	kind, mailbox, _ := strings.Cut(strings.TrimPrefix(stream, f.o.Name+"-"), "-")
+	return f.o.Name + "." + kind + "." + mailbox
+}
 
 // A header of a key.
 type header [2]string

@@ -98,7 +98,7 @@ func (f *Fleet) differs(key, mailbox string, own, fleet int) {
 // is not as old as a message in it may get: somebody may have deleted the one before.
 func (f *Fleet) makeStream(ctx context.Context, name string, limit int, age time.Duration) (n int, young bool,
 	err error) {
-	cfg := jetstream.StreamConfig{Name: name, Subjects: []string{name + ".>"}, MaxMsgs: int64(limit), MaxAge: age,
+	cfg := jetstream.StreamConfig{Name: name, Subjects: []string{f.tokens(name) + ".>"}, MaxMsgs: int64(limit), MaxAge: age,
 		Discard: jetstream.DiscardNew, Storage: jetstream.FileStorage, Replicas: f.replicas(),
 		AllowAtomicPublish: true, MaxMsgSize: 1024, Description: "o365-sendmail: what a mailbox has sent"}
 	var info *jetstream.StreamInfo
@@ -199,7 +199,7 @@ func (f *Fleet) minuteToken(ctx context.Context, b *box) (*token, *quota.Short, 
 		return nil, &quota.Short{Wait: f.o.Minute / 240}, nil
 	}
 	err := f.call(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-		ack, err := js.PublishMsg(ctx, nats.NewMsg(b.minute+".t"))
+		ack, err := js.PublishMsg(ctx, nats.NewMsg(f.tokens(b.minute)+".t"))
 		if err == nil {
 			t.minute = ack.Sequence
 		}
@@ -261,7 +261,7 @@ func (f *Fleet) forget(b *box) {
 func (f *Fleet) dayTokens(ctx context.Context, b *box, t *token, n int) (*quota.Short, error) {
 	for n > 0 {
 		some := min(n, maxBatch)
-		subject := b.day + "." + nuid.Next()
+		subject := f.tokens(b.day) + "." + nuid.Next()
 		err := f.call(ctx, func(ctx context.Context, js jetstream.JetStream) error {
 			return publishBatch(ctx, js, subject, some)
 		})
@@ -436,7 +436,7 @@ func (f *Fleet) owe(b *box, t *token) {
 func (f *Fleet) pay(b *box, end time.Duration) (sequence uint64) {
 	for boottime() < end {
 		ctx, cancel := context.WithTimeout(f.ctx, callTimeout)
-		ack, err := f.stream().PublishMsg(ctx, nats.NewMsg(b.minute+".t"))
+		ack, err := f.stream().PublishMsg(ctx, nats.NewMsg(f.tokens(b.minute)+".t"))
 		room := f.o.Minute / 240
 		if isFull(err) {
 			if wait, _, err := f.roomIn(ctx, b.minute); err == nil {
