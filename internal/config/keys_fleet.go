@@ -69,6 +69,18 @@ var fleetKeys = []Key{
 	},
 }
 
+// servers takes an array of URLs. One with a user is not shown: a password may follow.
+func (r *reader) servers(k *Key, name string, v any, field *[]string) {
+	values, _ := v.([]any)
+	for i, v := range values {
+		if s, ok := v.(string); ok && strings.Contains(s, "@") {
+			r.fault(element(name, i+1), Error{Problem: "names a user", Hint: "use fleet.nkey_file or a client certificate"})
+			return
+		}
+	}
+	*field, _ = r.list(k, name, v, isServer, "a URL such as tls://n1.contoso.com:4222")
+}
+
 // isServer reports whether s is the URL of a NATS server. A user in it would be in the log.
 func isServer(s string) bool {
 	u, err := url.Parse(s)

@@ -78,7 +78,7 @@ func (r *reader) set(k *Key, name string, v any) {
 		r.date(k, name, v, field)
 	case *[]string:
 		if k.Kind == KindServers {
-			*field, _ = r.list(k, name, v, isServer, "a URL such as tls://n1.contoso.com:4222")
+			r.servers(k, name, v, field)
 			return
 		}
 		*field, _ = r.list(k, name, v, isAddress, "an address")
