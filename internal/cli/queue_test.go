@@ -394,6 +394,13 @@ func TestQueueMove(t *testing.T) {
 			if err != nil || !strings.HasSuffix(string(file), "\r\n\r\nhello\r\n") || len(entries) != 2 {
 				t.Errorf("%q %v %v", file, err, entries)
 			}
+			if agent {
+				return
+			}
+			s.as("sendmail", "-q").says(t, 0, "", "")
+			if m := s.Messages(); len(m) != 1 || fmt.Sprint(m[0].Envelope.To) != "[z@xn--bcher-kva.example w@example.org]" {
+				t.Errorf("%d messages arrived: %+v", len(m), m)
+			}
 		})
 	}
 }

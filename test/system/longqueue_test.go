@@ -52,7 +52,8 @@ func TestLongQueue(t *testing.T) {
 		t.Helper()
 		env := &envelope.Envelope{Sender: fmt.Sprintf("user%d@contoso.com", i%50),
 			Recipients: []envelope.Recipient{{Address: fmt.Sprintf("someone%d@example%d.org", i, i%200)}}}
-		id, err := s.Put(context.Background(), spool.Meta{UID: 1000 + i%50, Origin: "test"}, env, wireText("Subject: x\r\n\r\nx\r\n"))
+		id, err := s.Put(context.Background(), spool.Meta{UID: 1000 + i%50, Origin: "test"}, env,
+			wireText("Subject: x\r\n\r\nx\r\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
