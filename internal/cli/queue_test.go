@@ -277,7 +277,7 @@ func TestMailqOnSpool(t *testing.T) {
 		{"--max-tries=0", a}, {"--domain EXAMPLE.org", a}, {"--domain ample.org", "no message of 2"},
 		{"--min-size 1KiB", "no message of 2"}, {"--max-size 1kB", "in 2 Requests"},
 		{"--code 4.4.2", b}, {"--state waiting", a}, {"--reason LATER", b}, {"--due 1s", a}, {"--json --code 451", `"of":2`},
-		{"--reason \x1b[2J", `no message of 2 fits --reason \x1b[2J`},
+		{"--reason \x1b[3J", `no message of 2 fits --reason \x1b[3J`},
 	} {
 		r := s.as("mailq", strings.Split(c.args, " ")...)
 		if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, c.want) {
