@@ -212,7 +212,8 @@ type verdict struct {
 	sent, arrived, distinct, duplicates, lost int
 	inMinute, sessions                        int
 	refused                                   map[string]int
-	took                                      time.Duration // from the first message to the last
+	took                                      time.Duration   // from the first message to the last
+	tenths                                    []time.Duration // when each tenth message came
 }
 
 func (l *lab) judge() (v verdict) {
@@ -229,6 +230,9 @@ func (l *lab) judge() (v verdict) {
 			first++
 		}
 		v.inMinute = max(v.inMinute, i-first+1)
+	}
+	for i := 0; i < len(at); i += 10 {
+		v.tenths = append(v.tenths, at[i].Sub(at[0]).Round(time.Second/10))
 	}
 	if len(at) > 0 {
 		v.took = at[len(at)-1].Sub(at[0])
