@@ -172,7 +172,9 @@ func TestAlertsOverDays(t *testing.T) {
 		t.Errorf("%d alerts after the restart", n)
 	}
 	r.em.ClearFaults()
-	r.step("all is delivered", time.Minute, func() bool { return r.countAlerts("again") == 1 })
+	// Whether the notifier of the second run has seen it is a race: it says that mail goes again if it has, and that
+	// mail is no longer held if it has not.
+	r.step("all is delivered", time.Minute, func() bool { return r.countAlerts("again")+r.countAlerts("no longer") == 1 })
 	if n := r.countAlerts("Mail is held") + r.countAlerts("still held"); n != 3 {
 		t.Errorf("%d alerts arrived: %v", n, r.subjects())
 	}
