@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"flag"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -58,6 +59,45 @@ func TestLoad(t *testing.T) {
 	}
 	if ideal := 30 * int(minutes); v.arrived*100 < ideal*97 {
 		t.Errorf("%d messages, the ideal is %d", v.arrived, ideal)
+	}
+}
+
+// TestAccept: a host of a fleet accepts as fast as one that is in none, also while it is cut off from the servers. The two
+// take turns, and the ratio of each pair counts.
+func TestAccept(t *testing.T) {
+	l := newLab(t)
+	in := l.addHost()
+	l.fleet, l.program = false, *alone
+	out := l.addHost()
+	timed := func(h *agentHost) float64 {
+		at := time.Now()
+		if err := h.send(); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(at).Seconds()
+	}
+	for _, what := range []string{"with the servers", "cut off"} {
+		const pairs = 400
+		var sum, squares float64
+		for i := range pairs {
+			var a, b float64
+			if i%2 == 0 {
+				a, b = timed(in), timed(out)
+			} else {
+				b, a = timed(out), timed(in)
+			}
+			d := math.Log(a / b)
+			sum, squares = sum+d, squares+d*d
+		}
+		mean := sum / pairs
+		width := 1.96 * math.Sqrt((squares/pairs-mean*mean)/pairs)
+		t.Logf("%s: %.3f times as long, 95 %% interval %.3f to %.3f", what, math.Exp(mean), math.Exp(mean-width),
+			math.Exp(mean+width))
+		if math.Exp(mean-width) > 1.05 {
+			t.Error("that is too long")
+		}
+		in.cut(true)
+		time.Sleep(2 * time.Second)
 	}
 }
 
