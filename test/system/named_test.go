@@ -41,7 +41,10 @@ func pathKeys(dir string) map[string]string {
 		"token.url = \"http://127.0.0.1:1/token\"\n"
 	const secret = "client_secret = \"s3cr3t~value\"\n"
 	pair := fmt.Sprintf("credential.certificate_file = %q\ncredential.key_file = %q\n", dir+"/cert", dir+"/key")
+	fleet := secret + fmt.Sprintf("fleet.tls_cert_file = %q\nfleet.tls_key_file = %q\n", dir+"/cert", dir+"/key")
 	whole := map[string]string{
+		"fleet.tls_cert_file":           fleet,
+		"fleet.tls_key_file":            fleet,
 		"client_secret_file":            "",
 		"credential.certificate_file":   pair,
 		"credential.key_file":           pair,
