@@ -155,3 +155,24 @@ func TestRelayedList(t *testing.T) {
 		t.Errorf("a token: %v", err)
 	}
 }
+
+// TestRelayedWithoutRelay: while the relay is away a host accepts mail, and sends it by itself when the relay is back.
+func TestRelayedWithoutRelay(t *testing.T) {
+	t.Parallel()
+	s := newRelaySite(t, "")
+	h := s.host(t, s.ca.client(nil), "")
+	h.start()
+	const messages = 5
+	for range messages {
+		if _, err := h.send(to("a@example.org"), envelope.Options{}, "Subject: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.until("the fault", func() bool { return strings.Contains(h.log(), "can't be reached") })
+	s.start()
+	s.arrived(messages)
+	h.until("an empty queue", func() bool { return h.queued() == 0 })
+	if n := len(s.Messages()); n != messages {
+		t.Errorf("%d messages", n)
+	}
+}
