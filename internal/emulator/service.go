@@ -48,6 +48,10 @@ func (s *service) open() error {
 		if err == nil {
 			return nil
 		}
+		if s.first != nil && try < 40 { // a client of another program may have the port for a moment
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
 		// The port that is free on 127.0.0.1 may be taken on ::1.
 		if s.first != nil || !s.ipv6 || s.address != "" || try == 10 {
 			return fmt.Errorf("emulator: %s: %w", s.name, err)
