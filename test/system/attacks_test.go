@@ -239,8 +239,8 @@ func TestHostileEnvironmentFails(t *testing.T) {
 	}
 }
 
-// TestScarceResources: whatever the limits, exit 0 means delivered and any
-// other code means not delivered.
+// TestScarceResources: whatever the limits, exit 0 means delivered and any other code of the program's own means
+// not delivered.
 func TestScarceResources(t *testing.T) {
 	t.Parallel()
 	var limits []string
@@ -268,7 +268,10 @@ func TestScarceResources(t *testing.T) {
 					t.Errorf("%v: a cache that can't be written must not stop a small message", r)
 				}
 			}
-			if came := delivered(t, marker); came != (r.code == 0) {
+			// Go's runtime ends a process that can have no further thread, also one whose message was just taken: its
+			// caller sends again, and the message comes twice.
+			ended := r.code == 2 && strings.Contains(r.stderr, "failed to create new OS thread")
+			if came := delivered(t, marker); came != (r.code == 0) && !(came && ended) {
 				t.Errorf("%v, but delivered: %v", r, came)
 			}
 			t.Logf("exit %d: %.120q", r.code, r.stderr)
