@@ -77,6 +77,7 @@ func compatibility() string {
 		fmt.Fprintf(&b, "| -o%c | %s | %s |\n", o.letter, o.verdict, o.about)
 	}
 	b.WriteString("| -o any other | ignored for safety | limits and files of Sendmail's own |\n")
+	b.WriteString(otherMailers())
 	return b.String()
 }
 
