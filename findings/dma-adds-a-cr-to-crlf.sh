@@ -1,7 +1,7 @@
 #!/bin/bash
 # dma sends a line that it was given with CRLF as CR CR LF: it takes LF for the line end and adds a CR of its own. PHP
-# programs and Ruby's mail gem give sendmail CRLF. The field names are read, but the empty line behind the header is none:
-# it is a line that holds a CR.
+# programs and Ruby's mail gem give sendmail CRLF. The field names are read, but the empty line behind the header is
+# none: it is a line that holds a CR.
 # Needs root on Debian 12 (lib/programs.sh), and python3.
 set -euo pipefail
 packages="dma=0.13-1+b1 msmtp=1.8.23-1 libgsasl18 libsecret-1-0 ssmtp=2.64-11"

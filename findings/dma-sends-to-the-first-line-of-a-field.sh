@@ -1,7 +1,7 @@
 #!/bin/bash
 # dma -t reads the first line of To, Cc and Bcc only: who stands on a line that the field is folded to (RFC 5322 2.2.3;
-# programs fold before 78 characters, so behind the second or third address) gets nothing. It prints nothing, ends with 0,
-# and sends the field whole, so that the others believe that all have got the message.
+# programs fold before 78 characters, so behind the second or third address) gets nothing. It prints nothing, ends with
+# 0, and sends the field whole, so that the others believe that all have got the message.
 # Needs root on Debian 12 (lib/programs.sh), and python3.
 set -euo pipefail
 packages="dma=0.13-1+b1"

@@ -1,7 +1,8 @@
 #!/bin/bash
-# Recipients in forms that RFC 5322 has had since 1982, given to sendmail -t: a group, a comment with a comma in it, a quoted
-# local part with a blank. ssmtp and esmtp take the group's name for a part of the first address, ssmtp loses its last one and
-# gives pieces of the comment to the server, msmtp makes a quoted local part an empty one. dma reads all three. Each ends with 0.
+# Recipients in forms that RFC 5322 has had since 1982, given to sendmail -t: a group, a comment with a comma in it, a
+# quoted local part with a blank. ssmtp and esmtp take the group's name for a part of the first address, ssmtp loses its
+# last one and gives pieces of the comment to the server, msmtp makes a quoted local part an empty one. dma reads all
+# three. Each ends with 0.
 # Needs root on Debian 12 (lib/programs.sh), and python3.
 set -euo pipefail
 packages="msmtp=1.8.23-1 libgsasl18 libsecret-1-0 ssmtp=2.64-11 esmtp=1.2-18+b1 libesmtp6 dma=0.13-1+b1"

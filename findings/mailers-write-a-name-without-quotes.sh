@@ -1,8 +1,7 @@
 #!/bin/bash
 # sendmail -F gives the sender's full name, which becomes a display name of From: a name with a comma or a dot has to be
-# quoted there (RFC 5322 3.2.4, 3.4). msmtp and nullmailer write it as it is, so "Smith, John" makes two senders of one, the
-# first without a domain; ssmtp quotes it, but leaves quotation marks in it bare. dma and
-# esmtp leave the name out.
+# quoted there (RFC 5322 3.2.4, 3.4). msmtp and nullmailer write it as it is, so "Smith, John" makes two senders of one,
+# the first without a domain; ssmtp quotes it, but leaves quotation marks in it bare. dma and esmtp leave the name out.
 # Needs root on Debian 12 (lib/programs.sh), and python3.
 set -euo pipefail
 packages="msmtp=1.8.23-1 libgsasl18 libsecret-1-0 ssmtp=2.64-11 dma=0.13-1+b1 nullmailer=1:2.2-4 esmtp=1.2-18+b1 libesmtp6"

@@ -1,7 +1,7 @@
 #!/bin/bash
-# nullmailer takes the first line of a text that has no header for a broken header and leaves it out: of
-# "echo 'disk full' | sendmail root", as scripts write it, an empty message arrives. It prints nothing and ends with 0. With
-# an empty line in front, the text is whole.
+# nullmailer takes the first line of a text that has no header for a broken header and leaves it out: of "echo 'disk
+# full' | sendmail root", as scripts write it, an empty message arrives. It prints nothing and ends with 0. With an
+# empty line in front, the text is whole.
 # Needs root on Debian 12 (lib/programs.sh).
 set -euo pipefail
 packages="nullmailer=1:2.2-4"

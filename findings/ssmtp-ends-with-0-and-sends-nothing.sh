@@ -1,8 +1,8 @@
 #!/bin/bash
-# ssmtp ends with 0 and sends nothing when a recipient stands beside -t ("not supported", it prints), and when a call has -V,
-# which Sendmail and Postfix take with an envelope id (RFC 3461 4.4) and ssmtp for the question of its version. A caller that
-# looks at the exit code believes that the message has left. msmtp, asked for the same, sends the one and refuses the other
-# with 64.
+# ssmtp ends with 0 and sends nothing when a recipient stands beside -t ("not supported", it prints), and when a call
+# has -V, which Sendmail and Postfix take with an envelope id (RFC 3461 4.4) and ssmtp for the question of its version.
+# A caller that looks at the exit code believes that the message has left. msmtp, asked for the same, sends the one and
+# refuses the other with 64.
 # Needs root on Debian 12 (lib/programs.sh), and python3.
 set -euo pipefail
 packages="ssmtp=2.64-11 msmtp=1.8.23-1 libgsasl18 libsecret-1-0"
