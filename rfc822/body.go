@@ -15,6 +15,7 @@ type BodyInfo struct {
 	NUL         bool
 	Altered     bool // a bare CR became a line end, or binary content base64, which a signature may cover
 	CutAtDot    bool // a line of a single dot ended the message, and more was already there
+	Unread      bool // it was left where it is: Size is that of the file, and it may have bytes over 127
 	hints       hints
 }
 

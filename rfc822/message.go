@@ -16,7 +16,9 @@ type ReadOptions struct {
 	MaxHeader int64  // bytes; 0 means 8 MiB
 	Memory    int    // bytes of the body kept in memory; 0 means 256 KiB
 	TempDir   string // where the rest is kept; "" means os.TempDir
-	Budget    Budget // asked for memory; nil means that there is enough
+	// InPlace leaves a body that would not stay in memory unread where it is, if r is a regular file: for a Wire AsIs.
+	InPlace bool
+	Budget  Budget // asked for memory; nil means that there is enough
 }
 
 // Budget is memory that messages share which are read at the same time. Whoever owns it knows when a
@@ -105,9 +107,15 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 	if !b.ended {
 		in, wide = plainBody(in, header)
 	}
+	room := o.MaxSize - int64(len(s.raw)) - int64(len("\r\n"))
+	if o.InPlace && !b.ended && !wide {
+		if rest := placed(in, int64(o.Memory), room, o.DotEnds); rest != nil {
+			return &Message{Header: header, body: rest, close: b.keep.Close,
+				info: BodyInfo{Size: rest.Size(), EightBit: true, Unread: true}}, nil
+		}
+	}
 	b.info.Altered = wide
 	b.begin(header)
-	room := o.MaxSize - int64(len(s.raw)) - int64(len("\r\n"))
 	if err := b.readAll(in, room); err != nil {
 		if large, ok := err.(*TooLargeError); ok {
 			large.Limit = o.MaxSize

@@ -108,7 +108,7 @@ func (m testMessage) send(ctx context.Context, p *direct.Process) (string, error
 		return "", err
 	}
 	defer r.Close()
-	d, err := route.Compose(strings.NewReader(m.text()), o, m.user, r.MaxSize(), r.MaxHeader())
+	d, err := route.Compose(strings.NewReader(m.text()), o, m.user, r)
 	if err != nil {
 		return "", err
 	}

@@ -84,6 +84,9 @@ func (d *Direct) MaxSize() int64 { return d.config.Delivery.MaxSize }
 // MaxHeader is delivery.max_header.
 func (d *Direct) MaxHeader() int64 { return d.config.Delivery.MaxHeader }
 
+// ReadsBody is false: nobody reads the message after this process.
+func (d *Direct) ReadsBody() bool { return false }
+
 // MaxRecipients is how many recipients one message may have that comes by SMTP.
 func (d *Direct) MaxRecipients() int {
 	return min(d.config.Delivery.MaxRecipients, d.config.Delivery.MaxRecipientsPerCall)

@@ -35,6 +35,8 @@ type Options struct {
 	DotCut bool
 	// Altered says that the client read what a signature may cover in another way than it was signed.
 	Altered bool
+	// Unread says that the client has not measured the message, which goes on as it lies in a file.
+	Unread bool
 }
 
 // DotCutText is what a person, or else the log, is told when DotCut is set.
@@ -63,6 +65,9 @@ func (o Options) Value() string {
 	}
 	if o.Altered {
 		words = append(words, "altered")
+	}
+	if o.Unread {
+		words = append(words, "unread")
 	}
 	return strings.Join(words, "; ")
 }
@@ -93,6 +98,8 @@ func ParseOptions(value string) Options {
 			o.DotCut = true
 		case "altered":
 			o.Altered = true
+		case "unread":
+			o.Unread = true
 		}
 	}
 	return o

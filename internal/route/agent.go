@@ -25,6 +25,9 @@ func (r *AgentRoute) MaxSize() int64 { return r.Conn.MaxSize() }
 // MaxHeader is 0: the agent does not announce its limit.
 func (r *AgentRoute) MaxHeader() int64 { return 0 }
 
+// ReadsBody is true.
+func (r *AgentRoute) ReadsBody() bool { return true }
+
 // Close ends the connection.
 func (r *AgentRoute) Close() { r.Conn.Close() }
 
@@ -41,7 +44,7 @@ func (r *AgentRoute) Send(ctx context.Context, d *Draft) (envelope.Receipt, erro
 	env.EightBit, env.SMTPUTF8 = wire.EightBit(), wire.SMTPUTF8()
 	return r.Conn.Send(ctx, &env, envelope.Options{
 		Mode: r.Options.Delivery, NoAliases: r.Options.NoAliases, Hops: r.Options.Hops, Tag: r.Options.Tag,
-		DotCut: d.Message.Body().CutAtDot, Altered: d.Message.Body().Altered,
+		DotCut: d.Message.Body().CutAtDot, Altered: d.Message.Body().Altered, Unread: d.Message.Body().Unread,
 	}, wire)
 }
 

@@ -20,6 +20,8 @@ type Route interface {
 	MaxSize() int64
 	// MaxHeader is the limit on its header in bytes, 0 when only the other end knows it.
 	MaxHeader() int64
+	// ReadsBody reports whether a body may go as it is, since the other end reads it as if it were the first.
+	ReadsBody() bool
 	// Send takes responsibility for the draft or says why not.
 	Send(ctx context.Context, d *Draft) (envelope.Receipt, error)
 	// Close ends what the route has open.
@@ -42,7 +44,7 @@ type Call struct {
 
 // Deliver reads the message, sends it along the route and returns the exit code.
 func (c *Call) Deliver(ctx context.Context, r Route) int {
-	d, err := Compose(c.Stdin, c.Options, c.User, r.MaxSize(), r.MaxHeader())
+	d, err := Compose(c.Stdin, c.Options, c.User, r)
 	switch {
 	case d == nil:
 		return c.Fail(err)

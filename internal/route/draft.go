@@ -21,11 +21,10 @@ type Draft struct {
 	Refused  []envelope.Refusal // addresses that are none
 }
 
-// Compose reads the message from standard input. maxSize is the limit on its wire form in bytes, 0 for
-// none, and maxHeader that on its header, 0 for the one of package rfc822. The caller closes the draft's
-// message. With the error of a message that is too large there is a draft without one, if the command line names
+// Compose reads the message from standard input, or as much of it as the route asks for. The caller closes the
+// draft's message. With the error of a message that is too large there is a draft without one, if the command line names
 // recipients.
-func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize, maxHeader int64) (*Draft, error) {
+func Compose(stdin io.Reader, o *cmdline.Options, user host.User, r Route) (*Draft, error) {
 	env, refused, err := envelopeOf(o, user)
 	if err != nil {
 		return nil, err
@@ -33,8 +32,8 @@ func Compose(stdin io.Reader, o *cmdline.Options, user host.User, maxSize, maxHe
 	if len(env.Recipients)+len(refused) == 0 && !o.ReadHeader {
 		return nil, cmdline.Usagef("no recipients: name them as arguments, or use -t and a To, Cc or Bcc field")
 	}
-	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: maxSize, MaxHeader: maxHeader,
-		NeedsTo: o.ReadHeader})
+	msg, err := rfc822.Read(stdin, rfc822.ReadOptions{DotEnds: !o.IgnoreDots, MaxSize: r.MaxSize(),
+		MaxHeader: r.MaxHeader(), NeedsTo: o.ReadHeader, InPlace: r.ReadsBody()})
 	if large := (*rfc822.TooLargeError)(nil); errors.As(err, &large) && len(env.Recipients) > 0 {
 		return &Draft{Envelope: env, Refused: refused}, readError(err)
 	}

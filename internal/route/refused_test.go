@@ -21,6 +21,7 @@ type fixed struct {
 
 func (fixed) MaxSize() int64   { return 0 }
 func (fixed) MaxHeader() int64 { return 0 }
+func (fixed) ReadsBody() bool  { return false }
 func (fixed) Close()           {}
 func (f fixed) Send(context.Context, *Draft) (envelope.Receipt, error) {
 	return f.receipt, f.err

@@ -149,7 +149,7 @@ func (s *session) Data(r io.Reader) error {
 	}
 	defer msg.Close()
 	options, own := takeOptions(msg.Header, s.o.Local)
-	if s.o.MaxSize > 0 && !own && msg.Size() > s.o.MaxSize {
+	if s.o.MaxSize > 0 && (!own || options.Unread) && msg.Size() > s.o.MaxSize {
 		return s.tooLarge()
 	}
 	s.conn.turn.give() // the handler may wait for the disk and for Exchange
