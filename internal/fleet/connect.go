@@ -82,6 +82,10 @@ func (f *Fleet) join(nc *nats.Conn) error {
 	if err := f.makeBucket(ctx, js); err != nil {
 		return f.explain(err)
 	}
+	// What watches answer when the servers ask whether they keep up. Nobody hears this one; a right that lacks is told.
+	if err := nc.Publish("$JS.FC.KV_"+f.o.Name+".right", nil); err != nil {
+		return f.explain(err)
+	}
 	f.mu.Lock()
 	f.js = js
 	clear(f.boxes)

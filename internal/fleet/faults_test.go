@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,41 @@ func TestWrongRights(t *testing.T) {
 			t.Errorf("not one line: %q", err)
 		}
 	}
+}
+
+// TestWatchStalls: without a right to answer the servers when they ask whether it keeps up, a host is told so at once;
+// it hears of the others all the same, also that one has left.
+func TestWatchStalls(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "admin", Password: "x"}, {Username: "host", Password: "x",
+			Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"$JS.FC.>"}}}}}
+	})
+	addr := strings.TrimPrefix(s.ClientURL(), "nats://")
+	var w warnings
+	o := Options{Servers: []string{"nats://host:x@" + addr}, Host: "h1", Warn: w.warn, TTL: 2 * time.Second}
+	one := join(t, o)
+	until(t, "it is told", func() bool { return strings.Contains(strings.Join(w.list(), " "), "$JS.FC.") })
+	o.Host, o.Servers = "h2", []string{"nats://admin:x@" + addr}
+	two := join(t, o)
+	names := func() (all []string) {
+		hosts, _ := one.Peers()
+		for _, h := range hosts {
+			all = append(all, h.Name)
+		}
+		return all
+	}
+	until(t, "the other is there", func() bool { return slices.Equal(names(), []string{"h1", "h2"}) })
+	for range 60 {
+		if _, err := two.put(t.Context(), "other.x", make([]byte, 64<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	two.Close()
+	until(t, "the other is silent", func() bool {
+		_, silent := one.Peers()
+		return slices.Equal(names(), []string{"h1"}) && len(silent) == 1
+	})
 }
 
 // TestStreamDeleted: it is made again, and what this host has sent counts in it.

@@ -163,6 +163,9 @@ func (f *Fleet) stay() {
 			f.link.trip(f.explain(err))
 			return
 		}
+		if f.view.stalled() && !f.watchAgain() {
+			return
+		}
 		tick := time.NewTimer(f.o.TTL / 4)
 		select {
 		case <-tick.C:
@@ -174,6 +177,17 @@ func (f *Fleet) stay() {
 		}
 		tick.Stop()
 	}
+}
+
+// watchAgain has the view begin afresh. It returns false when the servers do not let it.
+func (f *Fleet) watchAgain() bool {
+	ctx, cancel := context.WithTimeout(f.ctx, callTimeout)
+	defer cancel()
+	err := f.view.watch(ctx, f.stream())
+	if err != nil {
+		f.link.trip(f.explain(err))
+	}
+	return err == nil
 }
 
 // pause waits at least for d, and up to as much as jitter longer. It returns false when the fleet is left.

@@ -31,6 +31,7 @@ type view struct {
 	watcher jetstream.KeyWatcher
 	hosts   map[string]peer     // by key
 	slots   map[string]slotSeen // by key
+	heard   time.Duration       // by boottime: when something was
 	changed chan struct{}       // closed with each change
 	silent  map[string]time.Duration
 }
@@ -65,18 +66,43 @@ func (v *view) watch(ctx context.Context, js jetstream.JetStream) error {
 		return err
 	}
 	v.mu.Lock()
-	v.watcher = w
-	clear(v.hosts)
+	before := v.hosts
+	v.watcher, v.hosts, v.heard = w, map[string]peer{}, boottime()
 	clear(v.slots)
 	v.mu.Unlock()
 	v.f.work.Go(func() {
 		for e := range w.Updates() {
 			if e != nil {
 				v.see(e)
+			} else {
+				v.miss(before)
 			}
 		}
 	})
 	return nil
+}
+
+// miss notes which hosts are not there any more, once all that are have been seen.
+func (v *view) miss(before map[string]peer) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	there := map[string]bool{}
+	for _, h := range v.hosts {
+		there[h.Name] = true
+	}
+	for _, h := range before {
+		if !there[h.Name] {
+			v.silent[h.Name] = boottime()
+		}
+	}
+}
+
+// stalled reports whether nothing is heard any more, not even what this host says of itself: without a right to
+// $JS.FC.> for example the servers stop after two megabytes in all, and say nothing.
+func (v *view) stalled() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return boottime()-v.heard > v.f.o.TTL
 }
 
 func (v *view) stop() {
@@ -89,9 +115,13 @@ func (v *view) stop() {
 	}
 }
 
+// maxPeer bounds what a host may say of itself, in bytes.
+const maxPeer = 64 << 10
+
 // see takes in a key that has changed.
 func (v *view) see(e jetstream.KeyValueEntry) {
 	v.mu.Lock()
+	v.heard = boottime()
 	held := e.Operation() == jetstream.KeyValuePut
 	switch kind, _, _ := strings.Cut(e.Key(), "."); kind {
 	case "slot":
@@ -102,7 +132,7 @@ func (v *view) see(e jetstream.KeyValueEntry) {
 		v.slots[e.Key()] = s
 	case "host":
 		var h peer
-		if held && json.Unmarshal(e.Value(), &h.Peer) == nil {
+		if held && len(e.Value()) <= maxPeer && json.Unmarshal(e.Value(), &h.Peer) == nil {
 			h.since = cmp.Or(v.hosts[e.Key()].since, boottime())
 			v.hosts[e.Key()] = h
 			delete(v.silent, h.Name)
