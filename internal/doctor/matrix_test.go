@@ -114,16 +114,22 @@ func networkRows() []row {
 		{"dns-smtp", lookup(func(*site, string) error { return errNoName }, 2), "smtp-dns", "dns", "/etc/resolv.conf"},
 		{"tcp-443-filtered", dial(func(s *site, address string) error { return blockPort(address, s.LoginHost()) }), "login-ipv4", "connect", "open outbound"},
 		{"tcp-587-filtered", dial(func(s *site, address string) error { return blockPort(address, fmt.Sprint(":", s.SMTPPort())) }), "smtp-ipv4", "connect", "open outbound"},
-		{"ipv6-broken", func(_ *testing.T, s *site) {
+		{"ipv6-broken", func(t *testing.T, s *site) {
 			n := 0
 			s.o.LookupNetIP = func(context.Context, string, string) ([]netip.Addr, error) {
 				n++
 				list := []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 				if n == 2 {
-					list = append(list, netip.MustParseAddr("::1"))
+					list = append(list, netip.IPv6Loopback())
 				}
 				return list, nil
 			}
+			dial(func(_ *site, address string) error {
+				if strings.HasPrefix(address, "[") {
+					return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EHOSTUNREACH}
+				}
+				return nil
+			})(t, s)
 		}, "smtp-ipv6", "connect", "smtp.ipv4_only"},
 		{"token-closed", nil, "login-ipv4", "connect", "open outbound"},
 		{"token-untrusted", nil, "login-tls", "certificate-authority", "tls.ca_file"},

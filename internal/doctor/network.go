@@ -111,7 +111,17 @@ func (r *runner) connect(ctx context.Context, c *Check, prefix, host string, por
 		c.ok(host + " has no such address")
 		return
 	}
+	if six && noIPv6(last) {
+		c.ok("this machine has no IPv6: " + last.Error())
+		return
+	}
 	c.warn("connect", last.Error(), fmt.Sprintf("open outbound %d/tcp to %s in the firewall or at the hosting provider", port, host))
+}
+
+// noIPv6 reports whether the machine itself refused to dial: it has no address or no route of the family, which costs a
+// connection no time (RFC 6724, 8305).
+func noIPv6(err error) bool {
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
 // judgeFamilies turns the warning of a family into an error when the other one does not

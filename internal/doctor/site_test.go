@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -208,5 +209,29 @@ func TestConsentJustGranted(t *testing.T) {
 	r := s.run()
 	if c := r.Find("message", ""); c == nil || c.Status != OK {
 		t.Errorf("message: %+v", c)
+	}
+}
+
+// TestNoIPv6: a machine that has no IPv6 at all, as many virtual machines and containers, has no fault.
+func TestNoIPv6(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []syscall.Errno{syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT} {
+		s := newSite(t)
+		s.o.LookupNetIP = func(context.Context, string, string) ([]netip.Addr, error) {
+			return []netip.Addr{netip.IPv6Loopback(), netip.MustParseAddr("127.0.0.1")}, nil
+		}
+		s.o.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if strings.HasPrefix(address, "[") {
+				return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", refusal)}
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		}
+		s.write()
+		rep := Run(context.Background(), s.o)
+		for _, name := range []string{"login-ipv6", "smtp-ipv6"} {
+			if c := rep.Find(name, ""); c == nil || c.Status != OK || !strings.Contains(c.Seen, "has no IPv6") {
+				t.Errorf("%v: %s: %+v", refusal, name, c)
+			}
+		}
 	}
 }
