@@ -220,6 +220,7 @@ func (s *site) steady(text string) string {
 		{`@(?:` + name + `|localhost)\b`, "@HOST"},
 		{`\[(?:Hostname=)?[A-Z0-9]+\.[^ \]]*outlook[^\]]*\]`, "[SERVER]"},
 		{`\[[0-9A-F]{16}\]`, "[SESSION]"},
+		{`Hello \[::1\]`, "Hello [127.0.0.1]"}, // as the machine resolves localhost
 		{`(?m)^> EHLO .*`, "> EHLO HOST"},
 		{`(?m)^220 ` + name + ` `, "220 HOST "},
 		{`\b\d{14}-[0-9a-f]{16}(?:([ #!]) +\d+ +\d+s )?`, "QUEUEID$1 "},

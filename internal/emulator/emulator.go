@@ -27,7 +27,8 @@ type Options struct {
 	// HTTPS token endpoint, the managed identity endpoints and the control endpoint;
 	// "" is a free port on 127.0.0.1. Control "-" opens none.
 	SMTP, Token, Identity, Control string
-	// IPv6 makes SMTP and Token listen on [::1] too, on the same ports.
+	// IPv6 makes SMTP and Token listen on [::1] too, on the same ports. So does a server name that is both addresses on
+	// this machine, as localhost is on most: each of a name's addresses answers.
 	IPv6 bool
 	// Dir gets one .eml and one .json file per message, and transcript.log; "" keeps
 	// messages in memory only.
@@ -113,6 +114,7 @@ func Start(o Options) (*Emulator, error) {
 	if e.SMTPHost == "" {
 		e.SMTPHost = "localhost"
 	}
+	e.opts.IPv6 = o.IPv6 || o.SMTP == "" && o.Token == "" && isIPv6Loopback(e.SMTPHost)
 	if err := e.prepare(); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}

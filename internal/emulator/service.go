@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -79,6 +80,16 @@ func (s *service) listen(address string) error {
 		s.e.wg.Go(func() { s.serve(l) })
 	}
 	return nil
+}
+
+// isIPv6Loopback reports whether a name is [::1], too, on a machine that has that address.
+func isIPv6Loopback(name string) bool {
+	addrs, err := net.LookupIP(name)
+	if err != nil || !slices.ContainsFunc(addrs, net.IPv6loopback.Equal) {
+		return false
+	}
+	l, err := net.Listen("tcp", "[::1]:0")
+	return err == nil && l.Close() == nil
 }
 
 func (s *service) addr() *net.TCPAddr {
