@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,10 +27,10 @@ const prometheusYAML = `global: {scrape_interval: 1s, scrape_timeout: 1s, evalua
 rule_files: [%q]
 scrape_configs:
   - job_name: o365-sendmail
-    static_configs: [{targets: [%q]}]
+    static_configs: [%s]
 `
 
-// A prometheus is Debian's, which scrapes an agent.
+// A prometheus is Debian's, which scrapes agents.
 type prometheus struct{ url string }
 
 func freeAddress(t *testing.T) string {
@@ -42,16 +43,21 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func startPrometheus(t *testing.T, target string) *prometheus {
+// startPrometheus starts one that keeps what it scrapes in the directory data. targets has addresses by host.
+func startPrometheus(t *testing.T, data string, targets map[string]string) *prometheus {
 	t.Helper()
 	dir, addr := lab.dir(t), freeAddress(t)
+	var static []string
+	for host, target := range targets {
+		static = append(static, fmt.Sprintf("{targets: [%q], labels: {instance: %q}}", target, host))
+	}
 	config := filepath.Join(dir, "prometheus.yml")
 	rules := filepath.Join(lab.root, "packaging/prometheus/alerts.yml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, prometheusYAML, rules, target), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, prometheusYAML, rules, strings.Join(static, ", ")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	d, err := startDaemon(filepath.Join(dir, "out"), "/usr/bin/prometheus", "--config.file="+config,
-		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
+		"--storage.tsdb.path="+data, "--web.listen-address="+addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +201,7 @@ func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	addr := freeAddress(t)
 	a, control := watchedAgent(t, addr)
-	p := startPrometheus(t, addr)
+	p := startPrometheus(t, filepath.Join(lab.dir(t), "data"), map[string]string{"web1.example.org": addr})
 	n := 0
 	send := func() {
 		n++
@@ -228,7 +234,7 @@ func TestPrometheus(t *testing.T) {
 			t.Errorf("%q is in the metrics:\n%s", bad, scraped)
 		}
 	}
-	fault(t, control, "full-access-missing")
+	fault(t, control, http.MethodPut, "full-access-missing")
 	send()
 	eventually(t, "the alert", 30*time.Second, func() error {
 		var data struct {
@@ -250,10 +256,10 @@ func TestPrometheus(t *testing.T) {
 	stopped(t, a, p)
 }
 
-// fault sets a fault of the emulator.
-func fault(t *testing.T, control, name string) {
+// fault sets (PUT) or ends (DELETE) a fault of the emulator.
+func fault(t *testing.T, control, method, name string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, control+"/faults/"+name, nil)
+	r, err := http.NewRequestWithContext(t.Context(), method, control+"/faults/"+name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,20 +270,27 @@ func fault(t *testing.T, control, name string) {
 	_ = resp.Body.Close()
 }
 
-// stopped: an agent that doesn't run is seen as one that can't be scraped, and is scraped again when it goes on.
+// stopped: an agent that doesn't run is seen as one that can't be scraped, in the dashboard's first panel too, and is
+// scraped again when it goes on.
 func stopped(t *testing.T, a *agentProcess, p *prometheus) {
 	t.Helper()
 	pid := a.daemon.cmd.Process.Pid
+	all := queries(t)
+	worst := all[slices.IndexFunc(all, func(q string) bool { return strings.Contains(q, "account_state") })]
 	for _, c := range []struct {
 		signal syscall.Signal
 		up     float64
-	}{{syscall.SIGSTOP, 0}, {syscall.SIGCONT, 1}} {
+		worst  float64 // of the dashboard: 4 is "not scraped", 2 "held"
+	}{{syscall.SIGSTOP, 0, 4}, {syscall.SIGCONT, 1, 2}} {
 		if err := syscall.Kill(-pid, c.signal); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, c.signal.String(), 20*time.Second, func() error {
 			if all, err := p.values(`up{job="o365-sendmail"}`); err != nil || len(all) != 1 || all[0] != c.up {
 				return fmt.Errorf("up is %v, %v", all, err)
+			}
+			if all, err := p.values(worst); err != nil || len(all) != 1 || all[0] != c.worst {
+				return fmt.Errorf("the worst state is %v, %v", all, err)
 			}
 			return nil
 		})
