@@ -96,7 +96,7 @@ func TestLogUsage(t *testing.T) {
 		{"log --since today --until yesterday", sysexits.Usage, "not after"}, {"log", sysexits.NoInput, "history.days"},
 		{"log --follow", sysexits.NoInput, "history.days"}, {"stats", sysexits.NoInput, "history.days"},
 		{"stats --days 0", sysexits.NoInput, ""}, {"stats --html --json", sysexits.Usage, "--html"},
-		{"stats x", sysexits.Usage, "unexpected"},
+		{"stats x", sysexits.Usage, "unexpected"}, {"log --limit 1", sysexits.Usage, `unknown flag "--limit"`},
 	} {
 		if r := h.verbAt("", strings.Fields(c.args)...); r.code != c.code || !strings.Contains(r.stderr, c.want) {
 			t.Errorf("%s: %+v", c.args, r)

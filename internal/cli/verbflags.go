@@ -34,7 +34,11 @@ func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 		if err := f.Parse(args); errors.Is(err, stdflag.ErrHelp) {
 			return nil, errHelp
 		} else if err != nil {
-			return nil, cmdline.Usagef("%s: %v; o365-sendmail %s --help lists the flags", f.Name(), err, f.Name())
+			why := err.Error()
+			if name, ok := strings.CutPrefix(why, "flag provided but not defined: -"); ok {
+				why = fmt.Sprintf("unknown flag %.64q", "--"+strings.TrimPrefix(name, "-"))
+			}
+			return nil, cmdline.Usagef("%s: %s; o365-sendmail %s --help lists the flags", f.Name(), why, f.Name())
 		}
 		if args = f.Args(); len(args) == 0 {
 			break

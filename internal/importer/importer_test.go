@@ -166,3 +166,30 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestMsmtpSenders: what stands for several senders is no mailbox.
+func TestMsmtpSenders(t *testing.T) {
+	t.Parallel()
+	for value, mailbox := range map[string]string{
+		"a@contoso.com": `"a@contoso.com"`, "*@contoso.com": "", "%U@contoso.com": "", "b?b@contoso.com": "", "%U@%M": "",
+	} {
+		root := t.TempDir()
+		if err := errors.Join(os.Mkdir(filepath.Join(root, "etc"), 0o755), os.WriteFile(filepath.Join(root, "etc/msmtprc"),
+			[]byte("host smtp.example.org\nfrom "+value+"\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := Read("msmtp", Options{Root: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, s := range found.Settings {
+			if s.Key == "mailbox" {
+				got = s.Value
+			}
+		}
+		if got != mailbox {
+			t.Errorf("from %s: mailbox %s, want %s", value, got, mailbox)
+		}
+	}
+}

@@ -81,12 +81,21 @@ func msmtpAccounts(lines []msmtpLine) (of []string, used map[string]bool) {
 	return of, used
 }
 
+// msmtpSender takes an address; msmtp has patterns of senders, and names of this host and user, in its place, too.
+func msmtpSender(r *reading, value string) {
+	if strings.ContainsAny(value, "*?[%") {
+		r.note(ByHand, "it stands for several senders: senders are rewritten to the mailbox; name in from.send_as those that stay")
+		return
+	}
+	sender(r, value)
+}
+
 func msmtpRules() map[string]rule {
 	return map[string]rule{
 		"host":       relayHost,
 		"port":       notNeeded(textRelay + ", port 587"),
 		"user":       signIn,
-		"from":       sender,
+		"from":       msmtpSender,
 		"auth":       notNeeded("the sign-in is XOAUTH2 as an application"),
 		"proxy_host": func(r *reading, value string) { r.proxyHost = value; r.note(Taken, "smtp.proxy, with proxy_port") },
 		"proxy_port": func(r *reading, value string) { r.proxyPort = value; r.note(Taken, "smtp.proxy, with proxy_host") },
