@@ -61,6 +61,11 @@ func lower(c byte) byte {
 	return c
 }
 
+// Message returns a message with a copy of the header, and without a body.
+func (h *Header) Message() *Message {
+	return &Message{Header: &Header{fields: h.Fields()}, body: bytes.NewReader(nil), close: func() error { return nil }}
+}
+
 // Fields returns the fields in their order.
 func (h *Header) Fields() []Field { return slices.Clone(h.fields) }
 

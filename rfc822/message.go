@@ -19,6 +19,9 @@ type ReadOptions struct {
 	// InPlace leaves a body that would not stay in memory unread where it is, if r is a regular file: for a Wire AsIs.
 	InPlace bool
 	Budget  Budget // asked for memory; nil means that there is enough
+	// Keep is asked for a place for what stands behind the header and the first bytes of the body, "before" in number,
+	// in place of TempDir; it must not keep the header. It may be nil, and so may what it returns.
+	Keep func(h *Header, before int64) Rest
 }
 
 // Budget is memory that messages share which are read at the same time. Whoever owns it knows when a
@@ -116,6 +119,9 @@ func readBody(s *headerScanner, o ReadOptions) (*Message, error) {
 	}
 	b.info.Altered = wide
 	b.begin(header)
+	if o.Keep != nil {
+		b.keep.keep = func(before int64) Rest { return o.Keep(header, before) }
+	}
 	if err := b.readAll(in, room); err != nil {
 		if large, ok := err.(*TooLargeError); ok {
 			large.Limit = o.MaxSize

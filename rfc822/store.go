@@ -16,10 +16,19 @@ type store struct {
 	memory int    // bytes that may stay in memory
 	piece  int    // bytes that are worth a write
 	dir    string // where the file is made
+	keep   func(before int64) Rest
 
 	mem  []byte
-	file *os.File // nil while everything is in mem
+	file Rest // nil while everything is in mem
 	size int64
+}
+
+// Rest is where the end of a body is kept that does not stay in memory. It is written from its beginning on, and
+// offsets count from there.
+type Rest interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
 }
 
 // write keeps text, or its beginning when the rest is too short to be worth a write
@@ -53,6 +62,11 @@ func (s *store) write(text []byte, final bool) (int, error) {
 }
 
 func (s *store) spill() error {
+	if s.keep != nil {
+		if s.file = s.keep(int64(len(s.mem))); s.file != nil {
+			return nil
+		}
+	}
 	dir := s.dir
 	if dir == "" {
 		dir = os.TempDir()

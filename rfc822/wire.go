@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,6 +48,16 @@ func (w *Wire) Broken() []string { return w.broken }
 // Open returns a reader of the message, which is an io.WriterTo too.
 func (w *Wire) Open() (io.ReadCloser, error) {
 	return &wireReader{pending: w.head, plan: planReader{plan: &w.plan, body: w.body}}, nil
+}
+
+// Kept returns the place of the message's end that ReadOptions.Keep gave, and how many bytes stand before it; nil if
+// there is none, or if what lies there does not go as it is.
+func (w *Wire) Kept() (end io.ReaderAt, before int64) {
+	s, ok := w.body.(*store)
+	if !ok || s.file == nil || !slices.Equal(w.plan.segments, []segment{{0, s.size, segCopy}}) {
+		return nil, 0
+	}
+	return s.file, int64(len(w.head) + len(s.mem))
 }
 
 // Wire returns the message as it goes out. The body is read for it only if it may not go as it is:

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,16 +91,42 @@ func (h *handler) Message(ctx context.Context, env *envelope.Envelope, msg *rfc8
 		// A reply can't tell this client who was refused: the queue will, by mail.
 		env.Mode = deliver.ModeBackground
 	}
+	bareNames(env)
+	in.Accept = func(note func(string)) (envelope.Message, []envelope.Refusal, error) {
+		return r.intake.Prepare(env, msg, h.caller(o, note))
+	}
+	return h.a.engine.HandIn(ctx, env, msg, in)
+}
+
+// bareNames takes away what stands for no domain: SMTP has no bare names, and the client and the server write them so.
+func bareNames(env *envelope.Envelope) {
 	for i := range env.Recipients {
-		// SMTP has no bare names: this is how the client and the server write them.
 		addr := &env.Recipients[i].Address
 		*addr = strings.TrimSuffix(*addr, "@localhost")
 	}
-	in.Accept = func(note func(string)) (envelope.Message, []envelope.Refusal, error) {
-		return r.intake.Prepare(env, msg, intake.Caller{
-			User: intake.User{Name: h.who.User, UID: strconv.Itoa(h.who.UID)},
-			Via:  h.who.Via, NoAliases: o.NoAliases, Hops: o.Hops, Note: note,
-		})
+}
+
+func (h *handler) caller(o envelope.Options, note func(string)) intake.Caller {
+	return intake.Caller{
+		User: intake.User{Name: h.who.User, UID: strconv.Itoa(h.who.UID)},
+		Via:  h.who.Via, NoAliases: o.NoAliases, Hops: o.Hops, Note: note,
 	}
-	return h.a.engine.HandIn(ctx, env, msg, in)
+}
+
+// tail gives the end of a large message a place behind what Message is going to make of its header.
+func (h *handler) tail(env *envelope.Envelope, msg *rfc822.Message, o envelope.Options, before int64) rfc822.Rest {
+	r, expected := h.a.rules.Load(), *env
+	if r.fault != nil {
+		return nil
+	}
+	expected.Caller, expected.Recipients = h.who, slices.Clone(env.Recipients)
+	bareNames(&expected)
+	if _, err := r.intake.Accept(&expected, msg, h.caller(o, nil)); err != nil {
+		return nil
+	}
+	wire, err := msg.Wire(rfc822.WireOptions{AsIs: true})
+	if err != nil {
+		return nil
+	}
+	return h.a.engine.Tail(&expected, wire.Size()+before)
 }

@@ -238,7 +238,7 @@ func (a *Agent) admit(talk context.Context, raw net.Conn, l listener) {
 			Host: r.host, Handler: h, ExitCode: a.exitCode, MaxSize: r.config.Delivery.MaxSize,
 			MaxRecipients: r.maxRecipients(), MaxOwnRecipients: r.maxOwn(l.local), MaxHeader: r.config.Delivery.MaxHeader,
 			Memory: memory, TempDir: r.config.Spool.Dir, Local: l.local, Log: a.fault, Turns: myTurns{&a.talking, g},
-			Envelope: &recipients{a, h}, TLS: encryption,
+			Envelope: &recipients{a, h}, TLS: encryption, Tail: h.tail,
 			Meter: func(in io.Reader) (io.Reader, func()) {
 				m := &meter{r: in, l: &a.limits, g: h.guest, c: a.rules.Load().config}
 				return m, m.done

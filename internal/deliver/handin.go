@@ -45,6 +45,15 @@ func (e *Engine) HandIn(ctx context.Context, env *envelope.Envelope, msg *rfc822
 	return receipt, err
 }
 
+// Tail is a place for the end of a message, behind so many bytes of it, which HandIn need not copy it from when env has
+// become what it is here; nil if there is none.
+func (e *Engine) Tail(env *envelope.Envelope, before int64) rfc822.Rest {
+	if r := e.spool.Tail(metaOf(env), env, before); r != nil {
+		return r
+	}
+	return nil
+}
+
 // Keep is HandIn for a message that no rules can be applied to: keep puts it into the spool as it came, under
 // the id of its envelope.
 func (e *Engine) Keep(env *envelope.Envelope, msg *rfc822.Message, h HandIn,

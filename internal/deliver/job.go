@@ -91,6 +91,16 @@ func (h *handoff) Open() (io.ReadCloser, error) {
 	return hr, nil
 }
 
+// Kept is that of the message that comes from the caller.
+func (h *handoff) Kept() (end io.ReaderAt, before int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if kept, ok := h.from.(interface{ Kept() (io.ReaderAt, int64) }); ok {
+		return kept.Kept()
+	}
+	return nil, 0
+}
+
 // change lets all readers go on with another copy of the same bytes.
 func (h *handoff) change(msg envelope.Message) {
 	h.mu.Lock()

@@ -2,8 +2,6 @@ package deliver
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -125,26 +123,12 @@ func (s *submission) abort() {
 	}
 }
 
-// write copies the message into the pending spool file.
-func (s *submission) write() error {
-	r, err := s.source.Open()
-	if err != nil {
-		return sysexits.With(sysexits.IOErr, fmt.Errorf("can't read the message: %w", err))
-	}
-	defer r.Close()
-	n, err := io.Copy(s.pending, r)
-	if err == nil && n != s.source.Size() {
-		err = fmt.Errorf("the message has %d bytes, but %d were expected", n, s.source.Size())
-	}
-	return err
-}
-
 // claimed commits the message and keeps its lock.
 func (s *submission) claimed(ctx context.Context) (*spool.Item, error) {
 	if err := s.begin(); err != nil {
 		return nil, notKept(err)
 	}
-	if err := s.write(); err != nil {
+	if err := s.pending.Fill(ctx, s.source); err != nil {
 		return nil, notKept(err)
 	}
 	it, err := s.pending.CommitClaimed(ctx)

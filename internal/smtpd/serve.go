@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/emersion/go-smtp"
+
+	"o365-sendmail/internal/envelope"
+	"o365-sendmail/rfc822"
 )
 
 // Options say how a connection is served.
@@ -33,6 +36,9 @@ type Options struct {
 	// Meter watches a message come in and may end that with an error; done is called when what it took is
 	// no longer needed. A metered that is an rfc822.Budget is asked for memory. nil watches nothing.
 	Meter func(r io.Reader) (metered io.Reader, done func())
+	// Tail gives the end of a large message a place (rfc822.ReadOptions.Keep) by what is known of it: msg has its
+	// header, and before bytes of the body stand before the end. It must not change env. nil gives none.
+	Tail func(env *envelope.Envelope, msg *rfc822.Message, o envelope.Options, before int64) rfc822.Rest
 	// Envelope is asked for the memory of each recipient; nil bounds nothing.
 	Envelope EnvelopeBudget
 	// Turns bound how many connections work at the same time; nil bounds nothing.

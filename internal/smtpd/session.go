@@ -143,6 +143,13 @@ func (s *session) Data(r io.Reader) error {
 	if s.o.MaxSize > 0 {
 		read.MaxSize = s.o.MaxSize + slack
 	}
+	if s.o.Tail != nil {
+		read.Keep = func(h *rfc822.Header, before int64) rfc822.Rest {
+			msg := h.Message()
+			options, _ := takeOptions(msg.Header, s.o.Local)
+			return s.o.Tail(&s.tx.env, msg, options, before)
+		}
+	}
 	msg, err := rfc822.Read(r, read)
 	if err != nil {
 		return s.readError(err)

@@ -36,6 +36,11 @@ func play(s *Spool, tell func(promise, id string)) error {
 	if err != nil {
 		return err
 	}
+	tail, err := putTailed(context.Background(), s, Meta{UID: 33, Origin: "tail"}, to("b@example.com"), large)
+	if err != nil {
+		return err
+	}
+	tell("accepted", tail)
 	p, err := s.Begin(Meta{UID: 34}, to("x@example.com"))
 	if err != nil {
 		return err
@@ -173,7 +178,7 @@ func (p *promises) checkMessage(t *testing.T, s *Spool, i Info) {
 		dir = failedDir
 	}
 	switch i.Meta.Origin {
-	case "b", "r":
+	case "b", "r", "tail":
 		want = large
 	case Unprocessed + "r":
 		if p.accepted[i.ID]["replaced"] {

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -51,7 +53,13 @@ func exitCode(err error) int {
 // there, or it is refused and nothing is left.
 func TestPutFault(t *testing.T) {
 	t.Parallel()
-	for name, msg := range map[string]text{"small": hello, "large": large} {
+	for name, msg := range map[string]text{"small": hello, "large": large, "tail": large} {
+		put := (*Spool).Put
+		if name == "tail" {
+			put = func(s *Spool, ctx context.Context, meta Meta, env *envelope.Envelope, _ envelope.Message) (string, error) {
+				return putTailed(ctx, s, meta, env, msg)
+			}
+		}
 		for _, errno := range []error{syscall.ENOSPC, syscall.EIO, syscall.EDQUOT, syscall.EMFILE, syscall.EROFS,
 			syscall.EACCES, syscall.ENOENT, syscall.EFBIG} {
 			t.Run(fmt.Sprintf("%s %v", name, errno), func(t *testing.T) {
@@ -61,7 +69,7 @@ func TestPutFault(t *testing.T) {
 				for n := 0; ; n++ {
 					f := &failAt{n: n, err: errno}
 					s.ops = hooked(f.hook)
-					id, err := s.Put(t.Context(), Meta{UID: 1}, to("b@example.com"), msg)
+					id, err := put(s, t.Context(), Meta{UID: 1}, to("b@example.com"), msg)
 					s.ops = s.o.Ops
 					if err != nil {
 						refused++

@@ -28,8 +28,7 @@ func (s *Spool) Put(ctx context.Context, meta Meta, env *envelope.Envelope, msg 
 		return "", err
 	}
 	defer p.Abort() // does nothing after Commit
-	p.grow(msg.Size())
-	if err := p.copy(ctx, msg); err != nil {
+	if err := p.Fill(ctx, msg); err != nil {
 		return "", err
 	}
 	return p.Commit(ctx)
@@ -51,6 +50,7 @@ type Pending struct {
 	given    bool     // the id came with the envelope
 	dir      string   // where it comes to lie: queueDir, or failedDir in place of one that lies there
 	st       Status   // that it begins with
+	tail     *Tail    // that has brought the file; nil else
 }
 
 // Begin starts a message under the envelope's id, a new one if it has none. The sender's EightBit and SMTPUTF8 flags in
@@ -100,7 +100,12 @@ func (p *Pending) grow(size int64) {
 	}
 }
 
-func (p *Pending) copy(ctx context.Context, msg envelope.Message) error {
+// Fill writes a message, of which nothing was written yet.
+func (p *Pending) Fill(ctx context.Context, msg envelope.Message) error {
+	if taken, err := p.take(msg); taken || err != nil {
+		return err
+	}
+	p.grow(msg.Size())
 	r, err := msg.Open()
 	if err != nil {
 		return sysexits.With(sysexits.IOErr, fmt.Errorf("can't read the message: %w", err))
@@ -169,7 +174,7 @@ func (p *Pending) write(b []byte) error {
 // is made again then.
 func (p *Pending) create() error {
 	for tries := 0; ; tries++ {
-		f, err := p.s.ops.Open(p.s.path(queueDir, p.h.id, suffixNew), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
+		f, err := p.s.ops.Open(p.newPath(), os.O_RDWR|os.O_CREATE|os.O_EXCL, fileMode)
 		switch {
 		case errors.Is(err, fs.ErrExist) && 0 < tries && tries < maxCreate:
 			time.Sleep(time.Millisecond) // the sweep has locked the last one, and not removed it yet
@@ -251,6 +256,9 @@ func (p *Pending) commit(ctx context.Context) error {
 	}
 	p.s.usage.settled(p.h.id)
 	p.over = true
+	if p.tail != nil {
+		p.tail.p.over = true
+	}
 	p.buf = nil
 	return nil // From here on the message is safe.
 }
@@ -269,7 +277,7 @@ func (p *Pending) save() error {
 			return fmt.Errorf("there is a message %s already", p.h.id)
 		}
 	}
-	if err := p.s.ops.Rename(p.s.path(queueDir, p.h.id, suffixNew), final); err != nil {
+	if err := p.s.ops.Rename(p.newPath(), final); err != nil {
 		return err
 	}
 	err := p.s.queueSync.do()
@@ -318,8 +326,18 @@ func (p *Pending) Abort() {
 		return
 	}
 	// After a failed fsync of the directory the file has its final name, and save removed it.
-	_ = p.s.ops.Unlink(p.s.path(queueDir, p.h.id, suffixNew))
-	p.s.letGo(p.f)
+	_ = p.s.ops.Unlink(p.newPath())
+	if p.tail == nil { // else its end may still be read
+		p.s.letGo(p.f)
+	}
+}
+
+// newPath is the name that the file has until the message is accepted.
+func (p *Pending) newPath() string {
+	if p.tail != nil {
+		p = p.tail.p
+	}
+	return p.s.path(queueDir, p.h.id, suffixNew)
 }
 
 // Size returns how many bytes were written so far.

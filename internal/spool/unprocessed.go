@@ -55,8 +55,7 @@ func (it *Item) replace(ctx context.Context, meta Meta, env *envelope.Envelope, 
 	if err := it.s.ops.Unlink(it.s.path(queueDir, it.h.id, suffixNew)); err != nil && !errors.Is(err, syscall.ENOENT) {
 		return nil, sysexits.With(sysexits.IOErr, fmt.Errorf("message %s can't be replaced: %w", it.h.id, err))
 	}
-	p.grow(msg.Size())
-	if err := p.copy(ctx, msg); err != nil {
+	if err := p.Fill(ctx, msg); err != nil {
 		return nil, err
 	}
 	n, err := p.CommitClaimed(ctx)
@@ -79,7 +78,7 @@ func (it *Item) SetAside(ctx context.Context, recipients []envelope.Recipient, r
 		return err
 	}
 	defer p.Abort() // does nothing after the commit
-	if err := p.copy(ctx, it.Message()); err != nil {
+	if err := p.Fill(ctx, it.Message()); err != nil {
 		return err
 	}
 	aside, err := p.CommitClaimed(ctx)
