@@ -13,8 +13,10 @@ type place struct {
 	closed int
 }
 
-func (p *place) ReadAt(b []byte, off int64) (int, error) { return bytes.NewReader(p.Bytes()).ReadAt(b, off) }
-func (p *place) Close() error                            { p.closed++; return nil }
+func (p *place) ReadAt(b []byte, off int64) (int, error) {
+	return bytes.NewReader(p.Bytes()).ReadAt(b, off)
+}
+func (p *place) Close() error { p.closed++; return nil }
 
 // TestKeep: the end of a large body goes to the place that is given for it, and the Wire says so if it can stay there.
 func TestKeep(t *testing.T) {

@@ -24,13 +24,16 @@ func agentSite(t *testing.T, extra string) *site {
 	return s
 }
 
-// send gives one message to the agent in each mode, all at the same time. The clients find no
+// send gives one message to the agent in each mode, all at the same time; that in the first mode is a large one. The clients find no
 // configuration, so that nothing but the agent can take the messages.
 func (l *ledger) send(modes ...string) {
 	l.s.t.Helper()
 	var wg sync.WaitGroup
-	for _, mode := range modes {
+	for i, mode := range modes {
 		subject, text := l.message()
+		if i == 0 {
+			subject, text = l.sized(inFile)
+		}
 		wg.Go(func() {
 			r := l.s.client(text, mode, "-i", "a@example.org", "b@example.org")
 			l.told(subject, r)
@@ -92,10 +95,12 @@ func TestKillAgentsClient(t *testing.T) {
 		t.Fatal(p.stderr.String())
 	}
 	file := filepath.Join(s.dir, "calls")
-	subject, text := l.sized(100000)
+	subject, text := l.sized(inFile)
 	l.told(subject, s.tracedClient(counting(file), text, "-i", "a@example.org"))
+	n := 0
 	each(t, points(counts(t, file), killCalls, "signal=KILL"), func(pt point) {
-		subject, text := l.sized(100000)
+		subject, text := l.sized([]int{100_000, inFile}[n%2])
+		n++
 		r := s.tracedClient(pt.args(), text, "-i", "a@example.org")
 		l.told(subject, r)
 		if !r.killed && r.code != 0 {

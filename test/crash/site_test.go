@@ -160,11 +160,30 @@ func environment(more ...string) []string {
 	return append([]string{"HOME=/nonexistent", "PATH=/usr/bin:/bin"}, more...)
 }
 
+// inFile is from how many bytes on the input of a command is a file.
+const inFile = 300_000
+
 // run runs a command to its end.
 func run(t testing.TB, cmd *exec.Cmd, input string) result {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stderr = strings.NewReader(input), &stderr
+	if len(input) >= inFile { // a client leaves it where it is
+		path := filepath.Join(t.TempDir(), "input")
+		f, err := os.Create(path)
+		if err == nil {
+			_, err = f.WriteString(input)
+		}
+		if err == nil {
+			_, err = f.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		defer os.Remove(path)
+		cmd.Stdin = f
+	}
 	cmd.WaitDelay = patience
 	err := cmd.Run()
 	r, ended := resultOf(cmd, err)
