@@ -97,6 +97,7 @@ func TestLogUsage(t *testing.T) {
 		{"log --follow", sysexits.NoInput, "history.days"}, {"stats", sysexits.NoInput, "history.days"},
 		{"stats --days 0", sysexits.NoInput, ""}, {"stats --html --json", sysexits.Usage, "--html"},
 		{"stats x", sysexits.Usage, "unexpected"}, {"log --limit 1", sysexits.Usage, `unknown flag "--limit"`},
+		{"stats --html=/x", sysexits.Usage, `--html does not take "/x"`}, {"stats --days", sysexits.Usage, "--days needs a value"},
 	} {
 		if r := h.verbAt("", strings.Fields(c.args)...); r.code != c.code || !strings.Contains(r.stderr, c.want) {
 			t.Errorf("%s: %+v", c.args, r)

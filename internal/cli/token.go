@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	stdflag "flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -67,13 +68,15 @@ func (e *Env) tokenCommand(ctx context.Context, args []string) int {
 	if raw && asJSON {
 		return e.fail("o365-sendmail", cmdline.Usagef("token: --raw and --json exclude each other"))
 	}
+	aged := false
+	f.Visit(func(fl *stdflag.Flag) { aged = aged || fl.Name == "refresh-if-older" })
 	switch {
-	case older < 0 || older > 0 && refresh:
+	case aged && (older <= 0 || refresh):
 		return e.fail("o365-sendmail", cmdline.Usagef(
 			"token: --refresh-if-older takes a time above 0, and --refresh needs none"))
 	case refresh:
 		most = 0
-	case older > 0:
+	case aged:
 		most = older
 	}
 	t, err := getToken(ctx, e.process("o365-sendmail"), path, most)

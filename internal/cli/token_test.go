@@ -29,7 +29,7 @@ func TestTokenRefreshIfOlder(t *testing.T) {
 		t.Errorf("an old token is kept: exit %d, %q, %d requests", again.code, again.stderr, s.TokenRequests())
 	}
 	for _, args := range [][]string{
-		{"--refresh-if-older", "-1s"}, {"--refresh", "--refresh-if-older", "5m"}, {"--refresh-if-older", "5"},
+		{"--refresh-if-older", "-1s"}, {"--refresh-if-older", "0"}, {"--refresh", "--refresh-if-older", "5m"}, {"--refresh-if-older", "5"},
 	} {
 		if r := s.verb("", append([]string{"token"}, args...)...); r.code != sysexits.Usage || r.stdout != "" {
 			t.Errorf("%v: exit %d, %q", args, r.code, r.stderr)

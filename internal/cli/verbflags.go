@@ -5,6 +5,7 @@ import (
 	stdflag "flag"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"o365-sendmail/internal/cmdline"
@@ -34,11 +35,7 @@ func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 		if err := f.Parse(args); errors.Is(err, stdflag.ErrHelp) {
 			return nil, errHelp
 		} else if err != nil {
-			why := err.Error()
-			if name, ok := strings.CutPrefix(why, "flag provided but not defined: -"); ok {
-				why = fmt.Sprintf("unknown flag %.64q", "--"+strings.TrimPrefix(name, "-"))
-			}
-			return nil, cmdline.Usagef("%s: %s; o365-sendmail %s --help lists the flags", f.Name(), why, f.Name())
+			return nil, cmdline.Usagef("%s: %s; o365-sendmail %s --help lists the flags", f.Name(), flagFault(err), f.Name())
 		}
 		if args = f.Args(); len(args) == 0 {
 			break
@@ -50,6 +47,21 @@ func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 			rest[most], f.Name())
 	}
 	return rest, nil
+}
+
+// flagFault is a fault of package flag in the words that flags are documented in.
+func flagFault(err error) string {
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		return fmt.Sprintf("unknown flag %.64q", "--"+strings.TrimPrefix(name, "-"))
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
+		return "--" + name + " needs a value"
+	}
+	invalid := regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-(\S+): `)
+	if m := invalid.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Sprintf("--%s does not take %.64s", m[2], m[1])
+	}
+	return err.Error()
 }
 
 // help is what --help prints.

@@ -122,6 +122,8 @@ func (p *Printer) shows(c *Check) bool {
 	switch {
 	case p.Verbose, c.Status == Warning, c.Status == Failed:
 		return true
+	case c.Status == Skipped && c.Name == "configuration": // a user's doctor says what it can't look at
+		return true
 	case c.Status == OK && c.Name == "message" && !p.Quiet:
 		return true
 	case c.Status == OK:
