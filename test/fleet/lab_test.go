@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/test/ready"
@@ -33,6 +37,7 @@ type lab struct {
 	more    string   // of [delivery]
 	sent    sync.Map // subjects of accepted messages
 	number  atomic.Int64
+	client  jetstream.JetStream // the test's own
 }
 
 // newLab starts three NATS servers and an emulator with Microsoft's limits.
@@ -111,6 +116,44 @@ func (s *natsServer) start(t *testing.T) {
 func (s *natsServer) kill() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
+}
+
+// js is a client of the servers for the test itself.
+func (l *lab) js() jetstream.JetStream {
+	l.t.Helper()
+	if l.client != nil {
+		return l.client
+	}
+	var urls []string
+	for _, s := range l.servers {
+		urls = append(urls, "nats://"+s.url)
+	}
+	nc, err := nats.Connect(strings.Join(urls, ","), nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(nc.Close)
+	if l.client, err = jetstream.New(nc); err != nil {
+		l.t.Fatal(err)
+	}
+	return l.client
+}
+
+// leader asks who leads the stream that counts messages, nil when nobody does.
+func (l *lab) leader() *natsServer {
+	ctx, cancel := context.WithTimeout(l.t.Context(), 5*time.Second)
+	defer cancel()
+	for info := range l.js().ListStreams(ctx).Info() {
+		if strings.HasPrefix(info.Config.Name, "lab-minute-") && info.Cluster != nil {
+			for i, s := range l.servers {
+				if info.Cluster.Leader == fmt.Sprintf("n%d", i+1) {
+					return s
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // agentHost is a host: an agent's process, its spool, and its links to the servers, which can be cut.

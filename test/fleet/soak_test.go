@@ -115,16 +115,19 @@ func TestFaults(t *testing.T) {
 	busy := map[*agentHost]time.Time{}
 	var serverDown time.Time
 	pending := 0.0
-	for end := time.Now().Add(*load); time.Now().Before(end); time.Sleep(pause) {
+	for n := 0; n < *faults; time.Sleep(pause) {
 		for pending += 30 * pause.Minutes(); pending >= 1; pending-- {
 			_ = l.hosts[rnd.IntN(len(l.hosts))].send() // one that is down or stopped takes nothing
 		}
+		what := []string{"kill", "stop", "cut", "server", "leader"}[rnd.IntN(5)]
 		h := l.hosts[rnd.IntN(len(l.hosts))]
-		if time.Now().Before(busy[h]) {
-			continue
+		for time.Now().Before(busy[h]) {
+			h = l.hosts[rnd.IntN(len(l.hosts))]
 		}
 		lasts := time.Duration(1+rnd.IntN(30)) * time.Second
-		what := []string{"kill", "stop", "cut", "server"}[rnd.IntN(4)]
+		if (what == "server" || what == "leader") && time.Now().Before(serverDown) {
+			what = "kill" // one at a time: two of three down is another test
+		}
 		switch what {
 		case "kill":
 			h.kill()
@@ -137,16 +140,19 @@ func TestFaults(t *testing.T) {
 			busy[h] = time.Now().Add(lasts + time.Second)
 			h.cut(true)
 			time.AfterFunc(lasts, func() { h.cut(false) })
-		default: // one at a time: two of three down is another test
-			if time.Now().Before(serverDown) {
-				continue
+		default:
+			s := l.servers[rnd.IntN(3)]
+			if what == "leader" {
+				if s = l.leader(); s == nil { // none is chosen yet
+					continue
+				}
 			}
 			serverDown = time.Now().Add(10 * time.Second)
-			s := l.servers[rnd.IntN(3)]
 			s.kill()
 			time.AfterFunc(3*time.Second, func() { s.start(t) })
 		}
 		counts[what]++
+		n++
 	}
 	time.Sleep(31 * time.Second)
 	for _, h := range l.hosts {
@@ -155,8 +161,8 @@ func TestFaults(t *testing.T) {
 	}
 	v := l.wait(10 * time.Minute)
 	t.Logf("faults %v: %v", counts, v)
-	if v.lost > 0 {
-		t.Errorf("%d messages were lost", v.lost)
+	if v.lost > 0 || v.inMinute > 30 || v.sessions > 3 || v.refusals() > 0 {
+		t.Error("see above")
 	}
 	if t.Failed() {
 		for _, h := range l.hosts {
