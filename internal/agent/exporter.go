@@ -63,9 +63,9 @@ func (x *exporter) now() []byte {
 }
 
 func (x *exporter) render(s deliver.State) []byte {
-	read := x.read.Load()
+	read, r := x.read.Load(), x.agent.rules.Load()
 	return metrics.Render(&metrics.Snapshot{State: s, Version: x.agent.o.Version,
-		Broken: x.agent.rules.Load().fault != nil, Read: read.usable, ReadFailed: read.failed})
+		Broken: r.fault != nil, Read: read.usable, ReadFailed: read.failed, Fleet: r.fleetMetrics()})
 }
 
 // publish writes the file, and looks whether the port is served that the configuration in force names.

@@ -10,6 +10,7 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/deliver"
+	"o365-sendmail/internal/metrics"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/sysexits"
@@ -96,6 +97,19 @@ func (a *Agent) answerHost(ctx context.Context, request []byte, part func([]byte
 		return errors.New("it starts or stops; try again")
 	}
 	return s.AnswerHost(ctx, request, part)
+}
+
+// fleetMetrics is what is measured of the fleet; nil for none.
+func (r *rules) fleetMetrics() *metrics.Fleet {
+	if r.member == nil || r.account == nil {
+		return nil
+	}
+	hosts, _ := r.member.Peers()
+	names := map[string]bool{} // one that was killed and started again is there twice for a while
+	for _, h := range hosts {
+		names[h.Name] = true
+	}
+	return &metrics.Fleet{Mode: r.account.FleetMode(r.member.Reach()), Hosts: len(names), Counts: r.member.Counts()}
 }
 
 // fleetView is what an administrator sees of the fleet.

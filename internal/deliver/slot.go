@@ -95,6 +95,25 @@ func (a *Account) shares(e *quota.UnknownError) bool {
 	return a.Unreachable == UnreachableShare && e.For >= shareAfter
 }
 
+// The values of FleetMode.
+const (
+	ModeFleet = "fleet" // the limits are shared
+	ModeShare = "share" // this host sends its part of them by itself
+	ModeWait  = "wait"  // mail waits for the fleet's servers
+)
+
+// FleetMode is how mail goes by what quota.Member.Reach says.
+func (a *Account) FleetMode(reach error) string {
+	e := unknownIn(reach)
+	switch {
+	case e == nil:
+		return ModeFleet
+	case a.shares(e):
+		return ModeShare
+	}
+	return ModeWait
+}
+
 // reserveUnknown counts a message of this host's share; the error is e when it has to wait.
 func (a *Account) reserveUnknown(e *quota.UnknownError, r quota.Request) (quota.Grant, *quota.Short, error) {
 	if !a.shares(e) {

@@ -81,6 +81,45 @@ func TestLimitsThatDiffer(t *testing.T) {
 	}
 }
 
+// TestCounts: what a host met in the fleet, for its metrics.
+func TestCounts(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	f := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h1", Limits: quota.Limits{MessagesPerMinute: 1}})
+	two := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h2", Limits: quota.Limits{MessagesPerMinute: 1}})
+	slot, err := f.TrySlot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.TrySlot(t.Context(), mailbox, 1); !errors.Is(err, quota.ErrTaken) {
+		t.Fatal(err)
+	}
+	time.AfterFunc(200*time.Millisecond, slot.Release)
+	slot, err = two.Slot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot.Release()
+	for range 2 {
+		if _, _, err := ask(t, f, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, short, err := ask(t, two, 1); short == nil || err != nil {
+		t.Fatal(short, err)
+	}
+	sum := func(c quota.Counts) (n int) {
+		for _, k := range c.Waits {
+			n += k
+		}
+		return n
+	}
+	one, other := f.Counts(), two.Counts()
+	if sum(one) != 1 || sum(other) != 1 || other.Waits[0]+other.Waits[1] != 0 || other.Waited < 0.2 || other.Refused != 1 {
+		t.Errorf("%+v, %+v", one, other)
+	}
+}
+
 // TestNoThreeServers: three are configured and are no cluster.
 func TestNoThreeServers(t *testing.T) {
 	t.Parallel()

@@ -54,6 +54,7 @@ type Fleet struct {
 	id   string // of this process
 	link *link
 	view *view
+	seen counts
 
 	ctx  context.Context // ends with Close
 	stop context.CancelFunc

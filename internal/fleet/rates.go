@@ -153,6 +153,9 @@ func (f *Fleet) Reserve(ctx context.Context, r quota.Request) (quota.Grant, *quo
 	}
 	t, short, err := f.take(ctx, b, r)
 	if short != nil || err != nil {
+		if err == nil {
+			f.seen.refused()
+		}
 		f.o.Local.Unreserve(g, r.Now)
 		return quota.Grant{}, short, err
 	}

@@ -16,8 +16,16 @@ import (
 	"o365-sendmail/internal/quota"
 )
 
-// TrySlot is quota.Limiter's: a slot of this host first, then one of the fleet's.
+// TrySlot is quota.Limiter's.
 func (f *Fleet) TrySlot(ctx context.Context, account string, n int) (quota.Slot, error) {
+	begun := boottime()
+	s, err := f.trySlot(ctx, account, n)
+	f.seen.waited(begun, err)
+	return s, err
+}
+
+// trySlot takes a slot of this host first, then one of the fleet's.
+func (f *Fleet) trySlot(ctx context.Context, account string, n int) (quota.Slot, error) {
 	f.mu.Lock()
 	f.names[strings.ToLower(account)] = true
 	f.mu.Unlock()
@@ -43,10 +51,12 @@ func (f *Fleet) TrySlot(ctx context.Context, account string, n int) (quota.Slot,
 func (f *Fleet) Slot(ctx context.Context, account string, n int) (quota.Slot, error) {
 	f.want(account, 1)
 	defer f.want(account, -1)
+	begun := boottime()
 	for {
 		next := f.view.next()
-		s, err := f.TrySlot(ctx, account, n)
+		s, err := f.trySlot(ctx, account, n)
 		if !errors.Is(err, quota.ErrTaken) {
+			f.seen.waited(begun, err)
 			return s, err
 		}
 		again := time.NewTimer(time.Second + rand.N(time.Second))

@@ -12,6 +12,7 @@ import (
 
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/durable"
+	"o365-sendmail/internal/quota"
 )
 
 // Snapshot is what the metrics are read from.
@@ -25,6 +26,15 @@ type Snapshot struct {
 	// can't be used was read since.
 	Read       time.Time
 	ReadFailed bool
+	// Fleet is nil for a host that is in none.
+	Fleet *Fleet
+}
+
+// Fleet is how a host's fleet is, and how the host has fared in it.
+type Fleet struct {
+	Mode  string // deliver.ModeFleet, ModeShare or ModeWait
+	Hosts int    // that were there when this one heard of them last
+	quota.Counts
 }
 
 // fileMode lets the node exporter read the file: it holds no secret.

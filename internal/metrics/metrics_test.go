@@ -15,6 +15,7 @@ import (
 
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/queue"
+	"o365-sendmail/internal/quota"
 	"o365-sendmail/internal/spool"
 )
 
@@ -34,6 +35,8 @@ func sampleSnapshot() *Snapshot {
 		TokenObtained: now.Add(-10 * time.Minute), TokenExpires: now.Add(50 * time.Minute),
 		Expiries: []deliver.Expiry{{What: "the client secret", Ends: now.Add(36 * time.Hour)}},
 	}}
+	s.Fleet = &Fleet{Mode: deliver.ModeShare, Hosts: 20, Counts: quota.Counts{Waits: [...]int{5, 0, 1, 0, 0, 0, 0, 2},
+		Waited: 700.5, Refused: 9}}
 	d := &s.Counters.Delays
 	d.Buckets[0], d.Buckets[2], d.Buckets[len(deliver.DelayBounds)], d.Sum = 4, 2, 1, 90000.5
 	return s
@@ -72,6 +75,15 @@ func TestRender(t *testing.T) {
 		`o365_sendmail_delivery_delay_seconds_count 7`,
 		`o365_sendmail_message_size_bytes_bucket{le="1048576"} 0`,
 		`o365_sendmail_up 1`,
+		`o365_sendmail_fleet_reachable 0`,
+		`o365_sendmail_fleet_mode{mode="fleet"} 0`,
+		`o365_sendmail_fleet_mode{mode="share"} 1`,
+		`o365_sendmail_fleet_hosts 20`,
+		`o365_sendmail_fleet_slot_wait_seconds_bucket{le="0.1"} 5`,
+		`o365_sendmail_fleet_slot_wait_seconds_bucket{le="300"} 6`,
+		`o365_sendmail_fleet_slot_wait_seconds_count 8`,
+		`o365_sendmail_fleet_slot_wait_seconds_sum 700.5`,
+		`o365_sendmail_fleet_tokens_refused_total 9`,
 	} {
 		if !strings.Contains(got, "\n"+want+"\n") && !strings.HasPrefix(got, want) {
 			t.Errorf("no line %s", want)
@@ -154,6 +166,9 @@ func checkFormat(t *testing.T, text string) {
 		}
 	}
 	for _, must := range Table() {
+		if strings.HasPrefix(must.Name, "fleet_") && !strings.Contains(text, "_fleet_") {
+			continue // a host in none
+		}
 		if !seen[must.FullName()] && must.Type != gauge {
 			t.Errorf("%s is missing, of %v", must.FullName(), slices.Sorted(maps.Keys(seen)))
 		}

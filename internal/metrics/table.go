@@ -10,6 +10,7 @@ import (
 
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/queue"
+	"o365-sendmail/internal/quota"
 )
 
 // The types of metrics that there are.
@@ -144,7 +145,7 @@ func collectStops(s *Snapshot, add adder) {
 
 // Table returns each metric in the order of the text.
 func Table() []Metric {
-	return slices.Concat(agentMetrics(), accountMetrics(), queueMetrics(), rateMetrics(), deliveryMetrics())
+	return slices.Concat(agentMetrics(), accountMetrics(), queueMetrics(), rateMetrics(), fleetMetrics(), deliveryMetrics())
 }
 
 // agentMetrics are those of the agent itself.
@@ -246,6 +247,36 @@ func rateMetrics() []Metric {
 			}},
 		{"paced_seconds", gauge, nil, "Time until the account's rates are expected to allow every mailbox more.",
 			most(func(m *queue.MailboxReport, now time.Time) float64 { return m.PacedUntil.Sub(now).Seconds() })},
+	}
+}
+
+// inFleet is for a metric that only a host of a fleet has.
+func inFleet(collect func(f *Fleet, add adder)) collector {
+	return func(s *Snapshot, add adder) {
+		if s.Fleet != nil {
+			collect(s.Fleet, add)
+		}
+	}
+}
+
+// fleetMetrics are those of a fleet, and left out where there is none.
+func fleetMetrics() []Metric {
+	return []Metric{
+		{"fleet_reachable", gauge, nil, "1 while the fleet's servers answer, else 0; left out on a host without a fleet, " +
+			"as all that begins with fleet.", inFleet(func(f *Fleet, add adder) { add("", truth(f.Mode == deliver.ModeFleet)) })},
+		{"fleet_mode", gauge, []string{"mode"}, "1 for how mail goes, else 0: fleet (the limits are shared), share (the " +
+			"servers are away, and this host sends its part) or wait (they are away, and mail waits).",
+			inFleet(func(f *Fleet, add adder) {
+				for _, mode := range []string{deliver.ModeFleet, deliver.ModeShare, deliver.ModeWait} {
+					add("", truth(mode == f.Mode), mode)
+				}
+			})},
+		{"fleet_hosts", gauge, nil, "Hosts of the fleet, as this one has heard last.",
+			inFleet(func(f *Fleet, add adder) { add("", float64(f.Hosts)) })},
+		{"fleet_slot_wait_seconds", histogram, nil, "Time for which this host waited for each slot that it got.",
+			inFleet(func(f *Fleet, add adder) { buckets(add, quota.WaitBounds[:], f.Waits[:], f.Waited) })},
+		{"fleet_tokens_refused_total", counter, nil, "Times that the fleet's limits left no room for a message of this " +
+			"host, which waited.", inFleet(func(f *Fleet, add adder) { add("", float64(f.Refused)) })},
 	}
 }
 

@@ -27,6 +27,8 @@ type Member interface {
 	Expires(ctx context.Context) error
 	// Centre says how the fleet's servers are.
 	Centre(ctx context.Context) (Centre, error)
+	// Counts are what this host has met in the fleet.
+	Counts() Counts
 	// Close leaves the fleet once all slots are released.
 	Close()
 }

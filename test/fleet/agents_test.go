@@ -104,8 +104,11 @@ func TestServersAway(t *testing.T) {
 			if v := l.wait(20 * time.Second); v.arrived != 1 {
 				t.Fatal(v)
 			}
+			one.shows(`fleet_mode{mode="fleet"} 1`, "fleet_reachable 1", "fleet_hosts 2", "fleet_slot_wait_seconds_count 1",
+				"fleet_tokens_refused_total 0")
 			spoil(one, true)
 			time.Sleep(20 * time.Second) // its slot is over
+			one.shows(`fleet_mode{mode="wait"} 1`, "fleet_reachable 0")
 			for range 5 {
 				at := time.Now()
 				if err := one.send(); err != nil || time.Since(at) > 2*time.Second {

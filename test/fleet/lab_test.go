@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/textproto"
 	"os"
 	"os/exec"
@@ -22,6 +23,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/test/ready"
 )
@@ -248,6 +250,32 @@ func (h *agentHost) send() error {
 	}
 	h.l.sent.Store(subject, true)
 	return nil
+}
+
+// shows has the test fail unless these lines are in the host's metrics, sooner or later.
+func (h *agentHost) shows(lines ...string) {
+	h.l.t.Helper()
+	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return net.Dial("unix", control.SocketPath(h.socket))
+		}}}
+	var text []byte
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+		if r, err := c.Get("http://agent/metrics"); err == nil {
+			text, _ = io.ReadAll(r.Body)
+			_ = r.Body.Close()
+		}
+		missing := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+			return strings.Contains(string(text), "\no365_sendmail_"+line+"\n")
+		})
+		if len(missing) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			h.l.t.Errorf("%s's metrics lack %q:\n%s", h.name, missing, text)
+			return
+		}
+	}
 }
 
 // verdict is what the emulator has counted.
