@@ -228,6 +228,71 @@ func TestStreamDeleted(t *testing.T) {
 	}
 }
 
+// TestSetBack: a stream that is purged, or deleted and made again by another host, is noticed by each host, which counts
+// again what it has sent.
+func TestSetBack(t *testing.T) {
+	t.Parallel()
+	limits := quota.Limits{MessagesPerMinute: 20, RecipientsPerDay: 40}
+	for what, spoil := range map[string]func(js jetstream.JetStream, name string) error{
+		"purged": func(js jetstream.JetStream, name string) error {
+			s, err := js.Stream(t.Context(), name)
+			if err != nil {
+				return err
+			}
+			return s.Purge(t.Context())
+		},
+		"deleted": func(js jetstream.JetStream, name string) error {
+			s, err := js.Stream(t.Context(), name)
+			if err != nil {
+				return err
+			}
+			cfg := s.CachedInfo().Config
+			if err := js.DeleteStream(t.Context(), name); err != nil {
+				return err
+			}
+			_, err = js.CreateStream(t.Context(), cfg)
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, nil)
+			js := admin(t, s.ClientURL())
+			var w warnings
+			o := Options{Servers: []string{s.ClientURL()}, Limits: limits, Warn: w.warn, Minute: time.Minute}
+			for _, host := range []string{"h1", "h2"} {
+				o.Host = host
+				f := join(t, o)
+				for range 3 {
+					if _, short, err := ask(t, f, 4); short != nil || err != nil {
+						t.Fatal(short, err)
+					}
+				}
+			}
+			counted := func(kind string) int {
+				s, err := js.Stream(t.Context(), "test-"+kind+"-"+encode(mailbox))
+				if err != nil {
+					return -1
+				}
+				return int(s.CachedInfo().State.Msgs)
+			}
+			if counted("minute") != 6 || counted("day") != 24 {
+				t.Fatal(counted("minute"), counted("day"))
+			}
+			for _, kind := range []string{"minute", "day"} {
+				if err := spoil(js, "test-"+kind+"-"+encode(mailbox)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			until(t, "all is counted again", func() bool { return counted("minute") == 6 && counted("day") == 24 })
+			time.Sleep(testTTL / 2) // and no more than once
+			if counted("minute") != 6 || counted("day") != 24 || len(w.list()) != 4 {
+				t.Errorf("%d and %d, %q", counted("minute"), counted("day"), w.list())
+			}
+		})
+	}
+}
+
 // TestBucketDeleted: the slots end, since another host may have them.
 func TestBucketDeleted(t *testing.T) {
 	t.Parallel()

@@ -64,6 +64,7 @@ type Fleet struct {
 	mu     sync.Mutex
 	js     jetstream.JetStream // of the connection; nil before the first
 	boxes  map[string]*box
+	marks  map[string]mark // by stream
 	names  map[string]bool // of the mailboxes that slots were asked for
 	away   bool            // before the last join, for longer than a minute
 	wants  map[string]int  // who waits for a slot, by mailbox
@@ -81,7 +82,7 @@ func Open(o Options) (*Fleet, error) {
 		o.Warn = func(error) {}
 	}
 	f := &Fleet{o: o, id: nuid.Next(), link: newLink(errors.New("the fleet's servers have not answered yet")),
-		boxes: map[string]*box{}, names: map[string]bool{}, wants: map[string]int{}, told: map[string]bool{}, faults: map[string]error{}}
+		boxes: map[string]*box{}, marks: map[string]mark{}, names: map[string]bool{}, wants: map[string]int{}, told: map[string]bool{}, faults: map[string]error{}}
 	f.view = newView(f)
 	options, err := f.connectOptions()
 	if err != nil {
@@ -170,6 +171,7 @@ func (f *Fleet) stay() {
 		tick := time.NewTimer(f.o.TTL / 4)
 		select {
 		case <-tick.C:
+			f.later(f.checkCounts)
 		case <-f.view.wanting:
 		case <-f.link.wake:
 		case <-f.ctx.Done():

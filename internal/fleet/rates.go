@@ -31,6 +31,7 @@ type box struct {
 type token struct {
 	minute     uint64        // its sequence
 	day        []string      // subjects
+	lastDay    uint64        // the last one's sequence
 	recipients int           // of day
 	begun      time.Duration // by boottime: before it was asked for
 }
@@ -76,6 +77,9 @@ func (f *Fleet) mailbox(ctx context.Context, name string) (*box, error) {
 		return other, nil
 	}
 	f.boxes[name] = b
+	if lacks {
+		delete(f.marks, b.minute) // what was counted there is counted again
+	}
 	if sent, _ := f.o.Local.Usage(name, time.Now()); lacks || f.away {
 		for range min(sent, b.limits.MessagesPerMinute) {
 			f.owe(b, nil)
@@ -160,6 +164,7 @@ func (f *Fleet) Reserve(ctx context.Context, r quota.Request) (quota.Grant, *quo
 		return quota.Grant{}, short, err
 	}
 	g.Mark = t
+	f.used(b, t)
 	return g, nil, nil
 }
 
@@ -266,8 +271,9 @@ func (f *Fleet) dayTokens(ctx context.Context, b *box, t *token, n int) (*quota.
 	for n > 0 {
 		some := min(n, maxBatch)
 		subject := f.tokens(b.day) + "." + nuid.Next()
-		err := f.call(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-			return publishBatch(ctx, js, subject, some)
+		err := f.call(ctx, func(ctx context.Context, js jetstream.JetStream) (err error) {
+			t.lastDay, err = publishBatch(ctx, js, subject, some)
+			return err
 		})
 		switch {
 		case err == nil:
@@ -286,29 +292,25 @@ func (f *Fleet) dayTokens(ctx context.Context, b *box, t *token, n int) (*quota.
 // maxBatch is how many messages a batch has; the servers' default is 1000.
 const maxBatch = 500
 
-// publishBatch stores n empty messages of a subject, all or none. See NATS's ADR-50.
-func publishBatch(ctx context.Context, js jetstream.JetStream, subject string, n int) error {
-	if n == 1 {
-		_, err := js.PublishMsg(ctx, nats.NewMsg(subject))
-		return err
-	}
-	id := nuid.Next()
-	for i := 1; i <= n; i++ {
-		m := nats.NewMsg(subject)
+// publishBatch stores n empty messages of a subject, all or none, and returns the last one's sequence. See NATS's ADR-50.
+func publishBatch(ctx context.Context, js jetstream.JetStream, subject string, n int) (last uint64, err error) {
+	id, m := nuid.Next(), nats.NewMsg(subject)
+	for i := 1; n > 1; i++ {
 		m.Header.Set("Nats-Batch-Id", id)
 		m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i))
-		if i < n {
-			if err := js.Conn().PublishMsg(m); err != nil {
-				return err
-			}
-			continue
+		if i == n {
+			m.Header.Set("Nats-Batch-Commit", "1")
+			break
 		}
-		m.Header.Set("Nats-Batch-Commit", "1")
-		if _, err := js.PublishMsg(ctx, m); err != nil {
-			return err
+		if err := js.Conn().PublishMsg(m); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	ack, err := js.PublishMsg(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
 }
 
 // takeAhead returns the token that was taken ahead, unless it is too old: then it goes back.
@@ -392,6 +394,7 @@ func (f *Fleet) Unreserve(g quota.Grant, now time.Time) {
 	}
 	f.later(func(ctx context.Context) {
 		if b, err := f.mailbox(ctx, g.Account); err == nil {
+			f.unused(b, t)
 			f.drop(ctx, b, t)
 		}
 	})
@@ -428,6 +431,7 @@ func (f *Fleet) owe(b *box, t *token) {
 			return
 		}
 		if t != nil {
+			f.used(b, &token{minute: sequence, begun: end - f.o.Minute})
 			f.later(func(ctx context.Context) { f.drop(ctx, b, &token{minute: t.minute}) })
 		}
 		if f.pause(end-boottime(), 0) {

@@ -1,0 +1,83 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// mark is what this host knows of a stream that counts.
+type mark struct {
+	created  time.Time     // by the servers; zero before it was looked at
+	sequence uint64        // of the token that this host used last
+	until    time.Duration // by boottime: so long the token is in the stream
+}
+
+// used notes a message's tokens.
+func (f *Fleet) used(b *box, t *token) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for stream, m := range map[string]mark{b.minute: {sequence: t.minute, until: t.begun + f.o.Minute},
+		b.day: {sequence: t.lastDay, until: t.begun + f.o.Day}} {
+		if m.sequence > 0 {
+			m.created = f.marks[stream].created
+			f.marks[stream] = m
+		}
+	}
+}
+
+// unused takes back what used noted, before the tokens are dropped.
+func (f *Fleet) unused(b *box, t *token) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for stream, sequence := range map[string]uint64{b.minute: t.minute, b.day: t.lastDay} {
+		if m := f.marks[stream]; m.sequence == sequence {
+			f.marks[stream] = mark{created: m.created}
+		}
+	}
+}
+
+// checkCounts looks whether somebody has purged or deleted a stream. Then each host counts again what it has sent: until
+// all have, more may go than the limits allow, which the mailbox's server refuses for now.
+func (f *Fleet) checkCounts(ctx context.Context) {
+	f.mu.Lock()
+	var boxes []*box
+	for _, b := range f.boxes {
+		boxes = append(boxes, b)
+	}
+	f.mu.Unlock()
+	for _, b := range boxes {
+		if b.minute != "" && f.setBack(ctx, b.minute) {
+			sent, _ := f.o.Local.Usage(b.name, time.Now())
+			for range min(sent, b.limits.MessagesPerMinute) {
+				f.owe(b, nil)
+			}
+		}
+		if b.day != "" && f.setBack(ctx, b.day) {
+			_, recipients := f.o.Local.Usage(b.name, time.Now())
+			_, _ = f.dayTokens(ctx, b, &token{}, min(recipients, b.limits.RecipientsPerDay)) // if there is room
+		}
+	}
+}
+
+// setBack reports whether a stream lacks what this host has counted in it, and warns.
+func (f *Fleet) setBack(ctx context.Context, stream string) bool {
+	info, err := f.info(ctx, stream)
+	if err != nil {
+		return false
+	}
+	f.mu.Lock()
+	m := f.marks[stream]
+	back := !m.created.IsZero() && !m.created.Equal(info.Created) || m.sequence > info.State.LastSeq ||
+		m.sequence > 0 && m.sequence < info.State.FirstSeq && boottime() < m.until
+	if m.created = info.Created; back {
+		m.sequence = 0
+	}
+	f.marks[stream] = m
+	f.mu.Unlock()
+	if back {
+		f.o.Warn(fmt.Errorf("fleet %s: somebody purged or deleted the stream %s: each host counts again what it has sent, "+
+			"and meanwhile more may go than the limits allow", f.o.Name, stream))
+	}
+	return back
+}
