@@ -53,7 +53,8 @@ func startPrometheus(t *testing.T, data string, targets map[string]string) *prom
 	}
 	config := filepath.Join(dir, "prometheus.yml")
 	rules := filepath.Join(lab.root, "packaging/prometheus/alerts.yml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, prometheusYAML, rules, strings.Join(static, ", ")), 0o644); err != nil {
+	text := fmt.Sprintf(prometheusYAML, rules, strings.Join(static, ", "))
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	d, err := startDaemon(filepath.Join(dir, "out"), "/usr/bin/prometheus", "--config.file="+config,
@@ -167,6 +168,13 @@ func queries(t *testing.T) (all []string) {
 	return all
 }
 
+// queryOf is the one query of the dashboard that has a text in it.
+func queryOf(t *testing.T, text string) string {
+	t.Helper()
+	all := queries(t)
+	return all[slices.IndexFunc(all, func(q string) bool { return strings.Contains(q, text) })]
+}
+
 // watchedAgent is an agent whose metrics are at addr, and the URL at which its emulator takes faults.
 func watchedAgent(t *testing.T, addr string) (a *agentProcess, control string) {
 	t.Helper()
@@ -275,12 +283,11 @@ func fault(t *testing.T, control, method, name string) {
 func stopped(t *testing.T, a *agentProcess, p *prometheus) {
 	t.Helper()
 	pid := a.daemon.cmd.Process.Pid
-	all := queries(t)
-	worst := all[slices.IndexFunc(all, func(q string) bool { return strings.Contains(q, "account_state") })]
+	worst := queryOf(t, "account_state")
 	for _, c := range []struct {
 		signal syscall.Signal
 		up     float64
-		worst  float64 // of the dashboard: 4 is "not scraped", 2 "held"
+		worst  float64 // of the dashboard: 4 is "unreachable", 2 "held"
 	}{{syscall.SIGSTOP, 0, 4}, {syscall.SIGCONT, 1, 2}} {
 		if err := syscall.Kill(-pid, c.signal); err != nil {
 			t.Fatal(err)
@@ -294,6 +301,47 @@ func stopped(t *testing.T, a *agentProcess, p *prometheus) {
 			}
 			return nil
 		})
+	}
+}
+
+// TestDashboardStates: the worst state of two hosts, and whether each runs, when one can't be scraped or its file grows
+// old.
+func TestDashboardStates(t *testing.T) {
+	t.Parallel()
+	test := `evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'o365_sendmail_account_state{instance="a", job="node", state="delivering"}', values: '1x30'}
+      - {series: 'o365_sendmail_written_time_seconds{instance="a", job="node"}', values: '0+60x10 600x20'}
+      - {series: 'o365_sendmail_up{instance="a", job="node"}', values: '1x30'}
+      - {series: 'o365_sendmail_account_state{instance="b", job="o365-sendmail", state="paused"}', values: '1x4 stale'}
+      - {series: 'o365_sendmail_up{instance="b", job="o365-sendmail"}', values: '1x4 stale'}
+      - {series: 'up{instance="b", job="o365-sendmail"}', values: '1x4 0x3 stale'}
+    promql_expr_test:
+`
+	for _, c := range []struct {
+		minute int
+		worst  int
+		runs   string
+	}{
+		{3, 1, `{labels: '{instance="a"}', value: 1}, {labels: '{instance="b"}', value: 1}`},
+		{6, 4, `{labels: '{instance="a"}', value: 1}, {labels: '{instance="b"}', value: 0}`},
+		{10, 0, `{labels: '{instance="a"}', value: 1}`},
+		{17, 4, `{labels: '{instance="a"}', value: 0}`},
+	} {
+		test += fmt.Sprintf("      - {eval_time: %dm, expr: %q, exp_samples: [{labels: '{}', value: %d}]}\n", c.minute,
+			queryOf(t, "account_state"), c.worst)
+		test += fmt.Sprintf("      - {eval_time: %dm, expr: %q, exp_samples: [%s]}\n", c.minute,
+			queryOf(t, "o365_sendmail_up"), c.runs)
+	}
+	file := filepath.Join(t.TempDir(), "test.yml")
+	if err := os.WriteFile(file, []byte(test), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "/usr/bin/promtool", "test", "rules", file)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("promtool: %v\n%s", err, out)
 	}
 }
 
