@@ -63,6 +63,7 @@ type site struct {
 func newSite(t *testing.T, change ...string) *site {
 	t.Helper()
 	e := emulator.New(t, func(o *emulator.Options) {
+		o.ServerName = "127.0.0.1" // a name has one address or two, by the machine
 		o.State = func(s *emulator.State) { s.Limits.PerMinute, s.Limits.RecipientsPerDay = 0, 0 }
 	})
 	dir := t.TempDir()

@@ -99,8 +99,8 @@ func TestSystemCalls(t *testing.T) {
 			connects++
 		}
 	}
-	within(t, "system calls", total, 252, "each is a microsecond or more, and a fault of a cold page cache at worst")
-	within(t, "files opened", opens, 34, "configuration, token, slot, authorities, names of hosts; "+
+	within(t, "system calls", total, 220, "each is a microsecond or more, and a fault of a cold page cache at worst")
+	within(t, "files opened", opens, 32, "configuration, token, slot, authorities; "+
 		"each can be a disk's seek")
 	within(t, "writes", writes, 15, "6 to the relay and QUIT, one line of the log, and what wakes threads")
 	within(t, "reads that gave something", reads, 36, "one for each file and each flight of the relay's")
