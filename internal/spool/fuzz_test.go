@@ -113,7 +113,7 @@ func FuzzTable(f *testing.F) {
 	f.Add(append(t.headLine(), t.users[0].line()...))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		tab, ok := parseTable(b)
+		tab, ok := parseTable(b, nil)
 		if !ok && len(tab.users) > 0 {
 			t.Fatalf("%+v", tab)
 		}

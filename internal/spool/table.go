@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"strconv"
 	"time"
 
 	"o365-sendmail/internal/durable"
@@ -93,9 +92,9 @@ func (t *table) store(ops *durable.Ops, f *os.File) error {
 	return f.Truncate(int64(len(b)))
 }
 
-// parseTable is not ok when the file is empty or damaged; it then has no users.
-func parseTable(b []byte) (t *table, ok bool) {
-	t = &table{}
+// parseTable is not ok when the file is empty or damaged; it then has no users. The users take the place of others.
+func parseTable(b []byte, users []userCount) (t *table, ok bool) {
+	t = &table{users: users[:0]}
 	if len(b) < usageLine || len(b)%usageLine != 0 {
 		return t, false
 	}
@@ -115,14 +114,30 @@ func parseTable(b []byte) (t *table, ok bool) {
 	return t, true
 }
 
+// parseCount reads a line without making strings: a host may have thousands of users, and each message reads all lines.
 func parseCount(b []byte) (c userCount, ok bool) {
-	f := bytes.Fields(b)
-	if len(f) != 6 {
-		return c, false
+	var all [3]int64
+	for i, name := range [...]string{"uid ", "messages ", "bytes "} {
+		if len(b) < len(name) || string(b[:len(name)]) != name {
+			return c, false
+		}
+		b = b[len(name):]
+		digits := b
+		if i == 0 && len(b) > 0 && b[0] == '-' {
+			digits = b[1:]
+		}
+		n := 0
+		for ; n < len(digits) && '0' <= digits[n] && digits[n] <= '9'; n++ {
+			all[i] = all[i]*10 + int64(digits[n]-'0')
+		}
+		if n == 0 || n > 18 || n == len(digits) {
+			return c, false
+		}
+		if len(digits) < len(b) {
+			all[i] = -all[i]
+		}
+		b = bytes.TrimLeft(digits[n:], " \n")
 	}
-	var errs [3]error
-	c.uid, errs[0] = strconv.Atoi(string(f[1]))
-	c.messages, errs[1] = strconv.Atoi(string(f[3]))
-	c.bytes, errs[2] = strconv.ParseInt(string(f[5]), 10, 64)
-	return c, errs == [3]error{} && c.messages >= 0 && c.bytes >= 0
+	c = userCount{int(all[0]), int(all[1]), all[2]}
+	return c, len(b) == 0 && int64(c.uid) == all[0] && int64(c.messages) == all[1]
 }

@@ -26,6 +26,8 @@ type usage struct {
 	s        *Spool
 	mu       sync.Mutex // the lock on the file is the process's
 	f        *os.File
+	buf      []byte // of f, and what it says: both for the next time
+	users    []userCount
 	unlock   func()     // gives the lock on f back
 	counting sync.Mutex // held by the one that counts afresh
 
@@ -303,11 +305,17 @@ func (u *usage) tryUpdate(change func(*table), fresh bool) error {
 		return err
 	}
 	defer u.unlock()
-	b, err := io.ReadAll(io.NewSectionReader(u.f, 0, maxUsage+1))
+	info, err := u.f.Stat()
 	if err != nil {
 		return err
 	}
-	t, ok := parseTable(b)
+	u.buf = slices.Grow(u.buf[:0], int(min(info.Size(), maxUsage+1)))
+	n, err := u.f.ReadAt(u.buf[:min(info.Size(), maxUsage+1)], 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	t, ok := parseTable(u.buf[:n], u.users)
+	defer func() { u.users = t.users }()
 	if !ok && !fresh {
 		return errNoTable
 	}

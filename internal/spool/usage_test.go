@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -356,5 +357,31 @@ func TestWritersShareSyncs(t *testing.T) {
 	wg.Wait()
 	if syncs < 2 || syncs > 51 {
 		t.Errorf("%d syncs", syncs)
+	}
+}
+
+// TestTableOfManyUsers: each message reads the table, so that its lines cost no memory of their own.
+func TestTableOfManyUsers(t *testing.T) { // not beside others, whose allocations would count
+	tab := table{counted: newClock().now}
+	for i := range 2000 {
+		tab.add(i-1, i+1, int64(i)<<20)
+	}
+	text := tab.headLine()
+	for _, c := range tab.users {
+		text = append(text, c.line()...)
+	}
+	got, ok := parseTable(text, nil)
+	if !ok || !slices.Equal(got.users, tab.users) {
+		t.Errorf("%v, %+v", ok, got)
+	}
+	if n := testing.AllocsPerRun(10, func() { got, _ = parseTable(text, got.users) }); n > 5 {
+		t.Errorf("%v allocations for %d lines", n, len(got.users))
+	}
+	for _, line := range []string{"", "uid", "uid 1 messages 2", "uid x messages 2 bytes 3", "uid 1 messages -2 bytes 3",
+		"uid 1 messages 2 bytes 3 x", "uid 1 messages 2 bytes 3x", "uid 1  messages 2 bytes", "uid - messages 2 bytes 3",
+		"uid 1 messages 2 bytes 1234567890123456789", "uid 1234567890123456789 messages 2 bytes 3"} {
+		if c, ok := parseCount(fmt.Appendf(nil, "%-63s\n", line)); ok {
+			t.Errorf("%q: %+v", line, c)
+		}
 	}
 }

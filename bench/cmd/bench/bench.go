@@ -91,11 +91,7 @@ func (b *bench) writeToken() error {
 		return err
 	}
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, b.emulator.TokenURL(),
-		strings.NewReader(url.Values{
-			"grant_type": {"client_credentials"}, "client_id": {b.emulator.ClientID},
-			"client_secret": {b.emulator.ClientSecret},
-			"scope":         {"https://outlook.office365.com/.default"},
-		}.Encode()))
+		strings.NewReader(b.tokenRequest()))
 	if err != nil {
 		return err
 	}
@@ -112,6 +108,14 @@ func (b *bench) writeToken() error {
 		return errors.Join(errors.New("the emulator gave no token"), err)
 	}
 	return os.WriteFile(b.tokenFile, []byte(answer.Token+"\n"), 0o600)
+}
+
+// tokenRequest is the form that asks for a token.
+func (b *bench) tokenRequest() string {
+	return url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {b.emulator.ClientID},
+		"client_secret": {b.emulator.ClientSecret}, "scope": {"https://outlook.office365.com/.default"},
+	}.Encode()
 }
 
 // port is the relay's, near or at the distance of rtt.

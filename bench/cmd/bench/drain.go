@@ -20,8 +20,8 @@ type wire []byte
 func (w wire) Size() int64                  { return int64(len(w)) }
 func (w wire) Open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(w)), nil }
 
-// fill queues n messages as the program does, but for the fsyncs.
-func (s *site) fill(n int) error {
+// fill queues n messages of so many users as the program does, but for the fsyncs.
+func (s *site) fill(n, users int) error {
 	ops := *durable.System
 	nothing := func(*os.File) error { return nil }
 	ops.Sync, ops.Datasync = nothing, nothing
@@ -31,12 +31,16 @@ func (s *site) fill(n int) error {
 	}
 	defer sp.Close()
 	message := wire(crlf(text(2 << 10)))
-	for range n {
+	for i := range n {
+		uid := os.Getuid()
+		if users > 1 {
+			uid = 1000 + i%users
+		}
 		env := envelope.Envelope{
 			Sender: from, Origin: from, Recipients: []envelope.Recipient{{Address: to}},
-			Caller: envelope.Caller{UID: os.Getuid(), User: "bench", Via: "bench"},
+			Caller: envelope.Caller{UID: uid, User: "bench", Via: "bench"},
 		}
-		if _, err := sp.Put(context.Background(), spool.Meta{UID: os.Getuid(), Origin: "bench"}, &env,
+		if _, err := sp.Put(context.Background(), spool.Meta{UID: uid, Origin: "bench"}, &env,
 			message); err != nil {
 			return err
 		}
@@ -109,7 +113,7 @@ func (b *bench) drain() error {
 			argv []string
 			all  []emptied
 		}{
-			{name: "o365-sendmail -q", fill: func() error { return s.fill(b.messages) }, argv: s.ours("-q")},
+			{name: "o365-sendmail -q", fill: func() error { return s.fill(b.messages, 1) }, argv: s.ours("-q")},
 			{name: "floor-deep", fill: func() error { return b.fillFloor(dir, b.messages) },
 				argv: b.floorArgs(rtt, "-drain", dir)},
 			{name: "floor, one at a time", fill: func() error { return b.fillFloor(dir, b.messages) },

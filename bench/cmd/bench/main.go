@@ -37,6 +37,7 @@ type scenario struct {
 var scenarios = []scenario{
 	{"machine", (*bench).machine},
 	{"submit", (*bench).submit},
+	{"first", (*bench).first},
 	{"accept", (*bench).accept},
 	{"drain", (*bench).drain},
 	{"burst", (*bench).burst},
@@ -53,13 +54,13 @@ func main() {
 	flag.StringVar(&s.peers, "peers", "build/bench/peers", "where bench/peers.sh has unpacked peers")
 	flag.StringVar(&s.out, "out", "docs/performance.md", "the report; - for standard output")
 	flag.StringVar(&s.dir, "dir", "", "where spools lie while it runs (default: a temporary directory)")
-	flag.StringVar(&s.only, "only", "", "scenarios, by commas: machine,submit,accept,drain,burst,big,growth,attack "+
-		"(default: all)")
+	flag.StringVar(&s.only, "only", "", "scenarios, by commas: machine,submit,first,accept,drain,burst,big,growth,"+
+		"attack (default: all)")
 	flag.IntVar(&s.rounds, "rounds", 21, "rounds of submit and accept")
 	flag.DurationVar(&s.rtt, "rtt", 50*time.Millisecond, "the round trip of the distant relay")
 	flag.IntVar(&s.messages, "messages", 500, "messages of drain")
 	flag.IntVar(&s.processes, "processes", 200, "processes of burst")
-	flag.IntVar(&s.largest, "largest", 100000, "messages of the longest queue of growth")
+	flag.IntVar(&s.largest, "largest", 50000, "messages of the longest queue of growth")
 	flag.Parse()
 	if err := isolate(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -116,6 +117,13 @@ func run(s *settings) (err error) {
 	if s.out == "-" || len(only) > 0 {
 		fmt.Print(b.report.results()) // a part of the report must not replace the whole
 		return nil
+	}
+	for _, t := range b.report.tables {
+		if t.file != "" {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(s.out), t.file), []byte(t.svg), 0o644); err != nil {
+				return err
+			}
+		}
 	}
 	return os.WriteFile(s.out, []byte(head+b.report.results()), 0o644)
 }

@@ -13,6 +13,7 @@ type table struct {
 	title, note string
 	columns     []string
 	rows        [][]string
+	file, svg   string // a picture of it; "" for none
 }
 
 // report gathers what docs/performance.md says.
@@ -29,6 +30,9 @@ func (r *report) add(title, note string, columns ...string) *table {
 }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// picture puts one below the table.
+func (t *table) picture(file, svg string) { t.file, t.svg = file, svg }
 
 // head is the prose of the report, which stays.
 //
@@ -53,6 +57,9 @@ func (r *report) results() string {
 		fmt.Fprintf(&b, "| %s |\n|---%s|\n", strings.Join(t.columns, " | "), strings.Repeat("|---:", len(t.columns)-1))
 		for _, row := range t.rows {
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
+		}
+		if t.file != "" {
+			fmt.Fprintf(&b, "\n![%s](%s)\n", t.title, t.file)
 		}
 	}
 	return b.String()

@@ -13,11 +13,14 @@ type contestant struct {
 	pid   int // of a daemon whose CPU counts, too; 0 for none
 	sends bool
 
+	before func() error // is not measured; may be nil
+
 	untilRelayed bool // what counts is when the relay has the message, not the exit
 
 	walls, cpus []time.Duration
 	relayed     []time.Duration // from the call until the relay has the message
 	trips       int64
+	tokens      int // token requests, at most
 }
 
 // interleave runs all in turn, in another order each round, after one round to warm up.
@@ -26,6 +29,11 @@ func (b *bench) interleave(rounds int, all []*contestant) error {
 		for i := range all {
 			c := all[(i+max(round, 0))%len(all)]
 			b.reset()
+			if c.before != nil {
+				if err := c.before(); err != nil {
+					return err
+				}
+			}
 			before, begun := cpuOf(c.pid), time.Now()
 			used, err := once(b.message, c.argv...)
 			if err != nil {
@@ -38,6 +46,7 @@ func (b *bench) interleave(rounds int, all []*contestant) error {
 				c.trips = b.emulator.Messages()[0].Trips
 			}
 			relayed := time.Since(begun)
+			c.tokens = max(c.tokens, b.emulator.Stats().TokenRequests)
 			if c.untilRelayed {
 				used.wall = relayed
 			}

@@ -22,6 +22,7 @@ import (
 
 type options struct {
 	addr, user, tokenFile, caFile, from, to string
+	tokenURL, tokenRequest                  string
 	put, drain                              string
 	start                                   bool
 	sessions, ahead                         int
@@ -32,6 +33,8 @@ func main() {
 	flag.StringVar(&o.addr, "addr", "", "the relay, HOST:PORT")
 	flag.StringVar(&o.user, "user", "", "the mailbox that signs in")
 	flag.StringVar(&o.tokenFile, "token-file", "", "a file that holds the access token")
+	flag.StringVar(&o.tokenURL, "token-url", "", "where a token is asked for in place of -token-file")
+	flag.StringVar(&o.tokenRequest, "token-request", "", "with -token-url, the form that is posted there")
 	flag.StringVar(&o.caFile, "ca-file", "", "the trusted authorities, PEM")
 	flag.StringVar(&o.from, "from", "", "the envelope sender")
 	flag.StringVar(&o.to, "to", "", "the recipient of what -drain sends")
@@ -70,20 +73,14 @@ type session struct {
 
 // dial connects and signs in. Token and authorities are read while packets travel.
 func (o *options) dial() *session {
-	type secrets struct {
-		pool *x509.CertPool
-		auth string
-	}
-	ready := make(chan secrets, 1)
+	pools, tokens := make(chan *x509.CertPool, 1), make(chan string, 1)
 	go func() {
 		pem, err := os.ReadFile(o.caFile)
 		must(err)
-		token, err := os.ReadFile(o.tokenFile)
-		must(err)
-		s := secrets{x509.NewCertPool(), "user=" + o.user + "\x01auth=Bearer " + strings.TrimSpace(string(token)) +
-			"\x01\x01"}
-		s.pool.AppendCertsFromPEM(pem)
-		ready <- s
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(pem)
+		pools <- pool
+		tokens <- o.token(pool)
 	}()
 	conn, err := net.Dial("tcp", o.addr)
 	must(err)
@@ -91,12 +88,32 @@ func (o *options) dial() *session {
 	s.expect(1)
 	s.say("EHLO floor.test\r\n")
 	s.say("STARTTLS\r\n")
-	own := <-ready
 	host, _, _ := net.SplitHostPort(o.addr)
-	s.conn = tls.Client(conn, &tls.Config{ServerName: host, RootCAs: own.pool})
+	s.conn = tls.Client(conn, &tls.Config{ServerName: host, RootCAs: <-pools})
 	s.say("EHLO floor.test\r\n")
-	s.say("AUTH XOAUTH2 " + base64.StdEncoding.EncodeToString([]byte(own.auth)) + "\r\n")
+	s.say("AUTH XOAUTH2 " + base64.StdEncoding.EncodeToString([]byte("user="+o.user+"\x01auth=Bearer "+<-tokens+
+		"\x01\x01")) + "\r\n")
 	return s
+}
+
+// token reads the token, or asks for one.
+func (o *options) token(pool *x509.CertPool) string {
+	if o.tokenURL == "" {
+		text, err := os.ReadFile(o.tokenFile)
+		must(err)
+		return strings.TrimSpace(string(text))
+	}
+	host, path, _ := strings.Cut(strings.TrimPrefix(o.tokenURL, "https://"), "/")
+	conn, err := tls.Dial("tcp", host, &tls.Config{RootCAs: pool})
+	must(err)
+	_, err = fmt.Fprintf(conn, "POST /%s HTTP/1.0\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
+		"Content-Length: %d\r\n\r\n%s", path, host, len(o.tokenRequest), o.tokenRequest)
+	must(err)
+	reply, err := io.ReadAll(conn)
+	must(err)
+	_, rest, _ := strings.Cut(string(reply), `"access_token":"`)
+	token, _, _ := strings.Cut(rest, `"`)
+	return token
 }
 
 // say sends a command and awaits its reply.
