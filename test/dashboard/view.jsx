@@ -170,14 +170,20 @@ const filled = await Promise.all(panels.map(fill));
 createRoot(document.querySelector('main')).render(<Dashboard title={title} panels={filled} />);
 
 // Chromium narrows its window when it takes the picture, and a busy machine may take it before what was drawn on a
-// canvas is there again: an image is.
-setTimeout(() => {
-  for (const canvas of document.querySelectorAll('canvas')) {
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    if (!data.some((byte) => byte > 0)) console.error('a panel is not drawn');
-    const image = new Image();
-    image.src = canvas.toDataURL();
-    image.style.cssText = 'display: block; width: 100%; height: 100%';
-    canvas.replaceWith(image);
-  }
-}, 5000);
+// canvas is there again: an image is. Its virtual time stands still during a request, so that a slow machine can draw.
+const charts = panels.filter(({ type }) => type === 'timeseries').length;
+const late = setTimeout(() => console.error('not all charts are drawn'), 15000);
+while (document.querySelectorAll('canvas').length < charts) {
+  await fetch('dashboard.json', { cache: 'no-store' });
+  await new Promise((resume) => { setTimeout(resume, 10); });
+}
+clearTimeout(late);
+await new Promise((resume) => { setTimeout(resume, 1000); });
+for (const canvas of document.querySelectorAll('canvas')) {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  if (!data.some((byte) => byte > 0)) console.error('a chart is empty');
+  const image = new Image();
+  image.src = canvas.toDataURL();
+  image.style.cssText = 'display: block; width: 100%; height: 100%';
+  canvas.replaceWith(image);
+}
