@@ -19,6 +19,7 @@ import (
 func join(c *config.Config, o agent.FleetOptions) (quota.Member, error) {
 	fo := fleet.Options{Servers: c.Fleet.Servers, Name: c.Fleet.Name, Host: cmp.Or(c.Fleet.Host, o.HostName),
 		Version: o.Version, Local: o.Local, Backlog: o.Backlog, Answer: o.Answer, Warn: o.Warn,
+		Connections: c.Delivery.Connections,
 		Limits: quota.Limits{MessagesPerMinute: c.Delivery.MessagesPerMinute,
 			RecipientsPerDay: c.Delivery.RecipientsPerDay}}
 	var err error

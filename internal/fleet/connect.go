@@ -123,8 +123,12 @@ func (f *Fleet) replicas() int {
 // makeBucket makes the bucket, or finds it.
 func (f *Fleet) makeBucket(ctx context.Context, js jetstream.JetStream) error {
 	want := jetstream.KeyValueConfig{Bucket: f.o.Name, History: 1, LimitMarkerTTL: time.Second,
-		Storage: jetstream.FileStorage, Replicas: f.replicas(), Description: "o365-sendmail: slots and hosts"}
+		Storage: jetstream.FileStorage, Replicas: f.replicas(), Description: "o365-sendmail: slots and hosts",
+		Metadata: map[string]string{slotsKey: strconv.Itoa(f.o.Connections)}}
 	_, err := js.CreateKeyValue(ctx, want)
+	if err == nil {
+		f.agreeSlots(want.Metadata)
+	}
 	if !errors.Is(err, jetstream.ErrBucketExists) && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return err
 	}
@@ -147,5 +151,23 @@ func (f *Fleet) makeBucket(ctx context.Context, js jetstream.JetStream) error {
 		f.note("replicas", fmt.Errorf("the bucket %s is kept %d times, and %d servers are configured", f.o.Name, n,
 			len(f.o.Servers)))
 	}
+	f.agreeSlots(st.Config().Metadata)
 	return nil
+}
+
+// slotsKey is in the bucket's metadata how many slots a mailbox has.
+const slotsKey = "connections"
+
+// agreeSlots goes by the bucket's number of slots.
+func (f *Fleet) agreeSlots(metadata map[string]string) {
+	n, _ := strconv.Atoi(metadata[slotsKey])
+	f.mu.Lock()
+	f.slots = max(n, 0)
+	f.mu.Unlock()
+	var err error
+	if own := f.o.Connections; own > 0 && n > 0 && n != own {
+		err = fmt.Errorf("delivery.connections is %d here and %d in the fleet, which counts: set it to %d, or delete the "+
+			"bucket %s to make this host's the fleet's", own, n, n, f.o.Name)
+	}
+	f.note(slotsKey, err)
 }

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -118,6 +119,62 @@ func TestCounts(t *testing.T) {
 	if sum(one) != 1 || sum(other) != 1 || other.Waits[0]+other.Waits[1] != 0 || other.Waited < 0.2 || other.Refused != 1 {
 		t.Errorf("%+v, %+v", one, other)
 	}
+}
+
+// TestSlotsThatDiffer: the first host's number of sessions is the fleet's, and the others are told, whether they have
+// more or fewer.
+func TestSlotsThatDiffer(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	o := Options{Servers: []string{s.ClientURL()}, Host: "h1", Connections: 2}
+	one := join(t, o)
+	take := func(f *Fleet, n int, want error) quota.Slot {
+		slot, err := f.TrySlot(t.Context(), mailbox, n)
+		if !errors.Is(err, want) {
+			t.Fatalf("%s: %v", f.o.Host, err)
+		}
+		return slot
+	}
+	for range 2 {
+		defer take(one, 2, nil).Release()
+	}
+	first := 2
+	for host, n := range map[string]int{"h2": 6, "h3": 1} {
+		var w warnings
+		o.Host, o.Connections, o.Warn = host, n, w.warn
+		f := join(t, o)
+		for range 3 {
+			take(f, n, quota.ErrTaken)
+		}
+		if all := w.list(); len(all) != 1 || !strings.Contains(all[0], fmt.Sprintf("connections is %d here and %d in", n, first)) {
+			t.Errorf("%q", all)
+		}
+	}
+	if len(one.Faults()) != 0 {
+		t.Errorf("%v", one.Faults())
+	}
+}
+
+// TestFewerConnections: a host that may have one session finds whichever slot is free.
+func TestFewerConnections(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	o := Options{Servers: []string{s.ClientURL()}, Host: "h1", Connections: 3}
+	one := join(t, o)
+	o.Host, o.Connections = "h2", 1
+	two := join(t, o)
+	for range 2 {
+		slot, err := one.TrySlot(t.Context(), mailbox, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer slot.Release()
+	}
+	slot, err := two.TrySlot(t.Context(), mailbox, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot.Release()
 }
 
 // TestNoThreeServers: three are configured and are no cluster.

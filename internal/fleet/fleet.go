@@ -31,6 +31,9 @@ type Options struct {
 	NKeySeed []byte
 	// Limits are each mailbox's. The first host of a fleet makes them the fleet's.
 	Limits quota.Limits
+	// Connections is how many sessions all hosts may have to a mailbox, by this host's configuration; here, too, the
+	// first host's counts. 0 is what each one asks for.
+	Connections int
 	// Local is this host's own limiter, which is asked first and counts along.
 	Local quota.Host
 	// Backlog says how this host's queue is. nil says nothing.
@@ -63,6 +66,7 @@ type Fleet struct {
 
 	mu     sync.Mutex
 	js     jetstream.JetStream // of the connection; nil before the first
+	slots  int                 // of a mailbox, by the bucket; 0 if it does not say
 	boxes  map[string]*box
 	marks  map[string]mark // by stream
 	names  map[string]bool // of the mailboxes that slots were asked for

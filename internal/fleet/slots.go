@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +37,7 @@ func (f *Fleet) trySlot(ctx context.Context, account string, n int) (quota.Slot,
 	if err != nil {
 		return quota.Slot{}, err
 	}
-	l, err := f.acquire(ctx, account, max(n, 1))
+	l, err := f.acquire(ctx, account, f.slotsOf(n))
 	if err != nil {
 		local.Release()
 		return quota.Slot{}, err
@@ -72,9 +73,16 @@ func (f *Fleet) Slot(ctx context.Context, account string, n int) (quota.Slot, er
 			again.Stop()
 		}
 		if ctx.Err() != nil {
-			return quota.Slot{}, fmt.Errorf("all %d connection slots of the fleet are taken: %w", max(n, 1), ctx.Err())
+			return quota.Slot{}, fmt.Errorf("all %d connection slots of the fleet are taken: %w", f.slotsOf(n), ctx.Err())
 		}
 	}
+}
+
+// slotsOf is how many slots a mailbox has in the fleet, for a host that asks for one of n.
+func (f *Fleet) slotsOf(n int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return max(cmp.Or(f.slots, n), 1)
 }
 
 // acquire takes a slot that nobody has.
