@@ -75,6 +75,7 @@ func (c *courier) grant(r quota.Request, rank queue.Rank) (quota.Grant, *queue.S
 	switch {
 	case unknownIn(err) != nil:
 		wait := c.waitUntilKnown(unknownIn(err))
+		c.queue.Do(func(l *queue.Locked) { c.place.NoSession(l, wait) }) // which says why
 		return quota.Grant{}, &queue.Shortage{Wait: wait.After, Rank: queue.RankRoot, Reason: wait.Reason}
 	case err != nil: // an interactive message with too many: by way of the queue it goes in parts
 		return quota.Grant{}, &queue.Shortage{Wait: time.Minute, Alone: true, Reason: err.Error()}

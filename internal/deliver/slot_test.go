@@ -21,13 +21,15 @@ type testLimiter struct {
 	lose    context.CancelFunc // of the last slot
 	cut     context.CancelFunc
 	unknown *quota.UnknownError
-	reserve func(quota.Request)
+	// slotsKnown is set when unknown is of counts alone.
+	slotsKnown bool
+	reserve    func(quota.Request)
 }
 
 func (l *testLimiter) TrySlot(ctx context.Context, account string, n int) (quota.Slot, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.unknown != nil {
+	if l.unknown != nil && !l.slotsKnown {
 		return quota.Slot{}, l.unknown
 	}
 	s, err := l.Limiter.TrySlot(ctx, account, n)
@@ -148,6 +150,37 @@ func TestUnknownWaits(t *testing.T) {
 				}
 			})
 	}
+}
+
+// TestUnknownCount: slots are given out and messages can't be counted. The reason is told, and mail goes as policy has it.
+func TestUnknownCount(t *testing.T) {
+	t.Parallel()
+	l := &testLimiter{slotsKnown: true}
+	inBubble(t, rigOptions{account: func(a *Account) { l.limited(a); a.Unreachable = UnreachableShare }},
+		func(t *testing.T, r *rig) {
+			unknown, known := unknownFor(0, 3)
+			l.set(func() { l.unknown = unknown })
+			for i := range 20 {
+				r.put(1000, i)
+			}
+			r.run()
+			time.Sleep(50 * time.Second)
+			s := r.e.State()
+			if len(s.Stops) != 1 || s.Stops[0].Held || !strings.Contains(s.Stops[0].Reason, "can't be reached") {
+				t.Errorf("%+v", s.Stops)
+			}
+			l.set(func() { unknown.For = time.Minute })
+			time.Sleep(time.Minute)
+			if n := len(r.em.Messages()); n != 10 {
+				t.Errorf("%d messages went, want 30/3", n)
+			}
+			l.set(func() { l.unknown = nil })
+			known()
+			time.Sleep(time.Minute)
+			if n := len(r.em.Messages()); n != 20 || len(r.e.State().Stops) != 0 {
+				t.Errorf("%d messages went when it was known again: %+v", n, r.e.State().Stops)
+			}
+		})
 }
 
 // TestUnknownShares: after a minute a host sends on one connection, at its part of the messages a minute; the session

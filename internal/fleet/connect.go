@@ -41,10 +41,25 @@ func (f *Fleet) connectOptions() (nats.Options, error) {
 	return o, err
 }
 
+// wrongError says what an administrator has to change at the servers.
+type wrongError string
+
+func (e wrongError) Error() string { return string(e) }
+
+// isRefusal reports whether the servers have answered, and the answer was no.
+func isRefusal(err error) bool {
+	var refusal *jetstream.APIError
+	var wrong wrongError
+	return errors.As(err, &refusal) || errors.As(err, &wrong)
+}
+
 // explain says in a line what an error of the client means for an administrator.
 func (f *Fleet) explain(err error) error {
 	var api *jetstream.APIError
+	var wrong wrongError
 	switch {
+	case err == nil, errors.As(err, &wrong):
+		return err
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
 		return fmt.Errorf("the fleet's servers refuse this host's NKey or certificate: %w", err)
 	case errors.Is(err, nats.ErrPermissionViolation):
@@ -54,6 +69,9 @@ func (f *Fleet) explain(err error) error {
 	case errors.As(err, &api) && (api.ErrorCode == 10005 || api.ErrorCode == 10074):
 		return fmt.Errorf("the fleet's servers can't keep everything three times, which takes three that are "+
 			"clustered: %s", api.Description)
+	case errors.As(err, &api) && api.ErrorCode == 10065:
+		return fmt.Errorf("another stream at the fleet's servers has the fleet's subjects, %s.> or $KV.%s.>: delete "+
+			"that stream, or set another fleet.name on all hosts", f.o.Name, f.o.Name)
 	case errors.As(err, &api):
 		return fmt.Errorf("the fleet's servers refuse: %s", api.Description)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
@@ -85,6 +103,9 @@ func (f *Fleet) join(nc *nats.Conn) error {
 	// What watches answer when the servers ask whether they keep up. Nobody hears this one; a right that lacks is told.
 	if err := nc.Publish("$JS.FC.KV_"+f.o.Name+".right", nil); err != nil {
 		return f.explain(err)
+	}
+	if err := f.countable(js); err != nil {
+		return err
 	}
 	f.mu.Lock()
 	f.js = js
@@ -120,6 +141,14 @@ func (f *Fleet) replicas() int {
 	return 1
 }
 
+// otherReplicas notes that something is not kept as often as the configuration has it.
+func (f *Fleet) otherReplicas(what string, n int) {
+	if want := f.replicas(); n != want {
+		f.note("replicas", fmt.Errorf("the %s is kept %d times, and by the servers in fleet.servers should be kept %d times: "+
+			"name the same servers on all hosts, or delete it", what, n, want))
+	}
+}
+
 // makeBucket makes the bucket, or finds it.
 func (f *Fleet) makeBucket(ctx context.Context, js jetstream.JetStream) error {
 	want := jetstream.KeyValueConfig{Bucket: f.o.Name, History: 1, LimitMarkerTTL: time.Second,
@@ -142,15 +171,12 @@ func (f *Fleet) makeBucket(ctx context.Context, js jetstream.JetStream) error {
 	}
 	switch {
 	case st.History() != 1:
-		return fmt.Errorf("the bucket %s keeps %d values of a key, which keeps slots too long: make it again with one",
-			f.o.Name, st.History())
+		return wrongError(fmt.Sprintf("the bucket %s keeps %d values of a key, which keeps slots too long: delete it",
+			f.o.Name, st.History()))
 	case st.LimitMarkerTTL() == 0:
-		return fmt.Errorf("the bucket %s has no limit_marker_ttl, so that no slot expires: delete it", f.o.Name)
+		return wrongError("the bucket " + f.o.Name + " has no limit_marker_ttl, so that no slot expires: delete it")
 	}
-	if n := st.Config().Replicas; n != want.Replicas {
-		f.note("replicas", fmt.Errorf("the bucket %s is kept %d times, and %d servers are configured", f.o.Name, n,
-			len(f.o.Servers)))
-	}
+	f.otherReplicas("bucket "+f.o.Name, st.Config().Replicas)
 	f.agreeSlots(st.Config().Metadata)
 	return nil
 }

@@ -254,6 +254,62 @@ func TestWatchStalls(t *testing.T) {
 	})
 }
 
+// TestCantCount: while a stream that counts can't be had or written, or counts wrongly, the answers stay unknown, and for
+// how long, so that a host's share begins; the reason says what to change. All is well when that is done.
+func TestCantCount(t *testing.T) {
+	t.Parallel()
+	name := "test-minute-" + encode(mailbox)
+	made := jetstream.StreamConfig{Name: name, Subjects: []string{"test.minute." + encode(mailbox) + ".>"}}
+	other := jetstream.StreamConfig{Name: "other", Subjects: []string{"test.>"}}
+	for what, c := range map[string]struct {
+		deny, want string
+		wrong      *jetstream.StreamConfig
+	}{
+		"its subjects":  {wrong: &other, want: "set another fleet.name"},
+		"made by hand":  {wrong: &made, want: name + " can't be used: somebody changed it"},
+		"not its right": {deny: "test.minute.>", want: "do not answer in time"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			allow := &server.Permissions{Publish: &server.SubjectPermission{}}
+			if c.deny != "" {
+				allow.Publish.Deny = []string{c.deny}
+			}
+			s := startServer(t, func(o *server.Options) {
+				o.Users = []*server.User{{Username: "admin", Password: "x"}, {Username: "host", Password: "x", Permissions: allow}}
+			})
+			addr := strings.TrimPrefix(s.ClientURL(), "nats://")
+			js := admin(t, "nats://admin:x@"+addr)
+			if c.wrong != nil {
+				if _, err := js.CreateStream(t.Context(), *c.wrong); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f := join(t, Options{Servers: []string{"nats://host:x@" + addr}, Host: "h1",
+				Limits: quota.Limits{MessagesPerMinute: 5}, Wait: 500 * time.Millisecond})
+			begun := boottime()
+			_, _, err := ask(t, f, 1)
+			var unknown *quota.UnknownError
+			for ; boottime()-begun < testMinute; _, _, err = ask(t, f, 1) {
+				if !errors.As(err, &unknown) {
+					t.Fatal(err)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			if !errors.As(err, &unknown) || unknown.For < testMinute*3/4 || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("%v for %v", err, unknown.For)
+			}
+			if c.wrong == nil {
+				return
+			}
+			if err := js.DeleteStream(t.Context(), c.wrong.Name); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "it counts", func() bool { _, short, err := ask(t, f, 1); return short == nil && err == nil })
+		})
+	}
+}
+
 // TestStreamDeleted: it is made again, and what this host has sent counts in it.
 func TestStreamDeleted(t *testing.T) {
 	t.Parallel()

@@ -240,9 +240,7 @@ func (f *Fleet) call(ctx context.Context, ask func(ctx context.Context, js jetst
 	in, cancel := context.WithTimeout(ctx, f.o.Wait)
 	defer cancel()
 	err := ask(in, f.stream())
-	var refusal *jetstream.APIError
-	switch {
-	case err == nil, errors.As(err, &refusal), ctx.Err() != nil:
+	if err == nil || isRefusal(err) || ctx.Err() != nil {
 		return err
 	}
 	f.link.trip(f.explain(err))

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,16 +48,17 @@ func (f *Fleet) mailbox(ctx context.Context, name string) (*box, error) {
 	name = strings.ToLower(name)
 	f.mu.Lock()
 	b := f.boxes[name]
+	f.names[name] = true
 	f.mu.Unlock()
 	if b != nil {
 		return b, nil
 	}
 	b = &box{name: name, limits: f.o.Limits}
 	lacks := false // the minute's stream: what this host has sent
-	part := func(kind string) string { return f.o.Name + "-" + kind + "-" + encode(name) }
+	c := f.counts(name)
 	if b.limits.MessagesPerMinute > 0 {
-		b.minute = part("minute")
-		n, young, err := f.makeStream(ctx, b.minute, b.limits.MessagesPerMinute, f.o.Minute+f.slack())
+		b.minute = c[0].stream
+		n, young, err := f.makeStream(ctx, c[0])
 		if err != nil {
 			return nil, err
 		}
@@ -63,8 +67,8 @@ func (f *Fleet) mailbox(ctx context.Context, name string) (*box, error) {
 		b.limits.MessagesPerMinute = n
 	}
 	if b.limits.RecipientsPerDay > 0 {
-		b.day = part("day")
-		n, _, err := f.makeStream(ctx, b.day, b.limits.RecipientsPerDay, f.o.Day+f.o.Minute)
+		b.day = c[1].stream
+		n, _, err := f.makeStream(ctx, c[1])
 		if err != nil {
 			return nil, err
 		}
@@ -88,6 +92,51 @@ func (f *Fleet) mailbox(ctx context.Context, name string) (*box, error) {
 	return b, nil
 }
 
+// count is a stream that counts up to a limit, for an age.
+type count struct {
+	stream string
+	limit  int // 0 for no such stream
+	age    time.Duration
+}
+
+// counts are a mailbox's of the minute and of the day.
+func (f *Fleet) counts(mailbox string) [2]count {
+	part := func(kind string) string { return f.o.Name + "-" + kind + "-" + encode(mailbox) }
+	return [2]count{{part("minute"), f.o.Limits.MessagesPerMinute, f.o.Minute + f.slack()},
+		{part("day"), f.o.Limits.RecipientsPerDay, f.o.Day + f.o.Minute}}
+}
+
+// countable makes sure that the streams of all mailboxes that were asked for can count, so that the servers are not back
+// for somebody who then can't: the time for which nothing is known would begin afresh with each try.
+func (f *Fleet) countable(js jetstream.JetStream) error {
+	f.mu.Lock()
+	names := slices.Collect(maps.Keys(f.names))
+	f.mu.Unlock()
+	for _, name := range names {
+		for _, c := range f.counts(name) {
+			if c.limit == 0 {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(f.ctx, callTimeout)
+			_, err := f.ensureStream(ctx, js, c)
+			if err == nil {
+				m := nats.NewMsg(f.tokens(c.stream) + ".t")
+				m.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(math.MaxUint64, 10)) // which it never is
+				_, err = js.PublishMsg(ctx, m)
+			}
+			cancel()
+			if !isFull(err) && !isWrongSequence(err) {
+				return f.unusable(c.stream, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *Fleet) unusable(stream string, err error) error {
+	return fmt.Errorf("the stream %s can't be used: %w", stream, f.explain(err))
+}
+
 // differs notes that this host's limit is not the fleet's.
 func (f *Fleet) differs(key, mailbox string, own, fleet int) {
 	var err error
@@ -100,35 +149,37 @@ func (f *Fleet) differs(key, mailbox string, own, fleet int) {
 
 // makeStream makes the stream of a limit, or finds it; the limit that counts is the stream's. young reports whether it
 // is not as old as a message in it may get: somebody may have deleted the one before.
-func (f *Fleet) makeStream(ctx context.Context, name string, limit int, age time.Duration) (n int, young bool,
-	err error) {
-	cfg := jetstream.StreamConfig{Name: name, Subjects: []string{f.tokens(name) + ".>"}, MaxMsgs: int64(limit), MaxAge: age,
-		Discard: jetstream.DiscardNew, Storage: jetstream.FileStorage, Replicas: f.replicas(),
-		AllowAtomicPublish: true, MaxMsgSize: 1024, Description: "o365-sendmail: what a mailbox has sent"}
+func (f *Fleet) makeStream(ctx context.Context, c count) (n int, young bool, err error) {
 	var info *jetstream.StreamInfo
-	err = f.call(ctx, func(ctx context.Context, js jetstream.JetStream) error {
-		s, err := js.CreateStream(ctx, cfg)
-		if err == nil {
-			info = s.CachedInfo()
-		}
+	err = f.call(ctx, func(ctx context.Context, js jetstream.JetStream) (err error) {
+		info, err = f.ensureStream(ctx, js, c)
 		return err
 	})
+	if err != nil {
+		return 0, false, f.known(c.stream, err)
+	}
+	f.otherReplicas("stream "+c.stream, info.Config.Replicas)
+	return int(info.Config.MaxMsgs), info.TimeStamp.Sub(info.Created) < c.age, nil
+}
+
+// ensureStream has the servers make a stream, or finds one that can count.
+func (f *Fleet) ensureStream(ctx context.Context, js jetstream.JetStream, c count) (*jetstream.StreamInfo, error) {
+	s, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: c.stream, Subjects: []string{f.tokens(c.stream) + ".>"},
+		MaxMsgs: int64(c.limit), MaxAge: c.age, Discard: jetstream.DiscardNew, Storage: jetstream.FileStorage,
+		Replicas: f.replicas(), AllowAtomicPublish: true, MaxMsgSize: 1024,
+		Description: "o365-sendmail: what a mailbox has sent"})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		info, err = f.info(ctx, name)
+		s, err = js.Stream(ctx, c.stream)
 	}
 	if err != nil {
-		return 0, false, f.known(err)
+		return nil, err
 	}
-	switch got := info.Config; {
-	case got.MaxMsgs < 1 || got.Discard != jetstream.DiscardNew || got.MaxAge != age || !got.AllowAtomicPublish:
-		err = fmt.Errorf("the stream %s was changed, so that it can't count: delete it", name)
-		f.link.trip(err)
-		return 0, false, f.link.unknown(f.hosts())
-	case got.Replicas != cfg.Replicas:
-		f.note("replicas", fmt.Errorf("the stream %s is kept %d times, and %d servers are configured", name,
-			got.Replicas, len(f.o.Servers)))
+	info := s.CachedInfo()
+	if got := info.Config; got.MaxMsgs < 1 || got.Discard != jetstream.DiscardNew || got.MaxAge != c.age ||
+		!got.AllowAtomicPublish || got.Sealed {
+		return nil, wrongError("somebody changed it, so that it can't count: delete it")
 	}
-	return int(info.Config.MaxMsgs), info.TimeStamp.Sub(info.Created) < age, nil
+	return info, nil
 }
 
 func (f *Fleet) info(ctx context.Context, name string) (info *jetstream.StreamInfo, err error) {
@@ -139,7 +190,7 @@ func (f *Fleet) info(ctx context.Context, name string) (info *jetstream.StreamIn
 		}
 		return err
 	})
-	return info, f.known(err)
+	return info, f.known(name, err)
 }
 
 // Reserve is quota.Limiter's: this host counts along, so that its count is right when the servers are away.
@@ -250,7 +301,7 @@ func (f *Fleet) gone(ctx context.Context, b *box, stream string, err error) erro
 		return err
 	}
 	f.forget(b)
-	f.link.trip(fmt.Errorf("the stream %s can't be used: %w", stream, err))
+	f.link.trip(f.unusable(stream, err))
 	if e := f.link.unknown(f.hosts()); e != nil {
 		return e
 	}

@@ -114,19 +114,22 @@ func (f *Fleet) acquire(ctx context.Context, account string, n int) (*lease, err
 		case err == nil:
 			return f.hold(account, key, value, sequence, begun), nil
 		case !isWrongSequence(err):
-			return nil, f.known(err)
+			return nil, f.known("", err)
 		}
 	}
 	return nil, quota.ErrTaken
 }
 
-// known makes a refusal of the servers an answer that is not known.
-func (f *Fleet) known(err error) error {
-	var refusal *jetstream.APIError
-	if !errors.As(err, &refusal) {
+// known makes a refusal of the servers an answer that is not known; stream is "" for the bucket.
+func (f *Fleet) known(stream string, err error) error {
+	if !isRefusal(err) {
 		return err
 	}
-	f.link.trip(f.explain(err))
+	why := f.explain(err)
+	if stream != "" {
+		why = f.unusable(stream, err)
+	}
+	f.link.trip(why)
 	if e := f.link.unknown(f.hosts()); e != nil {
 		return e
 	}
