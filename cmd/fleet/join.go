@@ -5,8 +5,9 @@ import (
 	"cmp"
 	"crypto/tls"
 	"fmt"
-	"os"
 	"strings"
+
+	"github.com/nats-io/nkeys"
 
 	"o365-sendmail/internal/agent"
 	"o365-sendmail/internal/assemble"
@@ -26,18 +27,30 @@ func join(c *config.Config, o agent.FleetOptions) (quota.Member, error) {
 	if fo.TLS, err = tlsOf(c); err != nil {
 		return nil, err
 	}
-	if c.Fleet.NKeyFile != "" {
-		seed, err := os.ReadFile(c.Fleet.NKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("fleet.nkey_file: %w", err)
-		}
-		fo.NKeySeed = bytes.TrimSpace(seed)
+	if fo.NKeySeed, err = seedOf(c); err != nil {
+		return nil, err
 	}
 	f, err := fleet.Open(fo)
 	if err != nil {
 		return nil, fmt.Errorf("fleet: %w", err)
 	}
 	return f, nil
+}
+
+// seedOf is the seed of the host's NKey; nil for none. What nk prints below it does not count.
+func seedOf(c *config.Config) ([]byte, error) {
+	data, err := c.SecretFile("fleet.nkey_file")
+	if data == nil || err != nil {
+		return nil, err
+	}
+	seed := bytes.Fields(data)[0]
+	if pair, err := nkeys.FromSeed(seed); err == nil {
+		if public, err := pair.PublicKey(); err == nil && nkeys.IsValidPublicUserKey(public) {
+			return seed, nil
+		}
+	}
+	return nil, fmt.Errorf("fleet.nkey_file: %s does not begin with the seed of a user, which begins with SU: "+
+		"nk -gen user makes one", c.Fleet.NKeyFile)
 }
 
 // tlsOf is how the servers are verified and what they are shown; nil if none is to be spoken to by TLS.
@@ -54,9 +67,17 @@ func tlsOf(c *config.Config) (*tls.Config, error) {
 	if c.Fleet.TLSCertFile == "" {
 		return t, nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.Fleet.TLSCertFile, c.Fleet.TLSKeyFile)
+	cert, err := assemble.ReadFile("fleet.tls_cert_file", c.Fleet.TLSCertFile)
 	if err != nil {
-		return nil, fmt.Errorf("fleet.tls_cert_file: %w", err)
+		return nil, err
+	}
+	key, err := c.SecretFile("fleet.tls_key_file")
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("fleet.tls_cert_file and fleet.tls_key_file: %w", err)
 	}
 	t.Certificates = []tls.Certificate{pair}
 	return t, nil

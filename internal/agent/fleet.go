@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -81,13 +82,21 @@ func (r *rules) leaveFleet() {
 var errNoFleet = sysexits.With(sysexits.Config,
 	errors.New("this host is in no fleet: its configuration has no fleet.servers"))
 
+// noFleet is why there is no membership.
+func (r *rules) noFleet() error {
+	if len(r.config.Fleet.Servers) > 0 && r.fault != nil {
+		return sysexits.With(sysexits.Config, fmt.Errorf("this host can't join its fleet: %s", r.reason()))
+	}
+	return errNoFleet
+}
+
 // askHost has another host of the fleet answer a request.
 func (a *Agent) askHost(ctx context.Context, host string, request []byte, part func([]byte) error) error {
-	m := a.rules.Load().member
-	if m == nil {
-		return errNoFleet
+	r := a.rules.Load()
+	if r.member == nil {
+		return r.noFleet()
 	}
-	return m.Ask(ctx, host, request, part)
+	return r.member.Ask(ctx, host, request, part)
 }
 
 // answerHost answers another host's.
@@ -116,22 +125,13 @@ func (r *rules) fleetMetrics() *metrics.Fleet {
 func (a *Agent) fleetView(ctx context.Context, probe bool) (queueview.Fleet, error) {
 	r := a.rules.Load()
 	if r.member == nil {
-		return queueview.Fleet{}, errNoFleet
+		return queueview.Fleet{}, r.noFleet()
 	}
 	f := queueview.Fleet{Name: r.config.Fleet.Name, Host: cmp.Or(r.config.Fleet.Host, r.host)}
 	if centre, err := r.member.Centre(ctx); err != nil {
 		f.Unreachable = err.Error()
 	} else {
 		f.Centre = &centre
-	}
-	faults := r.member.Faults()
-	if probe && f.Unreachable == "" {
-		if err := r.member.Expires(ctx); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	for _, err := range faults {
-		f.Faults = append(f.Faults, err.Error())
 	}
 	var silent map[string]time.Duration
 	f.Hosts, silent = r.member.Peers()
@@ -155,5 +155,15 @@ func (a *Agent) fleetView(ctx context.Context, probe bool) (queueview.Fleet, err
 		}
 		f.Mailboxes = append(f.Mailboxes, m)
 	}
+	faults := r.member.Faults() // limits that differ among them, now that Used has looked at the fleet's
+	if probe && f.Unreachable == "" {
+		if err := r.member.Expires(ctx); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for _, err := range faults {
+		f.Faults = append(f.Faults, err.Error())
+	}
+	slices.Sort(f.Faults)
 	return f, nil
 }

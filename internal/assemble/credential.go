@@ -121,7 +121,7 @@ func readCertificate(c *config.Config) (*xoauth.CertificateCredential, error) {
 	}
 	if k.PFXFile != "" {
 		o.Certificate, err = c.SecretFile("credential.pfx_file")
-	} else if o.Certificate, err = os.ReadFile(k.CertificateFile); err == nil && (k.KeyFile != k.CertificateFile ||
+	} else if o.Certificate, err = ReadFile("credential.certificate_file", k.CertificateFile); err == nil && (k.KeyFile != k.CertificateFile ||
 		holdsKey(o.Certificate)) {
 		o.Key, err = c.SecretFile("credential.key_file")
 	}

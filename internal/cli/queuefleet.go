@@ -219,6 +219,10 @@ func (e *Env) printFleet(f *queueview.Fleet) {
 		if len(slots) > 0 {
 			held = "slots: " + strings.Join(slots, ", ")
 		}
+		if f.Unreachable != "" {
+			out("mailbox %s: what all hosts have used is not known", m.Name)
+			continue
+		}
 		out("mailbox %s: %s in the last minute, %s in the last day; %s", m.Name, count(m.Messages, "message"),
 			count(m.Recipients, "recipient"), held)
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -48,14 +49,16 @@ var fleetKeys = []Key{
 		field: func(c *Config) any { return &c.Fleet.TLSCertFile },
 	},
 	{
-		Name: "fleet.tls_key_file", Kind: KindPath, Example: `"/etc/o365-sendmail/fleet.key"`,
+		Name: "fleet.tls_key_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/fleet.key"`,
 		Help:  "The private key of that certificate, in PEM form.",
+		More:  "Owner and mode are judged as those of client_secret_file.",
 		field: func(c *Config) any { return &c.Fleet.TLSKeyFile },
 	},
 	{
-		Name: "fleet.nkey_file", Kind: KindPath, Example: `"/etc/o365-sendmail/fleet.nk"`,
-		Help:  "A file that holds the seed of the NKey by which this host signs in to the NATS servers.",
-		More:  "nk -gen user makes one. It must not be readable by others.",
+		Name: "fleet.nkey_file", Kind: KindSecretFile, Example: `"/etc/o365-sendmail/fleet.nk"`,
+		Help: "A file that holds the seed of the NKey by which this host signs in to the NATS servers.",
+		More: "nk -gen user makes one, and what it prints below the seed may stay there. Owner and mode are judged as those " +
+			"of client_secret_file.",
 		field: func(c *Config) any { return &c.Fleet.NKeyFile },
 	},
 	{
@@ -84,6 +87,12 @@ func (r *reader) servers(k *Key, name string, v any, field *[]string) {
 // isServer reports whether s is the URL of a NATS server. A user in it would be in the log.
 func isServer(s string) bool {
 	u, err := url.Parse(s)
+	if err == nil && u.Port() != "" {
+		port, err := strconv.Atoi(u.Port())
+		if err != nil || port < 1 || port > 65535 {
+			return false
+		}
+	}
 	return err == nil && (u.Scheme == "tls" || u.Scheme == "nats") && u.Hostname() != "" && u.User == nil &&
 		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
 }

@@ -135,7 +135,7 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values)
 				errors.New("the agent has too many connections of this user; try again"))
 		}
 		return nil, sysexits.With(sysexits.Protocol,
-			fmt.Errorf("the agent at %s answers with HTTP status %d", c.path, resp.StatusCode))
+			fmt.Errorf("%s answers with HTTP status %d", c.agent(), resp.StatusCode))
 	}
 	return nil, e.err()
 }
@@ -147,9 +147,17 @@ func (e end) err() error {
 	return sysexits.With(e.Code, errors.New(e.Error))
 }
 
+// agent is whose answers these are.
+func (c *Client) agent() string {
+	if c.host != "" {
+		return "the agent of host " + c.host
+	}
+	return "the agent at " + c.path
+}
+
 // silent is the error of an agent that has the connection and says nothing.
 func (c *Client) silent() error {
-	return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent at %s does not answer; is it stopped?", c.path))
+	return sysexits.With(sysexits.TempFail, fmt.Errorf("%s does not answer; is it stopped?", c.agent()))
 }
 
 // broken is an error of the conversation with the agent.
@@ -160,7 +168,7 @@ func (c *Client) broken(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return c.silent()
 	}
-	return sysexits.With(sysexits.TempFail, fmt.Errorf("the agent at %s broke off: %w", c.path, err))
+	return sysexits.With(sysexits.TempFail, fmt.Errorf("%s broke off: %w", c.agent(), err))
 }
 
 func (c *Client) object(ctx context.Context, method, path string, f queueview.Filter, v any) error {

@@ -583,3 +583,24 @@ func TestManyIDs(t *testing.T) {
 		t.Errorf("%d results", len(res))
 	}
 }
+
+// TestOtherHostsFault: what is wrong with another host's answer is said of that host, not of the agent that asked it.
+func TestOtherHostsFault(t *testing.T) {
+	t.Parallel()
+	for what, answer := range map[string]func(part func([]byte) error) error{
+		"broke off":               func(part func([]byte) error) error { return errors.Join(part([]byte("200\n{")), io.EOF) },
+		"answers with HTTP":       func(part func([]byte) error) error { return part([]byte("418\nteapot")) },
+		"its answer can't be":     func(part func([]byte) error) error { return part([]byte("garbage")) },
+		"it answers others; try ": func(func([]byte) error) error { return errors.New("host h2: it answers others; try again") },
+	} {
+		r := newRig(t)
+		r.local = NewLocal(r.spool, Hooks{Ask: func(_ context.Context, _ string, _ []byte, part func([]byte) error) error {
+			return answer(part)
+		}})
+		c := r.as(0)
+		_, err := c.Host("h2").Status(t.Context())
+		if err == nil || !strings.Contains(err.Error(), what) || strings.Contains(err.Error(), c.path) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

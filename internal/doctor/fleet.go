@@ -43,7 +43,8 @@ func judgeFleet(c *Check, f *queueview.Fleet) {
 	switch {
 	case f.Unreachable != "":
 		c.warn("fleet-unreachable", f.Unreachable,
-			"mail is accepted, and delivered as fleet.unreachable says; get two of the three NATS servers to answer")
+			"mail is accepted, and delivered as fleet.unreachable says; put right what the line says, or get two of the "+
+				"three NATS servers to answer")
 	case len(f.Faults) > 0:
 		seen := f.Faults[0]
 		if n := len(f.Faults) - 1; n > 0 {

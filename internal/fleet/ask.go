@@ -13,6 +13,8 @@ const (
 	// maxRequest and maxPart bound what goes in one message, in bytes; a server takes 1 MB unless it is told otherwise.
 	maxRequest = 512 << 10
 	maxPart    = 64 << 10
+	// maxReason bounds what another host says of why it can't answer.
+	maxReason = 1 << 10
 	// partWait is how long either side waits for the other's next part.
 	partWait = 10 * time.Second
 	// maxAsked is how many requests of other hosts are answered at once.
@@ -57,14 +59,16 @@ func (f *Fleet) Ask(ctx context.Context, host string, request []byte, part func(
 		case err != nil, m.Header.Get("Status") == "503", len(m.Data) == 0:
 			return fmt.Errorf("host %s does not answer", host)
 		}
-		if err := m.Respond(nil); err != nil { // the next part, please
-			return f.explain(err)
+		if m.Reply != "" { // the next part, please
+			if err := m.Respond(nil); err != nil {
+				return f.explain(err)
+			}
 		}
 		switch m.Data[0] {
 		case partEnd:
 			return nil
 		case partError:
-			return fmt.Errorf("host %s: %s", host, m.Data[1:])
+			return fmt.Errorf("host %s: %s", host, m.Data[1:min(len(m.Data), maxReason)])
 		}
 		if err := part(m.Data[1:]); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -51,6 +52,39 @@ func TestAsk(t *testing.T) {
 	if err := a.Ask(t.Context(), "b.example.org", []byte("long"), func([]byte) error { return stop }); err != stop {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestAskBusy: a host that answers as many as it can says so to the next, and one with much to say is cut short.
+func TestAskBusy(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	var busy sync.WaitGroup
+	end := make(chan struct{})
+	answer := func(_ context.Context, request []byte, _ func([]byte) error) error {
+		if len(request) == 0 {
+			busy.Done()
+			<-end
+		}
+		return errors.New(strings.Repeat("x", 100_000))
+	}
+	a := join(t, Options{Servers: []string{s.ClientURL()}, Host: "a", Answer: answer})
+	get := func(request string) error {
+		return a.Ask(t.Context(), "a", []byte(request), func([]byte) error { return nil })
+	}
+	if err := get("why"); err == nil || len(err.Error()) > 2000 {
+		t.Errorf("%.100v", err)
+	}
+	busy.Add(maxAsked)
+	var asked sync.WaitGroup
+	for range maxAsked {
+		asked.Go(func() { _ = get("") })
+	}
+	busy.Wait()
+	if err := get("one more"); err == nil || err.Error() != "host a: it answers others; try again" {
+		t.Errorf("%v", err)
+	}
+	close(end)
+	asked.Wait()
 }
 
 // TestCentre: what an administrator sees of the servers, and of what all hosts have used.

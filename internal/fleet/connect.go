@@ -23,6 +23,9 @@ func (f *Fleet) connectOptions() (nats.Options, error) {
 	o.MaxReconnect, o.ReconnectBufSize = -1, -1 // what can't be sent now is not sent later
 	o.ReconnectWait, o.ReconnectJitter, o.ReconnectJitterTLS = 250*time.Millisecond, time.Second, time.Second
 	o.IgnoreAuthErrorAbort = true
+	// Others that the servers name come as addresses, and the client would look for the name of the server before in
+	// their certificates.
+	o.IgnoreDiscoveredServers = true
 	o.TLSConfig, o.Secure = f.o.TLS, f.o.TLS != nil
 	o.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) {
 		if errors.Is(err, nats.ErrPermissionViolation) {
