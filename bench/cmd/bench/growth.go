@@ -75,7 +75,7 @@ func (b *bench) grows(title, note, what string, points []point, at func(point) i
 // grown measures a queue of n messages of as many users.
 func (b *bench) grown(n, users int) (p point, err error) {
 	p = point{messages: n, users: users}
-	if err := b.growthAlone(&p); err == nil {
+	if err = b.growthAlone(&p); err == nil {
 		err = b.growthAgent(&p)
 	}
 	if err != nil {
