@@ -25,7 +25,8 @@ const (
 	// slotPatience is how long a process waits for a connection of its own before it leaves its message to a
 	// run of the queue, which sends many over each.
 	slotPatience = 250 * time.Millisecond
-	// waitStep is how often a process looks whether its message has left the queue.
+	// waitStep is after what time a process first looks whether its message has left the queue. Hundreds may wait, so
+	// that from then on each looks when an eighth more of the time has passed.
 	waitStep = 20 * time.Millisecond
 )
 
@@ -128,7 +129,8 @@ func (s *submission) queueAndWait(ctx context.Context) (envelope.Receipt, error)
 	if err != nil || !s.e.o.Alone.Run() {
 		return r, err
 	}
-	for s.e.spool.Waits(r.QueueID) && s.e.wait(ctx, waitStep, nil) {
+	began := s.e.clock.Now()
+	for s.e.spool.Waits(r.QueueID) && s.e.wait(ctx, max(waitStep, s.e.clock.Now().Sub(began)/8), nil) {
 	}
 	return r, nil
 }

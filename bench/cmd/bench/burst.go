@@ -11,7 +11,7 @@ import (
 func (b *bench) burst() error {
 	t := b.report.add(fmt.Sprintf("%d processes at once, %d ms round trip", b.processes, b.rtt.Milliseconds()),
 		"The relay allows 3 sessions, and the token cache is cold. Until all messages have arrived.",
-		"", "all delivered after s", "× floor-queue", "slowest caller s", "arrived", "callers that failed",
+		"", "all delivered after s", "× floor-queue", "slowest caller s", "CPU s of callers", "arrived", "callers that failed",
 		"token requests", "refused")
 	put, err := b.folder("burst-floor")
 	if err != nil {
@@ -60,7 +60,7 @@ func (b *bench) crowd(t *table, name string, yardstick time.Duration, argv []str
 	b.reset()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	var slowest time.Duration
+	var slowest, cpu time.Duration
 	failed := 0
 	begun := time.Now()
 	for range b.processes {
@@ -68,7 +68,7 @@ func (b *bench) crowd(t *table, name string, yardstick time.Duration, argv []str
 			c, err := once(b.message, argv...)
 			mu.Lock()
 			defer mu.Unlock()
-			slowest = max(slowest, c.wall)
+			slowest, cpu = max(slowest, c.wall), cpu+c.cpu
 			if err != nil {
 				if failed++; failed == 1 {
 					fmt.Fprintln(os.Stderr, "bench:", name+":", err)
@@ -91,7 +91,8 @@ func (b *bench) crowd(t *table, name string, yardstick time.Duration, argv []str
 		yardstick = took
 	}
 	st := b.emulator.Stats()
-	t.row(name, short(took.Seconds()), times(took, yardstick), short(slowest.Seconds()), fmt.Sprint(st.Messages),
+	t.row(name, short(took.Seconds()), times(took, yardstick), short(slowest.Seconds()), short(cpu.Seconds()),
+		fmt.Sprint(st.Messages),
 		fmt.Sprint(failed),
 		fmt.Sprint(st.TokenRequests), fmt.Sprint(b.emulator.Refused("")))
 	return took, nil
