@@ -338,7 +338,7 @@ func TestDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := list(t, as(0), queueview.Filter{}); len(got) != 1 || got[0].State != queueview.Damaged ||
-			got[0].UID != -1 {
+			got[0].UID != -1 || time.Since(got[0].Arrived) > time.Hour {
 			t.Errorf("%+v", got)
 		}
 		if got := list(t, as(alice), queueview.Filter{}); len(got) != 0 {
@@ -350,7 +350,10 @@ func TestDamaged(t *testing.T) {
 		_, err := as(0).Content(context.Background(), id)
 		wantCode(t, err, sysexits.DataErr)
 		// The first delete finds the damage and moves the file aside, the second removes it.
-		apply(t, as(0), Delete, queueview.Filter{IDs: []string{id}})
+		if res := apply(t, as(0), Delete, queueview.Filter{IDs: []string{id}}); res[0].Code != sysexits.DataErr ||
+			!strings.HasSuffix(res[0].Error, "o365-sendmail queue delete --failed "+id) {
+			t.Errorf("%+v", res)
+		}
 		apply(t, as(0), Delete, queueview.Filter{IDs: []string{id}})
 		if res := apply(t, as(0), Delete, queueview.Filter{IDs: []string{id}}); res[0].Code != sysexits.NoInput {
 			t.Errorf("%+v", res)

@@ -278,6 +278,9 @@ func (l *Local) applyAll(ctx context.Context, a Action, ids []string, fn func(Re
 		r := Result{ID: id}
 		if err := l.apply(a, id); err != nil {
 			r.Error, r.Code = err.Error(), sysexits.Code(err, sysexits.IOErr)
+			if errors.Is(err, spool.ErrDamaged) {
+				r.Error += "; it is kept in the spool's folder failed; to remove it: o365-sendmail queue delete --failed " + id
+			}
 		}
 		if err := fn(r); err != nil {
 			return err

@@ -131,13 +131,13 @@ func (l *List) addresses(b []byte, m *Message) []byte {
 		between, indent = "\n    from ", "    to   "
 		from, to = max(l.Width-len(indent), toWidth/2), max(l.Width-len(indent), toWidth/2)
 		b = append(b, between...)
-		b = append(b, l.fit(SenderName(m.Sender), from)...)
+		b = append(b, l.fit(m.senderName(), from)...)
 		b = append(b, '\n')
 	} else {
 		for n := columns(l.fit(l.user(m.UID), userWidth)); n < userWidth; n++ {
 			b = append(b, ' ')
 		}
-		b = pad(append(b, ' '), l.fit(SenderName(m.Sender), from), from)
+		b = pad(append(b, ' '), l.fit(m.senderName(), from), from)
 		b = append(b, ' ')
 		between = ""
 	}
@@ -262,6 +262,14 @@ func SenderName(sender string) string {
 		return "MAILER-DAEMON"
 	}
 	return printable.Clean(sender)
+}
+
+// senderName is SenderName, but of a message that can't be read nobody knows who sent it.
+func (m *Message) senderName() string {
+	if m.State == Damaged && m.Sender == "" {
+		return "-"
+	}
+	return SenderName(m.Sender)
 }
 
 // Messages is how many were added, Held how many of them an administrator holds back.

@@ -93,6 +93,9 @@ func FromSpool(info *spool.Info, m *Message) {
 	m.State = stateOf(info)
 	if info.Err != nil {
 		m.UID, m.Reason = -1, info.Err.Error()
+		if key, ok := spool.ParseKey(info.ID); ok && m.Arrived.IsZero() {
+			m.Arrived = key.Time()
+		}
 	}
 	for i, r := range info.Envelope.Recipients {
 		m.Recipients = append(m.Recipients, recipient(r.Address, info.Status.Recipients, i))

@@ -41,7 +41,7 @@ func Page(w io.Writer, d *Detail, e *Explainer, userName func(uid int) string) e
 		line("Came by", "%s", printable.Clean(d.Origin))
 	}
 	line("Size", "%d", d.Size)
-	line("Sender", "%s", SenderName(d.Sender))
+	line("Sender", "%s", d.senderName())
 	if d.Mailbox != "" {
 		line("Signs in as", "%s", printable.Clean(d.Mailbox))
 	}

@@ -186,7 +186,7 @@ func TestHarmless(t *testing.T) {
 
 func TestFromSpool(t *testing.T) {
 	t.Parallel()
-	info := spool.Info{ID: "i", Envelope: envelope.Envelope{Recipients: []envelope.Recipient{{Address: "a"},
+	info := spool.Info{ID: "20260304090000-0123456789abcdef", Envelope: envelope.Envelope{Recipients: []envelope.Recipient{{Address: "a"},
 		{Address: "b"}, {Address: "c"}}},
 		Status: spool.Status{Recipients: []spool.RecipientStatus{{State: spool.Done, Code: 250},
 			{State: spool.Failed, Code: 550, Enhanced: "5.1.1"}}}}
@@ -199,13 +199,16 @@ func TestFromSpool(t *testing.T) {
 		{func(i *spool.Info) { i.Status.Attempts = 1 }, Deferred},
 		{func(i *spool.Info) { i.Status.Held = true }, Held},
 		{func(i *spool.Info) { i.Failed = true }, Failed},
-		{func(i *spool.Info) { i.Err = spool.ErrDamaged }, Damaged},
+		{func(i *spool.Info) { i.Err, i.Meta.Arrived = spool.ErrDamaged, time.Time{} }, Damaged},
 		{func(i *spool.Info) { i.Failed, i.Err = false, spool.ErrNewer }, Held},
 	} {
 		c.change(&info)
 		FromSpool(&info, &m)
 		if m.State != c.want {
 			t.Errorf("%s, want %s", m.State, c.want)
+		}
+		if m.State == Damaged && (m.Arrived.IsZero() || (&Message{State: Damaged}).senderName() != "-") {
+			t.Errorf("%+v", m)
 		}
 	}
 	if len(m.Recipients) != 3 || m.Recipients[0].State != RecipientDone || m.Recipients[1].State != RecipientFailed ||

@@ -29,11 +29,15 @@ type Why struct {
 // serverSaid is what the program's errors write before a server's words (submit.Error).
 const serverSaid = "; it answered "
 
+// damagedRemedy: the sweep of the queue moves what is damaged, so that both places are named.
+const damagedRemedy = "look at the file ID.msg in the spool's queue or failed folder; to remove it: " +
+	"o365-sendmail queue delete --failed ID"
+
 // Why explains one message. Messages that wait for the same reason get the same, but for Said and Next.
 func (e *Explainer) Why(m *Message) Why {
 	switch {
 	case m.State == Damaged:
-		return e.takeApart("damaged", m.Reason, "")
+		return e.takeApart("damaged", m.Reason, damagedRemedy)
 	case m.State == Failed:
 		return e.takeApart("failed", cmp.Or(m.Reason, "given up, and no reason was recorded"), "")
 	case m.State == Held && !m.unprocessed():
