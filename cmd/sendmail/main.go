@@ -29,7 +29,9 @@ func main() {
 	code := cli.Main(ctx, cli.Env{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv: os.Getenv, Now: time.Now, UID: os.Getuid(), Version: version, Own: true,
-		BecomeFleet: func() error { return syscall.Exec(fleet, os.Args, os.Environ()) },
+		BecomeFleet: func() error {
+			return &os.PathError{Op: "exec", Path: fleet, Err: syscall.Exec(fleet, os.Args, os.Environ())}
+		},
 	})
 	stop()
 	os.Exit(code)

@@ -117,6 +117,18 @@ func (a *Agent) encryption(l listener, h *handler, c *smtpd.Conn, from net.Addr)
 			}
 			return a.introduce(h, name, c, from)
 		},
+		// A certificate may be revoked, or end, while its host keeps the connection.
+		Still: func(cs tls.ConnectionState) error {
+			r := a.rules.Load().relay
+			if r == nil || r.clients == nil {
+				return nil
+			}
+			_, err := r.clients.name(cs.PeerCertificates, a.o.Now())
+			if err != nil {
+				refused(err)
+			}
+			return err
+		},
 	}, nil
 }
 

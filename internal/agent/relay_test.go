@@ -343,6 +343,35 @@ func TestRelayReload(t *testing.T) {
 	s.until("the next authority", taken)
 }
 
+// TestRelayRevokedMeanwhile: a host that keeps its connection is judged again before each message.
+func TestRelayRevokedMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newRelaySite(t, "")
+	s.start()
+	cert := s.ca.client(nil)
+	r := s.startTLS(t, &cert)
+	r.say("EHLO x")
+	if got := r.say("MAIL FROM:<>"); !strings.HasPrefix(got, "250 ") {
+		t.Fatal(got)
+	}
+	s.put("clients.crl", s.ca.list(time.Now().Add(time.Hour), cert))
+	s.reload <- syscall.SIGHUP
+	s.until("the list", func() bool { return strings.Contains(s.log(), "read again") })
+	if got := r.say("RCPT TO:<a@example.org>"); !strings.HasPrefix(got, "250 ") {
+		t.Error("a message that has begun is broken off: " + got)
+	}
+	r.say("RSET")
+	if got := r.say("MAIL FROM:<>"); !strings.HasPrefix(got, "421 4.7.0 ") || !strings.Contains(got, "was revoked on") {
+		t.Error(got)
+	}
+	if got := r.say("NOOP"); !strings.HasPrefix(got, "[") {
+		t.Error("the connection is still there: " + got)
+	}
+	if !strings.Contains(s.log(), "status=refused (the client certificate web1.example.org was revoked on") {
+		t.Error(s.log())
+	}
+}
+
 // TestRelayWithoutFiles: an agent whose certificate is broken from the start takes local mail, puts others off, and
 // goes on when the file is there.
 func TestRelayWithoutFiles(t *testing.T) {

@@ -217,6 +217,9 @@ func (r *runner) judgeTLS(c *Check, err error, what string) {
 		c.fail(Configuration, "certificate", seen, "look for a device on the way that opens TLS")
 	case strings.Contains(err.Error(), "protocol version"):
 		c.fail(Configuration, "tls-version", seen, "check tls.min_version, and look for a proxy on the way that speaks an older TLS")
+	case errors.As(err, new(tls.RecordHeaderError)) && r.relayed():
+		c.fail(Configuration, "tls-begin", seen, "set smtp.tls and smtp.port as the relay's agent.tls and agent.listen are, "+
+			"or look for a firewall on the way that breaks TLS")
 	default:
 		c.fail(Unavailable, "tls", seen, "look for a firewall or proxy on the way that breaks TLS")
 	}

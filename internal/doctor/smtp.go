@@ -171,11 +171,19 @@ func (r *runner) startTLS(c *Check) {
 	}
 }
 
+// smtpName is the keys that say which name the relay's certificate must be for.
+func (r *runner) smtpName() string {
+	if r.relayed() {
+		return "smtp.host or smtp.server_name"
+	}
+	return "smtp.host"
+}
+
 func (r *runner) handshake(ctx context.Context, c *Check, host string) {
 	state, err := r.encrypt(ctx, r.talk, host)
 	if err != nil {
 		r.endTalk()
-		r.judgeTLS(c, err, "smtp.host")
+		r.judgeTLS(c, err, r.smtpName())
 		return
 	}
 	c.ok(tlsSeen(state))

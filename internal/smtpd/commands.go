@@ -99,7 +99,7 @@ func (s *session) mail(cmd command) {
 		s.conn.say(503, order, "a transaction is open; RSET ends it")
 		return
 	}
-	if s.plain() {
+	if s.plain() || s.outlawed() {
 		return
 	}
 	from, o, own, err := s.sender(cmd.arg)

@@ -21,6 +21,8 @@ type TLS struct {
 	Required bool
 	// Peer judges whom the handshake let in. Its error is told to the client, and ends the session.
 	Peer func(tls.ConnectionState) error
+	// Still judges before each message whether it would be let in now; its error is treated likewise. nil does not.
+	Still func(tls.ConnectionState) error
 	// Failed hears once why a client came to nothing before Peer was asked.
 	Failed func(error)
 }
@@ -48,6 +50,19 @@ func (s *session) plain() bool {
 	c.errors++
 	c.say(530, smtp.EnhancedCode{5, 7, 0}, "mail is taken by TLS only: STARTTLS must come first")
 	return true
+}
+
+// outlawed ends the session of a client that would not be let in any more, and reports whether it did.
+func (s *session) outlawed() bool {
+	conn, ok := s.conn.stream.(*tls.Conn)
+	if !ok || s.o.TLS == nil || s.o.TLS.Still == nil {
+		return false
+	}
+	err := s.o.TLS.Still(conn.ConnectionState())
+	if err != nil {
+		s.conn.giveUp("4.7.0 " + printable.OneLine(err.Error()))
+	}
+	return err != nil
 }
 
 // startTLS begins TLS. What came behind the command could be anybody's, so that it ends the session unread (RFC 3207 6).
