@@ -107,9 +107,6 @@ func (f *Fleet) join(nc *nats.Conn) error {
 	if err := nc.Publish("$JS.FC.KV_"+f.o.Name+".right", nil); err != nil {
 		return f.explain(err)
 	}
-	if err := f.countable(js); err != nil {
-		return err
-	}
 	f.mu.Lock()
 	f.js = js
 	clear(f.boxes)
@@ -120,7 +117,12 @@ func (f *Fleet) join(nc *nats.Conn) error {
 	if err := f.sayHost(f.o.Wait); err != nil {
 		return f.explain(err)
 	}
-	return nil
+	err = f.countable(js) // after the others have heard: hosts that send by themselves divide by the number of them
+	if err != nil {
+		f.link.trip(err)
+		f.pause(f.o.TTL/8, f.o.TTL/8)
+	}
+	return err
 }
 
 // goodVersion refuses a server that takes a TTL and drops it: a host that is gone would hold its slot for ever.

@@ -299,6 +299,9 @@ func TestCantCount(t *testing.T) {
 			if !errors.As(err, &unknown) || unknown.For < testMinute*3/4 || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v for %v", err, unknown.For)
 			}
+			if hosts, silent := f.Peers(); len(hosts) != 1 || len(silent) != 0 || unknown.Hosts != 1 {
+				t.Errorf("the host is not there any more: %v, %v, %d hosts", hosts, silent, unknown.Hosts)
+			}
 			if c.wrong == nil {
 				return
 			}
@@ -611,4 +614,27 @@ func TestShareIsPaid(t *testing.T) {
 		stream, err := js.Stream(t.Context(), "test-minute-"+encode(mailbox))
 		return err == nil && stream.CachedInfo().State.Msgs == 3
 	})
+}
+
+// TestHostsAreKept: a member that joins again takes nobody for gone while it hears who is there.
+func TestHostsAreKept(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	f := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h0"})
+	for _, host := range []string{"h1", "h2", "h3", "h4"} {
+		join(t, Options{Servers: []string{s.ClientURL()}, Host: host})
+	}
+	until(t, "all are there", func() bool { return f.hosts() == 5 })
+	least := 5
+	for range 20 {
+		if !f.watchAgain() {
+			t.Fatal("it can't watch")
+		}
+		for end := boottime() + 20*time.Millisecond; boottime() < end; {
+			least = min(least, f.hosts())
+		}
+	}
+	if least != 5 {
+		t.Errorf("it took the fleet for one of %d hosts", least)
+	}
 }

@@ -32,6 +32,7 @@ type view struct {
 	hosts   map[string]peer     // by key
 	slots   map[string]slotSeen // by key
 	heard   time.Duration       // by boottime: when something was
+	all     bool                // and what was there at the start has been, all of it
 	changed chan struct{}       // closed with each change
 	silent  map[string]time.Duration
 }
@@ -67,7 +68,7 @@ func (v *view) watch(ctx context.Context, js jetstream.JetStream) error {
 	}
 	v.mu.Lock()
 	before := v.hosts
-	v.watcher, v.hosts, v.heard = w, map[string]peer{}, boottime()
+	v.watcher, v.hosts, v.heard, v.all = w, map[string]peer{}, boottime(), false
 	clear(v.slots)
 	v.mu.Unlock()
 	v.f.work.Go(func() {
@@ -85,7 +86,7 @@ func (v *view) watch(ctx context.Context, js jetstream.JetStream) error {
 // miss notes which hosts are not there any more, once all that are have been seen.
 func (v *view) miss(before map[string]peer) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
+	v.all = true
 	there := map[string]bool{}
 	for _, h := range v.hosts {
 		there[h.Name] = true
@@ -95,6 +96,9 @@ func (v *view) miss(before map[string]peer) {
 			v.silent[h.Name] = boottime()
 		}
 	}
+	n := len(v.hosts)
+	v.mu.Unlock()
+	v.f.rememberHosts(n)
 }
 
 // stalled reports whether nothing is heard any more, not even what this host says of itself: without a right to
@@ -143,7 +147,10 @@ func (v *view) see(e jetstream.KeyValueEntry) {
 	}
 	close(v.changed)
 	v.changed = make(chan struct{})
-	twin, n := v.twin(), len(v.hosts)
+	twin, n := v.twin(), 0
+	if v.all { // while they come they are fewer than there are, and each number would be written
+		n = len(v.hosts)
+	}
 	v.mu.Unlock()
 	v.f.rememberHosts(n)
 	if twin {
