@@ -113,6 +113,17 @@ func TestCentre(t *testing.T) {
 	}
 }
 
+// TestConfiguredServers: a member goes to these alone. The client would look for the name of one in another's
+// certificate.
+func TestConfiguredServers(t *testing.T) {
+	t.Parallel()
+	urls, _ := startCluster(t)
+	f := join(t, Options{Servers: urls[:1], Host: "a"})
+	if more := f.stream().Conn().DiscoveredServers(); len(more) > 0 {
+		t.Errorf("it goes to %q, too", more)
+	}
+}
+
 // TestExpires: a bucket whose keys were made to live on is found out.
 func TestExpires(t *testing.T) {
 	t.Parallel()

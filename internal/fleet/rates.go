@@ -121,7 +121,7 @@ func (f *Fleet) countable(js jetstream.JetStream) error {
 			_, err := f.ensureStream(ctx, js, c)
 			if err == nil {
 				m := nats.NewMsg(f.tokens(c.stream) + ".t")
-				m.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(math.MaxUint64, 10)) // which it never is
+				m.Header.Set(jetstream.ExpectedLastSeqHeader, strconv.FormatInt(math.MaxInt64, 10)) // which it never is
 				_, err = js.PublishMsg(ctx, m)
 			}
 			cancel()
