@@ -482,6 +482,7 @@ func (f *Fleet) owe(b *box, t *token) {
 			return
 		}
 		if t != nil {
+			f.unused(b, &token{minute: t.minute})
 			f.used(b, &token{minute: sequence, begun: end - f.o.Minute})
 			f.later(func(ctx context.Context) { f.drop(ctx, b, &token{minute: t.minute}) })
 		}

@@ -6,24 +6,39 @@ import (
 	"time"
 )
 
-// mark is what this host knows of a stream that counts.
+// mark is what this host knows of a stream that counts. A purge leaves what came after it, so an old token says more
+// than the last one.
 type mark struct {
-	created  time.Time     // by the servers; zero before it was looked at
-	sequence uint64        // of the token that this host used last
-	until    time.Duration // by boottime: so long the token is in the stream
+	created   time.Time // by the servers; zero before it was looked at
+	old, last counted
+}
+
+// counted is a token that was used.
+type counted struct {
+	sequence uint64        // 0 for none
+	until    time.Duration // by boottime: so long it is in the stream
 }
 
 // used notes a message's tokens.
 func (f *Fleet) used(b *box, t *token) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for stream, m := range map[string]mark{b.minute: {sequence: t.minute, until: t.begun + f.o.Minute},
-		b.day: {sequence: t.lastDay, until: t.begun + f.o.Day}} {
-		if m.sequence > 0 {
-			m.created = f.marks[stream].created
-			f.marks[stream] = m
+	for stream, c := range map[string]counted{b.minute: {t.minute, t.begun + f.o.Minute}, b.day: {t.lastDay, t.begun + f.o.Day}} {
+		if c.sequence == 0 {
+			continue
 		}
+		m := f.marks[stream]
+		m.last = c
+		f.marks[stream] = m.alive()
 	}
+}
+
+// alive has the last token follow when the old one's time is over.
+func (m mark) alive() mark {
+	if m.old.sequence == 0 || boottime() >= m.old.until {
+		m.old = m.last
+	}
+	return m
 }
 
 // unused takes back what used noted, before the tokens are dropped.
@@ -31,9 +46,14 @@ func (f *Fleet) unused(b *box, t *token) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for stream, sequence := range map[string]uint64{b.minute: t.minute, b.day: t.lastDay} {
-		if m := f.marks[stream]; m.sequence == sequence {
-			f.marks[stream] = mark{created: m.created}
+		m := f.marks[stream]
+		if m.last.sequence == sequence {
+			m.last = counted{}
 		}
+		if m.old.sequence == sequence {
+			m.old = m.last
+		}
+		f.marks[stream] = m
 	}
 }
 
@@ -67,11 +87,11 @@ func (f *Fleet) setBack(ctx context.Context, stream string) bool {
 		return false
 	}
 	f.mu.Lock()
-	m := f.marks[stream]
-	back := !m.created.IsZero() && !m.created.Equal(info.Created) || m.sequence > info.State.LastSeq ||
-		m.sequence > 0 && m.sequence < info.State.FirstSeq && boottime() < m.until
+	m := f.marks[stream].alive()
+	back := !m.created.IsZero() && !m.created.Equal(info.Created) || m.last.sequence > info.State.LastSeq ||
+		m.old.sequence > 0 && m.old.sequence < info.State.FirstSeq && boottime() < m.old.until
 	if m.created = info.Created; back {
-		m.sequence = 0
+		m.old, m.last = counted{}, counted{}
 	}
 	f.marks[stream] = m
 	f.mu.Unlock()

@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -40,24 +41,31 @@ type lab struct {
 	sent    sync.Map // subjects of accepted messages
 	number  atomic.Int64
 	client  jetstream.JetStream // the test's own
+	near    string              // where the next host's links listen
+	within  func(start func())  // calls its argument where the next host starts
+	store   func(i int) string  // a server's store_dir; nil for a temporary folder
+	nats    string              // the servers' program; "" for the one that go.mod pins
 }
 
 // newLab starts three NATS servers and an emulator with Microsoft's limits.
-func newLab(t *testing.T) *lab {
+func newLab(t *testing.T, change ...func(*lab)) *lab {
 	t.Helper()
 	l := &lab{t: t, program: "../../bin/fleet", fleet: true}
 	l.em = emulator.New(t, func(o *emulator.Options) {
 		o.KeepBodies = true
 		o.State = func(s *emulator.State) { s.Exchange.Tarpit, s.Limits.RecipientsPerDay = 0, 0 }
 	})
+	for _, c := range change {
+		c(l)
+	}
 	l.startServers()
 	return l
 }
 
 // natsServer is a server's process.
 type natsServer struct {
-	url, config string
-	cmd         *exec.Cmd
+	program, url, config string
+	cmd                  *exec.Cmd
 }
 
 func freePort(t *testing.T) int {
@@ -91,9 +99,13 @@ func (l *lab) startServers() {
 	}
 	for i, route := range routes {
 		dir, port := l.t.TempDir(), freePort(l.t)
-		s := &natsServer{url: fmt.Sprintf("127.0.0.1:%d", port), config: filepath.Join(dir, "nats.conf")}
+		store := dir
+		if l.store != nil {
+			store = l.store(i)
+		}
+		s := &natsServer{program: l.nats, url: fmt.Sprintf("127.0.0.1:%d", port), config: filepath.Join(dir, "nats.conf")}
 		text := fmt.Sprintf("server_name: n%d\nlisten: %q\njetstream { store_dir: %q }\ncluster { name: lab, listen: %q, "+
-			"no_advertise: true, routes: [%q, %q, %q] }\nlog_file: %q\n", i+1, s.url, dir, strings.TrimPrefix(route, "nats://"),
+			"no_advertise: true, routes: [%q, %q, %q] }\nlog_file: %q\n", i+1, s.url, store, strings.TrimPrefix(route, "nats://"),
 			routes[0], routes[1], routes[2], filepath.Join(dir, "log"))
 		if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 			l.t.Fatal(err)
@@ -105,11 +117,13 @@ func (l *lab) startServers() {
 }
 
 func (s *natsServer) start(t *testing.T) {
-	program, err := natsProgram()
-	if err != nil {
-		t.Fatal(err)
+	if s.program == "" {
+		var err error
+		if s.program, err = natsProgram(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s.cmd = exec.Command(program, "-c", s.config)
+	s.cmd = exec.Command(s.program, "-c", s.config)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +179,7 @@ type agentHost struct {
 	socket string
 	config string
 	links  []*link
+	within func(func())
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	said   *ready.Output
@@ -182,7 +197,7 @@ func (l *lab) addHost() *agentHost {
 	if l.fleet {
 		var urls []string
 		for _, s := range l.servers {
-			h.links = append(h.links, newLink(l.t, s.url))
+			h.links = append(h.links, newLink(l.t, cmp.Or(l.near, "127.0.0.1:0"), s.url))
 			urls = append(urls, fmt.Sprintf("%q", "nats://"+h.links[len(h.links)-1].addr()))
 		}
 		text += fmt.Sprintf("[fleet]\nname = \"lab\"\nhost = %q\nservers = [%s]\n", h.name, strings.Join(urls, ", "))
@@ -190,6 +205,7 @@ func (l *lab) addHost() *agentHost {
 	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
 		l.t.Fatal(err)
 	}
+	h.within = l.within
 	h.start()
 	l.hosts = append(l.hosts, h)
 	l.t.Cleanup(h.kill)
@@ -200,7 +216,16 @@ func (h *agentHost) start() {
 	h.l.t.Helper()
 	cmd := exec.Command(h.l.program, "serve", "-C", h.config)
 	cmd.Args[0] = "o365-sendmail" // as the whole program calls it
-	said := ready.Start(h.l.t, cmd)
+	var said *ready.Output
+	begin := func() { said = ready.Start(h.l.t, cmd) }
+	if h.within != nil {
+		h.within(begin)
+	} else {
+		begin()
+	}
+	if said == nil {
+		h.l.t.FailNow() // it has said why
+	}
 	h.mu.Lock()
 	h.cmd, h.said = cmd, said
 	h.mu.Unlock()
@@ -354,9 +379,9 @@ type link struct {
 	open   map[net.Conn]bool
 }
 
-func newLink(t *testing.T, server string) *link {
+func newLink(t *testing.T, addr, server string) *link {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
