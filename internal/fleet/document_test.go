@@ -87,3 +87,47 @@ func TestDocumentedServer(t *testing.T) {
 	}
 	until(t, "what belongs to others is refused", func() bool { return len(w.list()) > 0 })
 }
+
+// TestDocumentedFaults: what the page says to be tested is.
+func TestDocumentedFaults(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/fleet.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "## What was made to fail\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var tests strings.Builder
+	for _, dir := range []string{"internal", "test"} {
+		err := filepath.WalkDir(filepath.Join("../..", dir), func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			tests.Write(text)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := 0
+	for line := range strings.Lines(table) {
+		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| what ") {
+			continue
+		}
+		rows++
+		names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(line, -1)
+		if len(names) == 0 {
+			t.Errorf("no test: %s", line)
+		}
+		for _, m := range names {
+			if !strings.Contains(tests.String(), "\nfunc "+m[1]+"(t *testing.T) {") {
+				t.Errorf("there is no %s: %s", m[1], line)
+			}
+		}
+	}
+	if rows < 20 {
+		t.Errorf("only %d rows", rows)
+	}
+}

@@ -82,14 +82,20 @@ func (f *Fleet) checkCounts(ctx context.Context) {
 
 // setBack reports whether a stream lacks what this host has counted in it, and warns.
 func (f *Fleet) setBack(ctx context.Context, stream string) bool {
+	f.mu.Lock()
+	before := f.marks[stream].alive()
+	f.mu.Unlock()
 	info, err := f.info(ctx, stream)
 	if err != nil {
 		return false
 	}
+	back := !before.created.IsZero() && !before.created.Equal(info.Created) ||
+		before.last.sequence > info.State.LastSeq ||
+		before.old.sequence > 0 && before.old.sequence < info.State.FirstSeq && boottime() < before.old.until
 	f.mu.Lock()
 	m := f.marks[stream].alive()
-	back := !m.created.IsZero() && !m.created.Equal(info.Created) || m.last.sequence > info.State.LastSeq ||
-		m.old.sequence > 0 && m.old.sequence < info.State.FirstSeq && boottime() < m.old.until
+	// A message that was not sent may have given its token back meanwhile.
+	back = back && m.old == before.old
 	if m.created = info.Created; back {
 		m.old, m.last = counted{}, counted{}
 	}
