@@ -68,7 +68,7 @@ func run(t *testing.T, command string) {
 }
 
 // TestPartition: the cable between one host and the servers is cut, so that nothing is answered and nobody is told. The
-// host accepts and sends nothing, the others go on; when the cable is mended, all goes.
+// host accepts and sends nothing, the others go on; when the cable is whole again, all goes.
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
