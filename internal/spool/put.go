@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,9 +33,8 @@ func (s *Spool) Put(ctx context.Context, meta Meta, env *envelope.Envelope, msg 
 	return p.Commit(ctx)
 }
 
-// Pending is a message that is not accepted yet. It is an io.Writer for its bytes
-// and an envelope.Message of those written so far. It is not safe for concurrent
-// writers; reading may go on beside another reader.
+// Pending is a message that is not accepted yet. It is an io.Writer for its bytes, and not safe for concurrent
+// writers.
 type Pending struct {
 	s        *Spool
 	h        head
@@ -53,8 +51,8 @@ type Pending struct {
 	tail     *Tail    // that has brought the file; nil else
 }
 
-// Begin starts a message under the envelope's id, a new one if it has none. The sender's EightBit and SMTPUTF8 flags in
-// env may still change until Commit; nothing else may. The caller must end it with Commit or Abort.
+// Begin starts a message under the envelope's id, a new one if it has none. The caller must end it with Commit or
+// Abort.
 func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 	if len(env.Recipients) == 0 {
 		return nil, sysexits.With(sysexits.Software, errors.New("a message without recipients can't be queued"))
@@ -73,7 +71,7 @@ func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 	p := &Pending{s: s, h: head{id: id, meta: meta, env: *env}, given: id == env.ID, dir: queueDir,
 		st: newStatus(len(env.Recipients))}
 	p.st.Held, p.st.Reason = meta.Hold != "", meta.Hold
-	p.h.env.EightBit, p.h.env.SMTPUTF8 = true, true // leave room for both
+	p.h.env.EightBit, p.h.env.SMTPUTF8 = true, true // room for both: of a Tail they are not known yet
 	layOut(&p.h)
 	if p.h.headSize > maxHead || p.h.statusSize > maxHead {
 		return nil, sysexits.With(sysexits.DataErr,
@@ -84,14 +82,6 @@ func (s *Spool) Begin(meta Meta, env *envelope.Envelope) (*Pending, error) {
 	p.buf = make([]byte, p.offset, p.offset+4<<10)
 	return p, nil
 }
-
-// SetFlags says what is known only when the message has been read.
-func (p *Pending) SetFlags(eightBit, smtpUTF8 bool) {
-	p.h.env.EightBit, p.h.env.SMTPUTF8 = eightBit, smtpUTF8
-}
-
-// ID returns the id that the message has, or will have.
-func (p *Pending) ID() string { return p.h.id }
 
 func (p *Pending) grow(size int64) {
 	p.expected = size
@@ -338,18 +328,4 @@ func (p *Pending) newPath() string {
 		p = p.tail.p
 	}
 	return p.s.path(queueDir, p.h.id, suffixNew)
-}
-
-// Size returns how many bytes were written so far.
-func (p *Pending) Size() int64 { return p.h.size }
-
-// Open reads what was written so far. The reader ends with Abort.
-func (p *Pending) Open() (io.ReadCloser, error) {
-	if p.f != nil {
-		return io.NopCloser(io.NewSectionReader(p.f, p.offset, p.h.size)), nil
-	}
-	if p.over {
-		return nil, errors.New("the message is committed or aborted")
-	}
-	return io.NopCloser(bytes.NewReader(p.buf[p.offset:])), nil
 }

@@ -289,7 +289,9 @@ func TestOddIDs(t *testing.T) {
 func TestPendingStreams(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t, Options{})
-	p, err := s.Begin(Meta{UID: 1}, to("b@example.com"))
+	env := to("b@example.com")
+	env.EightBit, env.SMTPUTF8 = true, true
+	p, err := s.Begin(Meta{UID: 1}, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,28 +301,23 @@ func TestPendingStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		part = part[n:]
-		if got, err := contentOf(p); err != nil || int64(len(got)) != p.Size() ||
-			!strings.HasPrefix(string(large), got) {
-			t.Fatalf("%d bytes of %d can be read: %v", len(got), p.Size(), err)
-		}
 	}
 	if n := len(list(t, s)); n != 0 {
 		t.Errorf("%d messages before commit", n)
 	}
-	p.SetFlags(true, true)
 	it, err := p.CommitClaimed(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Abort()
-	if _, err := s.Claim(p.ID()); !errors.Is(err, ErrBusy) {
+	if _, err := s.Claim(it.ID()); !errors.Is(err, ErrBusy) {
 		t.Errorf("another may claim: %v", err)
 	}
 	if got, err := contentOf(it.Message()); err != nil || got != string(large) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	it.Unlock()
-	if e := claim(t, s, p.ID()).Envelope(); !e.EightBit || !e.SMTPUTF8 {
+	if e := claim(t, s, it.ID()).Envelope(); !e.EightBit || !e.SMTPUTF8 {
 		t.Errorf("envelope %+v", e)
 	}
 }

@@ -8,8 +8,6 @@ package unprocessed
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -42,7 +40,7 @@ func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc8
 		return err
 	}
 	defer p.Abort() // does nothing after the commit
-	if err := copyTo(p, wire); err != nil {
+	if err := p.Fill(ctx, wire); err != nil {
 		return err
 	}
 	it, err := p.CommitClaimed(ctx)
@@ -54,27 +52,6 @@ func Keep(ctx context.Context, s *spool.Spool, env *envelope.Envelope, msg *rfc8
 	defer it.Unlock()
 	_ = it.Hold(spool.NotProcessed + ", since the configuration could not be used: " + why)
 	return nil
-}
-
-func copyTo(p *spool.Pending, w *rfc822.Wire) error {
-	r, err := w.Open()
-	if err != nil {
-		return sysexits.With(sysexits.IOErr, err)
-	}
-	defer r.Close()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		if _, writeErr := p.Write(buf[:n]); writeErr != nil {
-			return writeErr
-		}
-		switch {
-		case err == io.EOF && p.Size() == w.Size():
-			return nil
-		case err != nil:
-			return sysexits.With(sysexits.IOErr, fmt.Errorf("the message can't be read again: %w", err))
-		}
-	}
 }
 
 // Rules are what a message is processed by.
