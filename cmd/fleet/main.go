@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/cli"
-	"o365-sendmail/internal/crash"
+	"o365-sendmail/internal/sysexits"
 	_ "o365-sendmail/internal/utc" // before anything reads TZ
 )
 
@@ -18,7 +18,7 @@ import (
 var version = "devel"
 
 func main() {
-	defer crash.Catch()
+	defer sysexits.Catch()
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	code := cli.Main(ctx, cli.Env{

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/sysexits"
 )
 
 // Where a package installs the whole program, and where the agent listens. Tests set others
@@ -23,7 +23,7 @@ var (
 )
 
 func main() {
-	defer crash.Catch()
+	defer sysexits.Catch()
 	// Nobody opens what the caller's TZ or ZONEINFO names. The whole program needs internal/utc for this, because a
 	// library asks for the zone before main there.
 	time.Local = time.UTC

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"o365-sendmail/internal/cli"
-	"o365-sendmail/internal/crash"
+	"o365-sendmail/internal/sysexits"
 	_ "o365-sendmail/internal/utc" // before anything reads TZ
 )
 
@@ -22,7 +22,7 @@ var (
 )
 
 func main() {
-	defer crash.Catch()
+	defer sysexits.Catch()
 	// A reader of standard error that goes away must not kill a delivery half-way.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

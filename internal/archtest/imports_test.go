@@ -113,7 +113,8 @@ var onlyRules = []onlyRule{
 	{"internal/printable", nil, nil, "every layer prints what strangers wrote"},
 	{"internal/envelope", []string{"internal/printable"}, nil,
 		"it is plain data that every layer shares; a caller's tag is text"},
-	{"internal/sysexits", nil, nil, "every layer may carry an exit code, so it must drag nothing in"},
+	{"internal/sysexits", []string{"internal/printable"}, nil,
+		"every layer may carry an exit code, so it must drag nothing in"},
 	{"internal/durable", nil, []string{"golang.org/x/sys"}, "it is the lowest layer: nobody may have a reason to bypass it"},
 	{"internal/smtpreply", []string{"internal/envelope", "internal/printable", "internal/sysexits"}, nil,
 		"a reply is text: a server's is read, not judged, and the agent's stands for a receipt or an exit code"},
@@ -127,9 +128,8 @@ var onlyRules = []onlyRule{
 	{"internal/importer", []string{"rfc822", "internal/account", "internal/durable", "internal/envelope",
 		"internal/printable", "internal/spool", "internal/sysexits"}, nil,
 		"it reads what another mailer left, for setup and for the spool: it neither sends nor knows a rule"},
-	{"internal/submit", []string{"internal/crash", "internal/diagnose", "internal/envelope", "internal/host",
-		"internal/printable",
-		"internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
+	{"internal/submit", []string{"internal/diagnose", "internal/envelope", "internal/host",
+		"internal/printable", "internal/smtpreply", "internal/sysexits"}, nil, "a session takes an option struct, never the configuration: " +
 		"it stays testable alone"},
 	{"internal/notify", []string{"rfc822", "internal/durable", "internal/envelope", "internal/maillog",
 		"internal/printable", "internal/submit"}, []string{"github.com/emersion/go-message"},
@@ -211,7 +211,7 @@ type importerRule struct {
 // socketPackages are those that open sockets.
 var socketPackages = []string{"xoauth", "internal/submit", "internal/emulator", "internal/doctor", "internal/agent",
 	"internal/route",
-	"internal/smtpd", "internal/maillog", "internal/control", "internal/crash", "cmd/m365-emulator"}
+	"internal/smtpd", "internal/maillog", "internal/control", "cmd/m365-emulator"}
 
 var importerRules = []importerRule{
 	{"net", socketPackages, "only these open sockets; use net/netip for addresses"},

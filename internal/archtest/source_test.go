@@ -88,7 +88,7 @@ var callerRules = []struct {
 }{
 	{"os.Rename", []string{"internal/durable", "internal/emulator", "cmd/m365-emulator"},
 		"a rename without the directory's fsync is lost with the power"},
-	{"os.Exit", []string{"cmd", "internal/emulator", "internal/crash"},
+	{"os.Exit", []string{"cmd", "internal/emulator", "internal/sysexits"},
 		"only a main function ends the process, or a fault of the program: deferred work has to run"},
 	{"net.Dial", socketPackages, "only these open sockets"},
 	{"net.DialTimeout", socketPackages, "only these open sockets"},

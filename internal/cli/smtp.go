@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"o365-sendmail/internal/cmdline"
-	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/direct"
 	"o365-sendmail/internal/envelope"
@@ -79,7 +78,7 @@ func (e *Env) relay(ctx context.Context, name string, conn *route.Conn) int {
 		return e.fail(name, sysexits.With(sysexits.IOErr, err))
 	}
 	ended := make(chan struct{})
-	crash.Go(func() {
+	sysexits.Go(func() {
 		// Whoever started this process decides when its input ends; the process does not
 		// wait for this goroutine.
 		_, _ = io.Copy(c, e.Stdin)

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/queue"
 	"o365-sendmail/internal/spool"
+	"o365-sendmail/internal/sysexits"
 )
 
 // Selection names messages of the queue. The zero value names all that are due. Texts
@@ -74,7 +74,7 @@ func (e *Engine) RunOnce(ctx context.Context, sel Selection, progress func(Progr
 	soft, stop := context.WithCancel(ctx)
 	defer stop()
 	timekeeper := make(chan struct{})
-	crash.Go(func() {
+	sysexits.Go(func() {
 		defer close(timekeeper)
 		e.keepTime(soft)
 	})

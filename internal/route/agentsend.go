@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/smtpreply"
@@ -69,7 +68,7 @@ func (c *Conn) transaction(ctx context.Context, env *envelope.Envelope, head []b
 	if int64(len(head))+msg.Size() <= oneWrite {
 		written <- c.write(head, msg)
 	} else {
-		crash.Go(func() { written <- c.write(head, msg) })
+		sysexits.Go(func() { written <- c.write(head, msg) })
 	}
 	receipt, err := c.answers(env)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"o365-sendmail/internal/crash"
+	"o365-sendmail/internal/sysexits"
 )
 
 // Terminal is where a person sits.
@@ -71,7 +71,7 @@ func (t *Terminal) read(ctx context.Context) (string, error) {
 		err  error
 	}
 	ch := make(chan answer, 1)
-	crash.Go(func() {
+	sysexits.Go(func() {
 		line, err := t.br.ReadString('\n')
 		ch <- answer{line, err}
 	})

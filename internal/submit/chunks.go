@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/diagnose"
+	"o365-sendmail/internal/sysexits"
 )
 
 const (
@@ -42,7 +42,7 @@ func (t *transaction) startChunks(c *content) {
 		return
 	}
 	t.writeBegins()
-	crash.Go(t.finish)
+	sysexits.Go(t.finish)
 	err := t.sendChunks(b, c)
 	t.writeEnds(err, err == nil && c.left == 0)
 }

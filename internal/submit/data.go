@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"time"
 
-	"o365-sendmail/internal/crash"
+	"o365-sendmail/internal/sysexits"
 )
 
 // converse sends the message by DATA, to servers without CHUNKING or PIPELINING, and
@@ -40,7 +40,7 @@ func (t *transaction) inOneFlight() bool {
 		written <- err
 	}
 	if len(b) > inlineSize {
-		crash.Go(write)
+		sysexits.Go(write)
 	} else {
 		write()
 	}

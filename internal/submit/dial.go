@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/smtpreply"
+	"o365-sendmail/internal/sysexits"
 )
 
 // Dial connects, encrypts and signs in. The token and the roots are fetched meanwhile.
@@ -108,7 +108,7 @@ func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Conf
 		return e
 	}
 	e.wg.Go(func() {
-		defer crash.Catch()
+		defer sysexits.Catch()
 		trust, err := cfg.LoadTrust()
 		if err != nil {
 			err = cfg.misuse(err)
@@ -120,7 +120,7 @@ func startErrands(ctx context.Context, cancel context.CancelCauseFunc, cfg *Conf
 }
 
 func (e *errands) fetchToken(ctx context.Context, cancel context.CancelCauseFunc, cfg *Config) {
-	defer crash.Catch()
+	defer sysexits.Catch()
 	token, err := cfg.Token(ctx)
 	if err == nil && (token == "" || strings.ContainsFunc(token,
 		func(r rune) bool { return r <= ' ' || r >= 0x7f })) {

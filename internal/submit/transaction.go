@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"o365-sendmail/internal/crash"
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/smtpreply"
+	"o365-sendmail/internal/sysexits"
 )
 
 // transaction is one message on its way. It is written by Begin and read to its end by
@@ -66,7 +66,7 @@ func (t *transaction) start(ctx context.Context, msg envelope.Message) {
 		if s.unread.Load() > maxUnread {
 			// They are read beside, so that the server can't wait for us to read while
 			// we wait for it to do so.
-			crash.Go(t.prev.finish)
+			sysexits.Go(t.prev.finish)
 		}
 	} else if s.br.Buffered() > 0 {
 		t.unasked()

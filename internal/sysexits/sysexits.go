@@ -1,6 +1,6 @@
-// Package sysexits names the exit codes of sysexits.h that sendmail's callers
-// understand, and carries one with an error. It decides nothing: who finds the
-// fault chooses the code.
+// Package sysexits is how a process ends: the exit codes of sysexits.h that sendmail's callers understand, an error
+// that carries one, and the end with Software when this program has a fault (a panic). It knows nothing of mail or
+// configuration, and chooses no other code: that is up to the package that finds the fault.
 package sysexits
 
 import (

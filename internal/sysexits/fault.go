@@ -1,20 +1,16 @@
-// Package crash ends the process when this program has a fault (a panic), with one line for the caller in place
-// of pages of the runtime's, and with the place in the system's log. It knows nothing of mail or
-// configuration, so that no fault of these is in its way.
-package crash
+package sysexits
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"o365-sendmail/internal/printable"
-	"o365-sendmail/internal/sysexits"
 )
 
 // logSocket is where syslog or the journal listens; tests have another.
@@ -44,7 +40,7 @@ func end(p any) {
 		fmt.Fprintf(os.Stderr, "%s: error: fault of this program: %s; the system's log has its place, please "+
 			"report it\n", printable.Clean(filepath.Base(os.Args[0])), what)
 		tell(what + place())
-		os.Exit(sysexits.Software)
+		os.Exit(Software)
 	})
 	select {} // another goroutine is at it
 }
@@ -73,14 +69,18 @@ func place() string {
 	}
 }
 
-// tell writes one line to the system's log (facility mail, severity critical; RFC 3164 as /dev/log has it).
+// tell writes one line to the system's log (facility mail, severity critical; RFC 3164 as /dev/log has it). Package
+// net would come into every package that names an exit code.
 func tell(text string) {
-	c, err := net.DialTimeout("unixgram", logSocket, time.Second)
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
-	defer c.Close()
-	_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = fmt.Fprintf(c, "<18>%s o365-sendmail[%d]: fault of this program: %s", time.Now().UTC().Format(time.Stamp),
+	defer syscall.Close(fd)
+	if syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syscall.Timeval{Sec: 1}) != nil {
+		return // a log that does not read must not keep the caller
+	}
+	line := fmt.Sprintf("<18>%s o365-sendmail[%d]: fault of this program: %s", time.Now().UTC().Format(time.Stamp),
 		os.Getpid(), text)
+	_ = syscall.Sendto(fd, []byte(line), 0, &syscall.SockaddrUnix{Name: logSocket})
 }

@@ -1,4 +1,4 @@
-package crash
+package sysexits
 
 import (
 	"net"
@@ -14,9 +14,9 @@ const secret = "Abc8Q~this-must-not-be-shown"
 
 // TestMain is the program that has a fault, when it is told to.
 func TestMain(m *testing.M) {
-	logSocket = os.Getenv("CRASH_TEST_LOG")
+	logSocket = os.Getenv("FAULT_TEST_LOG")
 	defer Catch()
-	switch os.Getenv("CRASH_TEST") {
+	switch os.Getenv("FAULT_TEST") {
 	case "":
 		os.Exit(m.Run())
 	case "main":
@@ -48,9 +48,9 @@ func TestCatch(t *testing.T) {
 			}
 			defer l.Close()
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), "CRASH_TEST="+kind, "CRASH_TEST_LOG="+socket)
+			cmd.Env = append(os.Environ(), "FAULT_TEST="+kind, "FAULT_TEST_LOG="+socket)
 			out, _ := cmd.CombinedOutput()
-			if code := cmd.ProcessState.ExitCode(); code != 70 {
+			if code := cmd.ProcessState.ExitCode(); code != Software {
 				t.Errorf("exit code %d", code)
 			}
 			said := string(out)
@@ -62,7 +62,7 @@ func TestCatch(t *testing.T) {
 			var buf [8192]byte
 			n, err := l.Read(buf[:])
 			line := string(buf[:n])
-			if err != nil || !strings.Contains(line, "crash.TestMain") || strings.Contains(line, "\n") ||
+			if err != nil || !strings.Contains(line, "sysexits.TestMain") || strings.Contains(line, "\n") ||
 				strings.Contains(line, secret) {
 				t.Errorf("logged %q, %v", line, err)
 			}
