@@ -26,7 +26,14 @@ func (r *runner) fleet(ctx context.Context, c *Check) {
 	}
 	defer q.Close()
 	f, err := q.Fleet(ctx, true)
+	judgeMember(c, &f, err)
+}
+
+// judgeMember judges what the agent says of the fleet. A host that can't join holds all mail.
+func judgeMember(c *Check, f *queueview.Fleet, err error) {
 	switch {
+	case err != nil && strings.Contains(err.Error(), "can't join its fleet"):
+		c.fail(Configuration, "fleet-join", err.Error(), "put right what the line says; sudo o365-sendmail config reload")
 	case sysexits.Code(err, 0) == sysexits.NoPerm:
 		c.skip("only root and the service user may ask for the fleet")
 	case sysexits.Code(err, 0) == sysexits.Config:
@@ -34,7 +41,7 @@ func (r *runner) fleet(ctx context.Context, c *Check) {
 	case err != nil:
 		c.skip("the agent tells nothing of its fleet: " + err.Error())
 	default:
-		judgeFleet(c, &f)
+		judgeFleet(c, f)
 	}
 }
 

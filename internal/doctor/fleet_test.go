@@ -1,11 +1,13 @@
 package doctor
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/quota"
+	"o365-sendmail/internal/sysexits"
 )
 
 // TestFleet: the worst is told, with what to do.
@@ -29,6 +31,19 @@ func TestFleet(t *testing.T) {
 		if c.Key != x.key || !strings.Contains(c.Seen, x.seen) || (c.Key == "") != (c.Status == OK) ||
 			c.Key != "" && c.Hint == "" {
 			t.Errorf("%s: %+v", x.key, c)
+		}
+	}
+}
+
+// TestFleetNotJoined: it is an error, since all mail waits, and the hint is not to start the agent again.
+func TestFleetNotJoined(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Status{"this host can't join its fleet: fleet.nkey_file: is empty": Failed,
+		"this host is in no fleet: its configuration has no fleet.servers": Warning} {
+		c := &Check{}
+		judgeMember(c, &queueview.Fleet{}, sysexits.With(sysexits.Config, errors.New(text)))
+		if c.Status != want || !strings.Contains(c.Seen, text) || (want == Failed) == strings.Contains(c.Hint, "restart") {
+			t.Errorf("%+v", c)
 		}
 	}
 }
