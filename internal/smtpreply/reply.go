@@ -1,5 +1,5 @@
-// Package smtpreply reads SMTP replies (RFC 5321 4.2): of Exchange Online's, of the agent's, of whatever
-// answers where they were expected. It has the texts of the agent's, by which this program's own client gets exit
+// Package smtpreply reads SMTP replies (RFC 5321 4.2): Exchange Online's, the agent's, and those of
+// whatever answers in their place. It has the texts of the agent's replies, by which this program's own client gets exit
 // codes, queue id and refused recipients back. It never writes a command and judges no server's reply.
 package smtpreply
 
