@@ -40,6 +40,7 @@ type lab struct {
 	more    string   // of [delivery]
 	sent    sync.Map // subjects of accepted messages
 	number  atomic.Int64
+	pool    []string            // mailboxes beside the first
 	client  jetstream.JetStream // the test's own
 	near    string              // where the next host's links listen
 	within  func(start func())  // calls its argument where the next host starts
@@ -51,13 +52,22 @@ type lab struct {
 func newLab(t *testing.T, change ...func(*lab)) *lab {
 	t.Helper()
 	l := &lab{t: t, program: "../../bin/fleet", fleet: true}
-	l.em = emulator.New(t, func(o *emulator.Options) {
-		o.KeepBodies = true
-		o.State = func(s *emulator.State) { s.Exchange.Tarpit, s.Limits.RecipientsPerDay = 0, 0 }
-	})
 	for _, c := range change {
 		c(l)
 	}
+	l.em = emulator.New(t, func(o *emulator.Options) {
+		o.KeepBodies = true
+		o.State = func(s *emulator.State) {
+			s.Exchange.Tarpit, s.Limits.RecipientsPerDay = 0, 0
+			mailboxes := s.Tenants[emulator.DefaultTenant].Mailboxes
+			first := mailboxes[emulator.DefaultMailbox]
+			for _, m := range l.pool {
+				mailboxes[m] = &emulator.Mailbox{Shared: true, SMTPAuthDisabled: first.SMTPAuthDisabled,
+					FullAccess: first.FullAccess}
+				first.SendAs[m] = &emulator.Grant{}
+			}
+		}
+	})
 	l.startServers()
 	return l
 }
@@ -191,7 +201,11 @@ func (l *lab) addHost() *agentHost {
 	dir := l.t.TempDir()
 	h := &agentHost{l: l, name: fmt.Sprintf("h%d", len(l.hosts)+1), socket: filepath.Join(dir, "s"),
 		config: filepath.Join(dir, "c.toml")}
-	text := l.em.ConfigTOML(filepath.Join(dir, "cache")) + fmt.Sprintf("\n[agent]\nsocket = %q\n[spool]\ndir = %q\n"+
+	text := ""
+	if len(l.pool) > 0 {
+		text = fmt.Sprintf("mailboxes = [\"%s\"]\n", strings.Join(l.pool, `", "`))
+	}
+	text += l.em.ConfigTOML(filepath.Join(dir, "cache")) + fmt.Sprintf("\n[agent]\nsocket = %q\n[spool]\ndir = %q\n"+
 		"[log]\nto = \"stderr\"\n[delivery]\nmode = \"background\"\n%s",
 		h.socket, filepath.Join(dir, "spool"), l.more)
 	if l.fleet {

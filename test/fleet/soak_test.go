@@ -81,7 +81,7 @@ func TestAccept(t *testing.T) {
 		return time.Since(at).Seconds()
 	}
 	for _, what := range []string{"with the servers", "cut off"} {
-		const pairs = 400
+		const pairs = 2000
 		var sum, squares float64
 		for i := range pairs {
 			var a, b float64
@@ -183,6 +183,37 @@ func TestFaults(t *testing.T) {
 		for _, h := range l.hosts {
 			_ = os.WriteFile(filepath.Join(os.TempDir(), "fleet-"+h.name+".log"), []byte(h.said.String()), 0o600)
 		}
+	}
+}
+
+// TestTenInsteadOfOne: ten hosts send what one does, from one mailbox and from a pool of four. Each has more to send than
+// may go; the time is two and a half of the limit's minutes.
+func TestTenInsteadOfOne(t *testing.T) {
+	for name, pool := range map[string][]string{"one mailbox": nil,
+		"four mailboxes": {"pool2@contoso.test", "pool3@contoso.test", "pool4@contoso.test"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var labs [2]*lab
+			ideal := 3 * 30 * (1 + len(pool))
+			for i, hosts := range []int{1, 10} {
+				l := newLab(t, func(l *lab) { l.pool = pool })
+				labs[i] = l
+				for range hosts {
+					l.addHost()
+				}
+				for k := range 2 * ideal {
+					if err := l.hosts[k%hosts].send(); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			time.Sleep(150 * time.Second) // both at the same time, on the same machine
+			one, ten := labs[0].judge(), labs[1].judge()
+			t.Logf("one host: %v; ten: %v; the ideal is %d", one, ten, ideal)
+			if one.arrived*100 < ideal*95 || ten.arrived*100 < one.arrived*95 || ten.refusals() > 0 || one.refusals() > 0 {
+				t.Error("see above")
+			}
+		})
 	}
 }
 
