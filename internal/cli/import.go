@@ -64,6 +64,9 @@ func (e *Env) importCommand(ctx context.Context, args []string) int {
 	}
 	run := e.runImport
 	switch {
+	case !slices.Contains(importSources(), rest[0]):
+		return e.fail("o365-sendmail", cmdline.Usagef("import: %.64q is not one of %s", rest[0],
+			strings.Join(importSources(), ", ")))
 	case rest[0] == survey && (o.queue || o.write):
 		return e.fail("o365-sendmail", cmdline.Usagef("import: survey only reads: name a program with --queue or --write"))
 	case rest[0] == survey:

@@ -114,7 +114,8 @@ func TestImportErrors(t *testing.T) {
 		says string
 	}{
 		{[]string{"import"}, sysexits.Usage, "from which program? msmtp, nullmailer"},
-		{[]string{"import", "qmail"}, sysexits.NoInput, "not one of msmtp"},
+		{[]string{"import", "qmail"}, sysexits.Usage, "not one of msmtp"},
+		{[]string{"import", "qmail", "--queue"}, sysexits.Usage, "not one of msmtp"},
 		{[]string{"import", "dma", "--from", t.TempDir()}, sysexits.NoInput, "looked for /etc/dma/dma.conf"},
 		{[]string{"import", "dma", "--from", "/no/such"}, sysexits.NoInput, "no such file"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path"
 	"slices"
@@ -215,6 +216,14 @@ func (r *reading) note(fate, format string, args ...any) {
 	r.found.Lines = append(r.found.Lines, l)
 }
 
+// label is what a line is called: the rest of one that has another separator than it should may be a password.
+func label(name string) string {
+	if i := strings.IndexAny(strings.TrimRight(name, " \t"), " \t:="); i >= 0 {
+		return name[:i] + " ..."
+	}
+	return name
+}
+
 // set records a key and reports whether it can: the last value of a key counts.
 func (r *reading) set(key, value string) bool {
 	if printable.HasControl(value) || !utf8.ValidString(value) {
@@ -310,6 +319,19 @@ func (r *reading) host(value string) {
 	default:
 		r.note(ByHand, "%.100s is not Exchange Online's relay; mail goes to smtp.office365.com instead", h)
 	}
+}
+
+// withoutPort cuts a port off; an IPv6 address has brackets around it, or no port.
+func withoutPort(v, separator string) string {
+	if strings.HasPrefix(v, "[") {
+		host, _, _ := strings.Cut(v[1:], "]")
+		return host
+	}
+	if _, err := netip.ParseAddr(v); err == nil {
+		return v
+	}
+	host, _, _ := strings.Cut(v, separator)
+	return host
 }
 
 func relayHost(r *reading, value string) { r.host(value) }

@@ -193,3 +193,34 @@ func TestMsmtpSenders(t *testing.T) {
 		}
 	}
 }
+
+// TestOddSeparators: a line with another separator than it should have shows no password, and an IPv6 host is whole.
+func TestOddSeparators(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ program, file, text, says string }{
+		{"msmtp", "etc/msmtprc", "password:Hunter2\npassword=Hunter2\n", "password"},
+		{"ssmtp", "etc/ssmtp/ssmtp.conf", "AuthPass:Hunter2\n", "AuthPass"},
+		{"ssmtp", "etc/ssmtp/revaliases", "root Hunter2\n", "root"},
+		{"ssmtp", "etc/ssmtp/ssmtp.conf", "mailhub=[2001:db8::1]:587\n", "2001:db8::1 is not"},
+		{"ssmtp", "etc/ssmtp/ssmtp.conf", "mailhub=2001:db8::1\n", "2001:db8::1 is not"},
+		{"postfix", "etc/postfix/main.cf", "smtp_pass Hunter2\n", "smtp_pass"},
+		{"postfix", "etc/postfix/main.cf", "relayhost = [2001:db8::1]:587\n", "2001:db8::1 is not"},
+		{"dma", "etc/dma/dma.conf", "AUTHPASS:Hunter2\n", "AUTHPASS"},
+		{"exim4", "etc/exim4/update-exim4.conf.conf", "dc_pass Hunter2\n", "dc_pass"},
+		{"exim4", "etc/exim4/update-exim4.conf.conf", "dc_smarthost='[2001:db8::1]::587'\n", "2001:db8::1 is not"},
+		{"exim4", "etc/email-addresses", "ann Hunter2\n", "ann"},
+	} {
+		file := filepath.Join(t.TempDir(), tt.file)
+		root := strings.TrimSuffix(file, tt.file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(tt.text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := Read(tt.program, Options{Root: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := fmt.Sprintf("%+v", found); strings.Contains(all, "Hunter2") || !strings.Contains(all, tt.says) {
+			t.Errorf("%q: %s", tt.text, all)
+		}
+	}
+}

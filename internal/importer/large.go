@@ -13,7 +13,7 @@ func readExim(r *reading) {
 	const conf, auth, addresses = "/etc/exim4/update-exim4.conf.conf", "/etc/exim4/passwd.client", "/etc/email-addresses"
 	r.eachLine(conf, r.text(conf), func(line string) {
 		key, value, _ := strings.Cut(line, "=")
-		r.at.Name = key
+		r.at.Name = label(key)
 		r.apply(eximRules(), key, strings.Join(shellWords(value), " "))
 	})
 	r.eachLine(auth, r.text(auth), func(line string) {
@@ -29,7 +29,7 @@ func readExim(r *reading) {
 	})
 	r.eachLine(addresses, r.text(addresses), func(line string) {
 		local, to, _ := strings.Cut(line, ":")
-		r.at.Name = local
+		r.at.Name = label(local)
 		r.mapped(local, strings.TrimSpace(to))
 	})
 	for _, own := range []string{"/etc/exim4/exim4.conf", "/etc/exim4/exim4.conf.localmacros"} {
@@ -55,7 +55,7 @@ func eximRules() map[string]rule {
 		},
 		"dc_smarthost": func(r *reading, v string) {
 			for _, h := range strings.Split(v, ";") {
-				if host, _, _ := strings.Cut(strings.TrimSpace(h), "::"); host != "" {
+				if host := withoutPort(strings.TrimSpace(h), "::"); host != "" {
 					r.host(host)
 				}
 			}
@@ -152,7 +152,7 @@ func (r *reading) eachParameter(file string, text []byte, see func(key, value st
 			end()
 			key, value, _ = strings.Cut(bare, "=")
 			key = strings.TrimSpace(key)
-			at = Line{File: file, Line: n, Name: key}
+			at = Line{File: file, Line: n, Name: label(key)}
 		}
 	}
 	end()
@@ -176,13 +176,7 @@ func postfixRules() map[string]rule {
 				r.note(NotNeeded, "all mail goes to Exchange Online's relay")
 				return
 			}
-			host := v
-			if strings.HasPrefix(v, "[") {
-				host, _, _ = strings.Cut(v[1:], "]")
-			} else {
-				host, _, _ = strings.Cut(v, ":")
-			}
-			r.host(host)
+			r.host(withoutPort(v, ":"))
 		},
 		"smtp_sasl_password_maps": func(r *reading, v string) {
 			r.note(NotNeeded, "%s", textPassword)

@@ -10,7 +10,7 @@ import (
 func readMsmtp(r *reading) {
 	files := []string{"/etc/msmtprc"}
 	for _, home := range r.Homes {
-		files = append(files, path.Join(home, ".msmtprc"), path.Join(home, ".config/msmtp/config"))
+		files = append(files, msmtpHome(home)...)
 	}
 	for _, f := range files {
 		first := len(r.found.Files) == 0
@@ -21,12 +21,17 @@ func readMsmtp(r *reading) {
 			if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
 				value = value[1 : len(value)-1]
 			}
-			r.at.Name = name
+			r.at.Name = label(name)
 			lines = append(lines, msmtpLine{r.at, value})
 		})
 		r.msmtpFile(lines, first)
 	}
 	r.finish()
+}
+
+// msmtpHome lists the names that msmtp's file may have in a home directory.
+func msmtpHome(home string) []string {
+	return []string{path.Join(home, ".msmtprc"), path.Join(home, ".config/msmtp/config")}
 }
 
 // msmtpFile says what becomes of a file's lines. The host's own file, else the first person's, is for all.

@@ -141,12 +141,12 @@ func readSsmtp(r *reading) {
 		if len(words) == 0 {
 			return
 		}
-		r.at.Name = words[0]
+		r.at.Name = label(words[0])
 		r.apply(ssmtpRules(), strings.ToLower(words[0]), strings.Join(words[1:min(len(words), 2)], ""))
 	})
 	r.eachLine(aliases, r.text(aliases), func(line string) {
 		words := strings.Split(line, ":")
-		r.at.Name = words[0]
+		r.at.Name = label(words[0])
 		if len(words) < 2 {
 			r.note(ByHand, "it has no address: from.map gives a sender another one")
 			return
@@ -161,8 +161,7 @@ func ssmtpRules() map[string]rule {
 	return map[string]rule{
 		"root": func(r *reading, v string) { r.rootTo([]string{v}) },
 		"mailhub": func(r *reading, v string) {
-			host, _, _ := strings.Cut(v, ":")
-			r.host(host)
+			r.host(withoutPort(v, ":"))
 		},
 		"rewritedomain":    name("from.domain"),
 		"hostname":         name("from.host_name"),
@@ -215,7 +214,7 @@ func readDma(r *reading) {
 	authFile := auth
 	r.eachLine(conf, r.text(conf), func(line string) {
 		key, value, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
-		r.at.Name, value = key, strings.TrimSpace(value)
+		r.at.Name, value = label(key), strings.TrimSpace(value)
 		if key == "AUTHPATH" && value != "" {
 			authFile = value
 		}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -225,11 +226,16 @@ func (s *survey) php() {
 	}
 }
 
-// withoutPassword cuts a command line before a word that may be a password, or name one.
+// withoutPassword cuts a command line before a word that may be a password, or stand before one. Each program has a
+// flag of its own for that, so that only some of sendmail's flags stay.
 func withoutPassword(line string) string {
 	words := strings.Fields(line)
 	for i, w := range words {
-		if w = strings.ToLower(w); strings.HasPrefix(w, "-ap") || strings.Contains(w, "pass") {
+		w = strings.ToLower(strings.Trim(w, `"'`))
+		flag := strings.HasPrefix(w, "-") && w != "-" && !strings.HasPrefix(w, "-f") &&
+			!slices.Contains([]string{"-t", "-i", "-oi", "-ti", "-bm", "-r"}, w)
+		url := strings.Contains(w, "://") && strings.Contains(w, "@")
+		if flag || url || strings.Contains(w, "pass") {
 			return strings.Join(words[:i], " ") + " ..."
 		}
 	}

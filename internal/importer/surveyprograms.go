@@ -55,6 +55,12 @@ var knownPrograms = []knownProgram{
 	{"at, cron of systemd", []string{"/etc/systemd-cron.conf"}, []string{"mailto"}, "", "it calls sendmail"},
 }
 
+// onlyWith has texts without which a program's line does not count.
+var onlyWith = map[string]string{"smartd": " -m ", "Nagios, Icinga": "mail"}
+
+// noSecrets are the programs whose lines are shown whole: they hold no secret, and smartd's flags matter.
+var noSecrets = map[string]bool{"smartd": true, "sudo": true}
+
 // programs finds what is set for programs that send by themselves.
 func (s *survey) programs() {
 	for _, p := range knownPrograms {
@@ -65,8 +71,11 @@ func (s *survey) programs() {
 					if !strings.HasPrefix(low, key) {
 						continue
 					}
-					if p.name == "smartd" && !strings.Contains(low, " -m ") {
+					if !strings.Contains(low, onlyWith[p.name]) {
 						return
+					}
+					if !noSecrets[p.name] {
+						line = withoutPassword(line)
 					}
 					if p.secret != "" && strings.Contains(low, p.secret) {
 						line = line[:min(len(key), len(line))] + " ..."
@@ -83,11 +92,15 @@ func (s *survey) programs() {
 
 // submitters finds configurations of other mailers, each with what import can do for it.
 func (s *survey) submitters() {
-	files := map[string]string{"dma": "/etc/dma/dma.conf", "exim4": "/etc/exim4/update-exim4.conf.conf",
-		"msmtp": "/etc/msmtprc", "nullmailer": "/etc/nullmailer/remotes", "postfix": "/etc/postfix/main.cf",
-		"ssmtp": "/etc/ssmtp/ssmtp.conf"}
+	files := map[string][]string{"dma": {"/etc/dma/dma.conf"}, "exim4": {"/etc/exim4/update-exim4.conf.conf"},
+		"msmtp": {"/etc/msmtprc"}, "nullmailer": {"/etc/nullmailer/remotes"}, "postfix": {"/etc/postfix/main.cf"},
+		"ssmtp": {"/etc/ssmtp/ssmtp.conf"}}
+	homes, _ := Homes(s.root)
+	for _, h := range homes {
+		files["msmtp"] = append(files["msmtp"], msmtpHome(h.Dir)...)
+	}
 	for _, program := range Programs() {
-		for _, f := range s.glob(files[program]) {
+		for _, f := range s.glob(files[program]...) {
 			s.add("mailer", f, 0, program, "its settings and queue come over by: o365-sendmail import "+program)
 		}
 	}
@@ -100,14 +113,15 @@ func (s *survey) addresses() {
 	}
 	s.eachLine("/etc/aliases", "#", func(n int, line string) {
 		if name, to, ok := strings.Cut(line, ":"); ok {
-			s.add("address", "/etc/aliases", n, name, "goes to "+strings.TrimSpace(to))
+			s.add("address", "/etc/aliases", n, name, "goes to "+withoutPassword(strings.TrimSpace(to)))
 		}
 	})
 	homes, _ := Homes(s.root)
 	for _, h := range homes {
 		file := path.Join(h.Dir, ".forward")
 		s.eachLine(file, "#", func(n int, line string) {
-			s.add("address", file, n, h.User, "goes to "+line+": .forward is not read here, give [aliases] a line")
+			s.add("address", file, n, h.User, "goes to "+withoutPassword(line)+
+				": .forward is not read here, give [aliases] a line")
 		})
 	}
 }
