@@ -92,7 +92,9 @@ func TestLogUsage(t *testing.T) {
 		want string
 	}{
 		{"log --since tomorrow", sysexits.Usage, "not a time"}, {"log --status gone", sysexits.Usage, "no status"},
-		{"log --sender=", sysexits.Usage, "not empty"}, {"log --uid nosuchuser", sysexits.Usage, "no such user"},
+		{"log --status gone", sysexits.Usage, "there are sent, refused, bounced"},
+		{"log --since 99999999d", sysexits.Usage, "not a time"}, {"log --until 740000d", sysexits.Usage, "not a time"},
+		{"log nosuchid", sysexits.Usage, "\"nosuchid\" is not a queue id"}, {"log --sender=", sysexits.Usage, "not empty"}, {"log --uid nosuchuser", sysexits.Usage, "no such user"},
 		{"log --since today --until yesterday", sysexits.Usage, "not after"}, {"log", sysexits.NoInput, "history.days"},
 		{"log --follow", sysexits.NoInput, "history.days"}, {"stats", sysexits.NoInput, "history.days"},
 		{"stats --days 0", sysexits.NoInput, ""}, {"stats --html --json", sysexits.Usage, "--html"},

@@ -15,6 +15,7 @@ import (
 	"o365-sendmail/internal/history"
 	"o365-sendmail/internal/historyview"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/sysexits"
 )
 
@@ -64,6 +65,7 @@ func (a *logArgs) parse(args []string, clock func() time.Time) (err error) {
 	}
 	now := clock()
 	a.filter.MessageID = strings.Trim(a.filter.MessageID, "<>")
+	a.filter.Sender, a.filter.Recipient = intake.ASCIIPattern(a.filter.Sender), intake.ASCIIPattern(a.filter.Recipient)
 	if a.filter.UID, err = userFlag(a.uid); err != nil {
 		return err
 	}
@@ -109,8 +111,8 @@ func timeFlag(name, text string, now time.Time) (time.Time, error) {
 		}
 	}
 	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
-			return now.AddDate(0, 0, -n), nil
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil { // more would lead to before the year 1
+			return now.AddDate(0, 0, -int(n)), nil
 		}
 	}
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {

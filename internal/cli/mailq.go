@@ -10,6 +10,7 @@ import (
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/host"
+	"o365-sendmail/internal/intake"
 	"o365-sendmail/internal/printable"
 	"o365-sendmail/internal/queueview"
 	"o365-sendmail/internal/spool"
@@ -50,7 +51,7 @@ func givenIn(r *cmdline.QueueRun) (given []string) {
 
 // filterOf is what -qI, -qR and -qS choose.
 func filterOf(r *cmdline.QueueRun) (queueview.Filter, error) {
-	f := queueview.Filter{Sender: r.Sender, Recipient: r.Recipient}
+	f := queueview.Filter{Sender: intake.ASCIIPattern(r.Sender), Recipient: intake.ASCIIPattern(r.Recipient)}
 	if r.ID != "" {
 		if !spool.ValidID(r.ID) {
 			return f, cmdline.Usagef("-qI %.64q: not a queue id; mailq shows them", r.ID)
@@ -79,6 +80,9 @@ func (e *Env) listQueue(ctx context.Context, q control.Queue, f queueview.Filter
 		return nil, err
 	case list.Messages() == 0 && of > 0 && len(given) > 0:
 		fmt.Fprintf(e.Stdout, "no message of %d fits %s\n", of, printable.Line(strings.Join(given, " ")))
+		return list, nil
+	case of == 0 && f.Failed: // the queue need not be empty
+		fmt.Fprintln(e.Stdout, "no message was given up")
 		return list, nil
 	}
 	return list, readerGone(list.Close())

@@ -289,7 +289,7 @@ func TestMailqOnSpool(t *testing.T) {
 	s.queue("--uid=34").says(t, 0, b+".*in 1 Request", "")
 	s.queue("list", "--recipient", "EXAMPLE.NET").says(t, 0, b+".*in 1 Request", "")
 	s.queue(a).says(t, 0, a+".*in 1 Request", "")
-	s.queue("list", "--failed").says(t, 0, "empty", "")
+	s.queue("list", "--failed").says(t, 0, "^no message was given up\n$", "")
 }
 
 func TestQueueJSON(t *testing.T) {
@@ -373,6 +373,10 @@ func TestQueueMove(t *testing.T) {
 				"^"+a+" would be redirected from x@example.org to z@xn--bcher-kva.example, w@example.org\n$", "")
 			s.queue("list", "--recipient", "x@").says(t, 0, "in 1 Request", "")
 			s.queue(redirect...).says(t, 0, "^"+a+" redirected from ", "")
+			for _, f := range []string{"--domain=bücher.example", "--recipient=@Bücher.example",
+				"--domain=@xn--bcher-kva.example"} {
+				s.queue("list", f).says(t, 0, "in 1 Request", "")
+			}
 			s.queue("list", "--recipient", "x@").says(t, 0, "^no message of 2 fits --recipient x@\n$", "")
 			s.queue("show", a).says(t, 0, `Recipient:   w@example.org, todo\n.*History:\n  \S+ "redirected to z@\S+, `+
 				`w@example.org by uid \d+"\nHeader:\n  From: .*\n  Subject: queued\\x1b\[2J\n$`, "")
@@ -389,6 +393,15 @@ func TestQueueMove(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.queue("export", "--folder", dir, b).says(t, sysexits.CantCreat, "", "is there already")
+			c := s.put(35, "c@example.com")
+			s.queue("export", "--folder", dir, "all").says(t, sysexits.CantCreat, "^1 message exported to ",
+				`is there already, and is left as it is \(2 messages in all not exported\)\n$`)
+			if err := os.Remove(filepath.Join(dir, c+".eml")); err != nil {
+				t.Error("one that was there kept another from its export:", err)
+			}
+			s.queue("list", "--domain", "@example.com").says(t, 0, "in 1 Request", "")
+			s.queue("list", "--failed").says(t, 0, "^no message was given up\n$", "")
+			s.queue("delete", c).says(t, 0, "deleted", "")
 			file, err := os.ReadFile(filepath.Join(dir, a+".eml"))
 			entries, _ := os.ReadDir(dir)
 			if err != nil || !strings.HasSuffix(string(file), "\r\n\r\nhello\r\n") || len(entries) != 2 {

@@ -120,6 +120,9 @@ func (a *queueArgs) values() map[string]func(string) error {
 	text := func(into *string) func(string) error {
 		return func(s string) error { *into = s; return nil }
 	}
+	address := func(into *string) func(string) error {
+		return func(s string) error { *into = intake.ASCIIPattern(s); return nil }
+	}
 	number := func(name, example string, into **int64, read func(string) (int64, bool)) func(string) error {
 		return func(s string) error {
 			n, ok := read(s)
@@ -141,8 +144,8 @@ func (a *queueArgs) values() map[string]func(string) error {
 		}
 	}
 	return map[string]func(string) error{
-		"--sender": text(&f.Sender), "--recipient": text(&f.Recipient), "--reason": text(&f.Reason),
-		"--domain": text(&f.Domain), "--state": text(&f.State), "--code": text(&f.Code),
+		"--sender": address(&f.Sender), "--recipient": address(&f.Recipient), "--domain": a.setDomain,
+		"--reason": text(&f.Reason), "--state": text(&f.State), "--code": text(&f.Code),
 		"--to": a.addTo, "--folder": text(&a.folder), "--uid": a.setUID, "--config": text(&a.config), "-C": text(&a.config),
 		"--older": at("--older", &f.Before, -1), "--newer": at("--newer", &f.After, -1), "--due": at("--due", &f.Due, 1),
 		"--min-size":  number("--min-size", "100KB or 2MiB", &f.MinSize, size),
@@ -150,6 +153,12 @@ func (a *queueArgs) values() map[string]func(string) error {
 		"--min-tries": number("--min-tries", "3", &f.MinTries, whole),
 		"--max-tries": number("--max-tries", "3", &f.MaxTries, whole),
 	}
+}
+
+// setDomain takes a domain as it is written, also after an @ and with letters beyond ASCII.
+func (a *queueArgs) setDomain(s string) error {
+	a.filter.Domain = intake.ASCIIPattern("@" + strings.TrimPrefix(s, "@"))[1:]
+	return nil
 }
 
 func whole(s string) (int64, bool) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,20 +73,36 @@ func (r *queueRunner) export(ctx context.Context) error {
 			return err
 		}
 	}
+	var first error
+	left := 0
 	for _, id := range ids {
 		n, err := r.exportTo(ctx, id)
-		if err != nil {
-			return fmt.Errorf("%s: %w", id, err)
+		code := sysexits.Code(err, 0)
+		switch {
+		case err == nil:
+			r.end.Messages++
+			r.end.Bytes += n
+			continue
+		case code == sysexits.NoInput && r.args.filter.IDs == nil: // it left the queue after it was listed
+			continue
+		case !errors.Is(err, errThere) && code != sysexits.NoInput && code != sysexits.DataErr:
+			return fmt.Errorf("%s: %w", id, err) // the others would fare the same
 		}
-		r.end.Messages++
-		r.end.Bytes += n
+		left++
+		first = cmp.Or(first, fmt.Errorf("%s: %w", id, err))
 	}
-	if r.args.json {
-		return nil
+	if left > 1 {
+		first = fmt.Errorf("%w (%s in all not exported)", first, count(left, "message"))
+	}
+	if r.args.json || len(ids) == left && left > 0 {
+		return first
 	}
 	_, err := fmt.Fprintf(r.env.Stdout, "%s exported to %s\n", count(r.end.Messages, "message"), printable.Line(r.args.folder))
-	return err
+	return cmp.Or(err, first)
 }
+
+// errThere is the fault of a file that has the name already.
+var errThere = errors.New("is there already, and is left as it is")
 
 // exportTo makes a file with the caller's own rights, in place of none that is there.
 func (r *queueRunner) exportTo(ctx context.Context, id string) (n int64, err error) {
@@ -97,7 +114,7 @@ func (r *queueRunner) exportTo(ctx context.Context, id string) (n int64, err err
 	path := filepath.Join(r.args.folder, id+".eml")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return 0, sysexits.With(sysexits.CantCreat, fmt.Errorf("%s is there already, and is left as it is", path))
+		return 0, sysexits.With(sysexits.CantCreat, fmt.Errorf("%s %w", path, errThere))
 	}
 	if err != nil {
 		return 0, sysexits.With(sysexits.CantCreat, err)

@@ -22,7 +22,7 @@ func pastRig(t *testing.T) (r *rig, put func(uid int, to string)) {
 	w.Configure(history.Options{Dir: dir, Days: 30, Size: 1e6})
 	return r, func(uid int, to string) {
 		now := time.Now()
-		w.Record(now, []history.Entry{{Time: now, ID: "x", UID: uid, Recipient: to, Status: history.Sent}})
+		w.Record(now, []history.Entry{{Time: now, ID: "20260304050607-0123456789abcdef", UID: uid, Recipient: to, Status: history.Sent}})
 	}
 }
 
@@ -56,7 +56,7 @@ func TestOnlyOwnHistory(t *testing.T) {
 		{0, history.Filter{}, "a b unknown root"}, {serviceUID, history.Filter{}, "a b unknown root"},
 		{alice, history.Filter{}, "a"}, {bob, history.Filter{}, "b"}, {1003, history.Filter{}, ""},
 		{-1, history.Filter{}, ""}, {alice, history.Filter{UID: &two}, ""}, {0, history.Filter{UID: &one}, "a"},
-		{alice, history.Filter{Recipient: "b"}, ""}, {alice, history.Filter{IDs: []string{"x"}}, "a"},
+		{alice, history.Filter{Recipient: "b"}, ""}, {alice, history.Filter{IDs: []string{"20260304"}}, "a"},
 	} {
 		q := r.as(c.uid)
 		if got := logOf(t, q, c.f); got != c.want {

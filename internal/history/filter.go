@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -44,11 +45,16 @@ func (f *Filter) Check() error {
 			return fmt.Errorf("a text to look for is longer than %d bytes", maxText)
 		}
 	}
+	for _, id := range f.IDs {
+		if strings.Trim(id, "0123456789abcdef-") != "" {
+			return fmt.Errorf("%.64q is not a queue id or the beginning of one", id)
+		}
+	}
 	switch {
 	case len(f.IDs) > maxIDs:
 		return fmt.Errorf("at most %d ids can be looked for at once", maxIDs)
 	case f.Status != "" && !slices.Contains(Statuses[:], f.Status):
-		return fmt.Errorf("%.32q is no status; there are %q", f.Status, Statuses)
+		return fmt.Errorf("%.32q is no status; there are %s", f.Status, strings.Join(Statuses[:], ", "))
 	case !f.Since.IsZero() && !f.Until.IsZero() && !f.Until.After(f.Since):
 		return errors.New("the time to look until is not after the time to look from")
 	}

@@ -51,9 +51,9 @@ func ASCIIAddress(addr string) (string, error) {
 	return a.Addr(), nil
 }
 
-// asciiPattern does the same to an address or a pattern of the configuration. One that is none in
+// ASCIIPattern does the same to an address or a part of one, as in the configuration or a search. One that is none in
 // the form of a mailbox stays.
-func asciiPattern(pattern string) string {
+func ASCIIPattern(pattern string) string {
 	at := strings.LastIndexByte(pattern, '@')
 	if domain, err := asciiDomain(pattern[at+1:]); at >= 0 && err == nil {
 		return pattern[:at+1] + domain
@@ -64,7 +64,7 @@ func asciiPattern(pattern string) string {
 func asciiPatterns(patterns []string) []string {
 	out := make([]string, len(patterns))
 	for i, p := range patterns {
-		out[i] = asciiPattern(p)
+		out[i] = ASCIIPattern(p)
 	}
 	return out
 }

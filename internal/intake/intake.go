@@ -75,7 +75,7 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 		now:        now,
 		rule: senderRule{
 			Policy:         c.From.Policy,
-			Mailbox:        asciiPattern(c.Mailbox),
+			Mailbox:        ASCIIPattern(c.Mailbox),
 			SendAs:         asciiPatterns(c.From.SendAs),
 			SignInAsSender: c.From.SignIn == "sender",
 			SignAs:         make(map[string]string, len(c.From.SignAs)),
@@ -89,11 +89,11 @@ func New(c *config.Config, hostName string, now func() time.Time, warn func(stri
 	}
 	in.senderHost = senderHost(c, hostName)
 	for _, m := range c.From.Map {
-		in.rule.Mappings = append(in.rule.Mappings, mapping{Match: asciiPattern(m.Match),
-			To: asciiPattern(m.To)})
+		in.rule.Mappings = append(in.rule.Mappings, mapping{Match: ASCIIPattern(m.Match),
+			To: ASCIIPattern(m.To)})
 	}
 	for pattern, mailbox := range c.From.SignAs {
-		in.rule.SignAs[asciiPattern(pattern)] = asciiPattern(mailbox)
+		in.rule.SignAs[ASCIIPattern(pattern)] = ASCIIPattern(mailbox)
 	}
 	for user, patterns := range c.From.AllowedSenders {
 		in.rule.Allow[user] = asciiPatterns(patterns)
