@@ -14,7 +14,7 @@ root=$(mktemp -d /var/tmp/fresh.XXXXXX)
 chmod 755 "$root" # as / is: tests run as other users, too
 mounted=
 finish() {
-	[ -z "$mounted" ] || umount -R -l "$root/dev" "$root/proc" || return
+	[ -z "$mounted" ] || umount -R -l "$root" || return
 	rm -rf --one-file-system "$root"
 }
 trap finish EXIT
@@ -33,6 +33,7 @@ inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root L
 
 step debootstrap debootstrap --variant=minbase --include=ca-certificates,git,make "$suite" "$root" "$mirror"
 cp /etc/resolv.conf "$root/etc/"
+mount --bind "$root" "$root" # a machine's / is a mount: the crash tests change how it propagates
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --make-rslave "$root/dev"
