@@ -22,6 +22,8 @@ done
 # debhelper gives the build a home of its own; Go keeps its caches.
 GOCACHE=$(go env GOCACHE) GOMODCACHE=$(go env GOMODCACHE)
 export GOCACHE GOMODCACHE
+# debian/rules takes the Go that is there: the one that go.mod asks for, which an older one has fetched.
+PATH=$(go env GOROOT)/bin:$PATH
 umask 022
 mkdir -p "$out"
 
