@@ -52,7 +52,8 @@ func (e *Env) configCommand(_ context.Context, args []string) int {
 		e.showConfig(cfg, asJSON)
 		return sysexits.OK
 	}
-	return e.checkConfig(cfg, err, asJSON)
+	// What show prints is one kind of document: faults of a file that can't be shown are on standard error.
+	return e.checkConfig(cfg, err, asJSON && rest[0] == "check")
 }
 
 func (e *Env) showConfig(cfg *config.Config, asJSON bool) {

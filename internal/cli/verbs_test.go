@@ -196,6 +196,11 @@ func TestConfigShow(t *testing.T) {
 	if !json.Valid([]byte(r.stdout)) {
 		t.Errorf("%q", r.stdout)
 	}
+	// What can't be shown is no document of show's kind.
+	r = s.verb("", "config", "show", "--json", "-C", "/no/such.toml")
+	if r.code != sysexits.Config || r.stdout != "" || r.stderr != "o365-sendmail: error: /no/such.toml: no such file\n" {
+		t.Errorf("exit %d, %q %q", r.code, r.stdout, r.stderr)
+	}
 }
 
 // TestConfigCheck lists every fault.

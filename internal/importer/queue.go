@@ -119,6 +119,9 @@ type entry struct {
 func (q *queueRun) take(e *entry) {
 	e.Source = printable.Line(e.Source)
 	if err := q.tryTake(e); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errors.New("the file is cut off: it ends before the message does")
+		}
 		e.Fate, e.Note = Refused, printable.Line(err.Error())
 	}
 	e.Recipients = []string{}
