@@ -91,7 +91,7 @@ func TestSurveyPasswords(t *testing.T) {
 	if err != nil || len(unread) > 0 || strings.Contains(all, "Hunter2") || strings.Contains(all, "check_mysql") {
 		t.Error(unread, all, err)
 	}
-	for _, want := range []string{"/usr/bin/sendEmail ...", "msmtp ...", "deliver ...", "/home/alice/.msmtprc"} {
+	for _, want := range []string{"/usr/bin/sendEmail ...", "msmtp ...", "deliver ...", "set mta ...", "/home/alice/.msmtprc"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%s is not in %s", want, all)
 		}

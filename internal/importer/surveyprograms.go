@@ -74,11 +74,11 @@ func (s *survey) programs() {
 					if !strings.Contains(low, onlyWith[p.name]) {
 						return
 					}
-					if !noSecrets[p.name] {
-						line = withoutPassword(line)
-					}
-					if p.secret != "" && strings.Contains(low, p.secret) {
+					switch {
+					case p.secret != "" && strings.Contains(low, p.secret):
 						line = line[:min(len(key), len(line))] + " ..."
+					case !noSecrets[p.name]:
+						line = withoutPassword(line)
 					}
 					const longest = 160
 					s.add("program", f, n, p.name, line[:min(len(line), longest)]+"; "+p.note)
