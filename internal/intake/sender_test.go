@@ -26,6 +26,7 @@ func TestKeep(t *testing.T) {
 			c.From.Policy, c.From.Domain = PolicyKeep, "shop.example"
 			c.From.HostName = "web1"
 		})
+		in.senderHost = "shop.example" // as from.domain has it; without that key the machine's /etc/mailname is asked
 		env, m := to("a@example.org"), read(t, c.header+"\nx\n")
 		env.Sender = c.sender
 		if _, err := in.Accept(env, m, Caller{User: joe}); err != nil {
