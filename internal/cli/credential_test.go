@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -132,8 +133,8 @@ func TestSetSecret(t *testing.T) {
 	s.addSecret(nextSecret)
 	s.mustWrite(t, "secret_expires = 2098-01-31\n"+s.ConfigTOML(s.dir))
 	before, _ := os.ReadFile(s.config)
-	file := filepath.Join(s.dir, "new.secret")
-	if err := os.WriteFile(file, []byte(wrong+"\n"), 0o600); err != nil {
+	file, pipe := filepath.Join(s.dir, "new.secret"), filepath.Join(s.dir, "pipe")
+	if err := errors.Join(os.WriteFile(file, []byte(wrong+"\n"), 0o600), syscall.Mkfifo(pipe, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -144,7 +145,11 @@ func TestSetSecret(t *testing.T) {
 	}{
 		{wrong, []string{"set-secret"}, sysexits.Config, "nothing was changed: "},
 		{"", []string{"set-secret", "--file", file}, sysexits.Config, "nothing was changed: "},
-		{"", []string{"set-secret", "--file", "/nonexistent"}, sysexits.NoInput, "/nonexistent"},
+		{"", []string{"set-secret", "--file", "/nonexistent"}, sysexits.NoInput, "name one that is there"},
+		{"", []string{"set-secret", "--file", pipe}, sysexits.Usage, "this has 0"},
+		{"", []string{"stage", "--file", pipe}, sysexits.Usage, "this has 0"},
+		{"", []string{"stage", "--file", s.dir}, sysexits.Usage, "is a folder"},
+		{"", []string{"test", "--jsno"}, sysexits.Usage, "did you mean --json?"},
 		{emulator.DefaultSecretID, []string{"set-secret"}, sysexits.Usage, "Secret ID"},
 		{"", []string{"set-secret"}, sysexits.Usage, "about 40 characters"},
 		{nextSecret, []string{"set-secret", "--expires", "1/31/2099"}, sysexits.Usage, "--expires: a date is written"},
@@ -219,6 +224,11 @@ func TestStage(t *testing.T) {
 	if r := s.verb(nextSecret, "credential", "stage"); r.code != 0 || !strings.Contains(r.stdout, "Entra accepts it") {
 		t.Errorf("exit %d, %s%s", r.code, r.stdout, r.stderr)
 	}
+	if r := s.verb("wrong8Q~TheValueOfNoSecret0123456789abcdef", "credential", "stage"); r.code != 0 ||
+		strings.Contains(r.stdout, "promote") || !strings.Contains(r.stdout, "right Value") {
+		t.Errorf("a wrong secret: exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	s.verb(nextSecret, "credential", "stage")
 	staged := strings.TrimSuffix(s.config, ".toml") + ".staged.toml"
 	if fi, err := os.Stat(staged); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", fi, err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -76,9 +75,9 @@ func (c *credential) setSecret(ctx context.Context) (int, error) {
 func (c *credential) readNew(ctx context.Context) (xoauth.Secret, error) {
 	switch {
 	case c.secretFile != "":
-		f, err := os.Open(c.secretFile)
+		f, err := openNamed(ctx, "--file", c.secretFile)
 		if err != nil {
-			return xoauth.Secret{}, sysexits.With(sysexits.NoInput, fmt.Errorf("--file: %w", err))
+			return xoauth.Secret{}, err
 		}
 		defer f.Close()
 		return readSecret(f, "credential: "+c.secretFile)
@@ -122,7 +121,15 @@ func (c *credential) stage(ctx context.Context) (int, error) {
 	v := credentialView{Type: whole.Type}
 	v.judge(tried)
 	c.line("staged", v.String())
-	fmt.Fprint(c.env.Stdout, host.Hint("next: sudo o365-sendmail credential promote\n", c.env.UID))
+	next := "next: "
+	switch {
+	case refusal(tried) && isCertificate:
+		next += "upload the certificate in Entra, then: "
+	case refusal(tried):
+		fmt.Fprint(c.env.Stdout, host.Hint(next+"give the right Value to: sudo o365-sendmail credential stage\n", c.env.UID))
+		return sysexits.OK, nil
+	}
+	fmt.Fprint(c.env.Stdout, host.Hint(next+"sudo o365-sendmail credential promote\n", c.env.UID))
 	return sysexits.OK, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"o365-sendmail/internal/cmdline"
@@ -50,7 +49,7 @@ func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 	_, err := f.parse(args, 0)
 	wrong := cmp.Or(err, o.check())
 	if wrong == nil {
-		wrong = e.readTenant(&o)
+		wrong = e.readTenant(ctx, &o)
 	}
 	switch {
 	case wrong != nil && o.nagios && !errors.Is(err, errHelp):
@@ -65,15 +64,15 @@ func (e *Env) doctorCommand(ctx context.Context, args []string) int {
 }
 
 // readTenant reads the report of the tenant's script with the caller's rights.
-func (e *Env) readTenant(o *doctorFlags) error {
+func (e *Env) readTenant(ctx context.Context, o *doctorFlags) error {
 	if o.tenant == "" {
 		return nil
 	}
 	in := e.Stdin
 	if o.tenant != "-" {
-		f, err := os.Open(o.tenant)
+		f, err := openNamed(ctx, "--tenant-report", o.tenant)
 		if err != nil {
-			return sysexits.With(sysexits.NoInput, fmt.Errorf("--tenant-report: %w", err))
+			return err
 		}
 		defer f.Close()
 		in = f

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"o365-sendmail/internal/assemble"
@@ -29,7 +30,7 @@ func (s *setupRun) account() configFile { return configFile{s.Env, s.path} }
 
 // presentAnswers are what the configuration says already; nil where there is none that can be read.
 func (f configFile) presentAnswers() *setup.Answers {
-	in, err := os.Open(f.path)
+	in, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is no configuration, and is not waited for
 	if err != nil {
 		return nil
 	}
@@ -133,7 +134,11 @@ func (s *setupRun) writeScript() error {
 		fmt.Fprint(s.Stdout, text)
 		return nil
 	}
-	old, err := os.ReadFile(s.script)
+	var old []byte
+	fi, err := os.Stat(s.script)
+	if err == nil && fi.Mode().IsRegular() {
+		old, err = os.ReadFile(s.script)
+	}
 	switch {
 	case err == nil && !setup.IsScript(string(old)):
 		return cmdline.Usagef("setup: --script: %s exists and is not a script of o365-sendmail: name another file",

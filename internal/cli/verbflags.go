@@ -35,7 +35,7 @@ func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 		if err := f.Parse(args); errors.Is(err, stdflag.ErrHelp) {
 			return nil, errHelp
 		} else if err != nil {
-			return nil, cmdline.Usagef("%s: %s; o365-sendmail %s --help lists the flags", f.Name(), flagFault(err), f.Name())
+			return nil, cmdline.Usagef("%s: %s; o365-sendmail %s --help lists the flags", f.Name(), f.fault(err), f.Name())
 		}
 		if args = f.Args(); len(args) == 0 {
 			break
@@ -49,17 +49,22 @@ func (f *verbFlags) parse(args []string, most int) ([]string, error) {
 	return rest, nil
 }
 
-// flagFault is a fault of package flag in the words that flags are documented in.
-func flagFault(err error) string {
+// fault is a fault of package flag in the words that flags are documented in.
+func (f *verbFlags) fault(err error) string {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
-		return fmt.Sprintf("unknown flag %.64q", "--"+strings.TrimPrefix(name, "-"))
+		var all []string
+		f.VisitAll(func(fl *stdflag.Flag) { all = append(all, "--"+fl.Name) })
+		name = "--" + strings.TrimPrefix(name, "-")
+		return fmt.Sprintf("unknown flag %.64q%s", name, didYouMean(name, all))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
 		return "--" + name + " needs a value"
 	}
 	invalid := regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-(\S+): `)
 	if m := invalid.FindStringSubmatch(err.Error()); m != nil {
-		return fmt.Sprintf("--%s does not take %.64s", m[2], m[1])
+		_, usage := stdflag.UnquoteUsage(f.Lookup(m[2]))
+		usage, _, _ = strings.Cut(usage, "\n")
+		return fmt.Sprintf("--%s does not take %.64s (%s)", m[2], m[1], strings.TrimSuffix(usage, ":"))
 	}
 	return err.Error()
 }

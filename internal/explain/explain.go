@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"o365-sendmail/internal/diagnose"
 	"o365-sendmail/internal/sysexits"
@@ -55,9 +56,13 @@ var (
 	enhanced = pattern{text: `(?:^|[\s(:="])` + enhancedPattern + `(?:[\s),]|$)`}
 )
 
+// colours are a terminal's, in a text that was copied from one (ECMA-48 5.4).
+var colours = pattern{text: `\x1b\[[0-?]*[ -/]*[@-~]`}
+
 // Explain returns what a text means, the likeliest first, or nothing.
 func Explain(text string) []Meaning {
-	text = strings.Join(strings.Fields(text[:min(len(text), maxText)]), " ")
+	text = colours.get().ReplaceAllString(text[:min(len(text), maxText)], "")
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	if m := aadsts.get().FindStringSubmatch(text); m != nil {
 		return entra("AADSTS"+m[1], text)
 	}
