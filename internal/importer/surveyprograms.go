@@ -55,11 +55,19 @@ var knownPrograms = []knownProgram{
 	{"at, cron of systemd", []string{"/etc/systemd-cron.conf"}, []string{"mailto"}, "", "it calls sendmail"},
 }
 
-// onlyWith has texts without which a program's line does not count.
-var onlyWith = map[string]string{"smartd": " -m ", "Nagios, Icinga": "mail"}
+// onlyWith is a text without which a program's line does not count.
+func onlyWith(program string) string {
+	switch program {
+	case "smartd":
+		return " -m "
+	case "Nagios, Icinga":
+		return "mail"
+	}
+	return ""
+}
 
-// noSecrets are the programs whose lines are shown whole: they hold no secret, and smartd's flags matter.
-var noSecrets = map[string]bool{"smartd": true, "sudo": true}
+// noSecrets reports whether a program's lines are shown whole: they hold no secret, and smartd's flags matter.
+func noSecrets(program string) bool { return program == "smartd" || program == "sudo" }
 
 // programs finds what is set for programs that send by themselves.
 func (s *survey) programs() {
@@ -71,13 +79,13 @@ func (s *survey) programs() {
 					if !strings.HasPrefix(low, key) {
 						continue
 					}
-					if !strings.Contains(low, onlyWith[p.name]) {
+					if !strings.Contains(low, onlyWith(p.name)) {
 						return
 					}
 					switch {
 					case p.secret != "" && strings.Contains(low, p.secret):
 						line = line[:min(len(key), len(line))] + " ..."
-					case !noSecrets[p.name]:
+					case !noSecrets(p.name):
 						line = withoutPassword(line)
 					}
 					const longest = 160
