@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"o365-sendmail/internal/config"
+	"o365-sendmail/internal/durable"
 	"o365-sendmail/xoauth"
 )
 
@@ -27,7 +28,11 @@ func (r *runner) alerts(c *Check) {
 		}
 	}
 	if a.StatusFile != "" {
-		if _, err := os.Stat(a.StatusFile); err != nil && r.agent && !os.IsPermission(err) {
+		_, err := os.Stat(a.StatusFile)
+		if err == nil {
+			err = durable.Replaceable(a.StatusFile)
+		}
+		if err != nil && r.agent && !os.IsPermission(err) {
 			c.warn("alert-status", "the agent does not write alerts.status_file: "+err.Error(),
 				fmt.Sprintf("set alerts.status_file = %q and restart the agent",
 					config.MetricsDir+"/"+config.StatusName))

@@ -128,6 +128,23 @@ func TestReplaceTakesAwayLink(t *testing.T) {
 	}
 }
 
+// TestReplaceable: what an administrator names by mistake, such as /dev/null, is not turned into a file.
+func TestReplaceable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe, link, file := filepath.Join(dir, "pipe"), filepath.Join(dir, "link"), filepath.Join(dir, "file")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink("/dev/null", link),
+		os.WriteFile(file, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{"/dev/null": false, pipe: false, link: false, dir: false, file: true,
+		filepath.Join(dir, "none"): true} {
+		if err := Replaceable(path); (err == nil) != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 func TestSyncDirWithoutSupport(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{syscall.EINVAL, syscall.ENOTSUP} {

@@ -30,6 +30,15 @@ func ReplaceNoSync(path string, data []byte, perm fs.FileMode) error {
 	return System.ReplaceNoSync(path, data, perm)
 }
 
+// Replaceable returns an error if there is something else than a regular file at path, such as /dev/null, or a link
+// to such: Replace would put a file in its place. It is for paths that an administrator chose.
+func Replaceable(path string) error {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return &fs.PathError{Op: "replace", Path: path, Err: errors.New("it is not a regular file; name another path")}
+	}
+	return nil
+}
+
 // Replace is the package's Replace over o.
 func (o *Ops) Replace(path string, data []byte, perm fs.FileMode) error {
 	if err := o.replace(path, data, perm, true); err != nil {

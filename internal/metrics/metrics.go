@@ -45,7 +45,10 @@ const fileMode fs.FileMode = 0o644
 func Writer(path string, warn func(error)) func(text []byte) {
 	failed := false
 	return func(text []byte) {
-		err := durable.ReplaceNoSync(path, text, fileMode)
+		err := durable.Replaceable(path)
+		if err == nil {
+			err = durable.ReplaceNoSync(path, text, fileMode)
+		}
 		if err != nil && !failed && warn != nil {
 			warn(fmt.Errorf("the metrics can't be written: %w", err))
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -188,6 +189,14 @@ func TestWriter(t *testing.T) {
 	}
 	if fi, _ := os.Stat(path); fi.Mode().Perm() != fileMode {
 		t.Errorf("mode %v", fi.Mode())
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	Writer(pipe, nil)(nil)
+	if fi, err := os.Lstat(pipe); err != nil || fi.Mode().Type() != os.ModeNamedPipe {
+		t.Errorf("the pipe has become %v, %v", fi, err)
 	}
 	bad := Writer(filepath.Join(dir, "none", "x"), func(err error) { warned = append(warned, err) })
 	bad(text)

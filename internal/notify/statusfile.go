@@ -21,7 +21,10 @@ func (n *Notifier) showStatus(in []Condition) {
 	if path == "" || written == n.written {
 		return
 	}
-	err := durable.ReplaceNoSync(path, []byte(b.String()), 0o644)
+	err := durable.Replaceable(path)
+	if err == nil {
+		err = durable.ReplaceNoSync(path, []byte(b.String()), 0o644)
+	}
 	n.complain("status", "the status file can't be written, it is tried again", err)
 	if err == nil {
 		n.written = written

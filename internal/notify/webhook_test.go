@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -242,6 +243,24 @@ func TestHeartbeat(t *testing.T) {
 
 // TestStatusFile: it has a line for each thing, is empty when nothing is wrong, may be read by all, and one that can't
 // be written is complained of once and written later.
+// TestStatusFileIsNone: a path that is something else than a file stays what it is, and the log says so.
+func TestStatusFileIsNone(t *testing.T) {
+	t.Parallel()
+	w := newWeb(t, "{text}", nil)
+	c := *w.config.Load()
+	c.Webhook, c.StatusFile = nil, filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(c.StatusFile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.Configure(c)
+	w.round(heldMail)
+	fi, err := os.Lstat(c.StatusFile)
+	if err != nil || fi.Mode().Type() != os.ModeNamedPipe || len(w.warnings) != 1 ||
+		!strings.Contains(w.warnings[0], "not a regular file") {
+		t.Errorf("%v, %v, warnings %q", fi, err, w.warnings)
+	}
+}
+
 func TestStatusFile(t *testing.T) {
 	t.Parallel()
 	w := newWeb(t, "{text}", nil)
