@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	stdflag "flag"
 	"fmt"
 	"os"
 	"slices"
@@ -56,6 +57,9 @@ func (e *Env) credentialCommand(ctx context.Context, args []string) int {
 	if verb == "help" {
 		return e.failVerb(f, errHelp)
 	}
+	if err := credentialFlags(f, verb); err != nil {
+		return e.failVerb(f, err)
+	}
 	code, err := c.run(ctx, verb)
 	if err != nil {
 		return e.fail("o365-sendmail", err)
@@ -79,6 +83,28 @@ func (c *credential) flags() *verbFlags {
 	f.BoolVar(&c.noWait, "no-wait", false, "with new-certificate: do not wait for the upload, as without a terminal")
 	f.BoolVar(&c.json, "json", false, "with show and test: print JSON")
 	return f
+}
+
+// credentialFlags refuses flags that would have no effect: who gives one expects that it has.
+func credentialFlags(f *verbFlags, verb string) (err error) {
+	of := map[string][]string{"days": {"new-certificate"}, "no-wait": {"new-certificate"}, "json": {"show", "test"},
+		"file": {"set-secret", "stage"}, "expires": {"set-secret", "stage"}, "certificate-file": {"stage"},
+		"key-file": {"stage"}, "pfx-file": {"stage"}, "passphrase-file": {"stage"}}
+	given := map[string]bool{}
+	f.Visit(func(fl *stdflag.Flag) {
+		given[fl.Name] = true
+		if verbs := of[fl.Name]; verbs != nil && slices.Contains(credentialVerbs[:], verb) && !slices.Contains(verbs, verb) {
+			err = cmdline.Usagef("credential: %s has no --%s; %s has it", verb, fl.Name, strings.Join(verbs, " or "))
+		}
+	})
+	for _, pair := range [...][2]string{{"file", "certificate-file"}, {"file", "key-file"}, {"file", "pfx-file"},
+		{"expires", "certificate-file"}, {"expires", "key-file"}, {"expires", "pfx-file"},
+		{"certificate-file", "pfx-file"}, {"key-file", "pfx-file"}} {
+		if err == nil && given[pair[0]] && given[pair[1]] {
+			err = cmdline.Usagef("credential: --%s can't be used together with --%s; leave one out", pair[0], pair[1])
+		}
+	}
+	return err
 }
 
 func (c *credential) run(ctx context.Context, verb string) (int, error) {

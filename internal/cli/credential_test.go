@@ -1,9 +1,14 @@
 package cli
 
 import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -150,6 +155,12 @@ func TestSetSecret(t *testing.T) {
 		{"", []string{"stage", "--file", pipe}, sysexits.Usage, "this has 0"},
 		{"", []string{"stage", "--file", s.dir}, sysexits.Usage, "is a folder"},
 		{"", []string{"test", "--jsno"}, sysexits.Usage, "did you mean --json?"},
+		{"", []string{"promote", "--file", file}, sysexits.Usage, "promote has no --file; set-secret or stage has it"},
+		{"", []string{"--days", "3"}, sysexits.Usage, "show has no --days; new-certificate has it"},
+		{"", []string{"set-secret", "--json"}, sysexits.Usage, "set-secret has no --json"},
+		{"", []string{"stage", "--file", file, "--certificate-file", file}, sysexits.Usage, "can't be used together"},
+		{"", []string{"stage", "--expires", "2099-01-31", "--pfx-file", file}, sysexits.Usage, "can't be used together"},
+		{"", []string{"stage", "--certificate-file", file, "--pfx-file", file}, sysexits.Usage, "can't be used together"},
 		{emulator.DefaultSecretID, []string{"set-secret"}, sysexits.Usage, "Secret ID"},
 		{"", []string{"set-secret"}, sysexits.Usage, "about 40 characters"},
 		{nextSecret, []string{"set-secret", "--expires", "1/31/2099"}, sysexits.Usage, "--expires: a date is written"},
@@ -261,6 +272,46 @@ func TestStage(t *testing.T) {
 	if r := s.verb("", "credential", "stage", "--certificate-file", "/nonexistent.pem"); r.code != sysexits.Config ||
 		!strings.Contains(r.stderr, "/nonexistent.pem") {
 		t.Errorf("exit %d, %q", r.code, r.stderr)
+	}
+}
+
+// TestStageExpired: a certificate that has expired is not staged, since an upload would not help.
+func TestStageExpired(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if r := s.verb("", "credential", "new-certificate", "--days", "1"); r.code != 0 {
+		t.Fatalf("exit %d, %s", r.code, r.stderr)
+	}
+	base := strings.TrimSuffix(s.config, ".toml")
+	if err := os.Remove(base + ".staged.toml"); err != nil {
+		t.Fatal(err)
+	}
+	stage := []string{"credential", "stage", "--certificate-file", base + ".crt", "--key-file", base + ".key"}
+	if r := s.verb("", stage...); r.code != 0 || !strings.Contains(r.stdout, base+".crt") ||
+		!strings.Contains(r.stdout, "expires on") {
+		t.Errorf("exit %d, %s%s", r.code, r.stdout, r.stderr)
+	}
+	if err := os.Remove(base + ".staged.toml"); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(base+".crt", base+".key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().AddDate(-1, 0, 0),
+		NotAfter: time.Now().AddDate(0, 0, -3)}
+	der, err := x509.CreateCertificate(rand.Reader, old, old, pair.Leaf.PublicKey, pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if err := os.WriteFile(base+".crt", text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := s.verb("", stage...)
+	if _, err := os.Stat(base + ".staged.toml"); err == nil || r.code != sysexits.Config ||
+		!strings.Contains(r.stderr, "nothing was staged: the certificate expired on ") {
+		t.Errorf("exit %d, %v, %s%s", r.code, err, r.stdout, r.stderr)
 	}
 }
 

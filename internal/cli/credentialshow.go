@@ -106,12 +106,18 @@ func (c *credential) report() (r *credentialReport, err error) {
 	if a == nil || err != nil {
 		return r, err
 	}
+	r.Staged, err = c.viewOf(a)
+	return r, err
+}
+
+// viewOf looks at a credential that is not in force.
+func (c *credential) viewOf(a *setup.Answers) (v *credentialView, err error) {
 	file := *c.file
 	file.Check = c.account().checkFile(func(cfg *config.Config) error {
-		r.Staged, err = c.view(cfg)
+		v, err = c.view(cfg)
 		return err
 	})
-	return r, c.account().checkText(&file, a)
+	return v, c.account().checkText(&file, a)
 }
 
 func (c *credential) view(cfg *config.Config) (*credentialView, error) {

@@ -114,11 +114,18 @@ func (c *credential) stage(ctx context.Context) (int, error) {
 	if tried != nil && !refusal(tried) && !unreachable(tried) {
 		return 0, tried // it can't be read
 	}
+	v, err := c.viewOf(whole)
+	if err != nil {
+		return 0, err
+	}
+	if v.DaysLeft != nil && *v.DaysLeft < 0 {
+		return 0, sysexits.With(sysexits.Config, fmt.Errorf("nothing was staged: the %s expired on %s; make a new one: %s",
+			v.Type, v.Expires, host.Hint("sudo o365-sendmail credential new-certificate", c.env.UID)))
+	}
 	if err := c.file.Stage(whole); err != nil {
 		return 0, explainWrite(c.file.StagedPath(), err)
 	}
 	fmt.Fprintf(c.env.Stdout, "%s holds it; the present credential stays in force\n", c.file.StagedPath())
-	v := credentialView{Type: whole.Type}
 	v.judge(tried)
 	c.line("staged", v.String())
 	next := "next: "
