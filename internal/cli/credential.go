@@ -93,7 +93,8 @@ func credentialFlags(f *verbFlags, verb string) (err error) {
 	given := map[string]bool{}
 	f.Visit(func(fl *stdflag.Flag) {
 		given[fl.Name] = true
-		if verbs := of[fl.Name]; verbs != nil && slices.Contains(credentialVerbs[:], verb) && !slices.Contains(verbs, verb) {
+		if verbs := of[fl.Name]; verbs != nil && slices.Contains(credentialVerbs[:], verb) &&
+			!slices.Contains(verbs, verb) {
 			err = cmdline.Usagef("credential: %s has no --%s; %s has it", verb, fl.Name, strings.Join(verbs, " or "))
 		}
 	})

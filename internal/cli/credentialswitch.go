@@ -119,8 +119,8 @@ func (c *credential) stage(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	if v.DaysLeft != nil && *v.DaysLeft < 0 {
-		return 0, sysexits.With(sysexits.Config, fmt.Errorf("nothing was staged: the %s expired on %s; make a new one: %s",
-			v.Type, v.Expires, host.Hint("sudo o365-sendmail credential new-certificate", c.env.UID)))
+		return 0, sysexits.With(sysexits.Config, fmt.Errorf("nothing was staged: the %s expired on %s; "+
+			"make a new one: %s", v.Type, v.Expires, host.Hint("sudo o365-sendmail credential new-certificate", c.env.UID)))
 	}
 	if err := c.file.Stage(whole); err != nil {
 		return 0, explainWrite(c.file.StagedPath(), err)

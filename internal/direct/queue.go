@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"o365-sendmail/internal/assemble"
@@ -65,9 +66,20 @@ func (p *Process) findAgent(ctx context.Context, o *cmdline.Options) (agent *con
 		return agent, nil, nil, nil, nil
 	}
 	if err != nil {
-		err = sysexits.With(sysexits.Code(err, sysexits.Config), fmt.Errorf("%w; %w", absent, err))
+		err = noQueueWay(absent, err, socket, p.namesConfig(o))
 	}
 	return nil, cfg, fault, absent, err
+}
+
+// noQueueWay says why neither the agent nor the spool is reached. The folder of the socket beside a configuration that
+// is not this user's to read means that the service is down: that passes.
+func noQueueWay(absent, err error, socket string, named bool) error {
+	code := sysexits.Code(err, sysexits.Config)
+	if code == sysexits.NoPerm && !named && isDir(filepath.Dir(socket)) {
+		return sysexits.With(sysexits.TempFail, fmt.Errorf("%w; start it: %s (and directly: %v)", absent,
+			host.StartAgent, err))
+	}
+	return sysexits.With(code, fmt.Errorf("%w; %w", absent, err))
 }
 
 func missingFile(path string) bool {
