@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"o365-sendmail/internal/account"
 	"o365-sendmail/internal/cmdline"
@@ -205,6 +206,9 @@ func (s *setupRun) proceed(ctx context.Context) (int, error) {
 func (s *setupRun) answer(ctx context.Context, term *setup.Terminal) error {
 	a := &s.answers
 	present := s.account().presentAnswers()
+	if err := syscall.Access(s.account().path, 4); present == nil && errors.Is(err, os.ErrPermission) {
+		return explainWrite(s.account().path, &os.PathError{Op: "open", Path: s.account().path, Err: err})
+	}
 	given := a.Given() || s.script != ""
 	if present != nil {
 		a.Keep(present)

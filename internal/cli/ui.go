@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/host"
@@ -18,6 +19,6 @@ func (e *Env) warnf(name, format string, a ...any) {
 
 // fail prints err and returns its exit code.
 func (e *Env) fail(name string, err error) int {
-	e.errorf(name, "%v", err)
+	e.errorf(name, "%s", strings.ReplaceAll(err.Error(), "\n", "; ")) // as errors.Join puts it
 	return deliver.ExitCode(err)
 }

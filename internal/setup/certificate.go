@@ -117,6 +117,9 @@ func (f *File) storePair(made *NewCertificate, private, public []byte) error {
 func (c *NewCertificate) Remove() error {
 	var errs []error
 	for _, path := range []string{c.KeyFile, c.File} {
+		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			continue // a read-only file system refuses even this
+		}
 		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
