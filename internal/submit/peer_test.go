@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -193,18 +194,19 @@ func (p *peer) serve(c net.Conn) {
 type turnConn struct {
 	net.Conn
 	p    *peer
-	read bool
+	read atomic.Bool // a peer may read and write at once
 }
 
 func (c *turnConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.read = c.read || n > 0
+	if n > 0 {
+		c.read.Store(true)
+	}
 	return n, err
 }
 
 func (c *turnConn) Write(b []byte) (int, error) {
-	if c.read {
-		c.read = false
+	if c.read.Swap(false) {
 		c.p.mu.Lock()
 		c.p.turns++
 		c.p.mu.Unlock()
