@@ -416,6 +416,47 @@ func TestSetBack(t *testing.T) {
 	}
 }
 
+// TestSetBackLate: a purge is noticed although the first message's time is over before this host looks.
+func TestSetBackLate(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, nil)
+	js := admin(t, s.ClientURL())
+	var w warnings
+	f := join(t, Options{Servers: []string{s.ClientURL()}, Host: "h1", Warn: w.warn, Minute: time.Minute, TTL: time.Minute,
+		Limits: quota.Limits{MessagesPerMinute: 20}})
+	name := "test-minute-" + encode(mailbox)
+	send := func() {
+		t.Helper()
+		if _, short, err := ask(t, f, 1); short != nil || err != nil {
+			t.Fatal(short, err)
+		}
+	}
+	send()
+	if f.setBack(t.Context(), name) {
+		t.Fatal("nothing was purged", w.list())
+	}
+	send()
+	f.mu.Lock()
+	m := f.marks[name]
+	m.seen.until = boottime()
+	f.marks[name] = m
+	f.mu.Unlock()
+	stream, err := js.Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	send()
+	if !f.setBack(t.Context(), name) || len(w.list()) != 1 {
+		t.Error("not noticed", w.list())
+	}
+	if f.setBack(t.Context(), name) {
+		t.Error("noticed twice", w.list())
+	}
+}
+
 // TestBucketDeleted: the slots end, since another host may have them.
 func TestBucketDeleted(t *testing.T) {
 	t.Parallel()

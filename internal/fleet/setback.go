@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// mark is what this host knows of a stream that counts. A purge leaves what came after it, so an old token says more
-// than the last one.
+// mark is what this host knows of a stream that counts. A purge leaves what came after it, so the last token that was
+// there at a look says most, and when its time is over the first one since.
 type mark struct {
-	created   time.Time // by the servers; zero before it was looked at
-	old, last counted
+	created                 time.Time // by the servers; zero before it was looked at
+	seen, first, last, next counted   // next is what a look that is going on will have seen
 }
 
 // counted is a token that was used.
@@ -28,17 +28,21 @@ func (f *Fleet) used(b *box, t *token) {
 			continue
 		}
 		m := f.marks[stream]
-		m.last = c
-		f.marks[stream] = m.alive()
+		if m.last = c; m.first.sequence == 0 {
+			m.first = c
+		}
+		f.marks[stream] = m
 	}
 }
 
-// alive has the last token follow when the old one's time is over.
-func (m mark) alive() mark {
-	if m.old.sequence == 0 || boottime() >= m.old.until {
-		m.old = m.last
+// witness is a token that must be in the stream, the zero value if none must.
+func (m mark) witness() counted {
+	for _, c := range []counted{m.seen, m.first} {
+		if c.sequence != 0 && boottime() < c.until {
+			return c
+		}
 	}
-	return m
+	return counted{}
 }
 
 // unused takes back what used noted, before the tokens are dropped.
@@ -47,11 +51,10 @@ func (f *Fleet) unused(b *box, t *token) {
 	defer f.mu.Unlock()
 	for stream, sequence := range map[string]uint64{b.minute: t.minute, b.day: t.lastDay} {
 		m := f.marks[stream]
-		if m.last.sequence == sequence {
-			m.last = counted{}
-		}
-		if m.old.sequence == sequence {
-			m.old = m.last
+		for _, c := range []*counted{&m.seen, &m.first, &m.last, &m.next} {
+			if c.sequence == sequence {
+				*c = counted{}
+			}
 		}
 		f.marks[stream] = m
 	}
@@ -83,21 +86,27 @@ func (f *Fleet) checkCounts(ctx context.Context) {
 // setBack reports whether a stream lacks what this host has counted in it, and warns.
 func (f *Fleet) setBack(ctx context.Context, stream string) bool {
 	f.mu.Lock()
-	before := f.marks[stream].alive()
+	before := f.marks[stream]
+	before.next = before.last
+	f.marks[stream] = before
+	witness := before.witness()
 	f.mu.Unlock()
 	info, err := f.info(ctx, stream)
 	if err != nil {
 		return false
 	}
-	back := !before.created.IsZero() && !before.created.Equal(info.Created) ||
-		before.last.sequence > info.State.LastSeq ||
-		before.old.sequence > 0 && before.old.sequence < info.State.FirstSeq && boottime() < before.old.until
+	made := !before.created.IsZero() && !before.created.Equal(info.Created) || before.last.sequence > info.State.LastSeq
+	purged := witness.sequence > 0 && witness.sequence < info.State.FirstSeq && boottime() < witness.until
 	f.mu.Lock()
-	m := f.marks[stream].alive()
+	m := f.marks[stream]
 	// A message that was not sent may have given its token back meanwhile.
-	back = back && m.old == before.old
+	back := made || purged && (witness == m.seen || witness == m.first)
 	if m.created = info.Created; back {
-		m.old, m.last = counted{}, counted{}
+		m.seen, m.first, m.last, m.next = counted{}, counted{}, counted{}, counted{}
+	} else if m.next.sequence != 0 {
+		if m.seen, m.first = m.next, (counted{}); m.last != m.next {
+			m.first = m.last
+		}
 	}
 	f.marks[stream] = m
 	f.mu.Unlock()
