@@ -20,14 +20,7 @@ import (
 func ownAgent(t *testing.T, more string) (a *agentProcess, restart func(before string)) {
 	t.Helper()
 	dir := lab.dir(t)
-	if err := os.Mkdir(filepath.Join(dir, "e"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	e, err := startEmulator(filepath.Join(dir, "e"), filepath.Join(lab.root, "bin", "m365-emulator"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lab.keepSecret(e.clientSecret)
+	e := ownEmulator(t, filepath.Join(dir, "e"))
 	a = &agentProcess{}
 	restart = func(before string) {
 		t.Helper()
@@ -43,7 +36,6 @@ func ownAgent(t *testing.T, more string) (a *agentProcess, restart func(before s
 	restart("")
 	t.Cleanup(func() {
 		a.daemon.stop()
-		e.daemon.stop()
 		out, err := os.ReadFile(filepath.Join(dir, "out"))
 		if err != nil {
 			t.Error(err)

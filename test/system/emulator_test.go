@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -64,6 +65,17 @@ func startEmulator(dir, program string) (*emulatorProcess, error) {
 	}
 	e.clientSecret = m[1]
 	return e, nil
+}
+
+// ownEmulator starts an emulator in dir for one test.
+func ownEmulator(t *testing.T, dir string) *emulatorProcess {
+	t.Helper()
+	must(t, os.Mkdir(dir, 0o755))
+	e, err := startEmulator(dir, filepath.Join(lab.root, "bin", "m365-emulator"))
+	must(t, err)
+	t.Cleanup(e.daemon.stop)
+	lab.keepSecret(e.clientSecret)
+	return e
 }
 
 // logs are the files, below the work directory, that must hold no secret.

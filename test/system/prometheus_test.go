@@ -179,15 +179,7 @@ func queryOf(t *testing.T, text string) string {
 func watchedAgent(t *testing.T, addr string) (a *agentProcess, control string) {
 	t.Helper()
 	dir := lab.dir(t)
-	if err := os.Mkdir(filepath.Join(dir, "e"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	e, err := startEmulator(filepath.Join(dir, "e"), filepath.Join(lab.root, "bin", "m365-emulator"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(e.daemon.stop)
-	lab.keepSecret(e.clientSecret)
+	e := ownEmulator(t, filepath.Join(dir, "e"))
 	out, err := os.ReadFile(filepath.Join(dir, "e", "out"))
 	m := regexp.MustCompile(`"control_url":"([^"]*)"`).FindSubmatch(out)
 	if m == nil {

@@ -35,14 +35,7 @@ func newSharedAgent(t *testing.T) *sharedAgent {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	must(t, os.Mkdir(filepath.Join(dir, "emulator"), 0o755))
-	var err error
-	if a.emulator, err = startEmulator(filepath.Join(dir, "emulator"),
-		filepath.Join(root, "bin", "m365-emulator")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.emulator.daemon.stop() })
-	lab.keepSecret(a.emulator.clientSecret)
+	a.emulator = ownEmulator(t, filepath.Join(dir, "emulator"))
 	state, config, verbs := filepath.Join(dir, "state"), filepath.Join(dir, "o365-sendmail.toml"),
 		filepath.Join(dir, "o365-sendmail")
 	for _, d := range []string{a.run, state} {

@@ -86,9 +86,11 @@ func printedRecipes(t *testing.T) (blocks []string) {
 	return blocks
 }
 
-// TestTokenRecipes: the programs of the manual page sign in with a token of ours by its recipes. Each block is run.
+// TestTokenRecipes: the programs of the manual page sign in with a token of ours by its recipes. Each block is run, one
+// after the other: these programs know nothing of the connections that others have.
 func TestTokenRecipes(t *testing.T) {
-	e, run := lab.emulator, map[string]bool{}
+	t.Parallel()
+	e, run := ownEmulator(t, filepath.Join(lab.dir(t), "e")), map[string]bool{}
 	blocks := printedRecipes(t)
 	for _, r := range tokenRecipes {
 		var block string
@@ -102,7 +104,6 @@ func TestTokenRecipes(t *testing.T) {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
 			if _, err := os.Stat(r.program); r.program != "" && err != nil {
 				t.Skip(r.program, " is not installed (make packages)")
 			}
