@@ -26,16 +26,6 @@ func TestThreeAgents(t *testing.T) {
 	if v.lost > 0 || v.duplicates > 0 || v.inMinute > 30 || v.sessions > 3 || v.refusals() > 0 {
 		t.Error("see above")
 	}
-	l.tell()
-}
-
-// tell shows what the hosts said if the test has failed.
-func (l *lab) tell() {
-	if l.t.Failed() {
-		for _, h := range l.hosts {
-			l.t.Logf("%s: %s", h.name, h.said)
-		}
-	}
 }
 
 // TestHolderGone: the only slot of a host that was killed or stopped is another's within 25 s; one that goes on after
@@ -74,7 +64,6 @@ func TestHolderGone(t *testing.T) {
 					t.Error(v)
 				}
 			}
-			l.tell()
 		})
 	}
 }
@@ -129,7 +118,6 @@ func TestServersAway(t *testing.T) {
 			if v.lost > 0 || v.refusals() > 0 || v.duplicates > 0 {
 				t.Error("see above")
 			}
-			l.tell()
 		})
 	}
 }

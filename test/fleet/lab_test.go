@@ -69,7 +69,17 @@ func newLab(t *testing.T, change ...func(*lab)) *lab {
 		}
 	})
 	l.startServers()
+	t.Cleanup(l.tell)
 	return l
+}
+
+// tell shows what the hosts said if the test has failed.
+func (l *lab) tell() {
+	if l.t.Failed() {
+		for _, h := range l.hosts {
+			l.t.Logf("%s: %s", h.name, h.said)
+		}
+	}
 }
 
 // natsServer is a server's process.
