@@ -16,6 +16,7 @@ import (
 
 	"o365-sendmail/internal/control"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/test/ready"
 )
 
 // scrape is the answer to a request for a path at a socket.
@@ -49,7 +50,7 @@ func (x *exporter) port() string {
 // TestMetrics: the file, the port and the control socket tell the same, and name nobody.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	s, addr := newSite(t, ""), "127.0.0.1:"+freePort(t)
+	s, addr := newSite(t, ""), fmt.Sprint("127.0.0.1:", ready.Port())
 	path := filepath.Join(s.dir, "metrics.prom")
 	s.write(s.toml("metrics_file = \"" + path + "\"\nmetrics_listen = \"" + addr + "\"\n"))
 	s.start()
@@ -92,7 +93,7 @@ func TestMetricsPort(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, free := newSite(t, ""), "127.0.0.1:"+freePort(t)
+	s, free := newSite(t, ""), fmt.Sprint("127.0.0.1:", ready.Port())
 	s.write(s.toml("metrics_listen = \"" + taken.Addr().String() + "\"\n"))
 	s.start()
 	if _, err := s.send(to("a@example.org"), envelope.Options{}, "A: 1\r\n\r\n"); err != nil {
@@ -155,7 +156,7 @@ func TestMetricsPort(t *testing.T) {
 // TestMetricsCrowd: clients that say little or nothing, and many at once, keep no scrape and no mail back.
 func TestMetricsCrowd(t *testing.T) {
 	t.Parallel()
-	s, addr := newSite(t, ""), "127.0.0.1:"+freePort(t)
+	s, addr := newSite(t, ""), fmt.Sprint("127.0.0.1:", ready.Port())
 	s.write(s.toml("metrics_listen = \"" + addr + "\"\n"))
 	s.start()
 	s.until("the port is served", func() bool { return s.agent.exporter.port() != "" })

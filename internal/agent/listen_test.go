@@ -18,6 +18,7 @@ import (
 
 	"o365-sendmail/internal/config"
 	"o365-sendmail/internal/envelope"
+	"o365-sendmail/test/ready"
 )
 
 // TestSocketModes is not parallel: the mask is the process's.
@@ -85,7 +86,7 @@ func TestStaleSocket(t *testing.T) {
 
 func TestTCP(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := strconv.Itoa(ready.Port())
 	s := newSite(t, "listen = \"127.0.0.1:"+port+"\"\n")
 	s.start()
 	if got := dialogue(t, "tcp", "127.0.0.1:"+port, "EHLO x\r\nMAIL FROM:<app@y.org>\r\nRCPT TO:<a@example.org>\r\nDATA\r\nFrom: app@y.org\r\nO365-Sendmail-Options: mode=queue\r\n\r\nx\r\n.\r\nQUIT\r\n"); got != "220 250 250 250 354 250 221" {
@@ -98,16 +99,6 @@ func TestTCP(t *testing.T) {
 	if !strings.Contains(s.log(), "client=smtp 127.0.0.1") {
 		t.Errorf("log\n%s", s.log())
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // TestTakenPort: a TCP address that can't be had does not stop the mail of the host.
@@ -150,7 +141,7 @@ func TestOnlyLoopback(t *testing.T) {
 // TestAllowFrom: hosts that agent.allow_from does not name are refused when they connect.
 func TestAllowFrom(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := strconv.Itoa(ready.Port())
 	s := newSite(t, "listen = \"0.0.0.0:"+port+"\"\nallow_remote = true\nremote_auth = \"network\"\nallow_from = [\"127.0.0.2\", "+
 		"\"2001:db8::/32\"]\n")
 	s.start()

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"o365-sendmail/internal/envelope"
 	"o365-sendmail/internal/smtpd"
 	"o365-sendmail/internal/spool"
+	"o365-sendmail/test/ready"
 )
 
 // relaySite is an agent that takes other hosts by certificate.
@@ -33,7 +33,7 @@ type relaySite struct {
 // newRelaySite makes one, which is not started. extra is added to [agent].
 func newRelaySite(t *testing.T, extra string) *relaySite {
 	t.Helper()
-	port := lowPort(t)
+	port := strconv.Itoa(ready.Port())
 	s := &relaySite{site: newSite(t, ""), ca: newCA(t, "Clients"), addr: "127.0.0.1:" + port}
 	server := s.ca.client(forServers("relay.example.org"))
 	s.put("relay.pem", pemOf("CERTIFICATE", server.Certificate[0]))
@@ -45,22 +45,6 @@ func newRelaySite(t *testing.T, extra string) *relaySite {
 		"tls_key_file = " + in("relay.key") + "client_ca_file = " + in("clients.pem") + "client_crl_file = " +
 		in("clients.crl") + extra))
 	return s
-}
-
-var lastPort atomic.Uint32
-
-// lowPort is a free port below those that the kernel gives to others, which would soon have one that is free now.
-func lowPort(t *testing.T) string {
-	t.Helper()
-	for range 1000 {
-		port := strconv.Itoa(20000 + (os.Getpid()*97+int(lastPort.Add(1)))%12000)
-		if l, err := net.Listen("tcp", "0.0.0.0:"+port); err == nil {
-			_ = l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // otherHost is another host's end of a connection.

@@ -46,12 +46,17 @@ type lab struct {
 	within  func(start func())  // calls its argument where the next host starts
 	store   func(i int) string  // a server's store_dir; nil for a temporary folder
 	nats    string              // the servers' program; "" for the one that go.mod pins
+	address string              // the servers' own, since each one's port has to be known before it starts
 }
+
+var labs atomic.Int32
 
 // newLab starts three NATS servers and an emulator with Microsoft's limits.
 func newLab(t *testing.T, change ...func(*lab)) *lab {
 	t.Helper()
-	l := &lab{t: t, program: "../../bin/fleet", fleet: true}
+	pid := os.Getpid()
+	l := &lab{t: t, program: "../../bin/fleet", fleet: true,
+		address: fmt.Sprintf("127.%d.%d.%d", 1+pid>>8%250, 1+pid%250, labs.Add(1))}
 	for _, c := range change {
 		c(l)
 	}
@@ -79,23 +84,22 @@ func (l *lab) tell() {
 		for _, h := range l.hosts {
 			l.t.Logf("%s: %s", h.name, h.said)
 		}
+		for _, s := range l.servers {
+			log, err := os.ReadFile(filepath.Join(filepath.Dir(s.config), "log"))
+			l.t.Logf("%s: %v\n%s", s.url, err, lastLines(string(log), 20))
+		}
 	}
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(len(lines)-n, 0):], "\n")
 }
 
 // natsServer is a server's process.
 type natsServer struct {
 	program, url, config string
 	cmd                  *exec.Cmd
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // natsProgram builds the server that go.mod pins, once.
@@ -114,16 +118,16 @@ var natsProgram = sync.OnceValues(func() (string, error) {
 func (l *lab) startServers() {
 	l.t.Helper()
 	var routes []string
-	for range 3 {
-		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", freePort(l.t)))
+	for i := range 3 {
+		routes = append(routes, fmt.Sprintf("nats://%s:%d", l.address, 6221+i))
 	}
 	for i, route := range routes {
-		dir, port := l.t.TempDir(), freePort(l.t)
+		dir := l.t.TempDir()
 		store := dir
 		if l.store != nil {
 			store = l.store(i)
 		}
-		s := &natsServer{program: l.nats, url: fmt.Sprintf("127.0.0.1:%d", port), config: filepath.Join(dir, "nats.conf")}
+		s := &natsServer{program: l.nats, url: fmt.Sprintf("%s:%d", l.address, 4221+i), config: filepath.Join(dir, "nats.conf")}
 		text := fmt.Sprintf("server_name: n%d\nlisten: %q\njetstream { store_dir: %q }\ncluster { name: lab, listen: %q, "+
 			"no_advertise: true, routes: [%q, %q, %q] }\nlog_file: %q\n", i+1, s.url, store, strings.TrimPrefix(route, "nats://"),
 			routes[0], routes[1], routes[2], filepath.Join(dir, "log"))

@@ -120,11 +120,6 @@ func TestDiskFull(t *testing.T) {
 	l.fine(90 * time.Second)
 }
 
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(len(lines)-n, 0):], "\n")
-}
-
 // TestPurged: somebody purges what was counted in the minute. The hosts say so; Exchange Online may refuse for now what
 // is too much, and nothing is lost.
 func TestPurged(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package ready starts an agent for a test and waits until it says that it is ready. The
+// Package ready starts an agent for a test and waits until it says that it is ready, and finds a port for it. The
 // agent's log has to go to its standard error.
 package ready
 

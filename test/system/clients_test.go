@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"o365-sendmail/test/ready"
 )
 
 // smtpClients are programs that speak SMTP themselves. They get a file with the message in LF lines; HOST and PORT are
@@ -59,13 +61,12 @@ require("nodemailer").createTransport({host: "HOST", port: PORT, secure: false, 
 // TestSMTPClients: what other programs hand to the agent by SMTP arrives as they wrote it.
 func TestSMTPClients(t *testing.T) {
 	t.Parallel()
-	ports, err := freePorts(2)
-	must(t, err)
+	listen, relayed := ready.Port(), ready.Port()
 	a, _ := ownAgent(t, fmt.Sprintf("[delivery]\nmessages_per_minute = 0\n[agent]\nlisten = \"127.0.0.1:%d\"\n",
-		ports[0]))
+		listen))
 	relay := func(t *testing.T) string {
-		startRelay(t, ports[1], ports[0])
-		return strings.Replace(smtpClients[0].script, "PORT", strconv.Itoa(ports[1]), 1)
+		startRelay(t, relayed, listen)
+		return strings.Replace(smtpClients[0].script, "PORT", strconv.Itoa(relayed), 1)
 	}
 	for _, client := range smtpClients {
 		t.Run(client.name, func(t *testing.T) {
@@ -85,7 +86,7 @@ func TestSMTPClients(t *testing.T) {
 				"\nMIME-Version: 1.0\nContent-Type: text/plain; "+
 				"charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"+body), 0o644))
 			c := newCall(t, a, "www-data", "sh", "-c", strings.NewReplacer("HOST", "127.0.0.1", "PORT",
-				strconv.Itoa(ports[0]), "SOCKET", filepath.Join(a.run, "submit.sock"), "FILE", file).Replace(script))
+				strconv.Itoa(listen), "SOCKET", filepath.Join(a.run, "submit.sock"), "FILE", file).Replace(script))
 			c.before = a.reach()
 			if r := c.run(t); r.code != 0 {
 				t.Fatal(r)

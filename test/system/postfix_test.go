@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"o365-sendmail/test/ready"
 )
 
 // A postfix is a real submission service: Postfix, which requires STARTTLS and
@@ -35,12 +37,8 @@ const narrowSize = 1000000
 // newPostfix writes the configuration below dir, starts both daemons and waits
 // until they answer.
 func newPostfix(dir string, a *authority, s *sink) (*postfix, error) {
-	p := &postfix{dir: dir, authority: a, sink: s}
-	ports, err := freePorts(3)
-	if err != nil {
-		return nil, err
-	}
-	p.port, p.plainPort, p.narrowPort = ports[0], ports[1], ports[2]
+	p := &postfix{dir: dir, authority: a, sink: s,
+		port: ready.Port(), plainPort: ready.Port(), narrowPort: ready.Port()}
 	if err := p.startDovecot(); err != nil {
 		return nil, fmt.Errorf("dovecot: %w", err)
 	}
@@ -311,20 +309,6 @@ func (d *daemon) stop() {
 		syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL)
 		<-d.done
 	}
-}
-
-// freePorts returns n different loopback ports that were free a moment ago.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 func chown(path, owner, group string) error {
