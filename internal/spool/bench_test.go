@@ -39,6 +39,28 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
+// BenchmarkPutUsers is the same with messages of n users in the queue.
+func BenchmarkPutUsers(b *testing.B) {
+	for _, n := range []int{1, 2000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s := filled(b, 0)
+			if err := s.usage.update(func(t *table) {
+				for uid := range n {
+					t.add(1000+uid, 1, 2048)
+				}
+			}); err != nil {
+				b.Fatal(err)
+			}
+			env, msg := to("somebody@example.com"), large[:2048]
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				put(b, s, env, msg)
+			}
+		})
+	}
+}
+
 // BenchmarkFloor is what Put can't be faster than: a file, its fsync, a rename, and
 // an fsync of the directory.
 func BenchmarkFloor(b *testing.B) {

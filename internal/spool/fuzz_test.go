@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,10 +111,17 @@ func FuzzQuoted(f *testing.F) {
 func FuzzTable(f *testing.F) {
 	t := table{counted: newClock().now}
 	t.add(33, 2, 4096)
-	f.Add(append(t.headLine(), t.users[0].line()...))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		tab, ok := parseTable(b, nil)
+	one := append(t.headLine(), t.users[0].line()...)
+	t.add(33, 1, 1)
+	t.add(34, 1, 1)
+	f.Add(one, slices.Concat(t.headLine(), t.users[0].line(), t.users[1].line()))
+	f.Add([]byte{}, one)
+	f.Fuzz(func(t *testing.T, b, earlier []byte) {
+		tab, ok := parseTable(b, nil, nil)
+		before, _ := parseTable(earlier, nil, nil)
+		if again, same := parseTable(b, earlier, before.users); same != ok || !slices.Equal(again.users, tab.users) {
+			t.Fatalf("%v %+v, by itself %v %+v", same, again.users, ok, tab.users)
+		}
 		if !ok && len(tab.users) > 0 {
 			t.Fatalf("%+v", tab)
 		}

@@ -92,8 +92,9 @@ func (t *table) store(ops *durable.Ops, f *os.File) error {
 	return f.Truncate(int64(len(b)))
 }
 
-// parseTable is not ok when the file is empty or damaged; it then has no users. The users take the place of others.
-func parseTable(b []byte, users []userCount) (t *table, ok bool) {
+// parseTable is not ok when the file is empty or damaged; it then has no users. The users take the place of those of an
+// earlier file: a host may have thousands, and each message reads all lines, so that only those are parsed that differ.
+func parseTable(b, earlier []byte, users []userCount) (t *table, ok bool) {
 	t = &table{users: users[:0]}
 	if len(b) < usageLine || len(b)%usageLine != 0 {
 		return t, false
@@ -103,8 +104,13 @@ func parseTable(b []byte, users []userCount) (t *table, ok bool) {
 	if t.counted, err = time.Parse(timestampFormat, string(stamp)); err != nil || !found {
 		return t, false
 	}
-	for rest := b[usageLine:]; len(rest) > 0; rest = rest[usageLine:] {
-		c, ok := parseCount(rest[:usageLine])
+	for at := usageLine; at < len(b); at += usageLine {
+		line, i := b[at:at+usageLine], len(t.users)
+		if at < len(earlier) && i < len(users) && string(line) == string(earlier[at:at+usageLine]) {
+			t.users = users[:i+1]
+			continue
+		}
+		c, ok := parseCount(line)
 		if !ok {
 			t.users = nil
 			return t, false
@@ -114,7 +120,7 @@ func parseTable(b []byte, users []userCount) (t *table, ok bool) {
 	return t, true
 }
 
-// parseCount reads a line without making strings: a host may have thousands of users, and each message reads all lines.
+// parseCount reads a line without making strings.
 func parseCount(b []byte) (c userCount, ok bool) {
 	var all [3]int64
 	for i, name := range [...]string{"uid ", "messages ", "bytes "} {

@@ -26,10 +26,10 @@ type usage struct {
 	s        *Spool
 	mu       sync.Mutex // the lock on the file is the process's
 	f        *os.File
-	buf      []byte // of f, and what it says: both for the next time
-	users    []userCount
-	unlock   func()     // gives the lock on f back
-	counting sync.Mutex // held by the one that counts afresh
+	buf, old []byte      // of f, now and the last time
+	users    []userCount // what buf says
+	unlock   func()      // gives the lock on f back
+	counting sync.Mutex  // held by the one that counts afresh
 
 	debts   sync.Mutex
 	owed    []userCount // what has left and is still counted
@@ -309,13 +309,21 @@ func (u *usage) tryUpdate(change func(*table), fresh bool) error {
 	if err != nil {
 		return err
 	}
-	u.buf = slices.Grow(u.buf[:0], int(min(info.Size(), maxUsage+1)))
+	u.buf, u.old = slices.Grow(u.old[:0], int(min(info.Size(), maxUsage+1))), u.buf
 	n, err := u.f.ReadAt(u.buf[:min(info.Size(), maxUsage+1)], 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	t, ok := parseTable(u.buf[:n], u.users)
-	defer func() { u.users = t.users }()
+	u.buf = u.buf[:n]
+	t, ok := parseTable(u.buf, u.old, u.users)
+	defer func() {
+		if u.users = t.users; t.all {
+			u.buf = u.buf[:0]
+		}
+		for _, i := range t.changed { // they are no longer what buf says
+			clear(u.buf[min((1+i)*usageLine, len(u.buf)):min((2+i)*usageLine, len(u.buf))])
+		}
+	}()
 	if !ok && !fresh {
 		return errNoTable
 	}

@@ -3,7 +3,9 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -360,6 +362,38 @@ func TestWritersShareSyncs(t *testing.T) {
 	}
 }
 
+// TestCountsOfTwo: two processes that change the counts in turn see what the other has changed.
+func TestCountsOfTwo(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "spool")
+	a, _ := open(t, Options{Dir: dir})
+	b, _ := open(t, Options{Dir: dir})
+	want, random := map[int]int{}, rand.New(rand.NewPCG(1, 2))
+	for i := range 500 {
+		uid, n := random.IntN(20), 1
+		if want[uid] > 0 && random.IntN(2) == 0 {
+			n = -1
+		}
+		want[uid] += n
+		got := map[int]int{}
+		if err := []*Spool{a, b}[random.IntN(2)].usage.update(func(tab *table) {
+			tab.all = i%50 == 49
+			tab.find(1000) // who has nothing yet
+			tab.add(uid, n, int64(n))
+			for _, c := range tab.users {
+				got[c.uid] += c.messages
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for uid, n := range want {
+			if got[uid] != n {
+				t.Fatalf("change %d: user %d has %d, want %d", i, uid, got[uid], n)
+			}
+		}
+	}
+}
+
 // TestTableOfManyUsers: each message reads the table, so that its lines cost no memory of their own.
 func TestTableOfManyUsers(t *testing.T) { // not beside others, whose allocations would count
 	tab := table{counted: newClock().now}
@@ -370,11 +404,11 @@ func TestTableOfManyUsers(t *testing.T) { // not beside others, whose allocation
 	for _, c := range tab.users {
 		text = append(text, c.line()...)
 	}
-	got, ok := parseTable(text, nil)
+	got, ok := parseTable(text, nil, nil)
 	if !ok || !slices.Equal(got.users, tab.users) {
 		t.Errorf("%v, %+v", ok, got)
 	}
-	if n := testing.AllocsPerRun(10, func() { got, _ = parseTable(text, got.users) }); n > 5 {
+	if n := testing.AllocsPerRun(10, func() { got, _ = parseTable(text, nil, got.users) }); n > 5 {
 		t.Errorf("%v allocations for %d lines", n, len(got.users))
 	}
 	for _, line := range []string{"", "uid", "uid 1 messages 2", "uid x messages 2 bytes 3", "uid 1 messages -2 bytes 3",
