@@ -286,7 +286,8 @@ func TestCantCount(t *testing.T) {
 				}
 			}
 			f := join(t, Options{Servers: []string{"nats://host:x@" + addr}, Host: "h1",
-				Limits: quota.Limits{MessagesPerMinute: 5}, Wait: 500 * time.Millisecond})
+				Limits: quota.Limits{MessagesPerMinute: 5}, Wait: 500 * time.Millisecond,
+				TTL: 12 * time.Second}) // the pauses after each question are not shorter here
 			begun := boottime()
 			_, _, err := ask(t, f, 1)
 			var unknown *quota.UnknownError
