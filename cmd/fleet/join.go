@@ -67,17 +67,9 @@ func tlsOf(c *config.Config) (*tls.Config, error) {
 	if c.Fleet.TLSCertFile == "" {
 		return t, nil
 	}
-	cert, err := assemble.ReadFile("fleet.tls_cert_file", c.Fleet.TLSCertFile)
+	pair, err := assemble.KeyPair(c, "fleet.tls_cert_file", c.Fleet.TLSCertFile, "fleet.tls_key_file")
 	if err != nil {
 		return nil, err
-	}
-	key, err := c.SecretFile("fleet.tls_key_file")
-	if err != nil {
-		return nil, err
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("fleet.tls_cert_file and fleet.tls_key_file: %w", err)
 	}
 	t.Certificates = []tls.Certificate{pair}
 	return t, nil

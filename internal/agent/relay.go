@@ -35,17 +35,9 @@ func relayFiles(c *config.Config) []string {
 
 // newRelay reads the files.
 func newRelay(c *config.Config) (*relay, error) {
-	cert, err := assemble.ReadFile("agent.tls_cert_file", c.Agent.TLSCertFile)
+	pair, err := assemble.KeyPair(c, "agent.tls_cert_file", c.Agent.TLSCertFile, "agent.tls_key_file")
 	if err != nil {
 		return nil, err
-	}
-	key, err := c.SecretFile("agent.tls_key_file")
-	if err != nil {
-		return nil, err
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("agent.tls_cert_file and agent.tls_key_file: %w", err)
 	}
 	r := &relay{config: &tls.Config{
 		Certificates: []tls.Certificate{pair}, MinVersion: assemble.MinVersion(c.TLS.MinVersion),

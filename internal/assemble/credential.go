@@ -83,17 +83,9 @@ func proveSecret(c *config.Config, cloud xoauth.Cloud) (*proof, error) {
 
 // proveHost reads what a host shows to a relay.
 func proveHost(c *config.Config) (*proof, error) {
-	cert, err := ReadFile("credential.certificate_file", c.Credential.CertificateFile)
+	pair, err := KeyPair(c, "credential.certificate_file", c.Credential.CertificateFile, "credential.key_file")
 	if err != nil {
 		return nil, err
-	}
-	key, err := c.SecretFile("credential.key_file")
-	if err != nil {
-		return nil, err
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("[credential] %s: %w", c.Credential.CertificateFile, err)
 	}
 	return &proof{shown: &pair}, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 )
 
 // bundles are where distributions keep their bundle: Debian, Alpine and Arch; Red Hat;
@@ -56,28 +55,4 @@ func read(file string) (pem []byte, path string, err error) {
 	return nil, "",
 		fmt.Errorf("no bundle of certificate authorities: install the package ca-certificates, or set tls.ca_file "+
 			"(looked at %s)", strings.Join(bundles[:], ", "))
-}
-
-// ReadFile reads a file of certificates, of bounded size, and never waits for what is none. what begins its errors, as
-// in "certificate authorities".
-func ReadFile(what, file string) ([]byte, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("%s can't be read: %w", what, err)
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("%s can't be read: %w", what, err)
-	}
-	if !fi.Mode().IsRegular() || fi.Size() > maxBundle {
-		return nil, fmt.Errorf("%s can't be read: %s is not a regular file under %d MiB", what, file,
-			maxBundle>>20)
-	}
-	pem := make([]byte, fi.Size())
-	n, err := f.ReadAt(pem, 0)
-	if n < len(pem) {
-		return nil, fmt.Errorf("%s can't be read: %w", what, err)
-	}
-	return pem, nil
 }
