@@ -1,6 +1,9 @@
 package deliver
 
-import "time"
+import (
+	"sort"
+	"time"
+)
 
 // The upper bounds of the histograms' buckets, in seconds and in bytes. A last one without a bound follows.
 var (
@@ -21,20 +24,11 @@ type Sizes struct {
 }
 
 func (d *Delays) add(delay time.Duration, recipients int) {
-	d.Buckets[bucket(DelayBounds[:], delay.Seconds())] += recipients
+	d.Buckets[sort.SearchFloat64s(DelayBounds[:], delay.Seconds())] += recipients
 	d.Sum += delay.Seconds() * float64(recipients)
 }
 
 func (s *Sizes) add(size int64) {
-	s.Buckets[bucket(SizeBounds[:], float64(size))]++
+	s.Buckets[sort.SearchFloat64s(SizeBounds[:], float64(size))]++
 	s.Sum += float64(size)
-}
-
-// bucket is the place of the first bound that is not less than v.
-func bucket(bounds []float64, v float64) int {
-	i := 0
-	for i < len(bounds) && bounds[i] < v {
-		i++
-	}
-	return i
 }
