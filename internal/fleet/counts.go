@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"sort"
 	"sync"
 	"time"
 
@@ -19,13 +20,9 @@ func (c *counts) waited(begun time.Duration, err error) {
 		return
 	}
 	d := (boottime() - begun).Seconds()
-	i := 0
-	for i < len(quota.WaitBounds) && quota.WaitBounds[i] < d {
-		i++
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.n.Waits[i]++
+	c.n.Waits[sort.SearchFloat64s(quota.WaitBounds[:], d)]++
 	c.n.Waited += d
 }
 
