@@ -12,12 +12,7 @@ shift
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !n++')}
 root=$(mktemp -d /var/tmp/fresh.XXXXXX)
 chmod 755 "$root" # as / is: tests run as other users, too
-mounted=
-finish() {
-	[ -z "$mounted" ] || umount -R -l "$root" || return
-	rm -rf --one-file-system "$root"
-}
-trap finish EXIT
+trap 'rm -rf --one-file-system "$root"' EXIT
 step() { # step NAME COMMAND ... prints the time of a command, and what it said if it fails
 	local begun=$SECONDS name=$1
 	shift
@@ -29,15 +24,32 @@ step() { # step NAME COMMAND ... prints the time of a command, and what it said 
 	fi
 	echo "$suite: $name: $((SECONDS - begun)) s"
 }
-inside() { chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"; }
+# inside runs a command with the new system as its root, not in a chroot of this one: nothing in it gets out of that by
+# entering another process's namespaces, and users may make namespaces of their own.
+inside() {
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount --pid --fork --kill-child -- sh -ec '
+		cd "$1"
+		shift
+		mount --bind . .
+		cd "$PWD"
+		mount --rbind /dev dev
+		mount -t tmpfs -o mode=1777 tmpfs dev/shm
+		mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts
+		mount --rbind /sys sys
+		mount -t proc proc proc
+		mount -t tmpfs -o mode=755 tmpfs run
+		mkdir run/outside
+		pivot_root . run/outside
+		umount -l /run/outside
+		rmdir /run/outside
+		code=0
+		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@" || code=$?
+		exit $code' sh "$root" "$@"
+}
 
 step debootstrap debootstrap --variant=minbase --include=ca-certificates,git,make "$suite" "$root" "$mirror"
 cp /etc/resolv.conf "$root/etc/"
-mount --bind "$root" "$root" # a machine's / is a mount: the crash tests change how it propagates
-mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount --make-rslave "$root/dev"
-mounted=yes
 # The authorities that this machine has added to Debian's.
 cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
 printf 'path-exclude=/usr/share/doc/*\n' >"$root/etc/dpkg/dpkg.cfg.d/fresh"
