@@ -54,28 +54,8 @@ func (p *postfix) stop() {
 	}
 }
 
-func (p *postfix) startDovecot() error {
-	dir := filepath.Join(p.dir, "dovecot")
-	// Dovecot reads the public key at AZP/ALG/KID below the prefix.
-	keys := filepath.Join(dir, "keys", "default", "RS256")
-	if err := os.MkdirAll(keys, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(keys, "lab"), p.authority.publicKeyPEM, 0o644); err != nil {
-		return err
-	}
-	oauth := strings.Join([]string{
-		"introspection_mode = local",
-		"local_validation_key_dict = fs:posix:prefix=" + filepath.Join(dir, "keys") + "/",
-		"issuers = https://sts.windows.net/" + p.authority.tenant + "/",
-		"username_attribute = email",
-		"username_format = %Lu",
-		"",
-	}, "\n")
-	if err := os.WriteFile(filepath.Join(dir, "oauth2.conf"), []byte(oauth), 0o644); err != nil {
-		return err
-	}
-	conf := fmt.Sprintf(`
+// What every Dovecot is told.
+const dovecotCommon = `
 base_dir = %[1]s/run
 state_dir = %[1]s/state
 log_path = %[1]s/log
@@ -84,15 +64,6 @@ ssl = no
 auth_mechanisms = xoauth2
 auth_verbose = yes
 auth_failure_delay = 0 secs
-passdb {
-  driver = oauth2
-  mechanisms = xoauth2
-  args = %[1]s/oauth2.conf
-}
-userdb {
-  driver = static
-  args = uid=nobody gid=nogroup home=/nonexistent
-}
 service auth {
   unix_listener %[1]s/auth {
     mode = 0600
@@ -104,7 +75,77 @@ service stats {
     mode = 0600
   }
 }
-`, dir)
+`
+
+// Debian 12's asks a passdb, which has a file of its own.
+const dovecot23 = `
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2
+  args = %[1]s/oauth2.conf
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=/nonexistent
+}
+`
+
+const oauth23 = `
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix=%[1]s/keys/
+issuers = %[2]s
+username_attribute = email
+username_format = %%Lu
+`
+
+// Debian 13's is of 2.4, whose first line has to be this one.
+const dovecot24 = `dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+oauth2 {
+  introspection_mode = local
+  issuers = %[2]s
+  username_attribute = email
+  username_validation_format = %%{user | lower}
+  oauth2_local_validation {
+    dict fs {
+      fs posix {
+        prefix = %[1]s/keys/
+      }
+    }
+  }
+}
+userdb static {
+  fields {
+    uid = nobody
+    gid = nogroup
+    home = /nonexistent
+  }
+}
+`
+
+func (p *postfix) startDovecot() error {
+	dir := filepath.Join(p.dir, "dovecot")
+	// Dovecot reads the public key at AZP/ALG/KID below the prefix.
+	keys := filepath.Join(dir, "keys", "default", "RS256")
+	if err := os.MkdirAll(keys, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(keys, "lab"), p.authority.publicKeyPEM, 0o644); err != nil {
+		return err
+	}
+	version, err := exec.Command("/usr/sbin/dovecot", "--version").Output()
+	if err != nil {
+		return err
+	}
+	issuer := "https://sts.windows.net/" + p.authority.tenant + "/"
+	conf := fmt.Sprintf(dovecot24, dir, issuer)
+	if strings.HasPrefix(string(version), "2.3.") {
+		conf = fmt.Sprintf(dovecot23, dir)
+		if err := os.WriteFile(filepath.Join(dir, "oauth2.conf"), fmt.Appendf(nil, oauth23, dir, issuer), 0o644); err != nil {
+			return err
+		}
+	}
+	conf += fmt.Sprintf(dovecotCommon, dir)
 	file := filepath.Join(dir, "dovecot.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
 		return err
