@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,12 +23,13 @@ func newNamespace(t *testing.T, l *lab) namespace {
 	if os.Getuid() != 0 {
 		t.Skip("only root can make a network namespace")
 	}
-	n := namespace{"o365fleet", "o365f", "10.211.8.1"}
+	number := 8 + rand.IntN(240) // two runs on one machine don't meet
+	n := namespace{fmt.Sprint("o365fleet", number), fmt.Sprint("o365f", number), fmt.Sprintf("10.211.%d.1", number)}
 	run(t, "ip netns add "+n.name)
 	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", n.name).Run() })
 	run(t, fmt.Sprintf("ip link add %[2]s type veth peer name %[2]sh && ip link set %[2]sh netns %[1]s && "+
-		"ip addr add %[3]s/24 dev %[2]s && ip link set %[2]s up && ip -n %[1]s addr add 10.211.8.2/24 dev %[2]sh && "+
-		"ip -n %[1]s link set %[2]sh up && ip -n %[1]s link set lo up", n.name, n.cable, n.near))
+		"ip addr add %[3]s/24 dev %[2]s && ip link set %[2]s up && ip -n %[1]s addr add 10.211.%[4]d.2/24 dev %[2]sh && "+
+		"ip -n %[1]s link set %[2]sh up && ip -n %[1]s link set lo up", n.name, n.cable, n.near, number))
 	host, smtp := l.em.SMTPAddr()
 	_, login, err := net.SplitHostPort(l.em.LoginHost())
 	if err != nil {

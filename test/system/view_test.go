@@ -3,6 +3,7 @@
 package system
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -51,6 +52,14 @@ func (v *view) mount(program string) error {
 	if err := addUsers(etc); err != nil {
 		return err
 	}
+	// As Debian's installer does it; fail2ban's action ends where this machine's name has no address.
+	name, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	if err := appendTo(filepath.Join(etc, "hosts"), "127.0.1.1 "+name+"\n"); err != nil {
+		return err
+	}
 	// Which of them is "mail" depends on what else is installed; Debian's default is this one.
 	for _, name := range []string{"mail", "mailx"} {
 		link := filepath.Join(etc, "alternatives", name)
@@ -86,18 +95,20 @@ func addUsers(etc string) error {
 		"group":  agentUser + ":x:64998:\n" + worker + ":x:64999:\n" + tokenGroup + ":x:64997:nobody\n",
 		"shadow": agentUser + ":*:20000:0:99999:7:::\n" + worker + ":*:20000:0:99999:7:::\n",
 	} {
-		f, err := os.OpenFile(filepath.Join(etc, file), os.O_APPEND|os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		if _, err := f.WriteString(lines); err != nil {
-			return err
-		}
-		if err := f.Close(); err != nil {
+		if err := appendTo(filepath.Join(etc, file), lines); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func appendTo(file, lines string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(lines)
+	return errors.Join(err, f.Close())
 }
 
 func bind(from, to string) error {
