@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // TempPrefix starts the names of temporary files: a crash may leave one behind,
@@ -90,11 +92,33 @@ func (o *Ops) writeTemp(path string, data []byte, perm fs.FileMode, sync bool) (
 	return temp, nil
 }
 
-// tempName needs no secrecy: O_EXCL refuses a name that is taken.
+// tempName needs no secrecy: O_EXCL refuses a name that is taken. It ends with the file's own name, for Sweep.
 func tempName(path string) string {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], rand.Uint64())
-	return filepath.Join(filepath.Dir(path), TempPrefix+hex.EncodeToString(b[:]))
+	base := filepath.Base(path)
+	return filepath.Join(filepath.Dir(path), TempPrefix+hex.EncodeToString(b[:])+"-"+base[:min(len(base), 200)])
+}
+
+// Sweep removes what calls of Replace that were killed left for path, and for files whose names begin as its does, when
+// it is older than an hour. It is for files in a directory of others, such as /etc.
+func Sweep(path string, now time.Time) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	const random = len(TempPrefix) + 16
+	for _, e := range entries {
+		name := e.Name()
+		if !e.Type().IsRegular() || !strings.HasPrefix(name, TempPrefix) || len(name) < random ||
+			!strings.HasPrefix(name[random:], "-"+filepath.Base(path)) {
+			continue
+		}
+		if fi, err := e.Info(); err == nil && now.Sub(fi.ModTime()) > time.Hour {
+			_ = System.Unlink(filepath.Join(filepath.Dir(path), name))
+		}
+	}
+	return nil
 }
 
 // Remove removes a file for good: the directory is synced.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,6 +194,60 @@ func TestWrite(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(left) != 2 {
 		t.Errorf("%q are left", left)
+	}
+}
+
+// TestWriteWithinSecond: each change keeps the file before it, however soon it comes.
+func TestWriteWithinSecond(t *testing.T) {
+	t.Parallel()
+	f := &File{Path: filepath.Join(t.TempDir(), "o365.toml"), Owner: Owner{GID: -1},
+		Now: func() time.Time { return time.Date(2026, 11, 25, 10, 15, 0, 0, time.UTC) }}
+	for _, mailbox := range []string{"a@contoso.com", "b@contoso.com", "c@contoso.com", "d@contoso.com"} {
+		before, _ := os.ReadFile(f.Path)
+		a := someAnswers()
+		a.Mailbox = mailbox
+		w, err := f.Write(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept, _ := os.ReadFile(w.Backup); !bytes.Equal(kept, before) {
+			t.Errorf("%s: %q holds %q, want %q", mailbox, w.Backup, kept, before)
+		}
+	}
+	if kept, _ := filepath.Glob(f.Path + ".bak-*"); len(kept) != 3 {
+		t.Errorf("kept: %q", kept)
+	}
+}
+
+// TestWriteSweeps: what a killed change left goes with the next one, and nothing else does.
+func TestWriteSweeps(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	now := time.Now()
+	f := &File{Path: filepath.Join(dir, "o365.toml"), Owner: Owner{GID: -1}, Now: func() time.Time { return now }}
+	old := now.Add(-2 * time.Hour)
+	for name, age := range map[string]time.Time{
+		".tmp-0123456789abcdef-o365.toml": old, ".tmp-0123456789abcdef-o365.toml.bak-20261125T101500Z": old,
+		".tmp-0123456789abcdef": old, ".tmp-0123456789abcdef-hosts": old, ".tmp-": old, "notes": old,
+		".tmp-00112233445566aa-o365.toml": now,
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte("x"), 0o600), os.Chtimes(path, age, age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.Write(someAnswers()); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	want := []string{".tmp-", ".tmp-00112233445566aa-o365.toml", ".tmp-0123456789abcdef", ".tmp-0123456789abcdef-hosts",
+		"notes", "o365.toml"}
+	if err != nil || !slices.Equal(left, want) {
+		t.Errorf("left %q, want %q: %v", left, want, err)
 	}
 }
 

@@ -121,8 +121,11 @@ func (f *File) Write(a *Answers) (Written, error) {
 	if w.Changed = !bytes.Equal(old, text); !w.Changed {
 		return f.own(w)
 	}
+	if err := durable.Sweep(f.Path, f.Now()); err != nil {
+		return w, err
+	}
 	if old != nil {
-		w.Backup = f.Path + ".bak-" + f.Now().UTC().Format("20060102T150405Z")
+		w.Backup = f.backup()
 		if err := durable.Replace(w.Backup, old, 0o600); err != nil {
 			return w, fmt.Errorf("the old configuration can't be kept: %w", err)
 		}
@@ -132,6 +135,18 @@ func (f *File) Write(a *Answers) (Written, error) {
 	}
 	w.Mode = "0640"
 	return w, durable.ReplaceOwned(f.Path, text, 0o640, 0, f.Owner.GID)
+}
+
+// backup is a name that is free for the old file: two changes may come within a second.
+func (f *File) backup() string {
+	first := f.Path + ".bak-" + f.Now().UTC().Format("20060102T150405Z")
+	name := first
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", first, n)
+	}
 }
 
 // planted refuses a way that leads over another user's symbolic link: that user would choose what is written.
