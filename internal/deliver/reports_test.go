@@ -182,12 +182,24 @@ func TestAlertsOverDays(t *testing.T) {
 
 func TestExpiryWarnings(t *testing.T) {
 	t.Parallel()
+	const day = 24 * time.Hour
+	ends := time.Now().Add(40 * day)
 	r := newRig(t, rigOptions{fakeClock: true, config: func(c *Config) {
-		c.Expiries = []Expiry{{What: "the client secret", Ends: time.Now().Add(40 * 24 * time.Hour)}}
+		c.Expiries = []Expiry{{What: "the client secret", Ends: ends}}
 	}})
 	r.run()
 	told := func() int { return r.countAlerts("client secret expires") }
-	for range 45 * 4 {
+	for n, left := range []time.Duration{30 * day, 14 * day, 7 * day, day} {
+		for ends.Sub(r.clock.Now()) > left {
+			r.clock.advance(6 * time.Hour)
+			time.Sleep(3 * time.Millisecond)
+		}
+		// A busy machine would else be carried over the day of the warning.
+		r.step("the warning is written", time.Minute, func() bool {
+			return strings.Count(r.log.String(), "The client secret expires in ") > n
+		})
+	}
+	for range 20 {
 		r.clock.advance(6 * time.Hour)
 		time.Sleep(3 * time.Millisecond)
 	}
