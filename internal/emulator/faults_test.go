@@ -21,15 +21,15 @@ type finding struct{ stage, reply string }
 
 // walker is a client that goes as far as it gets, and says where it stopped.
 type walker struct {
-	t    *testing.T
-	e    *emulator.Emulator
-	form url.Values
+	t      *testing.T
+	e      *emulator.Emulator
+	form   url.Values
+	silent string // the stage that gets no answer
 }
 
-// patience is short where a fault is silence.
-func (w *walker) patience() time.Duration {
-	if name := w.t.Name(); strings.HasSuffix(name, "/token-hang") || strings.HasSuffix(name, "/smtp-silent") ||
-		strings.HasSuffix(name, "/bdat-silent") {
+// patience is short where a fault is silence, and only there.
+func (w *walker) patience(stage string) time.Duration {
+	if stage == w.silent {
 		return 300 * time.Millisecond
 	}
 	return 30 * time.Second
@@ -45,7 +45,7 @@ func (w *walker) walk() finding {
 
 func (w *walker) token() (string, finding) {
 	hc := httpClient(w.t, w.e)
-	hc.Timeout = w.patience()
+	hc.Timeout = w.patience("token")
 	if strings.HasPrefix(w.t.Name(), "TestFaults/identity-") {
 		res, err := hc.Get(w.e.IdentityURL() + "/metadata/identity/oauth2/token")
 		if err != nil {
@@ -94,7 +94,7 @@ func (w *walker) submit(access string) finding {
 		return finding{"connect", "error: " + err.Error()}
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(w.patience()))
+	_ = conn.SetDeadline(time.Now().Add(w.patience("connect")))
 	c := &client{w.t, w.e, conn, bufio.NewReader(conn)}
 	if s, err := c.tryRead(); err != nil || !strings.Contains(s, "Microsoft ESMTP MAIL Service ready") {
 		return finding{"connect", orError(s, err)}
@@ -111,7 +111,7 @@ func (w *walker) submit(access string) finding {
 	if s := c.cmd("EHLO client.example.test"); !strings.HasPrefix(s, "250") {
 		return finding{"ehlo", s}
 	}
-	return c.transaction(access)
+	return c.transaction(access, w.patience)
 }
 
 func orError(s string, err error) string {
@@ -122,7 +122,7 @@ func orError(s string, err error) string {
 }
 
 // transaction goes on from AUTH.
-func (c *client) transaction(access string) finding {
+func (c *client) transaction(access string, patience func(stage string) time.Duration) finding {
 	text := message(c.e)
 	if strings.HasSuffix(c.t.Name(), "/size-small") {
 		text += strings.Repeat("0123456789\r\n", 100000)
@@ -147,6 +147,7 @@ func (c *client) transaction(access string) finding {
 		steps[5].line = text + "."
 	}
 	for _, s := range steps {
+		_ = c.conn.SetDeadline(time.Now().Add(patience(s.stage)))
 		c.write(s.line + "\r\n")
 		reply, err := c.tryRead()
 		if err != nil || !strings.HasPrefix(reply, s.want) {
@@ -189,7 +190,11 @@ func TestFaults(t *testing.T) {
 				}
 				form = assertionForm(e, token)
 			}
-			w := &walker{t, e, form}
+			w := &walker{t: t, e: e, form: form}
+			switch f.Name {
+			case "token-hang", "smtp-silent", "bdat-silent":
+				w.silent = f.Stage
+			}
 			if err := e.SetFault(f.Name); err != nil {
 				t.Fatal(err)
 			}
@@ -209,6 +214,7 @@ func TestFaults(t *testing.T) {
 			if err := e.ClearFault(f.Name); err != nil {
 				t.Fatal(err)
 			}
+			w.silent = ""
 			if strings.HasPrefix(f.Name, "certificate-") {
 				w.form = assertionForm(e, certAssertion(t, e))
 			}
