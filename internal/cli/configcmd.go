@@ -93,7 +93,7 @@ func (e *Env) checkConfig(cfg *config.Config, err error, asJSON bool) int {
 	if err != nil {
 		code = sysexits.Code(err, sysexits.Config)
 	} else {
-		faults, warnings = cfg.Ignored, cfg.Warnings
+		faults, warnings = append(cfg.Ignored, cfg.SecretFaults()...), cfg.Warnings
 	}
 	if len(faults) > 0 && code == sysexits.OK {
 		code = sysexits.Config

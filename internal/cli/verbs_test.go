@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -233,6 +236,35 @@ func TestConfigCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil || out.Valid || len(out.Faults) < 4 {
 		t.Errorf("%v %+v", err, out)
 	}
+}
+
+// TestConfigCheckFiles: the files of secrets are looked at as well, and none of them keeps the check waiting.
+func TestConfigCheckFiles(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	file := filepath.Join(t.TempDir(), "secret")
+	check := func(what, more, want string) {
+		t.Helper()
+		s.writeConfig(t, s.ConfigTOML(s.dir)+more)
+		r := s.verb("", "config", "check")
+		if wantCode := map[bool]int{true: sysexits.OK, false: sysexits.Config}[want == ""]; r.code != wantCode ||
+			!strings.Contains(r.stderr, want) {
+			t.Errorf("%s: exit %d, %q", what, r.code, r.stderr)
+		}
+	}
+	webhook := fmt.Sprintf("[alerts]\nwebhook_file = %q\n", file)
+	check("none", webhook, "alerts.webhook_file: no such file")
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check("a FIFO", webhook, "alerts.webhook_file: not a regular file")
+	for text, want := range map[string]string{"https://example.org/x\n": "", "x\n": "alerts.webhook_file: "} {
+		if err := errors.Join(os.Remove(file), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		check(text, webhook, want)
+	}
+	check("a service's", "[alerts]\nwebhook_file = \"credential:webhook\"\n", "")
 }
 
 // TestConfigCheckOptional: what mail does without is a fault to the check, and to nobody else.
