@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"o365-sendmail/internal/cmdline"
 	"o365-sendmail/internal/config"
@@ -48,6 +49,9 @@ func (e *Env) configCommand(_ context.Context, args []string) int {
 			didYouMean(rest[0], []string{"check", "show"})))
 	}
 	cfg, err := e.process("o365-sendmail").LoadConfig(&cmdline.Options{Config: path})
+	if errors.Is(err, fs.ErrPermission) && !(asJSON && rest[0] == "check") {
+		return e.fail("o365-sendmail", asRoot(err, "config "+rest[0]))
+	}
 	if rest[0] == "show" && err == nil {
 		e.showConfig(cfg, asJSON)
 		return sysexits.OK

@@ -136,7 +136,7 @@ func (c *credential) open() error {
 	e := c.env
 	cfg, err := e.process("o365-sendmail").LoadConfig(&cmdline.Options{Config: c.path})
 	if err != nil {
-		return err
+		return asRoot(err, "credential")
 	}
 	if cfg.Kind == account.Relay {
 		return sysexits.With(sysexits.Unavailable, errors.New(`with kind = "relay" the certificate of this host is `+

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"o365-sendmail/internal/deliver"
 	"o365-sendmail/internal/doctor"
 	"o365-sendmail/internal/emulator"
 	"o365-sendmail/internal/host"
@@ -235,6 +237,19 @@ func TestConfigCheck(t *testing.T) {
 	r = s.verb("", "config", "check", "--json")
 	if err := json.Unmarshal([]byte(r.stdout), &out); err != nil || out.Valid || len(out.Faults) < 4 {
 		t.Errorf("%v %+v", err, out)
+	}
+}
+
+// TestAsRoot: who may not read the configuration is told who may, and by which command.
+func TestAsRoot(t *testing.T) {
+	t.Parallel()
+	err := asRoot(&fs.PathError{Op: "open", Path: "/etc/x", Err: syscall.EACCES}, "config show")
+	if want := "open /etc/x: permission denied; run: sudo o365-sendmail config show"; err.Error() != want ||
+		deliver.ExitCode(err) != sysexits.NoPerm {
+		t.Errorf("%v, exit %d", err, deliver.ExitCode(err))
+	}
+	if err := asRoot(fs.ErrNotExist, "config show"); err != fs.ErrNotExist {
+		t.Error(err)
 	}
 }
 
