@@ -55,6 +55,23 @@ func inBubble(t *testing.T, o rigOptions, test func(t *testing.T, r *rig)) {
 	})
 }
 
+// farAway has what is written to the server arrive later: on a busy machine one courier is then not ahead of the others
+// by many messages, as it is where a server answers at once.
+func farAway(a *Account) {
+	dial := a.Submit.DialContext
+	a.Submit.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		return slowConn{c}, err
+	}
+}
+
+type slowConn struct{ net.Conn }
+
+func (c slowConn) Write(b []byte) (int, error) {
+	time.Sleep(20 * time.Millisecond)
+	return c.Conn.Write(b)
+}
+
 // bubbleEmulator is one without a tarpit and rates, whose tokens outlast a test.
 func bubbleEmulator(t *testing.T, change func(*emulator.State)) *emulator.Emulator {
 	t.Helper()

@@ -1,8 +1,6 @@
 package deliver
 
 import (
-	"context"
-	"net"
 	"testing"
 	"time"
 
@@ -12,26 +10,13 @@ import (
 	"o365-sendmail/internal/quota"
 )
 
-// farAway is a connection on which what is written arrives later: a courier that has looked at the rates counts its
-// message before another has sent many.
-type farAway struct{ net.Conn }
-
-func (c farAway) Write(b []byte) (int, error) {
-	time.Sleep(20 * time.Millisecond)
-	return c.Conn.Write(b)
-}
-
 // pacing drains 150 messages by a pace, in fake time, and returns how long that takes.
 func pacing(t *testing.T, learn bool, server func(*emulator.State)) (took time.Duration, refusedIn map[int64]int) {
 	t.Helper()
 	refusedIn = map[int64]int{}
 	inBubble(t, rigOptions{emulator: server, account: func(a *Account) {
 		a.Learn, a.Limits.MessagesPerMinute, a.Shares = learn, 30, queue.Shares{}
-		dial := a.Submit.DialContext
-		a.Submit.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dial(ctx, network, addr)
-			return farAway{c}, err
-		}
+		farAway(a)
 	}}, func(t *testing.T, r *rig) {
 		const messages = 150
 		for i := range messages {

@@ -30,6 +30,7 @@ func draining(t *testing.T, pool []string) (took time.Duration, by map[string]in
 	by = map[string]int{}
 	inBubble(t, rigOptions{emulator: poolState, account: func(a *Account) {
 		a.Pool, a.Limits.MessagesPerMinute, a.Shares = pool, 30, queue.Shares{}
+		farAway(a)
 	}}, func(t *testing.T, r *rig) {
 		const messages = 300
 		for i := range messages {
