@@ -23,7 +23,7 @@ bsd-mailx s-nail mailutils mutt neomutt msmtp cron anacron at git git-email libm
 libmime-lite-perl libemail-sender-perl ruby-mail nodejs node-nodemailer python3
 mdadm smartmontools unattended-upgrades apticron fail2ban logwatch
 prometheus gnutls-bin libnss3-tools curl openssl gcc libc6-dev strace man-db procps util-linux libc-bin make ca-certificates
-iproute2"
+iproute2 swaks"
 packages_corpora="python3 xz-utils bzip2 ca-certificates"
 packages_peers="$packages_corpora perl git git-email libmailtools-perl php-cli php-xml php-symfony-mailer phpunit"
 packages_callers="python3 debootstrap dpkg util-linux mount"
