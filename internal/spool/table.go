@@ -26,6 +26,17 @@ type table struct {
 	all     bool  // write everything
 }
 
+// of is what a user has.
+func (t *table) of(uid int) userCount {
+	for _, c := range t.users {
+		if c.uid == uid {
+			return c
+		}
+	}
+	return userCount{uid: uid}
+}
+
+// find returns the line of a user, or makes it: its caller changes it.
 func (t *table) find(uid int) int {
 	free := -1
 	for i, c := range t.users {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -236,7 +235,7 @@ func (s *Spool) Full(st Stats) error {
 }
 
 func (u *usage) exceeds(t *table, meta Meta, size int64) error {
-	l, all, own := &u.s.o.Limits, t.total(), t.users[t.find(u.s.sharer(meta))]
+	l, all, own := &u.s.o.Limits, t.total(), t.of(u.s.sharer(meta))
 	for _, c := range [...]struct {
 		key         string
 		have, limit int64
@@ -382,18 +381,18 @@ type seenMessage struct {
 	c  userCount
 }
 
-// sumUp counts each message once that is in the queue, or on its way. The lock is held.
+// sumUp counts each message once that is in the queue, or on its way. The lock is held. No message of this process
+// begins or ends its way before the look at the directory is over: what left meanwhile would be taken off twice.
 func (u *usage) sumUp(seen []seenMessage) (found table, err error) {
 	u.debts.Lock()
-	moving := maps.Clone(u.moving)
+	defer u.debts.Unlock()
 	u.owed, u.owes = u.owed[:0], 0 // no look finds them any more
-	u.debts.Unlock()
-	for _, c := range moving {
+	for _, c := range u.moving {
 		found.add(c.uid, 1, c.bytes)
 	}
 	err = u.s.eachName(queueDir, func(name string) {
 		id, suffix, ok := splitName(name)
-		if _, counted := moving[id]; !ok || suffix != suffixMessage || counted {
+		if _, counted := u.moving[id]; !ok || suffix != suffixMessage || counted {
 			return
 		}
 		k, _ := ParseKey(id)

@@ -378,7 +378,9 @@ func TestCountsOfTwo(t *testing.T) {
 		got := map[int]int{}
 		if err := []*Spool{a, b}[random.IntN(2)].usage.update(func(tab *table) {
 			tab.all = i%50 == 49
-			tab.find(1000) // who has nothing yet
+			if own := tab.of(1000); own.messages != 0 {
+				t.Errorf("%+v", own)
+			}
 			tab.add(uid, n, int64(n))
 			for _, c := range tab.users {
 				got[c.uid] += c.messages
