@@ -171,7 +171,7 @@ func TestNamedConfigOpensNothing(t *testing.T) {
 				// The verbs keep -C, and show that these files are as good as they are meant to be.
 				if strings.HasPrefix(text, "tenant") && !strings.HasSuffix(name, "parses") {
 					must(t, os.Chmod(file, 0o600))
-					if r := ended(t, as(uid, lab.program, "o365-sendmail", "config", "check", "-C",
+					if r := ended(t, as(uid, lab.program, "o365-sendmail", "config", "show", "-C",
 						file)); r.code != 0 {
 						t.Errorf("%s: %v", name, r)
 					}
