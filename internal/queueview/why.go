@@ -76,6 +76,9 @@ func (e *Explainer) takeApart(kind, reason, remedy string) Why {
 	}
 	text, said, _ := strings.Cut(printable.Line(reason), serverSaid)
 	cause, advice, _ := strings.Cut(text, "; ")
+	if answer, ok := answerAlone(text); ok {
+		cause, advice = answer, ""
+	}
 	advice = strings.Trim(advice+"; "+printable.Line(remedy), "; ")
 	w := Why{Kind: kind, Cause: cause, Do: explain.Steps(advice), Said: said}
 	if e.parts == nil || len(e.parts) > maxParts {
@@ -83,6 +86,15 @@ func (e *Explainer) takeApart(kind, reason, remedy string) Why {
 	}
 	e.parts[known] = w
 	return w
+}
+
+// answerAlone reports whether a reason is a server's answer of which nothing is known (submit.Error): its words are no
+// advice, whatever stands in them. For whom it was is left out, as many may get the same, and rows have their recipients.
+func answerAlone(text string) (answer string, ok bool) {
+	server, rest, _ := strings.Cut(text, " answered ")
+	command, words, ok := strings.Cut(rest, " with ")
+	command, _, _ = strings.Cut(command, ` for "`)
+	return server + " answered " + command + " with " + words, ok && !strings.Contains(server, " ")
 }
 
 // maxParts bounds what is remembered.
