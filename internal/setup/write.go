@@ -141,12 +141,10 @@ func (f *File) Write(a *Answers) (Written, error) {
 func (f *File) backup() string {
 	first := f.Path + ".bak-" + f.Now().UTC().Format("20060102T150405Z")
 	name := first
-	for n := 2; ; n++ {
-		if _, err := os.Lstat(name); err != nil {
-			return name
-		}
+	for n := 2; exists(name); n++ {
 		name = fmt.Sprintf("%s-%d", first, n)
 	}
+	return name
 }
 
 // planted refuses a way that leads over another user's symbolic link: that user would choose what is written.
