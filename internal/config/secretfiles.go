@@ -14,11 +14,8 @@ func (c *Config) SecretFaults() (all Errors) {
 		if k.Kind != KindSecretFile {
 			continue
 		}
-		ref := *k.field(c).(*string)
-		if strings.HasPrefix(ref, credentialPrefix) {
-			if _, fault := c.resolve(ref); fault != nil {
-				continue
-			}
+		if _, fault := c.resolve(*k.field(c).(*string)); fault != nil {
+			continue
 		}
 		var err error
 		if strings.HasSuffix(k.Name, "key_file") || k.Name == "credential.pfx_file" { // not one line of text
