@@ -102,7 +102,7 @@ func (f *Fleet) setBack(ctx context.Context, stream string) bool {
 	// A message that was not sent may have given its token back meanwhile.
 	back := made || purged && (witness == m.seen || witness == m.first)
 	if m.created = info.Created; back {
-		m.seen, m.first, m.last, m.next = counted{}, counted{}, counted{}, counted{}
+		m = mark{created: info.Created}
 	} else if m.next.sequence != 0 {
 		if m.seen, m.first = m.next, (counted{}); m.last != m.next {
 			m.first = m.last
