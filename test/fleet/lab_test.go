@@ -127,7 +127,8 @@ func (l *lab) startServers() {
 		if l.store != nil {
 			store = l.store(i)
 		}
-		s := &natsServer{program: l.nats, url: fmt.Sprintf("%s:%d", l.address, 4221+i), config: filepath.Join(dir, "nats.conf")}
+		s := &natsServer{program: l.nats, url: fmt.Sprintf("%s:%d", l.address, 4221+i),
+			config: filepath.Join(dir, "nats.conf")}
 		text := fmt.Sprintf("server_name: n%d\nlisten: %q\njetstream { store_dir: %q }\ncluster { name: lab, listen: %q, "+
 			"no_advertise: true, routes: [%q, %q, %q] }\nlog_file: %q\n", i+1, s.url, store, strings.TrimPrefix(route, "nats://"),
 			routes[0], routes[1], routes[2], filepath.Join(dir, "log"))

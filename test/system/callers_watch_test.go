@@ -93,7 +93,8 @@ func library(t *testing.T, source string) string {
 	t.Helper()
 	dir := lab.dir(t)
 	file := filepath.Join(dir, "library.so")
-	out, err := exec.Command("gcc", "-shared", "-fPIC", "-O1", "-o", file, writeFile(t, dir, "library.c", source)).CombinedOutput()
+	out, err := exec.Command("gcc", "-shared", "-fPIC", "-O1", "-o", file,
+		writeFile(t, dir, "library.c", source)).CombinedOutput()
 	if err != nil {
 		t.Fatalf("gcc: %v: %s", err, out)
 	}
